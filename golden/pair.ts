@@ -1,0 +1,179 @@
+/**
+ * The pair: a request and what PyTorch answers. A golden case, a line of the conformance protocol
+ * and a bug report are all this one object. Keys are PyTorch's own names.
+ *
+ * @module
+ */
+
+import { type DType, type StateDict, Tensor } from "../mod.ts";
+import { files } from "./mod.ts";
+
+/** A number as JSON can hold it: what is not finite is a string. */
+export type JsonNumber = number | "NaN" | "Infinity" | "-Infinity";
+
+/** A tensor: flat, row-major. Numbers are the shortest decimals that give the same float back. */
+export interface JsonTensor {
+  /** The extent of each dimension. */
+  shape: number[];
+  /** The elements. */
+  data: JsonNumber[];
+  /** Its dtype, where that is not the request's. */
+  dtype?: DType;
+}
+
+/** A big tensor in short: its shape, the SHA-256 of its little-endian bytes, its first elements. */
+export interface Digest {
+  /** The extent of each dimension. */
+  shape: number[];
+  /** In hexadecimal. */
+  sha256: string;
+  /** At most four. */
+  first: JsonNumber[];
+}
+
+/** What is asked: an operation, and what it needs. */
+export interface Request {
+  /** `forward`, `vjp`, `init`, `repr`, `print`, `size`, `rand`, `randn`, `call` or `notebook`. */
+  op: string;
+  /** The module's name in `torch.nn`, or `SimpleRNN`. */
+  module?: string;
+  /** The function's name, of an operation `call`. */
+  function?: string;
+  /** Arguments by PyTorch's names. */
+  args?: Record<string, unknown>;
+  /** The dtype of every tensor that names no other. */
+  dtype?: DType;
+  /** Whether the module is in training mode. */
+  training?: boolean;
+  /** For `manual_seed`; a decimal string where a number would not hold it. */
+  seed?: number | string;
+  /** How often the constructor runs after the seed, of an operation `init` or `notebook`. */
+  constructions?: number;
+  /** Whether an `init` is to be answered with digests. */
+  digest?: boolean;
+  /** The weights. */
+  state_dict?: Record<string, JsonTensor>;
+  /** Tensors by name, lists of them, and the integers of `lengths`. */
+  inputs?: Record<string, JsonTensor | JsonTensor[] | number[]>;
+  /** For `vjp`, the gradient of what follows with respect to each output. */
+  grad_outputs?: Record<string, JsonTensor>;
+}
+
+/** What is answered: one of these. */
+export interface Answer {
+  /** Output tensors by name. */
+  outputs?: Record<string, JsonTensor>;
+  /** Gradients, of the inputs and of the weights. */
+  grads?: { inputs: Record<string, JsonTensor>; state_dict: Record<string, JsonTensor> };
+  /** Weights by name, or their digests. */
+  state_dict?: Record<string, JsonTensor | Digest>;
+  /** What `print(module)` shows. */
+  repr?: string;
+  /** What `print(...)` shows. */
+  print?: string;
+  /** What PyTorch refuses, with Python's class and the message. */
+  error?: { type: string; message: string };
+  /** Why an implementation has no answer. */
+  unsupported?: string;
+}
+
+/** One golden case. */
+export interface Case {
+  /** `chapter/name/dtype`; unique. */
+  id: string;
+  /** Why the case exists. */
+  reason: string;
+  /** The clauses of the specification that it bears on. */
+  clauses: string[];
+  /** What is asked. */
+  request: Request;
+  /** What PyTorch answers. */
+  expect: Answer;
+}
+
+/** One golden file. */
+export interface GoldenFile {
+  /** The chapter of the specification. */
+  chapter: string;
+  /** What the cases have in common. */
+  about: string;
+  /** The cases. */
+  cases: Case[];
+}
+
+/**
+ * Reads one golden file.
+ *
+ * @param path its path below `golden/`
+ * @returns its cases
+ * @throws {Error} if there is no such file
+ */
+export function goldenFile(path: string): GoldenFile {
+  if (!Object.hasOwn(files, path)) throw new Error(`there is no golden file ${path}`);
+  return JSON.parse(files[path]);
+}
+
+/**
+ * Reads a tensor of a pair.
+ *
+ * @param json the tensor
+ * @param dtype its dtype where it names none
+ * @returns the tensor
+ */
+export function decode(json: JsonTensor, dtype: DType): Tensor {
+  const data = json.data.map(Number);
+  const kind = json.dtype ?? dtype;
+  return new Tensor(
+    kind === "float32" ? Float32Array.from(data) : Float64Array.from(data),
+    json.shape,
+  );
+}
+
+/**
+ * Writes a tensor for a pair.
+ *
+ * @param tensor the tensor
+ * @returns it, with the shortest decimals that give the same floats back
+ */
+export function encode(tensor: Tensor): JsonTensor {
+  const shortest = tensor.dtype === "float32" ? shortestFloat32 : (x: number) => x;
+  const data = Array.from(
+    tensor.data,
+    (x) => Number.isFinite(x) ? shortest(x) : String(x) as JsonNumber,
+  );
+  return { shape: [...tensor.shape], data };
+}
+
+/** The number with the fewest digits that rounds to the same float32. */
+function shortestFloat32(x: number): number {
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(x.toPrecision(digits));
+    if (Math.fround(short) === x) return short;
+  }
+  return Number(x.toPrecision(9));
+}
+
+/**
+ * Reads the weights of a request.
+ *
+ * @param request the request
+ * @returns tensors by name
+ */
+export function decodeStateDict(request: Request): StateDict {
+  const { state_dict = {}, dtype = "float32" } = request;
+  return Object.fromEntries(
+    Object.entries(state_dict).map(([name, json]) => [name, decode(json, dtype)]),
+  );
+}
+
+/**
+ * Writes an object as one line of JSON. Unlike `JSON.stringify`, keeps the sign of a negative zero.
+ *
+ * @param value the object
+ * @returns the line, without its end
+ */
+export function toLine(value: unknown): string {
+  const mark = "\u0000-0";
+  const text = JSON.stringify(value, (_, x) => Object.is(x, -0) ? mark : x);
+  return text.replaceAll(JSON.stringify(mark), "-0.0");
+}

@@ -1,0 +1,164 @@
+/**
+ * Operations that give a tensor another shape and change no element. Backward, a gradient goes back
+ * to where its element came from.
+ *
+ * @module
+ */
+
+import { RuntimeError } from "../errors.ts";
+import { blocksOf, resized } from "../tensor/blocks.ts";
+import { allocate, numel } from "../tensor/dtype.ts";
+import { Tensor, wrapDim } from "../tensor/tensor.ts";
+import { record } from "./graph.ts";
+
+function addAll(dy: Float64Array, dx: Float64Array | undefined): void {
+  if (dx) { for (let i = 0; i < dy.length; i++) dx[i] += dy[i]; }
+}
+
+/**
+ * The same elements, row-major, in another shape (`torch.reshape`).
+ *
+ * @param x any tensor
+ * @param shape the shape wanted; one extent may be -1 and is found from the others
+ * @returns a tensor of that shape; it shares storage with `x`
+ * @throws {RuntimeError} if that shape cannot hold exactly the elements of `x`
+ *
+ * @example
+ * ```ts
+ * import { reshape, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(reshape(tensor([1, 2, 3, 4]), [2, -1]).tolist(), [[1, 2], [3, 4]]);
+ * ```
+ */
+export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  const unknown = shape.indexOf(-1);
+  const wrong = shape.findIndex((extent) => !Number.isInteger(extent) || extent < -1);
+  if (wrong >= 0) {
+    throw new RuntimeError(
+      `invalid shape dimension ${shape[wrong]} at index ${wrong} of shape [${shape.join(", ")}]`,
+    );
+  }
+  if (unknown !== shape.lastIndexOf(-1)) {
+    throw new RuntimeError("only one dimension can be inferred");
+  }
+  let full = shape;
+  if (unknown >= 0) {
+    const others = numel(resized(shape, unknown));
+    if (others === 0 && x.numel() === 0) {
+      throw new RuntimeError(
+        `cannot reshape tensor of 0 elements into shape [${shape.join(", ")}] because the ` +
+          "unspecified dimension size -1 can be any value and is ambiguous",
+      );
+    }
+    full = resized(shape, unknown, Math.floor(x.numel() / others));
+  }
+  if (numel(full) !== x.numel()) {
+    throw new RuntimeError(
+      `shape '[${shape.join(", ")}]' is invalid for input of size ${x.numel()}`,
+    );
+  }
+  return record(new Tensor(x.data, full), "ViewBackward0", [x], addAll, false);
+}
+
+/**
+ * Adds a dimension of extent 1 (`torch.unsqueeze`).
+ *
+ * @param x any tensor
+ * @param dim where the new dimension is to stand
+ * @returns a tensor with one more dimension; it shares storage with `x`
+ * @throws {IndexError} if `dim` is out of range
+ *
+ * @example
+ * ```ts
+ * import { tensor, unsqueeze } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(unsqueeze(tensor([1, 2]), 1).tolist(), [[1], [2]]);
+ * ```
+ */
+export function unsqueeze(x: Tensor, dim: number): Tensor {
+  const at = wrapDim(dim, x.dim() + 1);
+  const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
+  return record(new Tensor(x.data, shape), "UnsqueezeBackward0", [x], addAll, false);
+}
+
+/**
+ * Removes a dimension of extent 1 (`torch.squeeze`).
+ *
+ * @param x any tensor
+ * @param dim the dimension; where its extent is not 1, `x` keeps its shape
+ * @returns a tensor that shares storage with `x`
+ * @throws {IndexError} if `dim` is out of range
+ *
+ * @example
+ * ```ts
+ * import { squeeze, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(squeeze(tensor([[1], [2]]), 1).tolist(), [1, 2]);
+ * ```
+ */
+export function squeeze(x: Tensor, dim: number): Tensor {
+  const at = wrapDim(dim, x.dim());
+  const shape = x.shape[at] === 1 ? resized(x.shape, at) : x.shape;
+  return record(new Tensor(x.data, shape), "SqueezeBackward1", [x], addAll, false);
+}
+
+/**
+ * Two dimensions exchanged (`torch.transpose`). The result is laid out anew, row-major.
+ *
+ * @param x any tensor
+ * @param dim0 one dimension
+ * @param dim1 the other
+ * @returns a tensor whose shape has the two extents exchanged
+ * @throws {IndexError} if there is no such dimension
+ *
+ * @example
+ * ```ts
+ * import { tensor, transpose } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(transpose(tensor([[1, 2], [3, 4]]), 0, 1).tolist(), [[1, 3], [2, 4]]);
+ * ```
+ */
+export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
+  return exchange(x, dim0, dim1, "TransposeBackward0");
+}
+
+/**
+ * {@linkcode transpose} under the name that PyTorch's graph shows where its recurrent layers
+ * transpose their own output in place.
+ */
+export function transposeOwn(x: Tensor, dim0: number, dim1: number): Tensor {
+  return exchange(x, dim0, dim1, "TransposeBackward1");
+}
+
+function exchange(x: Tensor, dim0: number, dim1: number, name: string): Tensor {
+  const dims = [wrapDim(dim0, x.dim()), wrapDim(dim1, x.dim())];
+  const [p, q] = [Math.min(...dims), Math.max(...dims)];
+  if (p === q) return record(new Tensor(x.data, x.shape), name, [x], addAll, false);
+  // As five dimensions: outer, p, between, q, inner. Only p and q change places.
+  const { outer, extent: m } = blocksOf(x.shape, p);
+  const { extent: n, inner } = blocksOf(x.shape, q);
+  const between = numel(x.shape.slice(p + 1, q));
+  const source = new Int32Array(outer * m * between * n); // where each run of `inner` comes from
+  let run = 0;
+  for (let o = 0; o < outer; o++) {
+    for (let j = 0; j < n; j++) {
+      for (let b = 0; b < between; b++) {
+        for (let i = 0; i < m; i++) source[run++] = (((o * m + i) * between + b) * n + j) * inner;
+      }
+    }
+  }
+  const data = allocate(x.dtype, x.data.length);
+  source.forEach((from, to) => {
+    for (let i = 0; i < inner; i++) data[to * inner + i] = x.data[from + i];
+  });
+  const shape = resized(resized(x.shape, p, n), q, m);
+  return record(new Tensor(data, shape), name, [x], (dy, dx) => {
+    source.forEach((from, to) => {
+      for (let i = 0; i < inner; i++) dx![from + i] += dy[to * inner + i];
+    });
+  }, false);
+}

@@ -1,0 +1,348 @@
+/**
+ * Operations that take a tensor apart along a dimension, or put tensors together. Backward, a
+ * gradient goes back to where its element came from.
+ *
+ * @module
+ */
+
+import { IndexError, RuntimeError, ValueError } from "../errors.ts";
+import { type Blocks, blocksOf, resized } from "../tensor/blocks.ts";
+import { allocate, type FloatArray, numel } from "../tensor/dtype.ts";
+import { Tensor, wrapDim } from "../tensor/tensor.ts";
+import { record } from "./graph.ts";
+
+/** Copies slices `start … start + length` of a dimension. */
+function take(x: Tensor, dim: number, start: number, length: number): FloatArray {
+  const { outer, extent, inner } = blocksOf(x.shape, dim);
+  const data = allocate(x.dtype, outer * length * inner);
+  for (let o = 0; o < outer; o++) {
+    const from = (o * extent + start) * inner;
+    data.set(x.data.subarray(from, from + length * inner), o * length * inner);
+  }
+  return data;
+}
+
+/** Adds the gradient of what {@linkcode take} copied back to where it was copied from. */
+function giveBack(
+  dy: Float64Array,
+  dx: Float64Array,
+  { outer, extent, inner }: Blocks,
+  start: number,
+  length: number,
+): void {
+  const run = length * inner;
+  for (let o = 0; o < outer; o++) {
+    const at = (o * extent + start) * inner;
+    for (let i = 0; i < run; i++) dx[at + i] += dy[o * run + i];
+  }
+}
+
+/**
+ * One slice of a dimension, which is then gone (`torch.select`; `x[:, -1, :]` in Python is
+ * `select(x, 1, -1)`).
+ *
+ * @param x a tensor with at least one dimension
+ * @param dim the dimension
+ * @param index which slice; negative ones count from the last
+ * @returns a tensor with one dimension less
+ * @throws {IndexError} if there is no such dimension or slice
+ *
+ * @example
+ * ```ts
+ * import { select, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(select(tensor([[1, 2], [3, 4]]), 1, -1).tolist(), [2, 4]);
+ * ```
+ */
+export function select(x: Tensor, dim: number, index: number): Tensor {
+  if (x.dim() === 0) throw new IndexError("select() cannot be applied to a 0-dim tensor.");
+  const at = wrapDim(dim, x.dim());
+  const extent = x.shape[at];
+  if (!Number.isInteger(index) || index < -extent || index >= extent) {
+    throw new IndexError(
+      `select(): index ${index} out of range for tensor of size [${x.shape.join(", ")}] at ` +
+        `dimension ${at}`,
+    );
+  }
+  const start = index < 0 ? index + extent : index;
+  const y = new Tensor(take(x, at, start, 1), resized(x.shape, at));
+  return record(y, "SelectBackward0", [x], (dy, dx) => {
+    giveBack(dy, dx!, blocksOf(x.shape, at), start, 1);
+  }, false);
+}
+
+/**
+ * Consecutive slices of a dimension (`torch.narrow`).
+ *
+ * @param x a tensor with at least one dimension
+ * @param dim the dimension
+ * @param start the first slice; negative ones count from the last
+ * @param length how many
+ * @returns a tensor whose `dim` has the extent `length`
+ * @throws {IndexError} if there is no such dimension or start
+ * @throws {RuntimeError} if fewer than `length` slices follow
+ *
+ * @example
+ * ```ts
+ * import { narrow, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(narrow(tensor([1, 2, 3, 4]), 0, 1, 2).tolist(), [2, 3]);
+ * ```
+ */
+export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
+  if (x.dim() === 0) throw new RuntimeError("narrow() cannot be applied to a 0-dim tensor.");
+  if (length < 0) throw new RuntimeError("narrow(): length must be non-negative.");
+  const at = wrapDim(dim, x.dim());
+  const extent = x.shape[at];
+  if (!Number.isInteger(start) || start < -extent || start > extent) {
+    throw new IndexError(
+      `start out of range (expected to be in range of [${-extent}, ${extent}], but got ${start})`,
+    );
+  }
+  const first = start < 0 ? start + extent : start;
+  if (!Number.isInteger(length) || first + length > extent) {
+    throw new RuntimeError(
+      `start (${first}) + length (${length}) exceeds dimension size (${extent}).`,
+    );
+  }
+  return takeRange(x, at, first, length);
+}
+
+/**
+ * Slices of a dimension from `start` up to and without `end` (`x[start:end]` in Python): ends
+ * beyond the extent are cut back to it, and negative ones count from the last.
+ *
+ * @param x a tensor with at least one dimension
+ * @param dim the dimension
+ * @param start the first slice; 0 unless told otherwise
+ * @param end the slice to stop before; the extent unless told otherwise
+ * @returns a tensor of the slices between, perhaps none
+ * @throws {IndexError} if there is no such dimension
+ *
+ * @example
+ * ```ts
+ * import { slice, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(slice(tensor([1, 2, 3, 4]), 0, -2).tolist(), [3, 4]);
+ * ```
+ */
+export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
+  if (x.dim() === 0) throw new IndexError("slice() cannot be applied to a 0-dim tensor.");
+  const at = wrapDim(dim, x.dim());
+  const extent = x.shape[at];
+  const within = (index: number) =>
+    Math.min(Math.max(index < 0 ? index + extent : index, 0), extent);
+  const [from, until] = [within(start), within(end ?? extent)];
+  return takeRange(x, at, from, Math.max(until - from, 0));
+}
+
+function takeRange(x: Tensor, dim: number, start: number, length: number): Tensor {
+  const y = new Tensor(take(x, dim, start, length), resized(x.shape, dim, length));
+  return record(y, "SliceBackward0", [x], (dy, dx) => {
+    giveBack(dy, dx!, blocksOf(x.shape, dim), start, length);
+  }, false);
+}
+
+/**
+ * A dimension cut into parts of equal extent (`torch.chunk`): the gates, in a weight's rows.
+ *
+ * @param x a tensor with at least one dimension
+ * @param chunks how many parts; must divide the extent
+ * @param dim the dimension
+ * @returns the parts, in order
+ * @throws {IndexError} if there is no such dimension
+ * @throws {RuntimeError} if the parts would not be equal
+ *
+ * @example
+ * ```ts
+ * import { chunk, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [i, f] = chunk(tensor([1, 2, 3, 4]), 2);
+ * assertEquals([i.tolist(), f.tolist()], [[1, 2], [3, 4]]);
+ * ```
+ */
+export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
+  const at = wrapDim(dim, x.dim());
+  const length = x.shape[at] / chunks;
+  if (!Number.isInteger(length)) {
+    throw new RuntimeError(`chunk(): extent ${x.shape[at]} is not ${chunks} equal parts`);
+  }
+  return Array.from({ length: chunks }, (_, k) => takeRange(x, at, k * length, length));
+}
+
+/**
+ * Slices of a dimension in the order asked for (`torch.index_select`).
+ *
+ * @param x a tensor with at least one dimension
+ * @param dim the dimension
+ * @param index which slices, counted from 0; some may be left out or repeated
+ * @returns a tensor whose `dim` is as long as `index`
+ * @throws {IndexError} if there is no such dimension
+ * @throws {RuntimeError} if there is no such slice
+ *
+ * @example
+ * ```ts
+ * import { indexSelect, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(indexSelect(tensor([10, 20, 30]), 0, [2, 0]).tolist(), [30, 10]);
+ * ```
+ */
+export function indexSelect(x: Tensor, dim: number, index: readonly number[]): Tensor {
+  const at = wrapDim(dim, x.dim());
+  const from = blocksOf(x.shape, at);
+  index.forEach((i) => {
+    if (Number.isInteger(i) && i >= 0 && i < from.extent) return;
+    throw new RuntimeError(
+      `INDICES element is out of DATA bounds, id=${i} axis_dim=${from.extent}`,
+    );
+  });
+  const shape = resized(x.shape, at, index.length);
+  const data = allocate(x.dtype, numel(shape));
+  const { outer, extent, inner } = from;
+  for (let o = 0; o < outer; o++) {
+    index.forEach((i, k) => {
+      const start = (o * extent + i) * inner;
+      data.set(x.data.subarray(start, start + inner), (o * index.length + k) * inner);
+    });
+  }
+  return record(new Tensor(data, shape), "IndexSelectBackward0", [x], (dy, dx) => {
+    for (let o = 0; o < outer; o++) {
+      index.forEach((i, k) => {
+        const [to, at] = [(o * extent + i) * inner, (o * index.length + k) * inner];
+        for (let j = 0; j < inner; j++) dx![to + j] += dy[at + j];
+      });
+    }
+  }, false);
+}
+
+/**
+ * Tensors one after the other along a dimension (`torch.cat`).
+ *
+ * @param tensors tensors that agree in every other dimension and in dtype
+ * @param dim the dimension to join along
+ * @returns a tensor whose `dim` is as long as all of theirs together
+ * @throws {ValueError} if there are none
+ * @throws {RuntimeError} if they do not fit
+ *
+ * @example
+ * ```ts
+ * import { cat, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(cat([tensor([1]), tensor([2, 3])]).tolist(), [1, 2, 3]);
+ * ```
+ */
+export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
+  if (tensors.length === 0) {
+    throw new ValueError("torch.cat(): expected a non-empty list of Tensors");
+  }
+  const [first] = tensors;
+  tensors.forEach(({ shape }, position) => {
+    if (shape.length === 0) {
+      throw new RuntimeError(
+        `zero-dimensional tensor (at position ${position}) cannot be concatenated`,
+      );
+    }
+  });
+  const at = wrapDim(dim, first.dim());
+  tensors.forEach((x, position) => checkJoins(first, x, at, position));
+  const extents = tensors.map(({ shape }) => shape[at]);
+  const shape = resized(first.shape, at, extents.reduce((sum, extent) => sum + extent, 0));
+  const blocks = blocksOf(shape, at);
+  const data = allocate(first.dtype, numel(shape));
+  let start = 0;
+  const starts = tensors.map((x, k) => {
+    const [run, at] = [extents[k] * blocks.inner, start];
+    for (let o = 0; o < blocks.outer; o++) {
+      data.set(
+        x.data.subarray(o * run, (o + 1) * run),
+        (o * blocks.extent + at) * blocks.inner,
+      );
+    }
+    start += extents[k];
+    return at;
+  });
+  return record(new Tensor(data, shape), "CatBackward0", tensors, (dy, ...dxs) => {
+    dxs.forEach((dx, k) => {
+      if (!dx) return;
+      const run = extents[k] * blocks.inner;
+      for (let o = 0; o < blocks.outer; o++) {
+        const from = (o * blocks.extent + starts[k]) * blocks.inner;
+        for (let i = 0; i < run; i++) dx[o * run + i] += dy[from + i];
+      }
+    });
+  }, false);
+}
+
+function checkJoins(first: Tensor, x: Tensor, dim: number, position: number): void {
+  if (x.dim() !== first.dim()) {
+    throw new RuntimeError(
+      `Tensors must have same number of dimensions: got ${first.dim()} and ${x.dim()}`,
+    );
+  }
+  x.shape.forEach((extent, k) => {
+    if (k !== dim && extent !== first.shape[k]) {
+      throw new RuntimeError(
+        `Sizes of tensors must match except in dimension ${dim}. Expected size ` +
+          `${first.shape[k]} but got size ${extent} for tensor number ${position} in the list.`,
+      );
+    }
+  });
+  if (x.dtype !== first.dtype) {
+    throw new RuntimeError(
+      `expected tensors of one dtype, but got ${first.dtype} and ${x.dtype} at position ${position}`,
+    );
+  }
+}
+
+/**
+ * Tensors of one shape, side by side along a new dimension (`torch.stack`).
+ *
+ * @param tensors tensors that agree in shape and dtype
+ * @param dim where the new dimension is to stand
+ * @returns a tensor with one more dimension, as long as there are tensors
+ * @throws {RuntimeError} if there are none or they differ in shape
+ *
+ * @example
+ * ```ts
+ * import { stack, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(stack([tensor([1, 2]), tensor([3, 4])]).tolist(), [[1, 2], [3, 4]]);
+ * ```
+ */
+export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+  if (tensors.length === 0) throw new RuntimeError("stack expects a non-empty TensorList");
+  const [first] = tensors;
+  tensors.forEach((x, position) => {
+    if (String(x.shape) !== String(first.shape)) {
+      throw new RuntimeError(
+        `stack expects each tensor to be equal size, but got [${first.shape.join(", ")}] at ` +
+          `entry 0 and [${x.shape.join(", ")}] at entry ${position}`,
+      );
+    }
+  });
+  const at = wrapDim(dim, first.dim() + 1);
+  const shape = [...first.shape.slice(0, at), tensors.length, ...first.shape.slice(at)];
+  const { outer, inner } = blocksOf(shape, at);
+  const data = allocate(first.dtype, numel(shape));
+  tensors.forEach((x, k) => {
+    for (let o = 0; o < outer; o++) {
+      data.set(x.data.subarray(o * inner, (o + 1) * inner), (o * tensors.length + k) * inner);
+    }
+  });
+  return record(new Tensor(data, shape), "StackBackward0", tensors, (dy, ...dxs) => {
+    dxs.forEach((dx, k) => {
+      if (!dx) return;
+      for (let o = 0; o < outer; o++) {
+        const from = (o * tensors.length + k) * inner;
+        for (let i = 0; i < inner; i++) dx[o * inner + i] += dy[from + i];
+      }
+    });
+  }, false);
+}

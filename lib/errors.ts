@@ -1,0 +1,25 @@
+/**
+ * The errors that PyTorch raises and JavaScript has no class for. Each keeps PyTorch's name and
+ * message and extends the JavaScript class closest in meaning, so both `error.name` and
+ * `instanceof` tell what happened. Python's `TypeError` is JavaScript's own.
+ *
+ * @module
+ */
+
+/** PyTorch's `RuntimeError`: tensors that do not fit the operation they are given to. */
+export class RuntimeError extends Error {
+  /** The name of the Python class. */
+  override readonly name = "RuntimeError";
+}
+
+/** Python's `ValueError`: an argument of the right type with a value that is not allowed. */
+export class ValueError extends RangeError {
+  /** The name of the Python class. */
+  override readonly name = "ValueError";
+}
+
+/** Python's `IndexError`: a dimension or an index beyond the tensor's. */
+export class IndexError extends RangeError {
+  /** The name of the Python class. */
+  override readonly name = "IndexError";
+}

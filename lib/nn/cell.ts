@@ -1,0 +1,176 @@
+/**
+ * What the three cells have in common: their parameters, their inputs, and one step in time.
+ *
+ * @module
+ */
+
+import { squeeze, unsqueeze } from "../autograd/shape.ts";
+import { RuntimeError, ValueError } from "../errors.ts";
+import { zeros } from "../tensor/create.ts";
+import type { DType } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { checkMatrix } from "./linear.ts";
+import { Module, type Parameter } from "./module.ts";
+
+/** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
+export type State = readonly Tensor[];
+
+/** The parameters of one cell, or of one direction of one layer, by the names of the equations. */
+export interface CellParameters {
+  /** W_ih, shape `(gates · H, H_in)`. */
+  readonly weightIh: Tensor;
+  /** W_hh, shape `(gates · H, H)`; `(gates · H, H_proj)` with a projection. */
+  readonly weightHh: Tensor;
+  /** b_ih, shape `(gates · H)`, or `null`. */
+  readonly biasIh: Tensor | null;
+  /** b_hh, shape `(gates · H)`, or `null`. */
+  readonly biasHh: Tensor | null;
+  /** W_hr, shape `(H_proj, H)`; `null` without a projection. */
+  readonly weightHr: Tensor | null;
+}
+
+/** One step in time: from x_t of shape `(N, H_in)` and the state before it to the state after. */
+export type Step = (x: Tensor, state: State, parameters: CellParameters) => State;
+
+/** The equation of a cell, with what its parameters' shapes depend on. */
+export interface Equation {
+  /** How many gates stand below each other in the weights. */
+  readonly gates: number;
+  /** How many tensors the state consists of. */
+  readonly states: number;
+  /** The equation itself. */
+  readonly step: Step;
+}
+
+/** The arguments that all cells have and that have defaults. */
+export interface CellOptions {
+  /** Whether there are biases; true unless told otherwise. */
+  readonly bias?: boolean;
+  /** The type of the parameters; float32 unless told otherwise. */
+  readonly dtype?: DType;
+}
+
+/**
+ * The base of {@linkcode RNNCell}, {@linkcode LSTMCell} and {@linkcode GRUCell}
+ * (`torch.nn.RNNCellBase`). Parameters: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`, drawn in
+ * this order from the uniform distribution in ±1/√hidden_size.
+ */
+export abstract class RNNCellBase extends Module {
+  readonly #equation: Equation;
+
+  /**
+   * Draws the parameters from the default generator.
+   *
+   * @param equation what the cell computes
+   * @param inputSize H_in, the features of the input
+   * @param hiddenSize H, the features of the state
+   * @param options whether there are biases, and the dtype
+   * @throws {RuntimeError} if a size is negative
+   * @throws {TypeError} if a size is not an integer
+   */
+  constructor(
+    equation: Equation,
+    readonly inputSize: number,
+    readonly hiddenSize: number,
+    options: CellOptions = {},
+  ) {
+    super();
+    this.#equation = equation;
+    const { bias = true, dtype = "float32" } = options;
+    const rows = equation.gates * hiddenSize;
+    checkMatrix(rows, inputSize);
+    const bound = hiddenSize > 0 ? 1 / Math.sqrt(hiddenSize) : 0;
+    this.drawParameter("weight_ih", [rows, inputSize], bound, dtype);
+    this.drawParameter("weight_hh", [rows, hiddenSize], bound, dtype);
+    if (bias) {
+      this.drawParameter("bias_ih", [rows], bound, dtype);
+      this.drawParameter("bias_hh", [rows], bound, dtype);
+    }
+  }
+
+  /** W_ih, of shape `(gates · H, H_in)`. */
+  get weightIh(): Parameter {
+    return this.getParameter("weight_ih");
+  }
+
+  /** W_hh, of shape `(gates · H, H)`. */
+  get weightHh(): Parameter {
+    return this.getParameter("weight_hh");
+  }
+
+  /** b_ih, of shape `(gates · H)`; `null` where there is none. */
+  get biasIh(): Parameter | null {
+    return this.ownParameter("bias_ih");
+  }
+
+  /** b_hh, of shape `(gates · H)`; `null` where there is none. */
+  get biasHh(): Parameter | null {
+    return this.ownParameter("bias_hh");
+  }
+
+  /** Checks what came in, adds the batch dimension where there is none, and takes one step. */
+  protected advance(input: Tensor, state: State | null): State {
+    this.#checkRanks(input, state);
+    const batched = input.dim() === 2;
+    const x = batched ? input : unsqueeze(input, 0);
+    const before = state === null
+      ? Array<Tensor>(this.#equation.states).fill(
+        zeros([x.shape[0], this.hiddenSize], { dtype: x.dtype }),
+      )
+      : batched
+      ? state
+      : state.map((part) => unsqueeze(part, 0));
+    this.#checkSizes(x, before);
+    const { weightIh, weightHh, biasIh, biasHh } = this;
+    const parameters = { weightIh, weightHh, biasIh, biasHh, weightHr: null };
+    const after = this.#equation.step(x, before, parameters);
+    return batched ? after : after.map((part) => squeeze(part, 0));
+  }
+
+  #checkRanks(input: Tensor, state: State | null): void {
+    const name = this.getName();
+    if (input.dim() !== 1 && input.dim() !== 2) {
+      throw new ValueError(`${name}: Expected input to be 1D or 2D, got ${input.dim()}D instead`);
+    }
+    state?.forEach((part, k) => {
+      if (part.dim() === 1 || part.dim() === 2) return;
+      const which = state.length === 1 ? "hidden" : `hx[${k}]`;
+      throw new ValueError(
+        `${name}: Expected ${which} to be 1D or 2D, got ${part.dim()}D instead`,
+      );
+    });
+  }
+
+  #checkSizes(x: Tensor, state: State): void {
+    const [batch, features] = x.shape;
+    if (features !== this.inputSize) {
+      throw new RuntimeError(
+        `input has inconsistent input_size: got ${features} expected ${this.inputSize}`,
+      );
+    }
+    state.forEach((part, k) => {
+      if (part.dim() !== 2) {
+        throw new RuntimeError(
+          `Expected 2D hidden${k} (batch x hidden_size), but got ${part.dim()}D tensor`,
+        );
+      }
+      if (part.shape[0] !== batch) {
+        throw new RuntimeError(
+          `Input batch size ${batch} doesn't match hidden${k} batch size ${part.shape[0]}`,
+        );
+      }
+      if (part.shape[1] !== this.hiddenSize) {
+        throw new RuntimeError(
+          `hidden${k} has inconsistent hidden_size: got ${
+            part.shape[1]
+          }, expected ${this.hiddenSize}`,
+        );
+      }
+    });
+  }
+
+  /** Returns the sizes, and the bias where there is none, as PyTorch prints them. */
+  protected override extraRepr(): string {
+    return `${this.inputSize}, ${this.hiddenSize}${this.biasIh ? "" : ", bias=False"}`;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Dropout.
+ *
+ * @module
+ */
+
+import { mul } from "../autograd/pointwise.ts";
+import { ValueError } from "../errors.ts";
+import { rand } from "../random/distributions.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Module } from "./module.ts";
+
+/**
+ * Zeroes each element with probability `p` in training, and scales the others by `1 / (1 - p)`,
+ * so that the expected value stays (`torch.nn.functional.dropout`; DROP-1, DROP-3). Which elements
+ * are zeroed comes from the default generator; PyTorch leaves it free.
+ *
+ * @param x any shape
+ * @param p the probability of an element being zeroed
+ * @param training whether to do so; `x` itself is returned if not
+ * @returns a tensor of the same shape
+ * @throws {ValueError} if `p` is not within 0 and 1
+ *
+ * @example
+ * ```ts
+ * import { dropout, ones } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(dropout(ones([3]), 0.5, false).tolist(), [1, 1, 1]);
+ * assertEquals(dropout(ones([3]), 1, true).tolist(), [0, 0, 0]);
+ * ```
+ */
+export function dropout(x: Tensor, p: number, training: boolean): Tensor {
+  checkProbability(p);
+  if (!training || p === 0) return x;
+  const mask = rand(x.shape, { dtype: x.dtype });
+  const scale = p === 1 ? 0 : 1 / (1 - p);
+  for (let i = 0; i < mask.data.length; i++) mask.data[i] = mask.data[i] < p ? 0 : scale;
+  return mul(x, mask);
+}
+
+function checkProbability(p: number): void {
+  if (p < 0 || p > 1) {
+    throw new ValueError(`dropout probability has to be between 0 and 1, but got ${p}`);
+  }
+}
+
+/**
+ * Dropout as a module (`torch.nn.Dropout`): active in training, nothing in evaluation.
+ *
+ * @example
+ * ```ts
+ * import { Dropout, ones } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const drop = new Dropout(0.5).eval();
+ * assertEquals(drop.forward(ones([3])).tolist(), [1, 1, 1]);
+ * ```
+ */
+export class Dropout extends Module {
+  /**
+   * Takes the probability.
+   *
+   * @param p the probability of an element being zeroed
+   * @throws {ValueError} if it is not within 0 and 1
+   */
+  constructor(readonly p = 0.5) {
+    super();
+    checkProbability(p);
+  }
+
+  /**
+   * Applies dropout, in training only.
+   *
+   * @param input any shape
+   * @returns a tensor of the same shape
+   */
+  override forward(input: Tensor): Tensor {
+    return dropout(input, this.p, this.training);
+  }
+
+  /** Returns `Dropout`. */
+  protected override getName(): string {
+    return "Dropout";
+  }
+
+  /** Returns the arguments as PyTorch prints them. */
+  protected override extraRepr(): string {
+    return `p=${this.p}, inplace=False`;
+  }
+}

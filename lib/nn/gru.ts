@@ -1,0 +1,137 @@
+/**
+ * The gated recurrent unit.
+ *
+ * @module
+ */
+
+import { linear } from "../autograd/linear.ts";
+import { add, mul, sigmoid, sub, tanh } from "../autograd/pointwise.ts";
+import { chunk } from "../autograd/slices.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import {
+  type CellOptions,
+  type CellParameters,
+  type Equation,
+  RNNCellBase,
+  type State,
+} from "./cell.ts";
+import type { PackedSequence } from "./packed.ts";
+import { refuseProjection } from "./rnn.ts";
+import { RNNBase, type RNNBaseOptions } from "./rnn_base.ts";
+
+/**
+ * The equations (GRU-1 to GRU-3); in the weights, the gates stand in the order r, z, n. The reset
+ * gate multiplies what the state adds to n after the product and with its bias:
+ *
+ * ```text
+ * r  = σ(W_ir x + b_ir + W_hr h + b_hr)
+ * z  = σ(W_iz x + b_iz + W_hz h + b_hz)
+ * n  = tanh(W_in x + b_in + r ⊙ (W_hn h + b_hn))
+ * h′ = (1 - z) ⊙ n + z ⊙ h
+ * ```
+ */
+const equation: Equation = {
+  gates: 3,
+  states: 1,
+  step(x: Tensor, [h]: State, { weightIh, weightHh, biasIh, biasHh }: CellParameters): State {
+    const [xr, xz, xn] = chunk(linear(x, weightIh, biasIh), 3, -1);
+    const [hr, hz, hn] = chunk(linear(h, weightHh, biasHh), 3, -1);
+    const r = sigmoid(add(xr, hr));
+    const z = sigmoid(add(xz, hz));
+    const n = tanh(add(xn, mul(r, hn)));
+    return [add(mul(sub(1, z), n), mul(z, h))];
+  },
+};
+
+/**
+ * One step of a GRU (`torch.nn.GRUCell`; GRU-1 to GRU-4).
+ *
+ * @example
+ * ```ts
+ * import { GRUCell, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const cell = new GRUCell(3, 4);
+ * const h1 = cell.forward(zeros([2, 3]), zeros([2, 4]));
+ * assertEquals(h1.shape, [2, 4]);
+ * ```
+ */
+export class GRUCell extends RNNCellBase {
+  /**
+   * Draws the parameters from the default generator.
+   *
+   * @param inputSize H_in, the features of the input
+   * @param hiddenSize H, the features of the state
+   * @param options biases and dtype
+   * @throws {RuntimeError | TypeError} if a size is negative or not an integer
+   */
+  constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
+    super(equation, inputSize, hiddenSize, options);
+  }
+
+  /**
+   * Takes one step.
+   *
+   * @param input x, shape `(N, H_in)` or `(H_in)`
+   * @param hx h, shape `(N, H)` or `(H)`; zeros where left out
+   * @returns h′, shaped as `hx`
+   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
+   */
+  override forward(input: Tensor, hx?: Tensor | null): Tensor {
+    return this.advance(input, hx ? [hx] : null)[0];
+  }
+
+  /** Returns `GRUCell`. */
+  protected override getName(): string {
+    return "GRUCell";
+  }
+}
+
+/**
+ * The GRU over a sequence (`torch.nn.GRU`; GRU, STACK, BATCH and PACK clauses).
+ *
+ * @example
+ * ```ts
+ * import { GRU, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const gru = new GRU(3, 4);
+ * const [output, hn] = gru.forward(zeros([5, 3])); // one sequence, no batch
+ * assertEquals([output.shape, hn.shape], [[5, 4], [1, 4]]);
+ * ```
+ */
+export class GRU extends RNNBase {
+  /**
+   * Draws the parameters from the default generator.
+   *
+   * @param inputSize H_in, the features of the input
+   * @param hiddenSize H, the features of the state
+   * @param options the arguments with defaults
+   * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
+   */
+  constructor(inputSize: number, hiddenSize: number, options: RNNBaseOptions = {}) {
+    refuseProjection(options);
+    super(equation, inputSize, hiddenSize, options);
+  }
+
+  /**
+   * Runs over a sequence or a batch of them.
+   *
+   * @param input shape `(L, N, H_in)`; `(N, L, H_in)` with `batchFirst`; `(L, H_in)` unbatched; or
+   * a packed batch
+   * @param h0 the state before the first step, shape `(layers · D, N, H)`, without N where
+   * unbatched; zeros where left out
+   * @returns `[output, hn]`: h_t of the last layer for every t, shape `(L, N, D · H)` laid out as
+   * the input, and the final states, shaped as `h0`
+   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, in PyTorch's words
+   */
+  override forward<T extends Tensor | PackedSequence>(input: T, h0?: Tensor | null): [T, Tensor] {
+    const [output, [hn]] = this.run(input, h0 ? [h0] : null);
+    return [output, hn];
+  }
+
+  /** Returns `GRU`. */
+  protected override getName(): string {
+    return "GRU";
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * The fully connected layer.
+ *
+ * @module
+ */
+
+import { linear } from "../autograd/linear.ts";
+import { RuntimeError } from "../errors.ts";
+import { pythonType } from "../python.ts";
+import type { DType } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Module, type Parameter } from "./module.ts";
+
+/** The arguments of {@linkcode Linear} that have defaults. */
+export interface LinearOptions {
+  /** Whether there is a bias; true unless told otherwise. */
+  readonly bias?: boolean;
+  /** The type of the parameters; float32 unless told otherwise. */
+  readonly dtype?: DType;
+}
+
+/**
+ * `y = x Wᵀ + b` (`torch.nn.Linear`; specification, LINEAR-1).
+ *
+ * Parameters: `weight` of shape `(out_features, in_features)` and `bias` of shape
+ * `(out_features)`, both drawn from the uniform distribution in ±1/√in_features.
+ *
+ * @example
+ * ```ts
+ * import { Linear, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const fc = new Linear(5, 1);
+ * assertEquals(String(fc), "Linear(in_features=5, out_features=1, bias=True)");
+ * assertEquals(fc.forward(zeros([2, 3, 5])).shape, [2, 3, 1]);
+ * ```
+ */
+export class Linear extends Module {
+  /**
+   * Draws the parameters from the default generator, the weight first.
+   *
+   * @param inFeatures H_in, the size of the last dimension of the input
+   * @param outFeatures H_out, the size of the last dimension of the output
+   * @param options whether there is a bias, and the dtype
+   * @throws {RuntimeError} if a size is negative
+   * @throws {TypeError} if a size is not an integer
+   */
+  constructor(
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    options: LinearOptions = {},
+  ) {
+    super();
+    const { bias = true, dtype = "float32" } = options;
+    checkMatrix(outFeatures, inFeatures);
+    // PyTorch writes the same bound as kaiming_uniform with a = √5, which rounds in these steps.
+    const gain = Math.sqrt(2 / (1 + Math.sqrt(5) ** 2));
+    const bound = Math.sqrt(3) * (gain / Math.sqrt(inFeatures));
+    this.drawParameter("weight", [outFeatures, inFeatures], inFeatures > 0 ? bound : 0, dtype);
+    if (bias) {
+      const biasBound = inFeatures > 0 ? 1 / Math.sqrt(inFeatures) : 0;
+      this.drawParameter("bias", [outFeatures], biasBound, dtype);
+    }
+  }
+
+  /** The weight W, of shape `(out_features, in_features)`. */
+  get weight(): Parameter {
+    return this.getParameter("weight");
+  }
+
+  /** The bias b, of shape `(out_features)`; `null` where there is none. */
+  get bias(): Parameter | null {
+    return this.ownParameter("bias");
+  }
+
+  /**
+   * Applies the layer to the last dimension.
+   *
+   * @param input shape `(*, H_in)`
+   * @returns shape `(*, H_out)`
+   * @throws {RuntimeError} if the last dimension or the dtype does not fit
+   */
+  override forward(input: Tensor): Tensor {
+    return linear(input, this.weight, this.bias);
+  }
+
+  /** Returns `Linear`. */
+  protected override getName(): string {
+    return "Linear";
+  }
+
+  /** Returns the arguments as PyTorch prints them. */
+  protected override extraRepr(): string {
+    const bias = this.bias ? "True" : "False";
+    return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${bias}`;
+  }
+}
+
+/**
+ * Refuses what cannot be the extents of a weight matrix, in PyTorch's words.
+ *
+ * @param rows the first extent
+ * @param columns the second
+ * @throws {TypeError} if one is not an integer
+ * @throws {RuntimeError} if one is negative
+ */
+export function checkMatrix(rows: number, columns: number): void {
+  [rows, columns].forEach((extent, k) => {
+    if (!Number.isInteger(extent)) {
+      const type = pythonType(extent);
+      throw new TypeError(
+        k === 0
+          ? `empty(): argument 'size' (position 1) must be tuple of ints, but found element of ` +
+            `type ${type} at pos 0`
+          : `empty(): argument 'size' failed to unpack the object at pos ${k + 1} with error ` +
+            `"type must be tuple of ints,but got ${type}"`,
+      );
+    }
+  });
+  const negative = [rows, columns].find((extent) => extent < 0);
+  if (negative !== undefined) {
+    throw new RuntimeError(
+      `Trying to create tensor with negative dimension ${negative}: [${rows}, ${columns}]`,
+    );
+  }
+}

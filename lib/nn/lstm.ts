@@ -1,0 +1,149 @@
+/**
+ * The long short-term memory.
+ *
+ * @module
+ */
+
+import { linear } from "../autograd/linear.ts";
+import { add, mul, sigmoid, tanh } from "../autograd/pointwise.ts";
+import { chunk } from "../autograd/slices.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import {
+  type CellOptions,
+  type CellParameters,
+  type Equation,
+  RNNCellBase,
+  type State,
+} from "./cell.ts";
+import type { PackedSequence } from "./packed.ts";
+import { RNNBase, type RNNBaseOptions } from "./rnn_base.ts";
+
+/**
+ * The equations (LSTM-1, LSTM-2, PROJ-1); in the weights, the gates stand in the order i, f, g, o:
+ *
+ * ```text
+ * i  = σ(W_ii x + b_ii + W_hi h + b_hi)
+ * f  = σ(W_if x + b_if + W_hf h + b_hf)
+ * g  = tanh(W_ig x + b_ig + W_hg h + b_hg)
+ * o  = σ(W_io x + b_io + W_ho h + b_ho)
+ * c′ = f ⊙ c + i ⊙ g
+ * h′ = o ⊙ tanh(c′), or with a projection W_hr (o ⊙ tanh(c′))
+ * ```
+ */
+const equation: Equation = {
+  gates: 4,
+  states: 2,
+  step(x: Tensor, [h, c]: State, p: CellParameters): State {
+    const sums = add(linear(x, p.weightIh, p.biasIh), linear(h, p.weightHh, p.biasHh));
+    const [i, f, g, o] = chunk(sums, 4, -1);
+    const c1 = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)));
+    const h1 = mul(sigmoid(o), tanh(c1));
+    return [p.weightHr ? linear(h1, p.weightHr) : h1, c1];
+  },
+};
+
+/** The state of an LSTM: `[h, c]`. */
+export type LSTMState = readonly [Tensor, Tensor];
+
+/**
+ * One step of an LSTM (`torch.nn.LSTMCell`; LSTM-1 to LSTM-4).
+ *
+ * @example
+ * ```ts
+ * import { LSTMCell, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const cell = new LSTMCell(3, 4);
+ * const [h1, c1] = cell.forward(zeros([2, 3]), [zeros([2, 4]), zeros([2, 4])]);
+ * assertEquals([h1.shape, c1.shape], [[2, 4], [2, 4]]);
+ * ```
+ */
+export class LSTMCell extends RNNCellBase {
+  /**
+   * Draws the parameters from the default generator.
+   *
+   * @param inputSize H_in, the features of the input
+   * @param hiddenSize H, the features of the state
+   * @param options biases and dtype
+   * @throws {RuntimeError | TypeError} if a size is negative or not an integer
+   */
+  constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
+    super(equation, inputSize, hiddenSize, options);
+  }
+
+  /**
+   * Takes one step.
+   *
+   * @param input x, shape `(N, H_in)` or `(H_in)`
+   * @param hx `[h, c]`, each of shape `(N, H)` or `(H)`; zeros where left out
+   * @returns `[h′, c′]`, shaped as `hx`
+   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
+   */
+  override forward(input: Tensor, hx?: LSTMState | null): [Tensor, Tensor] {
+    const [h1, c1] = this.advance(input, hx ?? null);
+    return [h1, c1];
+  }
+
+  /** Returns `LSTMCell`. */
+  protected override getName(): string {
+    return "LSTMCell";
+  }
+}
+
+/** The arguments of {@linkcode LSTM} that have defaults. */
+export interface LSTMOptions extends RNNBaseOptions {
+  /** H_proj, the features to project the hidden state to; 0, the default, for no projection. */
+  readonly projSize?: number;
+}
+
+/**
+ * The LSTM over a sequence (`torch.nn.LSTM`; LSTM, PROJ, STACK, BATCH and PACK clauses).
+ *
+ * @example
+ * ```ts
+ * import { LSTM, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lstm = new LSTM(3, 4, { numLayers: 2, bidirectional: true });
+ * const [output, [hn, cn]] = lstm.forward(zeros([5, 2, 3]));
+ * assertEquals(output.shape, [5, 2, 8]); // (L, N, D · H)
+ * assertEquals([hn.shape, cn.shape], [[4, 2, 4], [4, 2, 4]]); // (layers · D, N, H)
+ * ```
+ */
+export class LSTM extends RNNBase {
+  /**
+   * Draws the parameters from the default generator.
+   *
+   * @param inputSize H_in, the features of the input
+   * @param hiddenSize H, the features of the cell
+   * @param options the arguments with defaults
+   * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
+   */
+  constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
+    super(equation, inputSize, hiddenSize, options);
+  }
+
+  /**
+   * Runs over a sequence or a batch of them.
+   *
+   * @param input shape `(L, N, H_in)`; `(N, L, H_in)` with `batchFirst`; `(L, H_in)` unbatched; or
+   * a packed batch
+   * @param hx `[h0, c0]`, of shapes `(layers · D, N, H_out)` and `(layers · D, N, H)`, without N
+   * where unbatched; zeros where left out. H_out is H_proj where there is a projection, else H
+   * @returns `[output, [hn, cn]]`: h_t of the last layer for every t, shape `(L, N, D · H_out)`
+   * laid out as the input, and the final states, shaped as `hx`
+   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, in PyTorch's words
+   */
+  override forward<T extends Tensor | PackedSequence>(
+    input: T,
+    hx?: LSTMState | null,
+  ): [T, [Tensor, Tensor]] {
+    const [output, [hn, cn]] = this.run(input, hx ?? null);
+    return [output, [hn, cn]];
+  }
+
+  /** Returns `LSTM`. */
+  protected override getName(): string {
+    return "LSTM";
+  }
+}

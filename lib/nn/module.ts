@@ -1,0 +1,277 @@
+/**
+ * What every layer is: named parameters, perhaps other modules inside it, and a forward pass.
+ *
+ * @module
+ */
+
+import { RuntimeError } from "../errors.ts";
+import { allocate, type DType, numel } from "../tensor/dtype.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { to } from "../autograd/pointwise.ts";
+import { noGrad } from "../autograd/graph.ts";
+import { uniform } from "../random/distributions.ts";
+import { defaultGenerator } from "../random/generator.ts";
+
+/** A tensor that a module owns and training changes. It requires a gradient from the start. */
+export class Parameter extends Tensor {
+  /**
+   * Wraps a tensor's storage as a parameter.
+   *
+   * @param values the tensor; its storage is kept, not copied
+   */
+  constructor(values: Tensor) {
+    super(values.data, values.shape);
+    this.requiresGrad = true;
+  }
+
+  /** Returns the text that PyTorch prints for a parameter. */
+  override toString(): string {
+    return `Parameter containing:\n${super.toString()}`;
+  }
+}
+
+/** Tensors by name, in the order of the module's parameters; names are PyTorch's. */
+export type StateDict = Record<string, Tensor>;
+
+/** What {@linkcode Module.loadStateDict} found that did not fit; prints as in PyTorch. */
+export class IncompatibleKeys {
+  /**
+   * Notes the names that did not match.
+   *
+   * @param missingKeys names that the module has and the state lacks
+   * @param unexpectedKeys names that the state has and the module lacks
+   */
+  constructor(readonly missingKeys: string[], readonly unexpectedKeys: string[]) {}
+
+  /** Returns `<All keys matched successfully>` or the names, as PyTorch prints them. */
+  toString(): string {
+    if (this.missingKeys.length + this.unexpectedKeys.length === 0) {
+      return "<All keys matched successfully>";
+    }
+    const list = (names: string[]) => `[${names.map((name) => `'${name}'`).join(", ")}]`;
+    return `_IncompatibleKeys(missing_keys=${list(this.missingKeys)}, ` +
+      `unexpected_keys=${list(this.unexpectedKeys)})`;
+  }
+}
+
+/**
+ * The base of all layers (`torch.nn.Module`). A subclass registers its parameters and the modules
+ * inside it in its constructor and computes in `forward`.
+ *
+ * @example
+ * ```ts
+ * import { Linear, Module, relu, type Tensor, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Head extends Module {
+ *   readonly fc = this.register("fc", new Linear(4, 1));
+ *   override forward(x: Tensor): Tensor {
+ *     return relu(this.fc.forward(x));
+ *   }
+ * }
+ * const head = new Head();
+ * assertEquals(Object.keys(head.stateDict()), ["fc.weight", "fc.bias"]);
+ * assertEquals(
+ *   String(head),
+ *   "Head(\n  (fc): Linear(in_features=4, out_features=1, bias=True)\n)",
+ * );
+ * assertEquals(head.forward(zeros([2, 4])).shape, [2, 1]);
+ * ```
+ */
+export abstract class Module {
+  /** Whether layers that behave differently in training, such as dropout, do so now. */
+  training = true;
+  readonly #parameters = new Map<string, Parameter>();
+  readonly #children = new Map<string, Module>();
+
+  /** Computes the module's function; see each module for its inputs and outputs. */
+  abstract forward(...inputs: never[]): unknown;
+
+  /**
+   * Takes a module in under a name.
+   *
+   * @param name the name; it becomes the first part of the names of the module's parameters
+   * @param module the module
+   * @returns the module
+   */
+  protected register<T extends Module>(name: string, module: T): T {
+    this.#children.set(name, module);
+    return module;
+  }
+
+  /**
+   * Takes a parameter in under a name and draws it from the uniform distribution in
+   * [-bound, bound), with PyTorch's generator.
+   *
+   * @param name the name
+   * @param shape the extent of each dimension
+   * @param bound the largest magnitude
+   * @param dtype the type of the elements
+   * @returns the parameter
+   */
+  protected drawParameter(
+    name: string,
+    shape: readonly number[],
+    bound: number,
+    dtype: DType,
+  ): Parameter {
+    const data = allocate(dtype, numel(shape));
+    uniform(data, -bound, bound, defaultGenerator);
+    const parameter = new Parameter(new Tensor(data, shape));
+    this.#parameters.set(name, parameter);
+    return parameter;
+  }
+
+  /** Returns the name that the module prints; a subclass that may be minified overrides it. */
+  protected getName(): string {
+    return this.constructor.name;
+  }
+
+  /** Returns the arguments that the module prints between its parentheses. */
+  protected extraRepr(): string {
+    return "";
+  }
+
+  /** Yields every parameter with its full name, this module's own first, then each child's. */
+  *namedParameters(): Generator<[string, Parameter]> {
+    yield* this.#parameters;
+    for (const [name, child] of this.#children) {
+      for (const [rest, parameter] of child.namedParameters()) yield [`${name}.${rest}`, parameter];
+    }
+  }
+
+  /** Returns every parameter, in the order of {@linkcode Module.namedParameters}. */
+  parameters(): Parameter[] {
+    return [...this.namedParameters()].map(([, parameter]) => parameter);
+  }
+
+  /**
+   * Returns one parameter by its full name, such as `rnn.weight_ih_l0`.
+   *
+   * @param target the name
+   * @throws {RuntimeError} if there is none of that name
+   */
+  getParameter(target: string): Parameter {
+    const own = this.#parameters.get(target);
+    if (own) return own;
+    for (const [name, parameter] of this.namedParameters()) if (name === target) return parameter;
+    throw new RuntimeError(`${this.getName()} has no parameter \`${target}\``);
+  }
+
+  /** Returns a parameter of this module itself, or `null` where it has none of that name. */
+  protected ownParameter(name: string): Parameter | null {
+    return this.#parameters.get(name) ?? null;
+  }
+
+  /** Returns the parameters by name, detached; they share storage with the module's. */
+  stateDict(): StateDict {
+    return Object.fromEntries(
+      [...this.namedParameters()].map(([name, { data, shape }]) => [name, new Tensor(data, shape)]),
+    );
+  }
+
+  /**
+   * Copies values into the module's parameters, converting their dtype. Either all fit and all
+   * are copied, or an error tells everything that does not fit and nothing is changed.
+   *
+   * @param state tensors by name
+   * @param options `strict: false` passes over names that only one side has
+   * @returns the names that only one side has
+   * @throws {RuntimeError} if a name is missing or unexpected (unless not strict), or a shape
+   * differs
+   */
+  loadStateDict(state: StateDict, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
+    const { strict = true } = options;
+    if (typeof state !== "object" || state === null || Array.isArray(state)) {
+      const given = Array.isArray(state) ? "list" : state === null ? "NoneType" : typeof state;
+      throw new TypeError(`Expected state_dict to be dict-like, got <class '${given}'>.`);
+    }
+    const own = new Map(this.namedParameters());
+    const missing = [...own.keys()].filter((name) => !Object.hasOwn(state, name));
+    const unexpected = Object.keys(state).filter((name) => !own.has(name));
+    const quoted = (names: string[]) => names.map((name) => `"${name}"`).join(", ");
+    const problems: string[] = [];
+    if (strict && missing.length) {
+      problems.push(`Missing key(s) in state_dict: ${quoted(missing)}. `);
+    }
+    if (strict && unexpected.length) {
+      problems.push(`Unexpected key(s) in state_dict: ${quoted(unexpected)}. `);
+    }
+    for (const [name, parameter] of own) {
+      if (!Object.hasOwn(state, name)) continue;
+      const value: unknown = state[name];
+      if (!(value instanceof Tensor)) {
+        problems.push(
+          `While copying the parameter named "${name}", expected torch.Tensor or Tensor-like ` +
+            `object from checkpoint but received ${typeof value}`,
+        );
+      } else if (String(value.shape) !== String(parameter.shape)) {
+        problems.push(
+          `size mismatch for ${name}: copying a param with shape ${value.size()} from ` +
+            `checkpoint, the shape in current model is ${parameter.size()}.`,
+        );
+      }
+    }
+    if (problems.length) {
+      throw new RuntimeError(
+        `Error(s) in loading state_dict for ${this.getName()}:\n\t${problems.join("\n\t")}`,
+      );
+    }
+    for (const [name, parameter] of own) {
+      if (Object.hasOwn(state, name)) parameter.data.set(state[name].data);
+    }
+    return new IncompatibleKeys(missing, unexpected);
+  }
+
+  /**
+   * Converts the parameters to another dtype. The parameters are then new ones: hand them to an
+   * optimiser afterwards.
+   *
+   * @param dtype the dtype wanted
+   * @returns the module itself
+   */
+  to(dtype: DType): this {
+    for (const [name, parameter] of this.#parameters) {
+      if (parameter.dtype === dtype) continue;
+      this.#parameters.set(name, new Parameter(noGrad(() => to(parameter, dtype))));
+    }
+    for (const child of this.#children.values()) child.to(dtype);
+    return this;
+  }
+
+  /**
+   * Sets the module and all inside it to training, or back.
+   *
+   * @param mode whether to train
+   * @returns the module itself
+   */
+  train(mode = true): this {
+    this.training = mode;
+    for (const child of this.#children.values()) child.train(mode);
+    return this;
+  }
+
+  /** Sets the module and all inside it to evaluation, where dropout does nothing. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Clears the gradient of every parameter. */
+  zeroGrad(): void {
+    for (const parameter of this.parameters()) parameter.grad = null;
+  }
+
+  /** Returns the text that PyTorch prints for the module: its arguments, or its children. */
+  toString(): string {
+    const children = [...this.#children].map(([name, child]) =>
+      `  (${name}): ${String(child).replaceAll("\n", "\n  ")}\n`
+    );
+    const inside = children.length ? `\n${children.join("")}` : this.extraRepr();
+    return `${this.getName()}(${inside})`;
+  }
+
+  /** Lets `console.log` show what PyTorch would print, in Deno and in Node. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+}

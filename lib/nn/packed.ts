@@ -1,0 +1,340 @@
+/**
+ * Batches of sequences of different lengths: packed (no padding at all), padded, and back.
+ *
+ * @module
+ */
+
+import { transpose } from "../autograd/shape.ts";
+import { cat, indexSelect, narrow, select, slice, stack } from "../autograd/slices.ts";
+import { IndexError, RuntimeError, ValueError } from "../errors.ts";
+import { full } from "../tensor/create.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/**
+ * A batch of sequences of different lengths, without padding (`torch.nn.utils.rnn.PackedSequence`;
+ * PACK-1, PACK-2). Sequences stand longest first; `data` holds the first elements of all, then the
+ * second elements of those that have one, and so on.
+ *
+ * Make one with {@linkcode packPaddedSequence} or {@linkcode packSequence}.
+ */
+export class PackedSequence {
+  /** For each sorted sequence, counted from the longest, where it stood in the batch. */
+  readonly sortedIndices: readonly number[] | null;
+  /** For each sequence of the batch, where it stands among the sorted ones. */
+  readonly unsortedIndices: readonly number[] | null;
+
+  /**
+   * Holds the four fields; `unsortedIndices` follows from `sortedIndices` where left out.
+   *
+   * @param data the elements, shape `(sum of lengths, *)`
+   * @param batchSizes for each time step, how many sequences reach it; never grows
+   * @param sortedIndices where each sorted sequence stood, or `null` if they stood sorted
+   * @param unsortedIndices the inverse of `sortedIndices`
+   * @throws {ValueError} if the batch sizes grow, are not positive, or do not add up to the data
+   */
+  constructor(
+    readonly data: Tensor,
+    readonly batchSizes: readonly number[],
+    sortedIndices: readonly number[] | null = null,
+    unsortedIndices: readonly number[] | null = null,
+  ) {
+    const sum = batchSizes.reduce((total, size) => total + size, 0);
+    const falls = batchSizes.every((size, t) =>
+      Number.isInteger(size) && size > 0 && size <= (batchSizes[t - 1] ?? size)
+    );
+    if (!falls || sum !== data.size(0)) {
+      throw new ValueError(
+        `batch_sizes must be positive, never grow and add up to the ${data.size(0)} rows of ` +
+          `data, but got [${batchSizes.join(", ")}]`,
+      );
+    }
+    this.sortedIndices = sortedIndices;
+    this.unsortedIndices = unsortedIndices ?? invert(sortedIndices);
+  }
+
+  /** Returns the text that PyTorch prints. */
+  toString(): string {
+    const list = (values: readonly number[] | null) =>
+      values ? `tensor([${values.join(", ")}])` : "None";
+    return `PackedSequence(data=${this.data}, batch_sizes=${list(this.batchSizes)}, ` +
+      `sorted_indices=${list(this.sortedIndices)}, ` +
+      `unsorted_indices=${list(this.unsortedIndices)})`;
+  }
+}
+
+/** The permutation that undoes another. */
+function invert(permutation: readonly number[] | null): number[] | null {
+  if (permutation === null) return null;
+  const inverse = Array<number>(permutation.length);
+  permutation.forEach((from, to) => inverse[from] = to);
+  return inverse;
+}
+
+/** How {@linkcode packPaddedSequence} reads its input. */
+export interface PackOptions {
+  /** Whether the input is `(N, L, *)` instead of `(L, N, *)`. */
+  readonly batchFirst?: boolean;
+  /** Whether to refuse lengths that are not sorted, longest first; true unless told otherwise. */
+  readonly enforceSorted?: boolean;
+}
+
+/**
+ * Packs a padded batch (`torch.nn.utils.rnn.pack_padded_sequence`; PACK-1, PACK-2). What stands
+ * beyond a sequence's length is dropped, whatever it is. Sequences of one length keep their order.
+ *
+ * @param input shape `(L, N, *)`, or `(N, L, *)` with `batchFirst`
+ * @param lengths the length of each sequence, N integers from 1 to L
+ * @param options the layout, and whether unsorted lengths are refused
+ * @returns the packed batch
+ * @throws {RuntimeError} if a length is not in 1 … L, if there are not N of them, or if they are
+ * not sorted and have to be
+ *
+ * @example
+ * ```ts
+ * import { packPaddedSequence, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const batch = tensor([[1, 2, 0], [3, 0, 0], [4, 5, 6]]);
+ * const packed = packPaddedSequence(batch, [2, 1, 3], { batchFirst: true, enforceSorted: false });
+ * assertEquals(packed.data.tolist(), [4, 1, 3, 5, 2, 6]);
+ * assertEquals(packed.batchSizes, [3, 2, 1]);
+ * assertEquals(packed.sortedIndices, [2, 0, 1]);
+ * ```
+ */
+export function packPaddedSequence(
+  input: Tensor,
+  lengths: readonly number[],
+  options: PackOptions = {},
+): PackedSequence {
+  const { batchFirst = false, enforceSorted = true } = options;
+  if (input.dim() < 2) {
+    throw new IndexError(
+      "Dimension out of range (expected to be in range of [-1, 0], but got 1)",
+    );
+  }
+  lengths.forEach((length) => {
+    if (!Number.isInteger(length)) {
+      throw new TypeError(`lengths must be integers, but got ${String(length)}`);
+    }
+  });
+  const timeFirst = batchFirst ? transpose(input, 0, 1) : input;
+  if (timeFirst.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
+  const [extent, batch] = timeFirst.shape;
+  const order = enforceSorted ? null : [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a]);
+  // PyTorch drops the rows that an unsorted list leaves without a length; nothing is dropped here.
+  if (lengths.length < batch || (enforceSorted && lengths.length !== batch)) {
+    throw new RuntimeError(
+      `Expected \`len(lengths)\` to be equal to batch_size, but got ${lengths.length} ` +
+        `(batch_size=${batch})`,
+    );
+  }
+  const sorted = order ? indexSelect(timeFirst, 1, order) : timeFirst;
+  const falling = order ? order.map((k) => lengths[k]) : lengths;
+  if (falling.some((length, k) => k > 0 && length > falling[k - 1])) {
+    throw new RuntimeError(
+      "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can " +
+        "pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep " +
+        "this requirement if you do not need ONNX exportability.",
+    );
+  }
+  if (falling[falling.length - 1] <= 0) {
+    throw new RuntimeError(
+      "Length of all samples has to be greater than 0, but found an element in 'lengths' that is " +
+        "<= 0",
+    );
+  }
+  if (falling[0] > extent) {
+    throw new RuntimeError(`a length of ${falling[0]} exceeds the ${extent} steps of the input`);
+  }
+  const batchSizes = Array.from(
+    { length: falling[0] },
+    (_, t) => falling.filter((length) => length > t).length,
+  );
+  const data = cat(batchSizes.map((size, t) => narrow(select(sorted, 0, t), 0, 0, size)));
+  return new PackedSequence(data, batchSizes, order);
+}
+
+/** How {@linkcode padPackedSequence} lays out its output. */
+export interface PadPackedOptions {
+  /** Whether the output is `(N, L, *)` instead of `(L, N, *)`. */
+  readonly batchFirst?: boolean;
+  /** What stands beyond a sequence's end; 0 unless told otherwise. */
+  readonly paddingValue?: number;
+  /** L; the longest sequence's length unless told otherwise. */
+  readonly totalLength?: number;
+}
+
+/**
+ * Unpacks a batch, padding what is shorter (`torch.nn.utils.rnn.pad_packed_sequence`; PACK-3).
+ *
+ * @param sequence the packed batch
+ * @param options the layout, the padding and the length
+ * @returns `[output, lengths]`: shape `(L, N, *)`, or `(N, L, *)` with `batchFirst`, and the length
+ * of each sequence, both in the order of the batch before it was packed
+ * @throws {ValueError} if `totalLength` is less than the longest sequence's length
+ *
+ * @example
+ * ```ts
+ * import { packSequence, padPackedSequence, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const packed = packSequence([tensor([1, 2]), tensor([3])]);
+ * const [output, lengths] = padPackedSequence(packed, { batchFirst: true, paddingValue: -1 });
+ * assertEquals([output.tolist(), lengths], [[[1, 2], [3, -1]], [2, 1]]);
+ * ```
+ */
+export function padPackedSequence(
+  sequence: PackedSequence,
+  options: PadPackedOptions = {},
+): [Tensor, number[]] {
+  const { batchFirst = false, paddingValue = 0, totalLength } = options;
+  const { data, batchSizes, unsortedIndices } = sequence;
+  if (totalLength !== undefined && totalLength < batchSizes.length) {
+    throw new ValueError(
+      "Expected total_length to be at least the length of the longest sequence in input, but got " +
+        `total_length=${totalLength} and max sequence length being ${batchSizes.length}`,
+    );
+  }
+  const [batch, features, { dtype }] = [batchSizes[0], data.shape.slice(1), data];
+  const padding = (rows: number) => full([rows, ...features], paddingValue, { dtype });
+  let start = 0;
+  const steps = Array.from({ length: totalLength ?? batchSizes.length }, (_, t) => {
+    const size = batchSizes[t] ?? 0;
+    start += size;
+    const real = narrow(data, 0, start - size, size);
+    return size === batch ? real : cat([real, padding(batch - size)]);
+  });
+  const sorted = stack(steps);
+  const lengths = Array.from(
+    { length: batch },
+    (_, row) => batchSizes.filter((size) => size > row).length,
+  );
+  const output = unsortedIndices ? indexSelect(sorted, 1, unsortedIndices) : sorted;
+  return [
+    batchFirst ? transpose(output, 0, 1) : output,
+    unsortedIndices ? unsortedIndices.map((k) => lengths[k]) : lengths,
+  ];
+}
+
+/** How {@linkcode padSequence} lays out its output. */
+export interface PadOptions {
+  /** Whether the output is `(N, L, *)` instead of `(L, N, *)`. */
+  readonly batchFirst?: boolean;
+  /** What stands beyond a sequence's end; 0 unless told otherwise. */
+  readonly paddingValue?: number;
+  /** Which side of a short sequence the padding stands on; `"right"` unless told otherwise. */
+  readonly paddingSide?: "left" | "right";
+}
+
+/**
+ * Puts sequences of different lengths into one padded batch
+ * (`torch.nn.utils.rnn.pad_sequence`; PACK-6).
+ *
+ * @param sequences tensors of shapes `(L_k, *)` that agree in all but the first extent
+ * @param options the layout and the padding
+ * @returns shape `(L, N, *)`, or `(N, L, *)` with `batchFirst`, where L is the longest length
+ * @throws {RuntimeError} if there are none, or they do not agree
+ *
+ * @example
+ * ```ts
+ * import { padSequence, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const padded = padSequence([tensor([1]), tensor([2, 3])], { batchFirst: true });
+ * assertEquals(padded.tolist(), [[1, 0], [2, 3]]);
+ * ```
+ */
+export function padSequence(sequences: readonly Tensor[], options: PadOptions = {}): Tensor {
+  const { batchFirst = false, paddingValue = 0, paddingSide = "right" } = options;
+  if (sequences.length === 0) throw new RuntimeError("received an empty list of sequences");
+  if (paddingSide !== "left" && paddingSide !== "right") {
+    throw new RuntimeError(
+      `Expected padding_side to be one of left or right, but got ${paddingSide}.`,
+    );
+  }
+  const length = Math.max(...sequences.map((sequence) => sequence.size(0)));
+  const padded = sequences.map((sequence) => {
+    const size = [length - sequence.size(0), ...sequence.shape.slice(1)];
+    if (size[0] === 0) return sequence;
+    const padding = full(size, paddingValue, { dtype: sequence.dtype });
+    return cat(paddingSide === "left" ? [padding, sequence] : [sequence, padding]);
+  });
+  return stack(padded, batchFirst ? 0 : 1);
+}
+
+/**
+ * Takes a padded batch apart (`torch.nn.utils.rnn.unpad_sequence`; PACK-6).
+ *
+ * @param padded shape `(L, N, *)`, or `(N, L, *)` with `batchFirst`; not changed
+ * @param lengths the length of each sequence; beyond L counts as L
+ * @param options the layout
+ * @returns N tensors of shapes `(length, *)`
+ * @throws {ValueError} if there are not N lengths
+ *
+ * @example
+ * ```ts
+ * import { tensor, unpadSequence } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [a, b] = unpadSequence(tensor([[1, 0], [2, 3]]), [1, 2], { batchFirst: true });
+ * assertEquals([a.tolist(), b.tolist()], [[1], [2, 3]]);
+ * ```
+ */
+export function unpadSequence(
+  padded: Tensor,
+  lengths: readonly number[],
+  options: { readonly batchFirst?: boolean } = {},
+): Tensor[] {
+  const batchDim = options.batchFirst ? 0 : 1;
+  const batch = padded.size(batchDim);
+  if (lengths.length !== batch) {
+    const how = lengths.length < batch ? "shorter" : "longer";
+    throw new ValueError(`zip() argument 2 is ${how} than argument 1`);
+  }
+  return lengths.map((length, k) => slice(select(padded, batchDim, k), 0, 0, Math.max(length, 0)));
+}
+
+/**
+ * Packs sequences of different lengths (`torch.nn.utils.rnn.pack_sequence`; PACK-6).
+ *
+ * @param sequences tensors of shapes `(L_k, *)` that agree in all but the first extent
+ * @param options whether unsorted lengths are refused; true unless told otherwise
+ * @returns the packed batch
+ * @throws {RuntimeError} as {@linkcode padSequence} and {@linkcode packPaddedSequence} do
+ *
+ * @example
+ * ```ts
+ * import { packSequence, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const packed = packSequence([tensor([1, 2, 3]), tensor([4, 5]), tensor([6])]);
+ * assertEquals(packed.data.tolist(), [1, 4, 6, 2, 5, 3]);
+ * ```
+ */
+export function packSequence(
+  sequences: readonly Tensor[],
+  options: { readonly enforceSorted?: boolean } = {},
+): PackedSequence {
+  const lengths = sequences.map((sequence) => sequence.size(0));
+  return packPaddedSequence(padSequence(sequences), lengths, options);
+}
+
+/**
+ * Takes a packed batch apart (`torch.nn.utils.rnn.unpack_sequence`; PACK-6).
+ *
+ * @param packed the packed batch
+ * @returns the sequences, in the order of the batch before it was packed
+ *
+ * @example
+ * ```ts
+ * import { packSequence, tensor, unpackSequence } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const packed = packSequence([tensor([1, 2]), tensor([3])]);
+ * assertEquals(unpackSequence(packed).map((x) => x.tolist()), [[1, 2], [3]]);
+ * ```
+ */
+export function unpackSequence(packed: PackedSequence): Tensor[] {
+  const [padded, lengths] = padPackedSequence(packed, { batchFirst: true });
+  return unpadSequence(padded, lengths, { batchFirst: true });
+}

@@ -1,0 +1,99 @@
+/**
+ * What turns a cell into a layer: time, directions, layers, and batches of sequences that end at
+ * different times. It stands here once, for all cells.
+ *
+ * @module
+ */
+
+import { cat, narrow, select, stack } from "../autograd/slices.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { CellParameters, State, Step } from "./cell.ts";
+
+/**
+ * A batch of sequences, longest first, as one tensor a time step: `steps[t]` has the shape
+ * `(N_t, features)`, where N_t counts the sequences longer than t, and never grows with t. Where
+ * all are equally long, all N_t are N.
+ */
+export type Steps = readonly Tensor[];
+
+/** The first `length` rows of the batch from `start` on, of each tensor of the state. */
+function rows(state: State, start: number, length: number): State {
+  return state.map((part) =>
+    start === 0 && length === part.shape[0] ? part : narrow(part, 0, start, length)
+  );
+}
+
+/** States of parts of a batch, put below each other again. */
+function join(states: readonly State[]): State {
+  if (states.length === 1) return states[0];
+  return states[0].map((_, k) => cat(states.map((state) => state[k]), 0));
+}
+
+/**
+ * Runs a cell over time, in one direction. Each row of the batch starts from its own row of
+ * `initial` at its own first step and stops at its own last one, whichever way time runs.
+ *
+ * @returns the hidden state at every t, in the order of t, and each row's state where it stopped
+ */
+function scan(
+  step: Step,
+  parameters: CellParameters,
+  steps: Steps,
+  initial: State,
+  reverse: boolean,
+): { outputs: Tensor[]; final: State } {
+  const outputs = Array<Tensor>(steps.length);
+  const times = [...steps.keys()];
+  if (reverse) times.reverse();
+  let state = rows(initial, 0, steps[times[0]].shape[0]);
+  const stopped: State[] = []; // longest first, like the batch
+  for (const t of times) {
+    const [before, now] = [state[0].shape[0], steps[t].shape[0]];
+    if (now < before) { // forward: the shortest sequences ended at the step before
+      stopped.unshift(rows(state, now, before - now));
+      state = rows(state, 0, now);
+    } else if (now > before) { // backward: shorter sequences begin, at their last element
+      state = join([state, rows(initial, before, now - before)]);
+    }
+    state = step(steps[t], state, parameters);
+    outputs[t] = state[0];
+  }
+  return { outputs, final: join([state, ...stopped]) };
+}
+
+/**
+ * Runs a stack of layers. Each layer reads what the one below put out at every step: its hidden
+ * states, of both directions side by side.
+ *
+ * @param step the cell's equation
+ * @param parameters for each layer, for each direction (forward, then reverse), its parameters
+ * @param steps the input
+ * @param initial the state of every layer and direction, each part of shape
+ * `(layers · directions, N, H)`, at index `layer · directions + direction`
+ * @param between what happens to a layer's output on its way to the next, at each step
+ * @returns the last layer's output at every step, and the final states, shaped as `initial`
+ */
+export function recur(
+  step: Step,
+  parameters: readonly (readonly CellParameters[])[],
+  steps: Steps,
+  initial: State,
+  between: (output: Tensor) => Tensor,
+): { outputs: Steps; final: State } {
+  let below = steps;
+  const finals: State[] = [];
+  parameters.forEach((directions, layer) => {
+    const halves = directions.map((own, direction) => {
+      const index = layer * directions.length + direction;
+      const start = initial.map((part) => select(part, 0, index));
+      return scan(step, own, below, start, direction === 1);
+    });
+    finals.push(...halves.map(({ final }) => final));
+    const outputs = steps.map((_, t) => {
+      const sides = halves.map(({ outputs }) => outputs[t]);
+      return sides.length === 1 ? sides[0] : cat(sides, -1);
+    });
+    below = layer < parameters.length - 1 ? outputs.map(between) : outputs;
+  });
+  return { outputs: below, final: initial.map((_, k) => stack(finals.map((state) => state[k]))) };
+}

@@ -1,0 +1,177 @@
+/**
+ * The Elman network.
+ *
+ * @module
+ */
+
+import { linear } from "../autograd/linear.ts";
+import { add, relu, tanh } from "../autograd/pointwise.ts";
+import { RuntimeError, ValueError } from "../errors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import {
+  type CellOptions,
+  type CellParameters,
+  type Equation,
+  RNNCellBase,
+  type State,
+} from "./cell.ts";
+import type { PackedSequence } from "./packed.ts";
+import { RNNBase, type RNNBaseOptions } from "./rnn_base.ts";
+
+/** The function that an Elman network bends its sums with. */
+export type Nonlinearity = "tanh" | "relu";
+
+/**
+ * `h′ = φ(W_ih x + b_ih + W_hh h + b_hh)`, where φ is tanh or relu (RNN-1, RNN-2).
+ */
+function equation(phi: (x: Tensor) => Tensor): Equation {
+  return {
+    gates: 1,
+    states: 1,
+    step(x: Tensor, [h]: State, { weightIh, weightHh, biasIh, biasHh }: CellParameters): State {
+      return [phi(add(linear(x, weightIh, biasIh), linear(h, weightHh, biasHh)))];
+    },
+  };
+}
+
+const equations: Record<Nonlinearity, Equation> = { tanh: equation(tanh), relu: equation(relu) };
+
+/** The arguments of {@linkcode RNNCell} that have defaults. */
+export interface RNNCellOptions extends CellOptions {
+  /** φ; `"tanh"` unless told otherwise. */
+  readonly nonlinearity?: Nonlinearity;
+}
+
+/**
+ * One step of an Elman network (`torch.nn.RNNCell`; RNN-1 to RNN-4):
+ * `h′ = φ(W_ih x + b_ih + W_hh h + b_hh)`.
+ *
+ * @example
+ * ```ts
+ * import { RNNCell, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const cell = new RNNCell(3, 4);
+ * const h1 = cell.forward(zeros([2, 3]), zeros([2, 4]));
+ * assertEquals(h1.shape, [2, 4]);
+ * ```
+ */
+export class RNNCell extends RNNCellBase {
+  /** φ, by name. */
+  readonly nonlinearity: Nonlinearity;
+
+  /**
+   * Draws the parameters from the default generator.
+   *
+   * @param inputSize H_in, the features of the input
+   * @param hiddenSize H, the features of the state
+   * @param options biases, φ and dtype
+   * @throws {RuntimeError | TypeError} if a size is negative or not an integer
+   */
+  constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
+    const { nonlinearity = "tanh", ...rest } = options;
+    super(equations[nonlinearity] ?? equations.tanh, inputSize, hiddenSize, rest);
+    this.nonlinearity = nonlinearity;
+  }
+
+  /**
+   * Takes one step.
+   *
+   * @param input x, shape `(N, H_in)` or `(H_in)`
+   * @param hx h, shape `(N, H)` or `(H)`; zeros where left out
+   * @returns h′, shaped as `hx`
+   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
+   */
+  override forward(input: Tensor, hx?: Tensor | null): Tensor {
+    // PyTorch, too, finds out here and not in the constructor.
+    if (!Object.hasOwn(equations, this.nonlinearity)) {
+      throw new RuntimeError(`Unknown nonlinearity: ${this.nonlinearity}`);
+    }
+    return this.advance(input, hx ? [hx] : null)[0];
+  }
+
+  /** Returns `RNNCell`. */
+  protected override getName(): string {
+    return "RNNCell";
+  }
+
+  /** Returns the arguments as PyTorch prints them. */
+  protected override extraRepr(): string {
+    const phi = this.nonlinearity === "tanh" ? "" : `, nonlinearity=${this.nonlinearity}`;
+    return super.extraRepr() + phi;
+  }
+}
+
+/** The arguments of {@linkcode RNN} that have defaults. */
+export interface RNNOptions extends RNNBaseOptions {
+  /** φ; `"tanh"` unless told otherwise. */
+  readonly nonlinearity?: Nonlinearity;
+}
+
+/**
+ * The Elman network over a sequence (`torch.nn.RNN`; RNN, STACK, BATCH and PACK clauses). In each
+ * layer and direction, `h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)`.
+ *
+ * @example
+ * ```ts
+ * import { RNN, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rnn = new RNN(1, 5, { batchFirst: true });
+ * const [output, hn] = rnn.forward(zeros([2, 10, 1]));
+ * assertEquals(output.shape, [2, 10, 5]); // (N, L, H)
+ * assertEquals(hn.shape, [1, 2, 5]); // (layers · directions, N, H)
+ * ```
+ */
+export class RNN extends RNNBase {
+  /** φ, by name. */
+  readonly nonlinearity: Nonlinearity;
+
+  /**
+   * Draws the parameters from the default generator.
+   *
+   * @param inputSize H_in, the features of the input
+   * @param hiddenSize H, the features of the state
+   * @param options the arguments with defaults
+   * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
+   */
+  constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
+    const { nonlinearity = "tanh", ...rest } = options;
+    refuseProjection(rest);
+    if (!Object.hasOwn(equations, nonlinearity)) {
+      throw new ValueError(
+        `Unknown nonlinearity '${nonlinearity ?? "None"}'. Select from 'tanh' or 'relu'.`,
+      );
+    }
+    super(equations[nonlinearity], inputSize, hiddenSize, rest);
+    this.nonlinearity = nonlinearity;
+  }
+
+  /**
+   * Runs over a sequence or a batch of them.
+   *
+   * @param input shape `(L, N, H_in)`; `(N, L, H_in)` with `batchFirst`; `(L, H_in)` unbatched; or
+   * a packed batch
+   * @param h0 the state before the first step, shape `(layers · D, N, H)`, without N where
+   * unbatched; zeros where left out
+   * @returns `[output, hn]`: h_t of the last layer for every t, shape `(L, N, D · H)` laid out as
+   * the input, and the final states, shaped as `h0`
+   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, in PyTorch's words
+   */
+  override forward<T extends Tensor | PackedSequence>(input: T, h0?: Tensor | null): [T, Tensor] {
+    const [output, [hn]] = this.run(input, h0 ? [h0] : null);
+    return [output, hn];
+  }
+
+  /** Returns `RNN`. */
+  protected override getName(): string {
+    return "RNN";
+  }
+}
+
+/** Refuses a projection, which only an LSTM has. */
+export function refuseProjection(options: object): void {
+  if (Object.hasOwn(options, "projSize")) {
+    throw new ValueError("proj_size argument is only supported for LSTM, not RNN or GRU");
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The notebook's model.
+ *
+ * @module
+ */
+
+import { select } from "../autograd/slices.ts";
+import { zeros } from "../tensor/create.ts";
+import type { DType } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Linear } from "./linear.ts";
+import { Module } from "./module.ts";
+import { RNN } from "./rnn.ts";
+
+/**
+ * A recurrent layer, and a fully connected layer on its last time step (FC-1, FC-2):
+ * `out = fc(rnn(x)[:, -1, :])`.
+ *
+ * @example
+ * ```ts
+ * import { select, SimpleRNN, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const model = new SimpleRNN(1, 5, 1);
+ * const x = zeros([1, 10, 1]); // (N, L, H_in)
+ * const [output] = model.rnn.forward(x); // (N, L, H)
+ * const last = select(output, 1, -1); // (N, H)
+ * assertEquals(model.forward(x).tolist(), model.fc.forward(last).tolist());
+ * ```
+ */
+export class SimpleRNN extends Module {
+  /** The recurrent layer, batch first. */
+  readonly rnn: RNN;
+  /** The fully connected layer, with one output. */
+  readonly fc: Linear;
+
+  /**
+   * Draws the parameters from the default generator, the recurrent layer's first.
+   *
+   * @param inputSize H_in, the features of the input at each time step
+   * @param hiddenSize H, the features of the hidden state
+   * @param numLayers how many recurrent layers
+   * @param options the dtype; float32 unless told otherwise
+   * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
+   */
+  constructor(
+    inputSize: number,
+    readonly hiddenSize: number,
+    readonly numLayers: number,
+    options: { readonly dtype?: DType } = {},
+  ) {
+    super();
+    const { dtype } = options;
+    this.rnn = this.register(
+      "rnn",
+      new RNN(inputSize, hiddenSize, { numLayers, batchFirst: true, dtype }),
+    );
+    this.fc = this.register("fc", new Linear(hiddenSize, 1, { dtype }));
+  }
+
+  /**
+   * Runs a batch of sequences from a zero state and decodes the last time step.
+   *
+   * @param x shape `(N, L, H_in)`
+   * @returns shape `(N, 1)`
+   * @throws {RuntimeError | ValueError} if the shape or dtype does not fit
+   */
+  override forward(x: Tensor): Tensor {
+    const h0 = zeros([this.numLayers, x.size(0), this.hiddenSize], { dtype: x.dtype });
+    const [output] = this.rnn.forward(x, h0);
+    return this.fc.forward(select(output, 1, -1));
+  }
+
+  /** Returns `SimpleRNN`. */
+  protected override getName(): string {
+    return "SimpleRNN";
+  }
+}

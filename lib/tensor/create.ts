@@ -1,0 +1,230 @@
+/**
+ * Where tensors begin: from numbers, or filled.
+ *
+ * @module
+ */
+
+import { RuntimeError, ValueError } from "../errors.ts";
+import { allocate, type DType, type FloatArray, numel } from "./dtype.ts";
+import { type NestedNumbers, Tensor } from "./tensor.ts";
+
+/** What {@linkcode tensor} takes: a number, typed storage, or lists of numbers, nested evenly. */
+export type TensorLike = number | FloatArray | readonly TensorLike[];
+
+/** How a new tensor is to be. */
+export interface TensorOptions {
+  /** The type of its elements; float32 unless told otherwise. */
+  readonly dtype?: DType;
+  /** Whether gradients are to flow back to it; false unless told otherwise. */
+  readonly requiresGrad?: boolean;
+}
+
+function finish(data: FloatArray, shape: readonly number[], options: TensorOptions): Tensor {
+  const result = new Tensor(data, shape);
+  if (options.requiresGrad) result.requiresGrad = true;
+  return result;
+}
+
+function checkDType(dtype: unknown): asserts dtype is DType {
+  if (dtype !== "float32" && dtype !== "float64") {
+    throw new TypeError(`dtype must be "float32" or "float64", not ${String(dtype)}`);
+  }
+}
+
+/** Refuses a size that is not a list of non-negative integers, in the words of `torch.<name>`. */
+function checkSize(name: string, size: readonly number[]): void {
+  for (const extent of size) {
+    if (typeof extent !== "number" || !Number.isInteger(extent)) {
+      throw new TypeError(
+        `${name}(): argument 'size' must be a list of integers, but got ${String(extent)}`,
+      );
+    }
+    if (extent < 0) throw new RuntimeError(`${name}: Dimension size must be non-negative.`);
+  }
+}
+
+/** The shape that the first element of each level promises. */
+function shapeOf(data: TensorLike): number[] {
+  const shape: number[] = [];
+  let level: TensorLike = data;
+  while (typeof level === "object" && level !== null && "length" in level) {
+    shape.push(level.length);
+    if (level.length === 0) break;
+    level = level[0];
+  }
+  return shape;
+}
+
+/**
+ * Makes a tensor from numbers, which are copied (`torch.tensor`).
+ *
+ * @param data a number, a typed array (which gives its dtype), or lists of numbers nested evenly
+ * @param options the dtype, and whether gradients are to flow back to it
+ * @returns the tensor; its shape is the nesting of `data`
+ * @throws {ValueError} if the nesting is ragged
+ * @throws {TypeError} if something in it is not a number
+ *
+ * @example
+ * ```ts
+ * import { tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(String(tensor([[1, 2], [3, 4.5]])), "tensor([[1.0000, 2.0000],\n        [3.0000, 4.5000]])");
+ * ```
+ */
+export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
+  const typed = data instanceof Float64Array ? "float64" : "float32";
+  const { dtype = typed } = options;
+  checkDType(dtype);
+  const shape = shapeOf(data);
+  const flat = allocate(dtype, numel(shape));
+  let next = 0;
+  const fill = (level: TensorLike, dim: number): void => {
+    if (dim === shape.length) {
+      if (typeof level !== "number") {
+        const given = level === null ? "null" : Array.isArray(level) ? "list" : typeof level;
+        throw new TypeError(`must be real number, not ${given}`);
+      }
+      flat[next++] = level;
+      return;
+    }
+    if (typeof level !== "object" || level === null || !("length" in level)) {
+      throw new TypeError("not a sequence");
+    }
+    if (level.length !== shape[dim]) {
+      throw new ValueError(
+        `expected sequence of length ${shape[dim]} at dim ${dim} (got ${level.length})`,
+      );
+    }
+    for (let i = 0; i < level.length; i++) fill(level[i], dim + 1);
+  };
+  fill(data, 0);
+  return finish(flat, shape, options);
+}
+
+/**
+ * Makes a tensor of zeros (`torch.zeros`).
+ *
+ * @param size the extent of each dimension
+ * @param options the dtype, and whether gradients are to flow back to it
+ * @returns the tensor
+ * @throws {RuntimeError} if an extent is negative
+ *
+ * @example
+ * ```ts
+ * import { zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(zeros([1, 2]).tolist(), [[0, 0]]);
+ * ```
+ */
+export function zeros(size: readonly number[], options: TensorOptions = {}): Tensor {
+  return filled("zeros", size, 0, options);
+}
+
+/**
+ * Makes a tensor of ones (`torch.ones`).
+ *
+ * @param size the extent of each dimension
+ * @param options the dtype, and whether gradients are to flow back to it
+ * @returns the tensor
+ * @throws {RuntimeError} if an extent is negative
+ *
+ * @example
+ * ```ts
+ * import { ones } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(ones([3]).tolist(), [1, 1, 1]);
+ * ```
+ */
+export function ones(size: readonly number[], options: TensorOptions = {}): Tensor {
+  return filled("ones", size, 1, options);
+}
+
+/**
+ * Makes a tensor of one value throughout (`torch.full`).
+ *
+ * @param size the extent of each dimension
+ * @param value the value
+ * @param options the dtype, and whether gradients are to flow back to it
+ * @returns the tensor
+ * @throws {RuntimeError} if an extent is negative
+ * @throws {TypeError} if the value is not a number
+ *
+ * @example
+ * ```ts
+ * import { full } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(full([2], 0.5).tolist(), [0.5, 0.5]);
+ * ```
+ */
+export function full(
+  size: readonly number[],
+  value: number,
+  options: TensorOptions = {},
+): Tensor {
+  if (typeof value !== "number") {
+    throw new TypeError(
+      `full(): argument 'fill_value' (position 2) must be Number, not ${typeof value}`,
+    );
+  }
+  return filled("full", size, value, options);
+}
+
+function filled(
+  name: string,
+  size: readonly number[],
+  value: number,
+  options: TensorOptions,
+): Tensor {
+  const { dtype = "float32" } = options;
+  checkDType(dtype);
+  checkSize(name, size);
+  const data = allocate(dtype, numel(size));
+  if (value !== 0) data.fill(value);
+  return finish(data, size, options);
+}
+
+/**
+ * Makes a 1-dimensional tensor of evenly spaced numbers, both ends included (`torch.linspace`).
+ * The second half is counted down from `end`, as PyTorch does, so that both ends are exact.
+ *
+ * @param start the first number
+ * @param end the last number; left out where `steps` is 1
+ * @param steps how many numbers
+ * @param options the dtype, and whether gradients are to flow back to it
+ * @returns a tensor of shape `[steps]`
+ * @throws {RuntimeError} if `steps` is negative
+ *
+ * @example
+ * ```ts
+ * import { linspace } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(linspace(0, 1, 5).tolist(), [0, 0.25, 0.5, 0.75, 1]);
+ * ```
+ */
+export function linspace(
+  start: number,
+  end: number,
+  steps: number,
+  options: TensorOptions = {},
+): Tensor {
+  const { dtype = "float32" } = options;
+  checkDType(dtype);
+  if (!Number.isInteger(steps)) {
+    throw new TypeError(`linspace(): argument 'steps' must be an integer, not ${steps}`);
+  }
+  if (steps < 0) throw new RuntimeError("number of steps must be non-negative");
+  const data = allocate(dtype, steps);
+  const step = steps > 1 ? (end - start) / (steps - 1) : 0;
+  for (let i = 0; i < steps; i++) {
+    data[i] = i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step;
+  }
+  if (steps === 1) data[0] = start;
+  return finish(data, [steps], options);
+}
+
+export type { NestedNumbers };

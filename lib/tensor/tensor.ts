@@ -1,0 +1,207 @@
+/**
+ * The value that flows: numbers, their shape, and what made them. A tensor knows no operation;
+ * operations are functions, named as in `torch.*`.
+ *
+ * @module
+ */
+
+import { IndexError, RuntimeError } from "../errors.ts";
+import { type DType, type FloatArray, numel, type Values } from "./dtype.ts";
+import { formatSize, formatTensor } from "./format.ts";
+
+/**
+ * Adds an operation's share to the gradient of each of its inputs: `grad` is the gradient of the
+ * output; then follows one accumulator for each input, `undefined` where that input needs none.
+ * All are flat and row-major, in float64 whatever the dtype of the tensors.
+ */
+export type Backward = (grad: Float64Array, ...inputs: (Float64Array | undefined)[]) => void;
+
+/** What made a tensor: one node of the graph that gradients flow back through. */
+export interface GradFn {
+  /** PyTorch's name of the node, such as `TanhBackward0`. */
+  readonly name: string;
+  /** When it was recorded, counted up from 0: an input's node always comes before its user's. */
+  readonly order: number;
+  /** The tensors that the operation read. */
+  readonly inputs: readonly Tensor[];
+  /** Whether the node keeps values of the forward pass, which one backward pass uses up. */
+  readonly saves: boolean;
+  /** How the gradient flows back; `null` once a backward pass has freed it. */
+  backward: Backward | null;
+}
+
+/** The nesting that {@linkcode Tensor.tolist} returns: a number, or lists of it. */
+export type NestedNumbers = number | NestedNumbers[];
+
+/** The extent of each dimension, printed as PyTorch prints it: `torch.Size([1, 10, 1])`. */
+export class Size extends Array<number> {
+  /** Methods such as `map` give plain arrays. */
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
+  /** Returns PyTorch's text of the size. */
+  override toString(): string {
+    return formatSize(this);
+  }
+}
+
+/**
+ * A dense array of float32 or float64 numbers: contiguous, row-major, of a fixed shape.
+ *
+ * Make one with `tensor`, `zeros`, `ones`, `full` or `linspace`; the constructor wraps
+ * storage as it is, without a copy. `String(x)` is what `print(x)` shows in PyTorch.
+ *
+ * @example
+ * ```ts
+ * import { Tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = new Tensor(new Float32Array([1, 2, 3, 4, 5, 6]), [2, 3]);
+ * assertEquals(x.dtype, "float32");
+ * assertEquals(String(x.size()), "torch.Size([2, 3])");
+ * assertEquals(x.tolist(), [[1, 2, 3], [4, 5, 6]]);
+ * ```
+ */
+export class Tensor implements Values {
+  /** The elements, row-major. */
+  readonly data: FloatArray;
+  /** The extent of each dimension; `[]` for a single number. */
+  readonly shape: readonly number[];
+  /** What made this tensor, where gradients are recorded; `null` for a leaf. */
+  gradFn: GradFn | null = null;
+  /** The gradient that `backward` has accumulated here; `null` before. */
+  grad: Tensor | null = null;
+  #requiresGrad = false;
+
+  /**
+   * Wraps storage as a tensor.
+   *
+   * @param data the elements, row-major; kept, not copied
+   * @param shape the extent of each dimension
+   * @throws {RuntimeError} if the shape does not hold exactly the elements given
+   */
+  constructor(data: FloatArray, shape: readonly number[]) {
+    if (numel(shape) !== data.length) {
+      throw new RuntimeError(
+        `shape '[${shape.join(", ")}]' is invalid for input of size ${data.length}`,
+      );
+    }
+    this.data = data;
+    this.shape = Object.freeze([...shape]);
+  }
+
+  /** The type of the elements. */
+  get dtype(): DType {
+    return this.data instanceof Float32Array ? "float32" : "float64";
+  }
+
+  /** Whether gradients are to flow back to this tensor. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad || this.gradFn !== null;
+  }
+
+  /** Setting it on a tensor that an operation made throws PyTorch's `RuntimeError`. */
+  set requiresGrad(value: boolean) {
+    if (this.gradFn !== null && !value) {
+      throw new RuntimeError(
+        "you can only change requires_grad flags of leaf variables. If you want to use a computed " +
+          "variable in a subgraph that doesn't require differentiation use " +
+          "var_no_grad = var.detach().",
+      );
+    }
+    this.#requiresGrad = value;
+  }
+
+  /** Whether this tensor was given rather than made by a recorded operation. */
+  get isLeaf(): boolean {
+    return this.gradFn === null;
+  }
+
+  /** Returns the number of dimensions. */
+  dim(): number {
+    return this.shape.length;
+  }
+
+  /** Returns the number of elements. */
+  numel(): number {
+    return this.data.length;
+  }
+
+  /** Returns the shape, which prints as PyTorch's `torch.Size`. */
+  size(): Size;
+  /**
+   * Returns the extent of one dimension.
+   *
+   * @param dim the dimension; negative ones count from the last
+   * @throws {IndexError} if there is no such dimension
+   */
+  size(dim: number): number;
+  size(dim?: number): Size | number {
+    if (dim === undefined) return Size.from(this.shape);
+    if (this.shape.length === 0) {
+      throw new IndexError(`Dimension specified as ${dim} but tensor has no dimensions`);
+    }
+    return this.shape[wrapDim(dim, this.dim())];
+  }
+
+  /**
+   * Returns the only element as a number.
+   *
+   * @throws {RuntimeError} if there is not exactly one
+   */
+  item(): number {
+    if (this.data.length !== 1) {
+      throw new RuntimeError(
+        `a Tensor with ${this.data.length} elements cannot be converted to Scalar`,
+      );
+    }
+    return this.data[0];
+  }
+
+  /** Returns the elements as nested arrays, or as a number where there is no dimension. */
+  tolist(): NestedNumbers {
+    let offset = 0;
+    const nest = (dim: number): NestedNumbers =>
+      dim === this.shape.length
+        ? this.data[offset++]
+        : Array.from({ length: this.shape[dim] }, () => nest(dim + 1));
+    return nest(0);
+  }
+
+  /** Returns the text that PyTorch prints for this tensor under default options. */
+  toString(): string {
+    return formatTensor(this, {
+      requiresGrad: this.requiresGrad,
+      gradFn: this.gradFn?.name ?? null,
+    });
+  }
+
+  /** Lets `console.log` show what PyTorch would print, in Deno and in Node. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+}
+
+/**
+ * Resolves a dimension that may count from the last.
+ *
+ * @param dim the dimension asked for
+ * @param rank how many dimensions there are; 0 counts as 1, as in PyTorch
+ * @returns the dimension, counted from 0
+ * @throws {IndexError} if it is out of range
+ */
+export function wrapDim(dim: number, rank: number): number {
+  const extent = Math.max(rank, 1);
+  if (!Number.isInteger(dim)) {
+    throw new TypeError(`a dimension must be an integer, not ${dim}`);
+  }
+  if (dim < -extent || dim >= extent) {
+    throw new IndexError(
+      `Dimension out of range (expected to be in range of [${-extent}, ${
+        extent - 1
+      }], but got ${dim})`,
+    );
+  }
+  return dim < 0 ? dim + extent : dim;
+}

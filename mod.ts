@@ -1,0 +1,87 @@
+/**
+ * PyTorch's recurrent networks, as a tested specification and a reference implementation: RNN,
+ * LSTM and GRU, their cells, and a Linear head, with PyTorch's names, shapes, initial weights,
+ * messages and printing.
+ *
+ * @example
+ * ```ts
+ * import { linspace, manualSeed, reshape, SimpleRNN, sin } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * manualSeed(0);
+ * const model = new SimpleRNN(1, 5, 1); // PyTorch's weights for seed 0, bit for bit
+ * const wave = reshape(sin(linspace(0, Math.PI, 10)), [1, 10, 1]); // (N, L, H_in)
+ * assertEquals(model.forward(wave).shape, [1, 1]);
+ * ```
+ *
+ * @module
+ */
+
+export { IndexError, RuntimeError, ValueError } from "./lib/errors.ts";
+export type { DType, FloatArray, Values } from "./lib/tensor/dtype.ts";
+export {
+  type Backward,
+  type GradFn,
+  type NestedNumbers,
+  Size,
+  Tensor,
+} from "./lib/tensor/tensor.ts";
+export {
+  full,
+  linspace,
+  ones,
+  tensor,
+  type TensorLike,
+  type TensorOptions,
+  zeros,
+} from "./lib/tensor/create.ts";
+export {
+  formatExponential,
+  formatFixed,
+  type FormatOptions,
+  formatSize,
+  formatTensor,
+} from "./lib/tensor/format.ts";
+export {
+  backward,
+  type BackwardOptions,
+  detach,
+  grad,
+  isGradEnabled,
+  noGrad,
+} from "./lib/autograd/graph.ts";
+export { add, mul, neg, relu, sigmoid, sin, sub, tanh, to } from "./lib/autograd/pointwise.ts";
+export { linear } from "./lib/autograd/linear.ts";
+export { mean, sum } from "./lib/autograd/reduce.ts";
+export { reshape, squeeze, transpose, unsqueeze } from "./lib/autograd/shape.ts";
+export { cat, chunk, indexSelect, narrow, select, slice, stack } from "./lib/autograd/slices.ts";
+export { defaultGenerator, Generator, manualSeed } from "./lib/random/generator.ts";
+export { rand, randn, type RandomOptions } from "./lib/random/distributions.ts";
+export { IncompatibleKeys, Module, Parameter, type StateDict } from "./lib/nn/module.ts";
+export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
+export { Dropout, dropout } from "./lib/nn/dropout.ts";
+export type { CellOptions, CellParameters, Equation, State, Step } from "./lib/nn/cell.ts";
+export { RNNCellBase } from "./lib/nn/cell.ts";
+export { RNNBase, type RNNBaseOptions } from "./lib/nn/rnn_base.ts";
+export {
+  type Nonlinearity,
+  RNN,
+  RNNCell,
+  type RNNCellOptions,
+  type RNNOptions,
+} from "./lib/nn/rnn.ts";
+export { LSTM, LSTMCell, type LSTMOptions, type LSTMState } from "./lib/nn/lstm.ts";
+export { GRU, GRUCell } from "./lib/nn/gru.ts";
+export {
+  PackedSequence,
+  type PackOptions,
+  packPaddedSequence,
+  packSequence,
+  type PadOptions,
+  type PadPackedOptions,
+  padPackedSequence,
+  padSequence,
+  unpackSequence,
+  unpadSequence,
+} from "./lib/nn/packed.ts";
+export { SimpleRNN } from "./lib/nn/simple_rnn.ts";

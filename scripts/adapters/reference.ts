@@ -1,0 +1,276 @@
+/**
+ * This implementation's side of the conformance protocol: reads requests as lines of JSON from
+ * standard input, and answers each with a line of JSON on standard output.
+ *
+ * ```sh
+ * echo '{"id": 1, "op": "repr", "module": "LSTM", "args": {"input_size": 3, "hidden_size": 4}}' |
+ *   deno run scripts/adapters/reference.ts
+ * ```
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import * as rnn from "../../mod.ts";
+import {
+  type Answer,
+  decode,
+  decodeStateDict,
+  type Digest,
+  encode,
+  type JsonTensor,
+  type Request,
+  toLine,
+} from "../../golden/pair.ts";
+import { walkthrough } from "../walkthrough.ts";
+
+/** What this implementation has no answer to, and why. */
+class Unsupported extends Error {}
+
+// deno-lint-ignore no-explicit-any -- the arguments come from outside; the modules check them
+type Arguments = any;
+
+/** `batch_first` to `batchFirst`. */
+function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** PyTorch's names to this library's, for the arguments that have defaults. */
+function optionsOf(args: Record<string, unknown>): Arguments {
+  return Object.fromEntries(Object.entries(args).map(([name, value]) => [camelCase(name), value]));
+}
+
+/** A module by its name in `torch.nn`, constructed as the request says. */
+function build({ module, args = {}, dtype }: Request): rnn.Module {
+  const { input_size, hidden_size, in_features, out_features, num_layers, p, ...rest } =
+    args as Arguments;
+  const options = { ...optionsOf(rest), dtype };
+  const stacked = num_layers === undefined ? options : { ...options, numLayers: num_layers };
+  switch (module) {
+    case "Linear":
+      return new rnn.Linear(in_features, out_features, options);
+    case "RNN":
+      return new rnn.RNN(input_size, hidden_size, stacked);
+    case "LSTM":
+      return new rnn.LSTM(input_size, hidden_size, stacked);
+    case "GRU":
+      return new rnn.GRU(input_size, hidden_size, stacked);
+    case "RNNCell":
+      return new rnn.RNNCell(input_size, hidden_size, options);
+    case "LSTMCell":
+      return new rnn.LSTMCell(input_size, hidden_size, options);
+    case "GRUCell":
+      return new rnn.GRUCell(input_size, hidden_size, options);
+    case "Dropout":
+      return new rnn.Dropout(p);
+    case "SimpleRNN":
+      return new rnn.SimpleRNN(input_size, hidden_size, num_layers, options);
+    default:
+      throw new Unsupported(`module ${module}`);
+  }
+}
+
+/** The inputs of a request, by name. */
+interface Inputs {
+  input: rnn.Tensor;
+  tensors: rnn.Tensor[];
+  h_0?: rnn.Tensor;
+  c_0?: rnn.Tensor;
+  lengths?: number[];
+}
+
+function inputsOf({ inputs = {}, dtype = "float32" }: Request): Inputs {
+  const read = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map((item) => typeof item === "object" ? read(item) : item)
+      : decode(value as JsonTensor, dtype);
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, value]) => [name, read(value)]),
+  ) as unknown as Inputs;
+}
+
+/** Calls a module as its kind is called; its outputs by PyTorch's names. */
+function run(module: rnn.Module, inputs: Inputs): Record<string, rnn.Tensor> {
+  const { input, h_0, c_0, lengths } = inputs;
+  const pair = h_0 && c_0 ? [h_0, c_0] as const : null;
+  if (module instanceof rnn.RNNCell || module instanceof rnn.GRUCell) {
+    return { h_1: module.forward(input, h_0) };
+  }
+  if (module instanceof rnn.LSTMCell) {
+    const [h_1, c_1] = module.forward(input, pair);
+    return { h_1, c_1 };
+  }
+  if (module instanceof rnn.RNNBase) {
+    const { batchFirst } = module;
+    const sequence = lengths
+      ? rnn.packPaddedSequence(input, lengths, { batchFirst, enforceSorted: false })
+      : input;
+    const [output, state] = module instanceof rnn.LSTM
+      ? module.forward(sequence, pair)
+      : (module as rnn.RNN | rnn.GRU).forward(sequence, h_0);
+    return {
+      output: output instanceof rnn.PackedSequence
+        ? rnn.padPackedSequence(output, { batchFirst })[0]
+        : output,
+      ...(state instanceof rnn.Tensor ? { h_n: state } : { h_n: state[0], c_n: state[1] }),
+    };
+  }
+  return { output: (module as rnn.Linear).forward(input) };
+}
+
+function encodeAll(tensors: Record<string, rnn.Tensor>): Record<string, JsonTensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, encode(x)]));
+}
+
+function digest(x: rnn.Tensor): Digest {
+  const { buffer, byteOffset, byteLength } = x.data;
+  const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const { shape, data } = encode(x);
+  return { shape, sha256, first: data.slice(0, 4) };
+}
+
+function forward(request: Request): Answer {
+  const module = build(request);
+  if (request.state_dict) module.loadStateDict(decodeStateDict(request));
+  module.train(request.training ?? false);
+  return { outputs: encodeAll(rnn.noGrad(() => run(module, inputsOf(request)))) };
+}
+
+function init(request: Request): Answer {
+  rnn.manualSeed(seedOf(request));
+  let module = build(request);
+  for (let k = 1; k < (request.constructions ?? 1); k++) module = build(request);
+  const state = module.stateDict();
+  if (!request.digest) return { state_dict: encodeAll(state) };
+  return {
+    state_dict: Object.fromEntries(Object.entries(state).map(([name, x]) => [name, digest(x)])),
+  };
+}
+
+function seedOf({ seed = 0 }: Request): number | bigint {
+  return typeof seed === "string" ? BigInt(seed) : seed;
+}
+
+function draw(request: Request): Answer {
+  const generator = new rnn.Generator().manualSeed(seedOf(request));
+  const { size } = request.args as { size: number[] };
+  const { dtype } = request;
+  const options = { dtype, generator };
+  const output = request.op === "rand" ? rnn.rand(size, options) : rnn.randn(size, options);
+  return { outputs: { output: encode(output) } };
+}
+
+function print(request: Request): Answer {
+  const { requires_grad = false, grad_fn = null } = request.args as Arguments;
+  const options = { requiresGrad: requires_grad, gradFn: grad_fn };
+  return { print: rnn.formatTensor(inputsOf(request).input, options) };
+}
+
+/** `x[i, a:b]`: an integer selects, a slice narrows. */
+function index(x: rnn.Tensor, indices: (number | { start?: number; stop?: number })[]): rnn.Tensor {
+  let [result, dim] = [x, 0];
+  for (const one of indices) {
+    if (typeof one === "number") result = rnn.select(result, dim, one);
+    else result = rnn.slice(result, dim++, one.start ?? 0, one.stop ?? undefined);
+  }
+  return result;
+}
+
+type TensorFunction = (inputs: Inputs, args: Arguments, dtype: rnn.DType) => rnn.Tensor;
+
+const functions: Record<string, TensorFunction> = {
+  cat: ({ tensors }, { dim }) => rnn.cat(tensors, dim),
+  index: ({ input }, { indices }) => index(input, indices),
+  item: ({ input }, _, dtype) => rnn.tensor(input.item(), { dtype }),
+  linspace: (_, { start, end, steps }, dtype) => rnn.linspace(start, end, steps, { dtype }),
+  narrow: ({ input }, { dim, start, length }) => rnn.narrow(input, dim, start, length),
+  reshape: ({ input }, { shape }) => rnn.reshape(input, shape),
+  select: ({ input }, { dim, index }) => rnn.select(input, dim, index),
+  sin: ({ input }) => rnn.sin(input),
+  stack: ({ tensors }, { dim }) => rnn.stack(tensors, dim),
+  tensor: (_, { data }, dtype) => rnn.tensor(data, { dtype }),
+  transpose: ({ input }, { dim0, dim1 }) => rnn.transpose(input, dim0, dim1),
+};
+
+function call(request: Request): Answer {
+  const { function: name = "", args = {}, dtype = "float32" } = request;
+  if (!Object.hasOwn(functions, name)) throw new Unsupported(`function ${name}`);
+  return { outputs: { output: encode(functions[name](inputsOf(request), args, dtype)) } };
+}
+
+function notebook(request: Request): Answer {
+  const { input_dim, hidden_dim, layer_dim, batch_size, seq_len } = request.args as Arguments;
+  return {
+    print: walkthrough({
+      seed: seedOf(request),
+      constructions: request.constructions ?? 1,
+      inputSize: input_dim,
+      hiddenSize: hidden_dim,
+      numLayers: layer_dim,
+      batchSize: batch_size,
+      seqLen: seq_len,
+    }),
+  };
+}
+
+const operations: Record<string, (request: Request) => Answer> = {
+  call,
+  forward,
+  init,
+  notebook,
+  print,
+  rand: draw,
+  randn: draw,
+  repr: (request) => ({ repr: String(build(request)) }),
+  size: ({ args }) => ({ print: rnn.formatSize((args as { size: number[] }).size) }),
+};
+
+/**
+ * Answers a request.
+ *
+ * @param request what is asked
+ * @returns what this implementation computes, or how it refuses, or why it cannot
+ */
+export function answer(request: Request): Answer {
+  try {
+    if (!Object.hasOwn(operations, request.op)) throw new Unsupported(`op ${request.op}`);
+    return operations[request.op](request);
+  } catch (error) {
+    if (error instanceof Unsupported) return { unsupported: error.message };
+    const { name, message } = error as Error;
+    return { error: { type: name, message } };
+  }
+}
+
+/** Answers one line; what is not a request gets an error, too. */
+function answerLine(line: string): string {
+  let id: unknown = null;
+  try {
+    const request = JSON.parse(line);
+    if (typeof request !== "object" || request === null) throw new SyntaxError("not an object");
+    id = request.id ?? null;
+    return toLine({ id, ...answer(request) });
+  } catch (error) {
+    const message = `not a request: ${(error as Error).message}`;
+    return toLine({ id, error: { type: "SyntaxError", message } });
+  }
+}
+
+if (import.meta.main) {
+  const encoder = new TextEncoder();
+  let rest = "";
+  for await (const piece of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + piece).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line.trim()) await writeAll(encoder.encode(`${answerLine(line)}\n`));
+    }
+  }
+  if (rest.trim()) await writeAll(encoder.encode(`${answerLine(rest)}\n`));
+}
+
+/** A pipe may take only a part of a long line at a time. */
+async function writeAll(bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await Deno.stdout.write(bytes.subarray(done));
+}

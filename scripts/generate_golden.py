@@ -1,0 +1,92 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch==2.15.0", "numpy==2.4.6"]
+# ///
+"""
+Write golden/: what PyTorch answers to every case of every chapter. The only writer of golden/.
+
+    uv run scripts/generate_golden.py                  write everything
+    uv run scripts/generate_golden.py --chapter rnn    compute one chapter, leave the others
+    python3 scripts/generate_golden.py --verify        compare golden/ with the installed PyTorch
+
+golden/notebook/notebook.txt is an input: the notebook's own text. A second run changes no byte.
+--verify writes nothing; its status is 0 when every number is within torch.testing.assert_close's
+default tolerance and the bitwise chapters are equal bit for bit.
+"""
+
+import argparse
+import sys
+
+sys.dont_write_bytecode = True
+
+import torch  # noqa: E402
+
+from goldens import (  # noqa: E402
+    errors,
+    errors_tensor,
+    init,
+    linear,
+    notebook,
+    printing,
+    rand,
+    representation,
+    rnn,
+    rnn_numerics,
+    tensor,
+)
+from goldens.verify import verify  # noqa: E402
+from goldens.write import write  # noqa: E402
+
+PYTORCH = "2.15.0"
+
+CHAPTERS = (
+    notebook,
+    printing,
+    rand,
+    init,
+    tensor,
+    linear,
+    rnn,
+    rnn_numerics,
+    representation,
+    errors,
+    errors_tensor,
+)
+FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]
+
+
+def progress(id):
+    """Where the work is, on a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{id}")
+        sys.stderr.flush()
+
+
+def main():
+    """Parse the command line and do what it says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--verify", action="store_true", help="compare, write nothing")
+    chapters = sorted({golden.chapter for golden in FILES})
+    parser.add_argument("--chapter", choices=chapters, help="only this chapter")
+    options = parser.parse_args()
+
+    torch.set_num_threads(1)
+    torch.backends.cudnn.enabled = False
+
+    def selected(golden):
+        return options.chapter in (None, golden.chapter)
+
+    if options.verify:
+        return verify(FILES, selected, PYTORCH, progress)
+    if torch.__version__.split("+")[0] != PYTORCH:
+        parser.error(f"golden/ is made by PyTorch {PYTORCH}, this is {torch.__version__}")
+    for path, cases in write(FILES, selected, progress):
+        progress("")
+        print(f"{path}: {cases} cases")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Cases, files of cases, and the numbers they are made of."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+DTYPES = ("float32", "float64")
+
+
+class Case(NamedTuple):
+    """One request, why it is asked, and the clauses it bears on."""
+
+    id: str
+    reason: str
+    clauses: list
+    request: dict
+
+
+class GoldenFile(NamedTuple):
+    """One file below golden/ and the function that yields its cases."""
+
+    path: str
+    about: str
+    cases: Callable[[], Iterable[Case]]
+
+    @property
+    def chapter(self):
+        """The directory's name, also the first part of every id in the file."""
+        return self.path.split("/")[0]
+
+
+def cast(value, dtype):
+    """`value`, every numpy number inside it as `dtype`, which must hold it exactly."""
+    if isinstance(value, (np.ndarray, np.floating)):
+        with np.errstate(over="ignore"):
+            narrowed = value.astype(dtype)
+        assert np.array_equal(narrowed.astype(np.float64), value, equal_nan=True), value
+        return narrowed
+    if isinstance(value, dict):
+        return {k: cast(v, dtype) for k, v in value.items()}
+    if isinstance(value, list):
+        return [cast(v, dtype) for v in value]
+    return value
+
+
+def tensors(value):
+    """`value` with numpy's single numbers as arrays of no dimension."""
+    if isinstance(value, list):
+        return [tensors(v) for v in value]
+    return np.asarray(value) if isinstance(value, np.floating) else value
+
+
+def request(op, dtype=None, module=None, args=None, **rest):
+    """A request with its keys in the order every golden uses."""
+    fields = {"op": op}
+    if module is not None:
+        fields["module"] = module
+    if args is not None:
+        fields["args"] = args
+    if dtype is not None:
+        fields["dtype"] = dtype
+    for key, value in rest.items():
+        if value is not None:
+            if key == "inputs":
+                value = {name: tensors(one) for name, one in value.items()}
+            fields[key] = value if dtype is None else cast(value, dtype)
+    return fields
+
+
+def both(id, reason, clauses, op, dtypes=DTYPES, **fields):
+    """The same case in float32 and in float64, with the same numbers."""
+    for dtype in dtypes:
+        yield Case(f"{id}/{dtype}", reason, clauses, request(op, dtype, **fields))
+
+
+class Numbers:
+    """
+    A small generator of its own (64-bit linear congruential, Knuth's constants), so that the inputs
+    of a golden depend on no library's stream.
+    """
+
+    def __init__(self, seed):
+        self.state = (seed * 0x9E3779B97F4A7C15 + 1) % 2**64
+        for _ in range(4):
+            self._bits(1)
+
+    def _bits(self, count):
+        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return self.state >> (64 - count)
+
+    def dyadic(self, *shape, denominator=64, limit=1.0):
+        """Multiples of 1/denominator in [-limit, limit]: short decimals, exact in both dtypes."""
+        top = int(limit * denominator)
+        count = int(np.prod(shape))
+        values = [(self._bits(32) % (2 * top + 1) - top) / denominator for _ in range(count)]
+        return np.array(values, dtype=np.float64).reshape(shape)
+
+    def full(self, *shape, limit=1.0):
+        """Numbers within [-limit, limit) that use all 24 bits of a float32."""
+        count = int(np.prod(shape))
+        values = [(self._bits(24) - 2**23) / 2**23 * limit for _ in range(count)]
+        return np.array(values, dtype=np.float32).astype(np.float64).reshape(shape)
+
+
+GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
+
+
+def rnn_weights(numbers, args, module="RNN", scale=1.0, draw=None):
+    """A recurrent module's state_dict, in PyTorch's order: dyadic numbers, or what `draw` gives."""
+    draw = draw or (lambda *shape: numbers.dyadic(*shape, denominator=128, limit=0.5))
+    rows = GATES[module] * args["hidden_size"]
+    directions = 2 if args.get("bidirectional") else 1
+    out = args.get("proj_size") or args["hidden_size"]
+    state = {}
+    for layer in range(args.get("num_layers", 1)):
+        width = args["input_size"] if layer == 0 else out * directions
+        for suffix in ("", "_reverse")[:directions]:
+            end = f"_l{layer}{suffix}"
+            state["weight_ih" + end] = draw(rows, width) * scale
+            state["weight_hh" + end] = draw(rows, out) * scale
+            if args.get("bias", True):
+                state["bias_ih" + end] = draw(rows) * scale
+                state["bias_hh" + end] = draw(rows) * scale
+            if args.get("proj_size"):
+                state["weight_hr" + end] = draw(out, args["hidden_size"]) * scale
+    return state
+
+
+def linear_weights(numbers, args, draw=None):
+    """A state_dict for Linear."""
+    draw = draw or (lambda *shape: numbers.dyadic(*shape, denominator=128, limit=0.5))
+    state = {"weight": draw(args["out_features"], args["in_features"])}
+    if args.get("bias", True):
+        state["bias"] = draw(args["out_features"])
+    return state
+
+
+def simple_weights(numbers, args, draw=None):
+    """A state_dict for the notebook's SimpleRNN."""
+    state = {f"rnn.{k}": v for k, v in rnn_weights(numbers, args, draw=draw).items()}
+    fc = linear_weights(numbers, {"in_features": args["hidden_size"], "out_features": 1}, draw=draw)
+    return {**state, **{f"fc.{k}": v for k, v in fc.items()}}

@@ -1,0 +1,348 @@
+"""Chapter errors, modules: what they refuse, with the type and the words of the exception."""
+
+from .case import (
+    Case,
+    GoldenFile,
+    Numbers,
+    both,
+    linear_weights,
+    request,
+    rnn_weights,
+    simple_weights,
+)
+
+BASE = {"input_size": 3, "hidden_size": 4}
+LINEAR = {"in_features": 3, "out_features": 2}
+SIMPLE = {"input_size": 3, "hidden_size": 4, "num_layers": 1}
+
+
+def constructors():
+    """Arguments that no module can be made of. Asked with op repr: construct, then print."""
+    rnn = [
+        ("input-size-0", {"input_size": 0}, "No features in."),
+        ("input-size-negative", {"input_size": -1}, "Fewer than none."),
+        ("input-size-fraction", {"input_size": 2.5}, "Half a feature in."),
+        ("input-size-text", {"input_size": "3"}, "A size as text."),
+        ("input-size-none", {"input_size": None}, "No size at all."),
+        ("hidden-size-0", {"hidden_size": 0}, "No features in the state."),
+        ("hidden-size-negative", {"hidden_size": -2}, "Fewer than none."),
+        ("hidden-size-fraction", {"hidden_size": 0.5}, "Half a feature in the state."),
+        ("hidden-size-text", {"hidden_size": "4"}, "A size as text."),
+        ("num-layers-0", {"num_layers": 0}, "No layers."),
+        ("num-layers-negative", {"num_layers": -1}, "Fewer than none."),
+        ("num-layers-fraction", {"num_layers": 1.5}, "A layer and a half."),
+        ("nonlinearity", {"nonlinearity": "gelu"}, "Neither tanh nor relu."),
+        ("nonlinearity-upper", {"nonlinearity": "TANH"}, "Names are in small letters."),
+        ("nonlinearity-none", {"nonlinearity": None}, "No non-linearity."),
+        ("bias-number", {"bias": 1}, "A number for a truth value."),
+        ("bias-text", {"bias": "no"}, "A text for a truth value."),
+        ("bias-none", {"bias": None}, "Nothing for a truth value."),
+        ("batch-first-number", {"batch_first": 0}, "A number for a truth value."),
+        ("batch-first-text", {"batch_first": "yes"}, "A text for a truth value."),
+        ("dropout-negative", {"dropout": -0.1}, "A probability below 0."),
+        ("dropout-above-1", {"dropout": 1.5}, "A probability above 1."),
+        ("dropout-true", {"dropout": True}, "A truth value for a number."),
+        ("dropout-text", {"dropout": "0.5"}, "A number as text."),
+        ("dropout-word", {"dropout": "half"}, "A text that is no number."),
+        ("proj-size", {"proj_size": 2}, "Projections are the LSTM's."),
+        ("two-wrong", {"input_size": 0, "hidden_size": 0}, "The first wrong argument is named."),
+        ("three-wrong", {"dropout": 2, "bias": 1, "input_size": 0}, "Dropout is looked at first."),
+    ]
+    linear = [
+        ("in-features-negative", {"in_features": -1}, "Fewer than no features in."),
+        ("out-features-negative", {"out_features": -2}, "Fewer than no features out."),
+        ("in-features-fraction", {"in_features": 2.5}, "Half a feature in."),
+        ("out-features-fraction", {"out_features": 1.5}, "Half a feature out."),
+        ("in-features-text", {"in_features": "3"}, "A size as text."),
+    ]
+    simple = [
+        ("input-size-0", {"input_size": 0}, "No features in."),
+        ("hidden-size-0", {"hidden_size": 0}, "No features in the state."),
+        ("num-layers-0", {"num_layers": 0}, "No layers."),
+        ("hidden-size-fraction", {"hidden_size": 2.5}, "Half a feature in the state."),
+    ]
+    for module, base, cases in (
+        ("RNN", BASE, rnn),
+        ("Linear", LINEAR, linear),
+        ("SimpleRNN", SIMPLE, simple),
+    ):
+        for name, args, reason in cases:
+            yield Case(
+                f"errors/{module}/constructor-{name}",
+                reason,
+                ["ERROR-1", "ERROR-6"],
+                request("repr", module=module, args={**base, **args}),
+            )
+
+
+def other(dtype):
+    """The dtype that the request does not have."""
+    return "float64" if dtype == "float32" else "float32"
+
+
+def forward(module, name, reason, clauses, args, state, odd=(), **inputs):
+    """A forward pass that PyTorch refuses; the inputs in `odd` have the other dtype."""
+    for case in both(
+        f"errors/{module}/{name}",
+        reason,
+        clauses.split(),
+        "forward",
+        module=module,
+        args=args,
+        training=False,
+        state_dict=state,
+        inputs=inputs,
+    ):
+        dtype = case.request["dtype"]
+        for key in odd:
+            value = case.request["inputs"][key]
+            data = list(value.reshape(-1))
+            case.request["inputs"][key] = {
+                "shape": list(value.shape),
+                "data": data,
+                "dtype": other(dtype),
+            }
+        yield case
+
+
+def rnn():
+    """RNN: inputs and states that do not fit."""
+    numbers = Numbers(7000)
+
+    def case(name, reason, clauses, shape, h_0=None, odd=(), **args):
+        args = {**BASE, **args}
+        inputs = {"input": numbers.dyadic(*shape)}
+        if h_0 is not None:
+            inputs["h_0"] = numbers.dyadic(*h_0)
+        yield from forward(
+            "RNN", name, reason, clauses, args, rnn_weights(numbers, args), odd, **inputs
+        )
+
+    inputs = [
+        ("input-0d", "A single number.", (), {}),
+        ("input-1d", "A vector: neither a sequence nor a batch of them.", (3,), {}),
+        ("input-4d", "One dimension too many.", (1, 2, 5, 3), {}),
+        ("input-size", "Two features where three are expected.", (5, 2, 2), {}),
+        ("input-size-batch-first", "The same with batch_first.", (2, 5, 4), {"batch_first": True}),
+        ("input-size-unbatched", "The same without a batch.", (5, 2), {}),
+        ("input-transposed", "Features where time should be.", (3, 2, 5), {}),
+        ("length-0", "No steps.", (0, 2, 3), {}),
+        ("length-0-batch-first", "No steps, batch first.", (2, 0, 3), {"batch_first": True}),
+        ("length-0-unbatched", "No steps, no batch.", (0, 3), {}),
+        ("length-0-relu", "No steps, relu.", (0, 2, 3), {"nonlinearity": "relu"}),
+    ]
+    for name, reason, shape, args in inputs:
+        yield from case(name, reason, "ERROR-2", shape, **args)
+    yield from case(
+        "input-dtype", "The input's dtype is not the weights'.", "ERROR-2", (5, 2, 3), odd=["input"]
+    )
+    yield from case(
+        "input-dtype-before-rank",
+        "The number of dimensions is looked at before the dtype.",
+        "ERROR-2",
+        (3,),
+        odd=["input"],
+    )
+    yield from case(
+        "input-dtype-before-size",
+        "The dtype is looked at before the number of features.",
+        "ERROR-2",
+        (5, 2, 2),
+        odd=["input"],
+    )
+    states = [
+        ("state-2d", "A batch, and a state without one.", (5, 2, 3), (1, 4), {}),
+        ("state-1d", "A state of one dimension.", (5, 2, 3), (4,), {}),
+        ("state-0d", "A state of none.", (5, 2, 3), (), {}),
+        ("state-4d", "A state of four.", (5, 2, 3), (1, 1, 2, 4), {}),
+        ("state-3d-unbatched", "No batch, and a state with one.", (5, 3), (1, 1, 4), {}),
+        ("state-1d-unbatched", "No batch, and a state of one dimension.", (5, 3), (4,), {}),
+        ("state-layers", "Two states for one layer.", (5, 2, 3), (2, 2, 4), {}),
+        (
+            "state-layers-missing",
+            "One state for two layers.",
+            (5, 2, 3),
+            (1, 2, 4),
+            {"num_layers": 2},
+        ),
+        (
+            "state-directions",
+            "One state for two directions.",
+            (5, 2, 3),
+            (1, 2, 4),
+            {"bidirectional": True},
+        ),
+        ("state-batch", "A state for another batch.", (5, 2, 3), (1, 3, 4), {}),
+        ("state-batch-1", "A state for a batch of one is not spread.", (5, 2, 3), (1, 1, 4), {}),
+        ("state-hidden", "A state of another size.", (5, 2, 3), (1, 2, 5), {}),
+        (
+            "state-batch-first",
+            "batch_first does not move the state's batch.",
+            (2, 5, 3),
+            (2, 1, 4),
+            {"batch_first": True},
+        ),
+        ("state-hidden-unbatched", "No batch: the message counts one.", (5, 3), (1, 5), {}),
+        ("state-layers-unbatched", "No batch, two states for one layer.", (5, 3), (2, 4), {}),
+        (
+            "state-and-input",
+            "Input and state both wrong: the input is named.",
+            (5, 2, 2),
+            (1, 2, 5),
+            {},
+        ),
+        (
+            "state-rank-and-input",
+            "The state's rank comes before the input's size.",
+            (5, 2, 2),
+            (1, 5),
+            {},
+        ),
+        (
+            "state-and-length-0",
+            "The state's size comes before the missing steps.",
+            (0, 2, 3),
+            (1, 2, 5),
+            {},
+        ),
+    ]
+    for name, reason, shape, h_0, args in states:
+        yield from case(name, reason, "ERROR-3", shape, h_0, **args)
+    yield from case(
+        "state-dtype",
+        "The state's dtype is not the weights'.",
+        "ERROR-3",
+        (5, 2, 3),
+        (1, 2, 4),
+        ["h_0"],
+    )
+    yield from case(
+        "state-dtype-unbatched", "The same without a batch.", "ERROR-3", (5, 3), (1, 4), ["h_0"]
+    )
+
+
+def others():
+    """Linear and SimpleRNN: inputs that do not fit."""
+    numbers = Numbers(7100)
+
+    def linear(name, reason, shape, odd=(), **args):
+        args = {**LINEAR, **args}
+        state = linear_weights(numbers, args)
+        value = numbers.dyadic(*shape)
+        yield from forward("Linear", name, reason, "ERROR-2", args, state, odd, input=value)
+
+    for bias in (True, False):
+        extra, end = ({}, "") if bias else ({"bias": False}, "-no-bias")
+        for rank, shape in ((1, (4,)), (2, (5, 4)), (3, (2, 5, 4)), (4, (2, 1, 5, 2))):
+            yield from linear(
+                f"input-size-{rank}d{end}", "Another number of features in.", shape, **extra
+            )
+        for rank, shape in ((1, (3,)), (2, (5, 3)), (3, (2, 5, 3))):
+            yield from linear(
+                f"input-dtype-{rank}d{end}",
+                "The input's dtype is not the weights'.",
+                shape,
+                ["input"],
+                **extra,
+            )
+        yield from linear(f"input-0d{end}", "A single number has no features.", (), **extra)
+
+    def simple(name, reason, shape, odd=(), **args):
+        args = {**SIMPLE, **args}
+        state = simple_weights(numbers, args)
+        value = numbers.dyadic(*shape)
+        yield from forward("SimpleRNN", name, reason, "ERROR-2 FC-1", args, state, odd, input=value)
+
+    yield from simple("input-0d", "A single number has no batch.", ())
+    yield from simple("input-1d", "A vector.", (3,))
+    yield from simple("input-2d", "Unbatched input: the model's own state has a batch.", (5, 3))
+    yield from simple("input-4d", "One dimension too many.", (1, 2, 5, 3))
+    yield from simple("input-size", "Another number of features.", (2, 5, 1))
+    yield from simple("length-0", "No steps.", (2, 0, 3))
+    yield from simple("input-dtype", "The input's dtype is not the weights'.", (2, 5, 3), ["input"])
+
+
+def state_dicts():
+    """Weights that are not the module's."""
+    numbers = Numbers(7200)
+    bare = {**BASE, "hidden_size": 2}
+    two = {**bare, "num_layers": 2}
+    plain = {**bare, "bias": False}
+
+    def case(module, name, reason, args, state, value):
+        yield from forward(
+            module, f"state-dict-{name}", reason, "ERROR-7", args, state, input=value
+        )
+
+    def without(state, *names):
+        return {k: v for k, v in state.items() if k not in names}
+
+    value = numbers.dyadic(2, 1, 3)
+    full = rnn_weights(numbers, bare)
+    yield from case(
+        "RNN", "missing", "One tensor missing.", bare, without(full, "bias_hh_l0"), value
+    )
+    yield from case(
+        "RNN",
+        "missing-two",
+        "Two missing: in the module's order.",
+        bare,
+        without(full, "bias_hh_l0", "weight_hh_l0"),
+        value,
+    )
+    yield from case("RNN", "empty", "Every tensor missing.", bare, {}, value)
+    yield from case("RNN", "unexpected", "A tensor that the module has not.", plain, full, value)
+    yield from case("RNN", "second-layer", "The weights of one layer for two.", two, full, value)
+    yield from case(
+        "RNN",
+        "two-layers",
+        "The weights of two layers for one.",
+        bare,
+        rnn_weights(numbers, two),
+        value,
+    )
+    shaped = {**full, "weight_ih_l0": numbers.dyadic(3, 2)}
+    yield from case("RNN", "shape", "A matrix transposed.", bare, shaped, value)
+    shaped = {**full, "weight_ih_l0": numbers.dyadic(6), "bias_ih_l0": numbers.dyadic(2, 1)}
+    yield from case("RNN", "rank", "Other numbers of dimensions.", bare, shaped, value)
+    mixed = {**without(shaped, "bias_hh_l0"), "bias": numbers.dyadic(2)}
+    yield from case(
+        "RNN", "everything", "Unexpected, then missing, then misshapen.", bare, mixed, value
+    )
+    linear = linear_weights(numbers, LINEAR)
+    rows = numbers.dyadic(2, 3)
+    yield from case("Linear", "missing", "No bias.", LINEAR, without(linear, "bias"), rows)
+    yield from case(
+        "Linear", "unexpected", "A bias too many.", {**LINEAR, "bias": False}, linear, rows
+    )
+    yield from case(
+        "Linear", "shape", "Another size.", LINEAR, {**linear, "bias": numbers.dyadic(3)}, rows
+    )
+    simple = simple_weights(numbers, SIMPLE)
+    batch = numbers.dyadic(1, 2, 3)
+    yield from case(
+        "SimpleRNN",
+        "missing",
+        "No output layer.",
+        SIMPLE,
+        without(simple, "fc.weight", "fc.bias"),
+        batch,
+    )
+    unprefixed = {k.replace("rnn.", ""): v for k, v in simple.items()}
+    yield from case(
+        "SimpleRNN", "prefix", "Names without their module's.", SIMPLE, unprefixed, batch
+    )
+    shaped = {**simple, "fc.weight": numbers.dyadic(4, 1), "rnn.bias_ih_l0": numbers.dyadic(3)}
+    yield from case(
+        "SimpleRNN", "shape", "Two tensors of other shapes, in two modules.", SIMPLE, shaped, batch
+    )
+
+
+FILES = [
+    GoldenFile(
+        "errors/constructors.json", "Arguments that no module can be made of.", constructors
+    ),
+    GoldenFile("errors/rnn.json", "Inputs and states that RNN refuses.", rnn),
+    GoldenFile("errors/others.json", "Inputs that Linear and SimpleRNN refuse.", others),
+    GoldenFile("errors/state_dicts.json", "Weights that are not the module's.", state_dicts),
+]

@@ -1,0 +1,201 @@
+"""Chapter errors, tensors: what functions on them refuse, torch.Size and the generator too."""
+
+import numpy as np
+
+from .case import Case, GoldenFile, Numbers, both, request
+
+
+def tensors():
+    """Functions on tensors."""
+    x = Numbers(7300).dyadic(2, 3, 4)
+
+    def case(function, name, reason, clauses, args, **inputs):
+        yield from both(
+            f"errors/{function}/{name}",
+            reason,
+            ["ERROR-5", *clauses.split()],
+            "call",
+            function=function,
+            args=args,
+            inputs=inputs or None,
+        )
+
+    for dim, index in ((0, 2), (0, -3), (1, 3), (-1, 4), (2, -5)):
+        yield from case(
+            "select",
+            f"dim{dim}-index{index}",
+            "An index past either end.",
+            "TENSOR-3",
+            {"dim": dim, "index": index},
+            input=x,
+        )
+    for dim in (3, -4):
+        yield from case(
+            "select",
+            f"dim{dim}",
+            "A dimension past either end.",
+            "TENSOR-3",
+            {"dim": dim, "index": 0},
+            input=x,
+        )
+    yield from case(
+        "select",
+        "scalar",
+        "A single number has no dimension.",
+        "TENSOR-3",
+        {"dim": 0, "index": 0},
+        input=x[0, 0, 0],
+    )
+    for dim, start, length in (
+        (0, 1, 2),
+        (1, 0, 4),
+        (1, 4, 0),
+        (1, -4, 1),
+        (2, 0, -1),
+        (3, 0, 1),
+        (-4, 0, 1),
+        (1, -1, 2),
+    ):
+        yield from case(
+            "narrow",
+            f"dim{dim}-start{start}-length{length}",
+            "A range past either end.",
+            "TENSOR-4",
+            {"dim": dim, "start": start, "length": length},
+            input=x,
+        )
+    yield from case(
+        "narrow",
+        "scalar",
+        "A single number has no dimension.",
+        "TENSOR-4",
+        {"dim": 0, "start": 0, "length": 1},
+        input=x[0, 0, 0],
+    )
+    shapes = [
+        ("size", [5, 5], "Another number of elements."),
+        ("empty-shape", [], "Twenty-four elements are not one."),
+        ("two-unknown", [-1, -1], "Two unknown extents."),
+        ("not-divisible", [5, -1], "No whole number fits the unknown extent."),
+        ("negative", [-2, 12], "Less than -1."),
+        ("zero", [0], "Elements do not vanish."),
+        ("zero-unknown", [0, -1], "Nor does an unknown extent make up for zero."),
+    ]
+    for name, shape, reason in shapes:
+        yield from case("reshape", name, reason, "TENSOR-4", {"shape": shape}, input=x)
+    yield from case(
+        "reshape",
+        "empty-unknown",
+        "With no elements an unknown extent could be anything.",
+        "TENSOR-4",
+        {"shape": [0, -1]},
+        input=np.zeros((0, 2)),
+    )
+    for dim0, dim1 in ((0, 3), (3, 0), (-4, 0), (1, -4)):
+        yield from case(
+            "transpose",
+            f"dim{dim0}-dim{dim1}",
+            "A dimension past either end.",
+            "TENSOR-4",
+            {"dim0": dim0, "dim1": dim1},
+            input=x,
+        )
+    for name, value in (("many", x), ("two", x[0, 0, :2]), ("none", np.zeros(0))):
+        yield from case("item", name, "More or less than one element.", "TENSOR-3", {}, input=value)
+    indices = [
+        ("past-the-end", [2], "The first dimension has two."),
+        ("past-the-start", [-3], "From the end too."),
+        ("second", [0, 3], "The second has three; the message counts it as PyTorch does."),
+        ("third", [0, 0, 4], "The third has four."),
+        ("third-after-slice", [{}, 0, -5], "The same after a slice."),
+        ("too-many", [0, 0, 0, 0], "One index too many."),
+        ("step-0", [{"step": 0}], "A step of zero."),
+        ("step-negative", [{"step": -1}], "A step backwards."),
+    ]
+    for name, index, reason in indices:
+        yield from case("index", name, reason, "TENSOR-3", {"indices": index}, input=x)
+    yield from case(
+        "index",
+        "scalar",
+        "A single number has no index.",
+        "TENSOR-3",
+        {"indices": [0]},
+        input=x[0, 0, 0],
+    )
+    data = [
+        ("ragged", [[1, 2], [3]], "Rows of different lengths."),
+        ("ragged-longer", [[1], [2, 3]], "A later row that is longer."),
+        ("ragged-deep", [[[1, 2], [3, 4]], [[5, 6], [7]]], "Deeper down."),
+        ("ragged-middle", [[[1], [2]], [[3]]], "In the middle."),
+        ("number-then-list", [1, [2]], "A list where a number should be."),
+        ("list-then-number", [[1], 2], "A number where a list should be."),
+        ("full-then-empty", [[1], []], "An empty row after a full one."),
+        ("text", ["1"], "Text is no number."),
+        ("text-alone", "1", "Nor alone."),
+        ("none", [None], "Nor is nothing."),
+    ]
+    for name, value, reason in data:
+        yield from case("tensor", name, reason, "TENSOR-2", {"data": value})
+    yield from case(
+        "linspace",
+        "negative",
+        "Fewer than no steps.",
+        "TENSOR-5",
+        {"start": 0, "end": 1, "steps": -1},
+    )
+    joins = [
+        ("cat", "empty", "Nothing to join.", {}, []),
+        ("cat", "rows", "Another extent off the joined dimension.", {"dim": 0}, [x, x[:, :2]]),
+        ("cat", "second", "The second of three differs.", {"dim": 2}, [x, x[:1], x]),
+        ("cat", "rank", "Other numbers of dimensions.", {"dim": 0}, [x, x[0]]),
+        ("cat", "scalars", "Single numbers cannot be joined.", {}, [x[0, 0, 0], x[0, 0, 1]]),
+        ("cat", "dim", "A dimension past the end.", {"dim": 3}, [x, x]),
+        ("cat", "dim-negative", "Or before the start.", {"dim": -4}, [x, x]),
+        ("stack", "empty", "Nothing to stack.", {}, []),
+        ("stack", "size", "Another size.", {"dim": 0}, [x, x[:1]]),
+        ("stack", "rank", "Another number of dimensions.", {"dim": 0}, [x, x[0]]),
+        ("stack", "dim", "The new dimension past the end.", {"dim": 4}, [x, x]),
+        ("stack", "dim-negative", "Or before the start.", {"dim": -5}, [x, x]),
+    ]
+    for function, name, reason, args, list_ in joins:
+        yield from case(function, name, reason, "TENSOR-4", args, tensors=list_)
+
+
+def sizes_and_seeds():
+    """torch.Size, and what the generator refuses."""
+    for name, size, reason in (
+        ("text", [1, "2"], "Text is no extent."),
+        ("fraction", [2.5], "Nor is a fraction."),
+        ("none", [None], "Nor is nothing."),
+        ("list", [[1]], "Nor is a list."),
+    ):
+        yield Case(
+            f"errors/Size/{name}",
+            reason,
+            ["ERROR-5", "PRINT-5"],
+            request("size", args={"size": size}),
+        )
+    for seed in ("18446744073709551616", "-9223372036854775809"):
+        yield from both(
+            f"errors/rand/seed-{seed}",
+            "One past what manual_seed takes.",
+            ["ERROR-5", "INIT-4"],
+            "rand",
+            args={"size": [1]},
+            seed=seed,
+        )
+    for name, size in (("negative", [-1]), ("negative-second", [2, -3])):
+        yield from both(
+            f"errors/rand/{name}",
+            "Fewer than no elements.",
+            ["ERROR-5", "INIT-3"],
+            "rand",
+            args={"size": size},
+            seed=0,
+        )
+
+
+FILES = [
+    GoldenFile("errors/tensors.json", "What functions on tensors refuse.", tensors),
+    GoldenFile("errors/sizes.json", "What torch.Size and the generator refuse.", sizes_and_seeds),
+]

@@ -1,0 +1,131 @@
+"""golden/schema.json: the JSON Schema of a golden file."""
+
+NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+SIZES = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+
+
+def named(value):
+    """An object whose values, whatever their names, are all `value`."""
+    return {"type": "object", "additionalProperties": value}
+
+
+def shaped(required, **properties):
+    """An object with these properties, all known, some required."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def ref(name):
+    """A reference to a definition."""
+    return {"$ref": f"#/$defs/{name}"}
+
+
+TEXT = {"type": "string"}
+INTEGER = {
+    "description": "a string where JSON numbers are not exact",
+    "anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^-?[0-9]+$"}],
+}
+
+SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "A golden file: requests and what PyTorch answers",
+    **shaped(
+        ["chapter", "about", "cases"],
+        chapter={"type": "string", "pattern": "^[a-z]+$"},
+        about=TEXT,
+        cases={"type": "array", "items": ref("case"), "minItems": 1},
+    ),
+    "$defs": {
+        "case": shaped(
+            ["id", "reason", "clauses", "request", "expect"],
+            id={"type": "string", "pattern": "^[a-z]+(/[A-Za-z0-9_.-]+)+$"},
+            reason={"description": "why the case exists", "type": "string", "minLength": 1},
+            clauses={
+                "description": "the clauses of spec/ that the case bears on",
+                "type": "array",
+                "items": {"type": "string", "pattern": "^[A-Z]+-[0-9]+$"},
+                "uniqueItems": True,
+            },
+            request=ref("request"),
+            expect=ref("expect"),
+        ),
+        "tensor": {
+            "description": "flat, row-major; `dtype` only where it is not the request's",
+            **shaped(
+                ["shape", "data"],
+                shape=SIZES,
+                data={"type": "array", "items": NUMBER},
+                dtype=ref("dtype"),
+            ),
+        },
+        "digest": {
+            "description": "a big tensor: a hash of its little-endian bytes, its first elements",
+            **shaped(
+                ["shape", "sha256", "first"],
+                shape=SIZES,
+                sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                first={"type": "array", "items": NUMBER, "maxItems": 4},
+            ),
+        },
+        "dtype": {"enum": ["float32", "float64"]},
+        "request": shaped(
+            ["op"],
+            op={
+                "enum": [
+                    "forward",
+                    "vjp",
+                    "init",
+                    "repr",
+                    "print",
+                    "rand",
+                    "randn",
+                    "size",
+                    "notebook",
+                    "call",
+                ]
+            },
+            module=TEXT,
+            function={"description": "the tensor function of op call", "type": "string"},
+            args={"description": "keyword arguments by PyTorch's names", "type": "object"},
+            dtype=ref("dtype"),
+            training={"type": "boolean"},
+            seed=INTEGER,
+            constructions={
+                "description": "how often the constructor runs after manual_seed; the last counts",
+                "type": "integer",
+                "minimum": 1,
+            },
+            digest={"description": "answer with digests, not tensors", "type": "boolean"},
+            state_dict=named(ref("tensor")),
+            inputs={
+                "type": "object",
+                "properties": {"lengths": SIZES},
+                "additionalProperties": {
+                    "anyOf": [ref("tensor"), {"type": "array", "items": ref("tensor")}]
+                },
+            },
+            grad_outputs=named(ref("tensor")),
+        ),
+        "expect": {
+            "type": "object",
+            "properties": {
+                "outputs": named(ref("tensor")),
+                "state_dict": named({"anyOf": [ref("tensor"), ref("digest")]}),
+                "grads": shaped(
+                    ["inputs", "state_dict"],
+                    inputs=named(ref("tensor")),
+                    state_dict=named(ref("tensor")),
+                ),
+                "repr": TEXT,
+                "print": TEXT,
+                "error": shaped(["type", "message"], type=TEXT, message=TEXT),
+            },
+            "additionalProperties": False,
+            "minProperties": 1,
+        },
+    },
+}

@@ -1,0 +1,126 @@
+"""Ask the installed PyTorch every question again, and measure how far it is from golden/."""
+
+import json
+
+import torch
+
+from .compare import TOLERANCE, difference
+from .encode import encode, exact
+from .execute import Unsupported, execute
+from .write import GOLDEN, capability, request_text, system
+
+# Chapters whose numbers are equal bit for bit, or wrong.
+BITWISE = {"init", "rand"}
+
+
+class Chapter:
+    """What was found in one chapter."""
+
+    def __init__(self):
+        self.cases = self.equal = 0
+        self.worst, self.worst_id = 0.0, ""
+        # (id, golden, now): another text of an error; no error any more; another text.
+        self.errors, self.refusals, self.texts = [], [], []
+        self.skipped, self.bits, self.broken = [], [], []
+
+
+def compare(found, name, dtype, committed, now):
+    """Put one case's comparison where it belongs."""
+    if committed == now:
+        found.equal += 1
+        return
+    kinds = [next(iter(answer)) for answer in (committed, now)]
+    if kinds == ["error", "error"]:
+        found.errors.append((name, committed, now))
+    elif kinds[0] == "error":
+        found.refusals.append((name, committed, now))
+    elif kinds[1] in ("error", "print", "repr"):
+        found.texts.append((name, committed, now))
+    else:
+        units = difference(committed, now, dtype)
+        if name.split("/")[0] in BITWISE:
+            found.bits.append(name)
+        if units >= found.worst:
+            found.worst, found.worst_id = units, name
+
+
+def check_file(golden, found, progress):
+    """Compare one committed file with what its chapter asks and the installed PyTorch answers."""
+    path = GOLDEN / golden.path
+    lines = path.read_text("ascii").splitlines()[1:-1] if path.exists() else []
+    committed = {json.loads(line.rstrip(","))["id"]: line.rstrip(",") for line in lines}
+    for case in golden.cases():
+        progress(case.id)
+        found.cases += 1
+        line = committed.pop(case.id, None)
+        if line is None or not line.startswith(request_text(case) + ',"expect":'):
+            found.broken.append(f"{case.id}: the committed request is not what the script asks")
+            continue
+        try:
+            now = execute(json.loads(line)["request"])
+        except Unsupported as why:
+            found.skipped.append((case.id, str(why)))
+            continue
+        dtype = case.request.get("dtype", "float32")
+        compare(found, case.id, dtype, exact(line)["expect"], exact(encode(now)))
+    found.broken += [f"{name}: committed, but no chapter asks it" for name in committed]
+
+
+def short(answer):
+    """An answer in one line."""
+    text = json.dumps(answer)
+    return text if len(text) <= 300 else text[:300] + "..."
+
+
+def verify(files, selected, pinned, progress):
+    """
+    Print the report; the exit status.
+
+    Not 0 where a number is out of tolerance, a bitwise chapter's bits differ or printed text does.
+    Errors may read differently under another PyTorch than the pinned one: reported, no failure.
+    """
+    chapters = {}
+    for golden in files:
+        if selected(golden):
+            check_file(golden, chapters.setdefault(golden.chapter, Chapter()), progress)
+    same_version = torch.__version__.split("+")[0] == pinned
+    progress("")
+    made = json.loads((GOLDEN / "manifest.json").read_text("ascii"))
+    print(f"golden/: PyTorch {made['pytorch']}, {made['platform']}, {made['cpu_capability']}")
+    print(f"here:    PyTorch {torch.__version__}, {system()}, {capability()}")
+    print(f"worst: the largest difference / (atol + rtol * |golden|); (rtol, atol): {TOLERANCE}\n")
+    print(f"{'chapter':9} cases bitwise   worst   text  errors  skipped  worst case")
+    for name, found in chapters.items():
+        print(
+            f"{name:9} {found.cases:5} {found.equal:7} {found.worst:7.3g} {len(found.texts):6} "
+            f"{len(found.errors) + len(found.refusals):7} {len(found.skipped):8}  {found.worst_id}"
+        )
+    for found in chapters.values():
+        details(found)
+    failed = any(
+        found.worst > 1
+        or found.bits
+        or found.broken
+        or found.texts
+        or (same_version and (found.errors or found.refusals))
+        for found in chapters.values()
+    )
+    print("\n" + ("FAILED" if failed else "ok"))
+    return 1 if failed else 0
+
+
+def details(found):
+    """Print what a chapter's row only counts."""
+    for title, entries in (
+        ("text differs", found.texts),
+        ("error differs", found.errors),
+        ("golden refuses, this PyTorch does not", found.refusals),
+    ):
+        for id, committed, now in entries:
+            print(f"\n{title}: {id}\n  golden: {short(committed)}\n  now:    {short(now)}")
+    for id, why in found.skipped:
+        print(f"\nskipped: {id}: {why}")
+    for id in found.bits:
+        print(f"\nnot bitwise equal: {id}")
+    for text in found.broken:
+        print(f"\n{text}")

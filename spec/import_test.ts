@@ -1,0 +1,55 @@
+/**
+ * A program elsewhere imports `mod.ts` by URL and runs the model, with no permission but that
+ * import. The test starts the server itself, so it needs `--allow-net`, `--allow-read` and
+ * `--allow-run`, which `deno task test` grants.
+ */
+
+import { assertEquals } from "@std/assert";
+
+const granted = (["net", "read", "run"] as const).every((name) =>
+  Deno.permissions.querySync({ name }).state === "granted"
+);
+
+/** Serves the repository's TypeScript and nothing else. */
+async function serveFile(request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const file = new URL(`..${pathname}`, import.meta.url);
+  try {
+    if (!pathname.endsWith(".ts")) throw new Deno.errors.NotFound();
+    return new Response(await Deno.readTextFile(file), {
+      headers: { "content-type": "application/typescript" },
+    });
+  } catch {
+    return new Response("not found", { status: 404 });
+  }
+}
+
+Deno.test({
+  name: "mod.ts runs from a URL with no permission but the import",
+  ignore: !granted, // a plain `deno test` may not open a port; `deno task test` and CI may
+  async fn() {
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, serveFile);
+    const host = `127.0.0.1:${server.addr.port}`;
+    const program = `
+      import { linspace, manualSeed, reshape, SimpleRNN, sin } from "http://${host}/mod.ts";
+      manualSeed(1949603856);
+      new SimpleRNN(1, 5, 1);
+      const model = new SimpleRNN(1, 5, 1);
+      const wave = reshape(sin(linspace(0, Math.PI, 10)), [1, 10, 1]);
+      console.log(model.forward(wave).item().toFixed(4));
+    `;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-config", "--no-prompt", "--quiet", `--allow-import=${host}`, "-"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(program));
+    await writer.close();
+    const { stdout, stderr } = await child.output();
+    await server.shutdown();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assertEquals([text(stdout), text(stderr)], ["-0.0877\n", ""]);
+  },
+});
