@@ -47,13 +47,14 @@ export {
   type BackwardOptions,
   detach,
   grad,
+  type GradOptions,
   isGradEnabled,
   noGrad,
 } from "./lib/autograd/graph.ts";
-export { add, mul, neg, relu, sigmoid, sin, sub, tanh, to } from "./lib/autograd/pointwise.ts";
+export { abs, add, mul, neg, relu, sigmoid, sin, sub, tanh, to } from "./lib/autograd/pointwise.ts";
 export { linear } from "./lib/autograd/linear.ts";
 export { mean, sum } from "./lib/autograd/reduce.ts";
-export { reshape, squeeze, transpose, unsqueeze } from "./lib/autograd/shape.ts";
+export { expand, reshape, squeeze, transpose, unsqueeze } from "./lib/autograd/shape.ts";
 export { cat, chunk, indexSelect, narrow, select, slice, stack } from "./lib/autograd/slices.ts";
 export { defaultGenerator, Generator, manualSeed } from "./lib/random/generator.ts";
 export { rand, randn, type RandomOptions } from "./lib/random/distributions.ts";
@@ -62,7 +63,8 @@ export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { Dropout, dropout } from "./lib/nn/dropout.ts";
 export type { CellOptions, CellParameters, Equation, State, Step } from "./lib/nn/cell.ts";
 export { RNNCellBase } from "./lib/nn/cell.ts";
-export { RNNBase, type RNNBaseOptions } from "./lib/nn/rnn_base.ts";
+export { RNNBase } from "./lib/nn/rnn_base.ts";
+export type { RNNBaseOptions } from "./lib/nn/rnn_checks.ts";
 export {
   type Nonlinearity,
   RNN,
@@ -85,3 +87,88 @@ export {
   unpadSequence,
 } from "./lib/nn/packed.ts";
 export { SimpleRNN } from "./lib/nn/simple_rnn.ts";
+export { fromOnnx, type OnnxLayer, toOnnx } from "./lib/formats/onnx.ts";
+export { fromKeras, type KerasLayer, toKeras } from "./lib/formats/keras.ts";
+export {
+  fromWebnn,
+  toWebnn,
+  type WebnnLayer,
+  type WebnnLayout,
+  type WebnnOptions,
+} from "./lib/formats/webnn.ts";
+export type { LayerKind } from "./lib/formats/layout.ts";
+export {
+  binaryCrossEntropyWithLogits,
+  l1Loss,
+  type LossOptions,
+  mseLoss,
+  type Reduction,
+} from "./lib/autograd/loss.ts";
+export {
+  type ClassIndices,
+  type ClassLossOptions,
+  crossEntropy,
+  logSoftmax,
+  nllLoss,
+} from "./lib/autograd/class_loss.ts";
+export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss } from "./lib/optim/losses.ts";
+export {
+  Optimizer,
+  type OptimizerOptions,
+  type OptimizerState,
+  type OptionValue,
+  type ParamGroup,
+  type ParamGroupOptions,
+  type ParamState,
+} from "./lib/optim/optimizer.ts";
+export { SGD, type SGDOptions } from "./lib/optim/sgd.ts";
+export { Adam, type AdamOptions, AdamW } from "./lib/optim/adam.ts";
+export { RMSprop, type RMSpropOptions } from "./lib/optim/rmsprop.ts";
+export { clipGradNorm, clipGradValue, type ClipOptions } from "./lib/optim/clip.ts";
+export {
+  CosineAnnealingLR,
+  LRScheduler,
+  type SchedulerState,
+  StepLR,
+} from "./lib/optim/schedulers.ts";
+export { CheckpointError } from "./lib/formats/checkpoint_error.ts";
+export type { StoredDType } from "./lib/formats/checkpoint_dtype.ts";
+export {
+  type StoredLayout,
+  StoredTensor,
+  type StoredValues,
+  type WidenOptions,
+} from "./lib/formats/checkpoint_tensor.ts";
+export {
+  readSafetensors,
+  type SafetensorsFile,
+  type SafetensorsOptions,
+  type TensorsByName,
+  writeSafetensors,
+} from "./lib/formats/safetensors.ts";
+export { readTorchFile, type TorchValue } from "./lib/formats/torch_file.ts";
+export type { CheckpointSource } from "./lib/formats/checkpoint_source.ts";
+export {
+  type Checkpoint,
+  loadCheckpoint,
+  parseCheckpoint,
+  readCheckpoint,
+  saveSafetensors,
+  stateDictOf,
+  type StateDictOptions,
+  storedStateDictOf,
+} from "./lib/formats/checkpoint.ts";
+export { selectPrefix, stripPrefix } from "./lib/formats/checkpoint_names.ts";
+export {
+  type DetectedKind,
+  type DetectedModule,
+  type Detection,
+  detectModules,
+} from "./lib/formats/detect.ts";
+export {
+  constructModule,
+  type DetectedModel,
+  modelFromStateDict,
+  type ModelFromWeights,
+  type ModelOptions,
+} from "./lib/formats/detect_model.ts";

@@ -50,7 +50,9 @@ export function compare(request: Request, wanted: Answer, given: Answer): Compar
   const dtype = request.dtype ?? "float32";
   const walk = (w: unknown, g: unknown, where: string): void => {
     if (isTensor(w) && isTensor(g)) compareTensors(w, g, where, dtype, exact, found);
-    else if (isPlain(w) && isPlain(g)) {
+    else if (Array.isArray(w) && Array.isArray(g) && w.length === g.length) {
+      w.forEach((item, k) => walk(item, g[k], `${where}[${k}]`));
+    } else if (isPlain(w) && isPlain(g)) {
       for (const key of new Set([...Object.keys(w), ...Object.keys(g)])) {
         walk(w[key], g[key], where ? `${where}.${key}` : key);
       }

@@ -16,23 +16,50 @@
 
 import manifestText from "./manifest.json" with { type: "text" };
 import notebookText from "./notebook/notebook.txt" with { type: "text" };
+import cellsChain from "./cells/chain.json" with { type: "text" };
+import cellsForward from "./cells/forward.json" with { type: "text" };
+import dropoutModules from "./dropout/modules.json" with { type: "text" };
+import dropoutSequences from "./dropout/sequences.json" with { type: "text" };
+import errorsCells from "./errors/cells.json" with { type: "text" };
 import errorsConstructors from "./errors/constructors.json" with { type: "text" };
+import errorsGenerator from "./errors/generator.json" with { type: "text" };
+import errorsGru from "./errors/gru.json" with { type: "text" };
+import errorsLstm from "./errors/lstm.json" with { type: "text" };
 import errorsOthers from "./errors/others.json" with { type: "text" };
+import errorsPacked from "./errors/packed.json" with { type: "text" };
+import errorsPacking from "./errors/packing.json" with { type: "text" };
 import errorsRnn from "./errors/rnn.json" with { type: "text" };
-import errorsSizes from "./errors/sizes.json" with { type: "text" };
 import errorsStateDicts from "./errors/state_dicts.json" with { type: "text" };
 import errorsTensors from "./errors/tensors.json" with { type: "text" };
+import gruForward from "./gru/forward.json" with { type: "text" };
+import gruLong from "./gru/long.json" with { type: "text" };
+import gruNumerics from "./gru/numerics.json" with { type: "text" };
+import gruShapes from "./gru/shapes.json" with { type: "text" };
 import initDigests from "./init/digests.json" with { type: "text" };
 import initWeights from "./init/weights.json" with { type: "text" };
 import linearForward from "./linear/forward.json" with { type: "text" };
+import lstmForward from "./lstm/forward.json" with { type: "text" };
+import lstmLong from "./lstm/long.json" with { type: "text" };
+import lstmNumerics from "./lstm/numerics.json" with { type: "text" };
+import lstmShapes from "./lstm/shapes.json" with { type: "text" };
 import notebookPrint from "./notebook/print.json" with { type: "text" };
 import notebookPrinted from "./notebook/printed.json" with { type: "text" };
 import notebookSteps from "./notebook/steps.json" with { type: "text" };
+import packArguments from "./pack/arguments.json" with { type: "text" };
+import packContents from "./pack/contents.json" with { type: "text" };
+import packFunctions from "./pack/functions.json" with { type: "text" };
+import packLengths from "./pack/lengths.json" with { type: "text" };
 import printSize from "./print/size.json" with { type: "text" };
 import printTensor from "./print/tensor.json" with { type: "text" };
+import projForward from "./proj/forward.json" with { type: "text" };
+import projLong from "./proj/long.json" with { type: "text" };
+import projNumerics from "./proj/numerics.json" with { type: "text" };
+import projShapes from "./proj/shapes.json" with { type: "text" };
 import randUniform from "./rand/uniform.json" with { type: "text" };
+import randnNormal from "./randn/normal.json" with { type: "text" };
 import reprModules from "./repr/modules.json" with { type: "text" };
 import rnnForward from "./rnn/forward.json" with { type: "text" };
+import rnnLong from "./rnn/long.json" with { type: "text" };
 import rnnNumerics from "./rnn/numerics.json" with { type: "text" };
 import rnnShapes from "./rnn/shapes.json" with { type: "text" };
 import rnnSimple from "./rnn/simple.json" with { type: "text" };
@@ -50,23 +77,50 @@ import tensorCalls from "./tensor/calls.json" with { type: "text" };
  * ```
  */
 export const files: Readonly<Record<string, string>> = {
+  "cells/chain.json": cellsChain,
+  "cells/forward.json": cellsForward,
+  "dropout/modules.json": dropoutModules,
+  "dropout/sequences.json": dropoutSequences,
+  "errors/cells.json": errorsCells,
   "errors/constructors.json": errorsConstructors,
+  "errors/generator.json": errorsGenerator,
+  "errors/gru.json": errorsGru,
+  "errors/lstm.json": errorsLstm,
   "errors/others.json": errorsOthers,
+  "errors/packed.json": errorsPacked,
+  "errors/packing.json": errorsPacking,
   "errors/rnn.json": errorsRnn,
-  "errors/sizes.json": errorsSizes,
   "errors/state_dicts.json": errorsStateDicts,
   "errors/tensors.json": errorsTensors,
+  "gru/forward.json": gruForward,
+  "gru/long.json": gruLong,
+  "gru/numerics.json": gruNumerics,
+  "gru/shapes.json": gruShapes,
   "init/digests.json": initDigests,
   "init/weights.json": initWeights,
   "linear/forward.json": linearForward,
+  "lstm/forward.json": lstmForward,
+  "lstm/long.json": lstmLong,
+  "lstm/numerics.json": lstmNumerics,
+  "lstm/shapes.json": lstmShapes,
   "notebook/print.json": notebookPrint,
   "notebook/printed.json": notebookPrinted,
   "notebook/steps.json": notebookSteps,
+  "pack/arguments.json": packArguments,
+  "pack/contents.json": packContents,
+  "pack/functions.json": packFunctions,
+  "pack/lengths.json": packLengths,
   "print/size.json": printSize,
   "print/tensor.json": printTensor,
+  "proj/forward.json": projForward,
+  "proj/long.json": projLong,
+  "proj/numerics.json": projNumerics,
+  "proj/shapes.json": projShapes,
   "rand/uniform.json": randUniform,
+  "randn/normal.json": randnNormal,
   "repr/modules.json": reprModules,
   "rnn/forward.json": rnnForward,
+  "rnn/long.json": rnnLong,
   "rnn/numerics.json": rnnNumerics,
   "rnn/shapes.json": rnnShapes,
   "rnn/simple.json": rnnSimple,

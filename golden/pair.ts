@@ -17,8 +17,8 @@ export interface JsonTensor {
   shape: number[];
   /** The elements. */
   data: JsonNumber[];
-  /** Its dtype, where that is not the request's. */
-  dtype?: DType;
+  /** Its dtype, where that is not the request's; `int64` for indices and lengths. */
+  dtype?: DType | "int64";
 }
 
 /** A big tensor in short: its shape, the SHA-256 of its little-endian bytes, its first elements. */
@@ -31,9 +31,20 @@ export interface Digest {
   first: JsonNumber[];
 }
 
+/** A class or function by PyTorch's name, with its arguments. */
+export interface Named {
+  /** The name in `torch.optim`, `torch.optim.lr_scheduler`, `torch.nn` or `torch.nn.utils`. */
+  name: string;
+  /** Arguments by PyTorch's names. */
+  args?: Record<string, unknown>;
+}
+
 /** What is asked: an operation, and what it needs. */
 export interface Request {
-  /** `forward`, `vjp`, `init`, `repr`, `print`, `size`, `rand`, `randn`, `call` or `notebook`. */
+  /**
+   * `forward`, `vjp`, `init`, `repr`, `print`, `size`, `rand`, `randn`, `call`, `notebook`, `loss`,
+   * `optim` or `train`.
+   */
   op: string;
   /** The module's name in `torch.nn`, or `SimpleRNN`. */
   module?: string;
@@ -55,17 +66,43 @@ export interface Request {
   state_dict?: Record<string, JsonTensor>;
   /** Tensors by name, lists of them, and the integers of `lengths`. */
   inputs?: Record<string, JsonTensor | JsonTensor[] | number[]>;
-  /** For `vjp`, the gradient of what follows with respect to each output. */
+  /** For `vjp` and `loss`, the gradient of what follows with respect to each output. */
   grad_outputs?: Record<string, JsonTensor>;
+  /** For `optim`, the gradient of each parameter, the steps along a new first dimension. */
+  gradients?: Record<string, JsonTensor>;
+  /** For `optim`, the names of each group's parameters, with arguments of the group's own. */
+  groups?: { params: string[]; args: Record<string, unknown> }[];
+  /** For `train`, the arguments of a Linear on what the module puts out at every step. */
+  head?: Record<string, unknown>;
+  /** For `train`, the loss. */
+  loss?: Named;
+  /** For `optim` and `train`. */
+  optimizer?: Named;
+  /** For `optim` and `train`, what is done to the gradients before a step. */
+  clip?: Named;
+  /** For `optim` and `train`, the schedule; it steps after each step of the optimiser. */
+  scheduler?: Named;
+  /** For `train`, how many steps. */
+  steps?: number;
+}
+
+/** All that an optimiser remembers, as `torch.optim.Optimizer.state_dict` has it. */
+export interface JsonOptimizerState {
+  /** Tensors by name, by the number of their parameter. */
+  state: Record<string, Record<string, JsonTensor>>;
+  /** The options of each group, and the numbers of its parameters. */
+  param_groups: Record<string, unknown>[];
 }
 
 /** What is answered: one of these. */
 export interface Answer {
-  /** Output tensors by name. */
-  outputs?: Record<string, JsonTensor>;
+  /** Output tensors by name; some outputs are lists of tensors. */
+  outputs?: Record<string, JsonTensor | JsonTensor[]>;
   /** Gradients, of the inputs and of the weights. */
   grads?: { inputs: Record<string, JsonTensor>; state_dict: Record<string, JsonTensor> };
-  /** Weights by name, or their digests. */
+  /** What an optimiser remembers after the last step. */
+  optimizer_state?: JsonOptimizerState;
+  /** Weights by name, or their digests; of an `optim`, the steps along a new first dimension. */
   state_dict?: Record<string, JsonTensor | Digest>;
   /** What `print(module)` shows. */
   repr?: string;
@@ -114,7 +151,7 @@ export function goldenFile(path: string): GoldenFile {
 }
 
 /**
- * Reads a tensor of a pair.
+ * Reads a tensor of a pair; one of integers becomes float64, which holds them.
  *
  * @param json the tensor
  * @param dtype its dtype where it names none

@@ -26,6 +26,17 @@ export function pythonType(value: unknown): string {
  */
 export function pythonFloat(x: number): string {
   if (Number.isInteger(x)) return x.toFixed(1);
+  if (Number.isNaN(x)) return "nan";
   if (Math.abs(x) >= 1e-4) return String(x);
   return x.toExponential().replace(/e-(\d)$/, "e-0$1");
+}
+
+/**
+ * A number as Python writes it where an `int` stays an `int`: `1`, `0.5`, `1e-05`.
+ *
+ * @param x the number
+ * @returns its text
+ */
+export function pythonNumber(x: number): string {
+  return Number.isInteger(x) ? String(x) : pythonFloat(x);
 }

@@ -21,17 +21,24 @@ sys.dont_write_bytecode = True
 
 import torch  # noqa: E402
 
-from goldens import (  # noqa: E402
+from goldens import (
+    cells,
+    dropout,
     errors,
+    errors_cells,
+    errors_pack,
+    errors_sequence,
     errors_tensor,
+    gated,
     init,
     linear,
     notebook,
+    pack,
+    pack_functions,
     printing,
     rand,
     representation,
     rnn,
-    rnn_numerics,
     tensor,
 )
 from goldens.verify import verify  # noqa: E402
@@ -47,9 +54,16 @@ CHAPTERS = (
     tensor,
     linear,
     rnn,
-    rnn_numerics,
+    gated,
+    cells,
+    pack,
+    pack_functions,
+    dropout,
     representation,
     errors,
+    errors_sequence,
+    errors_cells,
+    errors_pack,
     errors_tensor,
 )
 FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]

@@ -108,13 +108,17 @@ export interface BackwardOptions {
   readonly retainGraph?: boolean;
 }
 
-/** Every tensor behind `roots` that a gradient flows through, latest first. */
-function tensorsBehind(roots: readonly Tensor[]): Tensor[] {
+/**
+ * Every tensor behind `roots` that a gradient flows through, latest first; where `ends` are given,
+ * only those on the way to one of them.
+ */
+function tensorsBehind(roots: readonly Tensor[], ends: ReadonlySet<Tensor> | null): Tensor[] {
   const seen = new Set<Tensor>(roots);
   // A Set visits what is added while it is walked, so no recursion, however long the sequence.
-  for (const { gradFn } of seen) {
-    if (gradFn === null) continue;
-    if (gradFn.backward === null) {
+  for (const x of seen) {
+    if (x.gradFn === null) continue;
+    if (x.gradFn.backward === null) {
+      if (ends?.has(x)) continue; // nothing behind it is asked for
       throw new RuntimeError(
         "Trying to backward through the graph a second time (or directly access saved tensors " +
           "after they have already been freed). Saved intermediate values of the graph are freed " +
@@ -123,27 +127,53 @@ function tensorsBehind(roots: readonly Tensor[]): Tensor[] {
           "calling backward.",
       );
     }
-    for (const input of gradFn.inputs) if (input.requiresGrad) seen.add(input);
+    for (const input of x.gradFn.inputs) if (input.requiresGrad) seen.add(input);
   }
-  return [...seen].sort((a, b) => (b.gradFn?.order ?? -1) - (a.gradFn?.order ?? -1));
+  const order = [...seen].sort((a, b) => (b.gradFn?.order ?? -1) - (a.gradFn?.order ?? -1));
+  if (ends === null) return order;
+  const onTheWay = new Set<Tensor>();
+  for (const x of order.toReversed()) {
+    if (ends.has(x) || x.gradFn?.inputs.some((input) => onTheWay.has(input))) onTheWay.add(x);
+  }
+  return order.filter((x) => onTheWay.has(x));
 }
 
-/** Runs the graph behind `outputs` backwards and hands each tensor's gradient to `visit`. */
+/** Hands out arrays of zeros, many from one allocation: a small array costs more than its use. */
+function accumulators(): (length: number) => Float64Array {
+  let block = new Float64Array(0);
+  let used = 0;
+  return (length) => {
+    if (used + length > block.length) {
+      block = new Float64Array(Math.max(length, 4096));
+      used = 0;
+    }
+    return block.subarray(used, used += length);
+  };
+}
+
+/**
+ * Runs the graph behind `outputs` backwards, as far as `ends` where they are given, and hands each
+ * tensor's gradient to `visit`.
+ */
 function propagate(
   outputs: readonly Tensor[],
   gradOutputs: readonly (Tensor | null | undefined)[],
+  ends: ReadonlySet<Tensor> | null,
   options: BackwardOptions,
   visit: (tensor: Tensor, grad: Float64Array) => void,
 ): void {
   const grads = new Map<Tensor, Float64Array>();
+  const zeros = accumulators();
   const gradOf = (x: Tensor): Float64Array => {
     let grad = grads.get(x);
-    if (grad === undefined) grads.set(x, grad = new Float64Array(x.data.length));
+    if (grad === undefined) grads.set(x, grad = zeros(x.data.length));
     return grad;
   };
   const seeds = outputs.map((output, k) => seedOf(output, gradOutputs[k], k));
-  const order = tensorsBehind(outputs);
+  const order = tensorsBehind(outputs, ends);
+  const reached = new Set(order);
   outputs.forEach((output, k) => {
+    if (!reached.has(output)) return;
     const grad = gradOf(output);
     seeds[k].forEach((value, i) => grad[i] += value);
   });
@@ -152,13 +182,17 @@ function propagate(
     const grad = gradOf(x);
     visit(x, grad);
     const node = x.gradFn;
-    if (node !== null) {
-      node.backward!(grad, ...node.inputs.map((y) => y.requiresGrad ? gradOf(y) : undefined));
+    if (node?.inputs.some((y) => reached.has(y))) {
+      node.backward!(grad, ...node.inputs.map((y) => reached.has(y) ? gradOf(y) : undefined));
       if (node.saves) freed.push(node);
     }
     grads.delete(x);
   }
-  if (!options.retainGraph) { for (const node of freed) node.backward = null; }
+  if (options.retainGraph) return;
+  for (const node of freed) {
+    node.backward = null;
+    node.inputs = []; // no pass comes here again, so nothing need be kept alive for one
+  }
 }
 
 /** The gradient that a backward pass starts from at one output. */
@@ -208,7 +242,7 @@ export function backward(
   gradient?: Tensor | null,
   options: BackwardOptions = {},
 ): void {
-  propagate([output], [gradient], options, (x, grad) => {
+  propagate([output], [gradient], null, options, (x, grad) => {
     if (x.gradFn !== null) return;
     x.grad ??= new Tensor(allocate(x.dtype, x.data.length), x.shape);
     const { data } = x.grad;
@@ -216,17 +250,25 @@ export function backward(
   });
 }
 
+/** How {@linkcode grad} is to run. */
+export interface GradOptions extends BackwardOptions {
+  /** Answer `null` for an input that no output depends on; false, the default, refuses it. */
+  readonly allowUnused?: boolean;
+}
+
 /**
  * The gradients of `outputs` with respect to `inputs`, without touching any `grad`
- * (`torch.autograd.grad` with `allow_unused`).
+ * (`torch.autograd.grad`).
  *
  * @param outputs what to differentiate
  * @param inputs the tensors to differentiate by
  * @param gradOutputs the gradient of whatever follows with respect to each output; a missing one
  * counts as 1 for a single number
- * @param options whether to keep the graph for another pass
- * @returns one tensor for each input, in its shape and dtype; `null` where no output depends on it
- * @throws {RuntimeError} as {@linkcode backward} does
+ * @param options whether to keep the graph for another pass, and what to do where no output
+ * depends on an input
+ * @returns one tensor for each input, in its shape and dtype
+ * @throws {RuntimeError} as {@linkcode backward} does, or if an input requires no gradient, or if
+ * no output depends on it, unless that is allowed
  *
  * @example
  * ```ts
@@ -242,14 +284,32 @@ export function grad(
   outputs: readonly Tensor[],
   inputs: readonly Tensor[],
   gradOutputs: readonly (Tensor | null | undefined)[] = [],
-  options: BackwardOptions = {},
+  options: GradOptions = {},
 ): (Tensor | null)[] {
+  if (!inputs.every((input) => input.requiresGrad)) {
+    throw new RuntimeError("One of the differentiated Tensors does not require grad");
+  }
+  if (gradOutputs.length > 0 && gradOutputs.length !== outputs.length) {
+    throw new RuntimeError(
+      `got ${outputs.length} tensors and ${gradOutputs.length} gradients`,
+    );
+  }
   const found = new Map<Tensor, Tensor>();
-  propagate(outputs, gradOutputs, options, (x, values) => {
-    if (!inputs.includes(x)) return;
+  const ends = new Set(inputs);
+  propagate(outputs, gradOutputs, ends, options, (x, values) => {
+    if (!ends.has(x)) return;
     const data = allocate(x.dtype, values.length);
     data.set(values);
     found.set(x, new Tensor(data, x.shape));
   });
-  return inputs.map((input) => found.get(input) ?? null);
+  return inputs.map((input, k) => {
+    const gradient = found.get(input) ?? null;
+    if (gradient === null && !options.allowUnused) {
+      throw new RuntimeError(
+        `The differentiated Tensor at index ${k} appears to not have been used in the graph. Set ` +
+          "allow_unused=True if this is the desired behavior.",
+      );
+    }
+    return gradient;
+  });
 }

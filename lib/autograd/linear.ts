@@ -5,7 +5,7 @@
  */
 
 import { RuntimeError } from "../errors.ts";
-import { allocate } from "../tensor/dtype.ts";
+import { allocate, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
@@ -27,6 +27,17 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
         `${weight.dim()}D`,
     );
   }
+  const [given, wanted] = [words[input.dtype], words[weight.dtype]];
+  if (bias && bias.dtype !== weight.dtype) {
+    throw new RuntimeError(
+      `self and mat2 must have the same dtype, but got ${words[bias.dtype][0]} and ${wanted[0]}`,
+    );
+  }
+  if (bias && input.dtype !== weight.dtype) {
+    throw new RuntimeError(
+      `mat1 and mat2 must have the same dtype, but got ${given[0]} and ${wanted[0]}`,
+    );
+  }
   const [outputs, inputs] = weight.shape;
   const last = input.shape[input.dim() - 1];
   if (last !== inputs) {
@@ -36,17 +47,14 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
         `(${rows}x${last} and ${inputs}x${outputs})`,
     );
   }
-  const [given, wanted] = [words[input.dtype], words[weight.dtype]];
-  if (bias && bias.dtype !== weight.dtype) {
+  if (bias && (bias.dim() !== 1 || bias.shape[0] !== outputs)) {
     throw new RuntimeError(
-      `self and mat2 must have the same dtype, but got ${words[bias.dtype][0]} and ${wanted[0]}`,
+      `expected a bias of shape ${listed([outputs])}, got ${listed(bias.shape)}`,
     );
   }
-  if (input.dtype !== weight.dtype) {
+  if (input.dtype !== weight.dtype) { // without a bias, PyTorch looks at the shapes first
     throw new RuntimeError(
-      bias
-        ? `mat1 and mat2 must have the same dtype, but got ${given[0]} and ${wanted[0]}`
-        : `expected m1 and m2 to have the same dtype, but got: ${given[1]} != ${wanted[1]}`,
+      `expected m1 and m2 to have the same dtype, but got: ${given[1]} != ${wanted[1]}`,
     );
   }
 }
@@ -72,32 +80,77 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
  * ```
  */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  checkLinear(input, weight, bias);
-  const [outputs, inputs] = weight.shape;
-  const [x, w, b] = [input.data, weight.data, bias?.data];
-  const shape = [...input.shape.slice(0, -1), outputs];
-  const rows = shape.slice(0, -1).reduce((product, extent) => product * extent, 1);
-  const y = allocate(input.dtype, rows * outputs);
+  // PyTorch reshapes what is not a matrix into one and back, and names the node after that.
+  const name = input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
+  return sumOfProducts(name, [[input, weight, bias]]);
+}
+
+/** An input, the weight it is multiplied with, and what is added to the product. */
+export type Term = readonly [input: Tensor, weight: Tensor, bias: Tensor | null];
+
+/**
+ * `x Wᵀ + b`, summed over several inputs: the pre-activation of a gate. Like
+ * {@linkcode linear}, each element is one sum, carried in float64 and rounded once.
+ *
+ * @param terms inputs of shapes `(*, H_k)` that agree in all but the last extent, weights of
+ * shapes `(H_out, H_k)`, biases of shape `(H_out)` or `null`
+ * @returns shape `(*, H_out)`
+ * @throws {RuntimeError} if the shapes or dtypes do not fit, in PyTorch's words
+ *
+ * @example
+ * ```ts
+ * import { affine, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [x, h] = [tensor([[2]]), tensor([[3]])];
+ * assertEquals(affine([x, tensor([[10]]), tensor([1])], [h, tensor([[100]]), null]).item(), 321);
+ * ```
+ */
+export function affine(...terms: readonly Term[]): Tensor {
+  return sumOfProducts("AddBackward0", terms);
+}
+
+function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
+  if (terms.length === 0) throw new RuntimeError("affine expects at least one term");
+  for (const [input, weight, bias] of terms) checkLinear(input, weight, bias);
+  const [[first, { shape: [outputs] }]] = terms;
+  const shape = [...first.shape.slice(0, -1), outputs];
+  const y = new Tensor(allocate(first.dtype, numel(shape)), shape);
+  const rows = numel(shape.slice(0, -1));
+  for (const [x, w] of terms) {
+    const own = [...x.shape.slice(0, -1), w.shape[0]];
+    if (!sameShape(own, shape) || x.dtype !== y.dtype) {
+      throw new RuntimeError(
+        `expected terms of shape ${listed(shape)} and dtype ${y.dtype}, but got ${listed(own)} ` +
+          `and ${x.dtype}`,
+      );
+    }
+  }
   for (let row = 0; row < rows; row++) {
     for (let out = 0; out < outputs; out++) {
       let sum = 0;
-      for (let k = 0, i = row * inputs, j = out * inputs; k < inputs; k++) {
-        sum += x[i + k] * w[j + k];
+      for (const [{ data: x }, { data: w, shape: [, inputs] }, bias] of terms) {
+        const [i, j] = [row * inputs, out * inputs];
+        for (let k = 0; k < inputs; k++) sum += x[i + k] * w[j + k];
+        if (bias) sum += bias.data[out];
       }
-      y[row * outputs + out] = b ? sum + b[out] : sum;
+      y.data[row * outputs + out] = sum;
     }
   }
-  // PyTorch reshapes what is not a matrix into one and back, and names the node after that.
-  const name = input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
-  const operands = bias ? [input, weight, bias] : [input, weight];
-  return record(new Tensor(y, shape), name, operands, (dy, dx, dw, db) => {
-    for (let row = 0; row < rows; row++) {
-      for (let out = 0; out < outputs; out++) {
-        const d = dy[row * outputs + out];
-        const [i, j] = [row * inputs, out * inputs];
-        if (dx) { for (let k = 0; k < inputs; k++) dx[i + k] += d * w[j + k]; }
-        if (dw) { for (let k = 0; k < inputs; k++) dw[j + k] += d * x[i + k]; }
-        if (db) db[out] += d;
+  const operands = terms.flatMap(([x, w, b]) => b ? [x, w, b] : [x, w]);
+  return record(y, name, operands, (dy, ...grads) => {
+    let next = 0;
+    for (const [x, w, bias] of terms) {
+      const [dx, dw, db] = [grads[next++], grads[next++], bias ? grads[next++] : undefined];
+      const inputs = w.shape[1];
+      for (let row = 0; row < rows; row++) {
+        for (let out = 0; out < outputs; out++) {
+          const d = dy[row * outputs + out];
+          const [i, j] = [row * inputs, out * inputs];
+          if (dx) { for (let k = 0; k < inputs; k++) dx[i + k] += d * w.data[j + k]; }
+          if (dw) { for (let k = 0; k < inputs; k++) dw[j + k] += d * x.data[i + k]; }
+          if (db) db[out] += d;
+        }
       }
     }
   }, true);

@@ -107,7 +107,7 @@ export function sigmoid(x: Tensor): Tensor {
  * ```
  */
 export function relu(x: Tensor): Tensor {
-  const y = map(x, (value) => value <= 0 ? 0 : value);
+  const y = map(x, (value) => value < 0 ? 0 : value);
   return record(y, "ReluBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) if (!(y.data[i] <= 0)) dx![i] += dy[i];
   }, true);
@@ -151,6 +151,27 @@ export function neg(x: Tensor): Tensor {
   return record(map(x, (value) => -value), "NegBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] -= dy[i];
   }, false);
+}
+
+/**
+ * The absolute value of each element (`torch.abs`). Its gradient at 0 and NaN is 0.
+ *
+ * @param x any shape
+ * @returns a tensor of the same shape
+ *
+ * @example
+ * ```ts
+ * import { abs, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(abs(tensor([1, -2])).tolist(), [1, 2]);
+ * ```
+ */
+export function abs(x: Tensor): Tensor {
+  return record(map(x, Math.abs), "AbsBackward0", [x], (dy, dx) => {
+    const sign = (value: number) => value > 0 ? 1 : value < 0 ? -1 : 0;
+    for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * sign(x.data[i]);
+  }, true);
 }
 
 /**

@@ -106,6 +106,57 @@ export function squeeze(x: Tensor, dim: number): Tensor {
 }
 
 /**
+ * A tensor repeated along dimensions of extent 1, and along new leading ones
+ * (`torch.Tensor.expand`). The result is laid out anew, row-major.
+ *
+ * @param x any tensor
+ * @param shape the shape wanted; from the last dimension on, each extent is that of `x`, or that of
+ * `x` is 1 or missing
+ * @returns a tensor of that shape
+ * @throws {RuntimeError} if `x` does not fit that shape
+ *
+ * @example
+ * ```ts
+ * import { expand, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(expand(tensor([[1], [2]]), [2, 2]).tolist(), [[1, 1], [2, 2]]);
+ * ```
+ */
+export function expand(x: Tensor, shape: readonly number[]): Tensor {
+  const missing = shape.length - x.dim();
+  if (missing < 0) {
+    throw new RuntimeError(
+      `expand(torch.${x.dtype === "float32" ? "Float" : "Double"}Tensor{[${
+        x.shape.join(", ")
+      }]}, ` +
+        `size=[${
+          shape.join(", ")
+        }]): the number of sizes provided (${shape.length}) must be greater or equal to the number of ` +
+        `dimensions in the tensor (${x.dim()})`,
+    );
+  }
+  let source = [0]; // for each element of the result, where it comes from
+  shape.forEach((extent, dim) => {
+    const own = dim < missing ? 1 : x.shape[dim - missing];
+    if (own !== extent && own !== 1) {
+      throw new RuntimeError(
+        `The expanded size of the tensor (${extent}) must match the existing size (${own}) at ` +
+          `non-singleton dimension ${dim}.  Target sizes: [${shape.join(", ")}].  Tensor sizes: ` +
+          `[${x.shape.join(", ")}]`,
+      );
+    }
+    const steps = Array.from({ length: extent }, (_, i) => own === 1 ? 0 : i);
+    source = source.flatMap((start) => steps.map((i) => start * own + i));
+  });
+  const data = allocate(x.dtype, source.length);
+  source.forEach((from, to) => data[to] = x.data[from]);
+  return record(new Tensor(data, shape), "ExpandBackward0", [x], (dy, dx) => {
+    source.forEach((from, to) => dx![from] += dy[to]);
+  }, false);
+}
+
+/**
  * Two dimensions exchanged (`torch.transpose`). The result is laid out anew, row-major.
  *
  * @param x any tensor
@@ -137,7 +188,7 @@ export function transposeOwn(x: Tensor, dim0: number, dim1: number): Tensor {
 function exchange(x: Tensor, dim0: number, dim1: number, name: string): Tensor {
   const dims = [wrapDim(dim0, x.dim()), wrapDim(dim1, x.dim())];
   const [p, q] = [Math.min(...dims), Math.max(...dims)];
-  if (p === q) return record(new Tensor(x.data, x.shape), name, [x], addAll, false);
+  if (p === q) return record(new Tensor(x.data.slice(), x.shape), name, [x], addAll, false);
   // As five dimensions: outer, p, between, q, inner. Only p and q change places.
   const { outer, extent: m } = blocksOf(x.shape, p);
   const { extent: n, inner } = blocksOf(x.shape, q);

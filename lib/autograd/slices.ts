@@ -1,13 +1,13 @@
 /**
- * Operations that take a tensor apart along a dimension, or put tensors together. Backward, a
- * gradient goes back to where its element came from.
+ * Operations that take a tensor apart along a dimension, or put tensors together. All copy; nothing
+ * here shares storage. Backward, a gradient goes back to where its element came from.
  *
  * @module
  */
 
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { type Blocks, blocksOf, resized } from "../tensor/blocks.ts";
-import { allocate, type FloatArray, numel } from "../tensor/dtype.ts";
+import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { Tensor, wrapDim } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
@@ -61,7 +61,7 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
   const extent = x.shape[at];
   if (!Number.isInteger(index) || index < -extent || index >= extent) {
     throw new IndexError(
-      `select(): index ${index} out of range for tensor of size [${x.shape.join(", ")}] at ` +
+      `select(): index ${index} out of range for tensor of size ${listed(x.shape)} at ` +
         `dimension ${at}`,
     );
   }
@@ -133,6 +133,11 @@ export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
   if (x.dim() === 0) throw new IndexError("slice() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
+  for (const index of [start, end ?? 0]) {
+    if (!Number.isInteger(index)) {
+      throw new TypeError(`slice indices must be integers, not ${index}`);
+    }
+  }
   const within = (index: number) =>
     Math.min(Math.max(index < 0 ? index + extent : index, 0), extent);
   const [from, until] = [within(start), within(end ?? extent)];
@@ -166,9 +171,10 @@ function takeRange(x: Tensor, dim: number, start: number, length: number): Tenso
  * ```
  */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
+  if (x.dim() === 0) throw new RuntimeError("chunk expects at least a 1-dimensional tensor");
   const at = wrapDim(dim, x.dim());
   const length = x.shape[at] / chunks;
-  if (!Number.isInteger(length)) {
+  if (!(Number.isInteger(chunks) && chunks > 0 && Number.isInteger(length))) {
     throw new RuntimeError(`chunk(): extent ${x.shape[at]} is not ${chunks} equal parts`);
   }
   return Array.from({ length: chunks }, (_, k) => takeRange(x, at, k * length, length));
@@ -181,8 +187,8 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
  * @param dim the dimension
  * @param index which slices, counted from 0; some may be left out or repeated
  * @returns a tensor whose `dim` is as long as `index`
- * @throws {IndexError} if there is no such dimension
- * @throws {RuntimeError} if there is no such slice
+ * @throws {IndexError} if there is no such dimension, or no such slice of the first one
+ * @throws {RuntimeError} if there is no such slice of another
  *
  * @example
  * ```ts
@@ -197,6 +203,7 @@ export function indexSelect(x: Tensor, dim: number, index: readonly number[]): T
   const from = blocksOf(x.shape, at);
   index.forEach((i) => {
     if (Number.isInteger(i) && i >= 0 && i < from.extent) return;
+    if (at === 0) throw new IndexError("index out of range in self");
     throw new RuntimeError(
       `INDICES element is out of DATA bounds, id=${i} axis_dim=${from.extent}`,
     );
@@ -241,7 +248,8 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   if (tensors.length === 0) {
     throw new ValueError("torch.cat(): expected a non-empty list of Tensors");
   }
-  const [first] = tensors;
+  // An empty vector goes with anything and adds nothing.
+  const first = tensors.find((x) => !isEmptyVector(x)) ?? tensors[0];
   tensors.forEach(({ shape }, position) => {
     if (shape.length === 0) {
       throw new RuntimeError(
@@ -251,7 +259,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   });
   const at = wrapDim(dim, first.dim());
   tensors.forEach((x, position) => checkJoins(first, x, at, position));
-  const extents = tensors.map(({ shape }) => shape[at]);
+  const extents = tensors.map((x) => isEmptyVector(x) ? 0 : x.shape[at]);
   const shape = resized(first.shape, at, extents.reduce((sum, extent) => sum + extent, 0));
   const blocks = blocksOf(shape, at);
   const data = allocate(first.dtype, numel(shape));
@@ -279,7 +287,13 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   }, false);
 }
 
+function isEmptyVector({ shape }: Tensor): boolean {
+  return shape.length === 1 && shape[0] === 0;
+}
+
 function checkJoins(first: Tensor, x: Tensor, dim: number, position: number): void {
+  checkDType(first, x, position);
+  if (isEmptyVector(x)) return;
   if (x.dim() !== first.dim()) {
     throw new RuntimeError(
       `Tensors must have same number of dimensions: got ${first.dim()} and ${x.dim()}`,
@@ -293,11 +307,14 @@ function checkJoins(first: Tensor, x: Tensor, dim: number, position: number): vo
       );
     }
   });
-  if (x.dtype !== first.dtype) {
-    throw new RuntimeError(
-      `expected tensors of one dtype, but got ${first.dtype} and ${x.dtype} at position ${position}`,
-    );
-  }
+}
+
+/** Nothing is promoted here, as it is in PyTorch. */
+function checkDType(first: Tensor, x: Tensor, position: number): void {
+  if (x.dtype === first.dtype) return;
+  throw new RuntimeError(
+    `expected tensors of one dtype, but got ${first.dtype} and ${x.dtype} at position ${position}`,
+  );
 }
 
 /**
@@ -306,7 +323,8 @@ function checkJoins(first: Tensor, x: Tensor, dim: number, position: number): vo
  * @param tensors tensors that agree in shape and dtype
  * @param dim where the new dimension is to stand
  * @returns a tensor with one more dimension, as long as there are tensors
- * @throws {RuntimeError} if there are none or they differ in shape
+ * @throws {RuntimeError} if there are none, or they differ in shape or dtype
+ * @throws {IndexError} if `dim` is out of range
  *
  * @example
  * ```ts
@@ -320,12 +338,13 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   if (tensors.length === 0) throw new RuntimeError("stack expects a non-empty TensorList");
   const [first] = tensors;
   tensors.forEach((x, position) => {
-    if (String(x.shape) !== String(first.shape)) {
+    if (!sameShape(x.shape, first.shape)) {
       throw new RuntimeError(
-        `stack expects each tensor to be equal size, but got [${first.shape.join(", ")}] at ` +
-          `entry 0 and [${x.shape.join(", ")}] at entry ${position}`,
+        `stack expects each tensor to be equal size, but got ${listed(first.shape)} at entry 0 ` +
+          `and ${listed(x.shape)} at entry ${position}`,
       );
     }
+    checkDType(first, x, position);
   });
   const at = wrapDim(dim, first.dim() + 1);
   const shape = [...first.shape.slice(0, at), tensors.length, ...first.shape.slice(at)];

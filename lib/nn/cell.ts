@@ -6,10 +6,11 @@
 
 import { squeeze, unsqueeze } from "../autograd/shape.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
+import type { Kind } from "../kernels/sequence.ts";
 import { zeros } from "../tensor/create.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { checkMatrix } from "./linear.ts";
+import { boundOf, checkMatrix, refuseUnknown } from "./arguments.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
@@ -40,6 +41,8 @@ export interface Equation {
   readonly states: number;
   /** The equation itself. */
   readonly step: Step;
+  /** Which kernel computes the same, where there is one. */
+  readonly kernel?: Kind;
 }
 
 /** The arguments that all cells have and that have defaults. */
@@ -76,10 +79,12 @@ export abstract class RNNCellBase extends Module {
   ) {
     super();
     this.#equation = equation;
+    refuseUnknown(this.getName(), options, ["bias", "dtype"]);
     const { bias = true, dtype = "float32" } = options;
-    const rows = equation.gates * hiddenSize;
+    // "4" * 4 is 16 in JavaScript: what is no integer is not multiplied, for checkMatrix to see it.
+    const rows = Number.isInteger(hiddenSize) ? equation.gates * hiddenSize : hiddenSize;
     checkMatrix(rows, inputSize);
-    const bound = hiddenSize > 0 ? 1 / Math.sqrt(hiddenSize) : 0;
+    const bound = boundOf(hiddenSize);
     this.drawParameter("weight_ih", [rows, inputSize], bound, dtype);
     this.drawParameter("weight_hh", [rows, hiddenSize], bound, dtype);
     if (bias) {
@@ -109,13 +114,14 @@ export abstract class RNNCellBase extends Module {
   }
 
   /** Checks what came in, adds the batch dimension where there is none, and takes one step. */
-  protected advance(input: Tensor, state: State | null): State {
-    this.#checkRanks(input, state);
+  protected takeStep(input: Tensor, state: State | null): State {
+    this.checkRanks(input, state);
     const batched = input.dim() === 2;
     const x = batched ? input : unsqueeze(input, 0);
     const before = state === null
-      ? Array<Tensor>(this.#equation.states).fill(
-        zeros([x.shape[0], this.hiddenSize], { dtype: x.dtype }),
+      ? Array.from(
+        { length: this.#equation.states },
+        () => zeros([x.shape[0], this.hiddenSize], { dtype: x.dtype }),
       )
       : batched
       ? state
@@ -127,7 +133,8 @@ export abstract class RNNCellBase extends Module {
     return batched ? after : after.map((part) => squeeze(part, 0));
   }
 
-  #checkRanks(input: Tensor, state: State | null): void {
+  /** Refuses an input or a state that is neither batched nor unbatched. */
+  protected checkRanks(input: Tensor, state: State | null): void {
     const name = this.getName();
     if (input.dim() !== 1 && input.dim() !== 2) {
       throw new ValueError(`${name}: Expected input to be 1D or 2D, got ${input.dim()}D instead`);

@@ -6,6 +6,7 @@
 
 import { mul } from "../autograd/pointwise.ts";
 import { ValueError } from "../errors.ts";
+import { pythonNumber } from "../python.ts";
 import { rand } from "../random/distributions.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
@@ -40,8 +41,10 @@ export function dropout(x: Tensor, p: number, training: boolean): Tensor {
 }
 
 function checkProbability(p: number): void {
-  if (p < 0 || p > 1) {
-    throw new ValueError(`dropout probability has to be between 0 and 1, but got ${p}`);
+  if (!(p >= 0 && p <= 1)) {
+    throw new ValueError(
+      `dropout probability has to be between 0 and 1, but got ${pythonNumber(p)}`,
+    );
   }
 }
 
@@ -86,6 +89,6 @@ export class Dropout extends Module {
 
   /** Returns the arguments as PyTorch prints them. */
   protected override extraRepr(): string {
-    return `p=${this.p}, inplace=False`;
+    return `p=${pythonNumber(this.p)}, inplace=False`;
   }
 }

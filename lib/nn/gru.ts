@@ -16,8 +16,8 @@ import {
   type State,
 } from "./cell.ts";
 import type { PackedSequence } from "./packed.ts";
-import { refuseProjection } from "./rnn.ts";
-import { RNNBase, type RNNBaseOptions } from "./rnn_base.ts";
+import { RNNBase, type SequenceLike } from "./rnn_base.ts";
+import { refuseProjection, type RNNBaseOptions } from "./rnn_checks.ts";
 
 /**
  * The equations (GRU-1 to GRU-3); in the weights, the gates stand in the order r, z, n. The reset
@@ -33,12 +33,13 @@ import { RNNBase, type RNNBaseOptions } from "./rnn_base.ts";
 const equation: Equation = {
   gates: 3,
   states: 1,
+  kernel: "gru",
   step(x: Tensor, [h]: State, { weightIh, weightHh, biasIh, biasHh }: CellParameters): State {
-    const [xr, xz, xn] = chunk(linear(x, weightIh, biasIh), 3, -1);
-    const [hr, hz, hn] = chunk(linear(h, weightHh, biasHh), 3, -1);
-    const r = sigmoid(add(xr, hr));
-    const z = sigmoid(add(xz, hz));
-    const n = tanh(add(xn, mul(r, hn)));
+    const [inputR, inputZ, inputN] = chunk(linear(x, weightIh, biasIh), 3, -1); // W_i x + b_i
+    const [stateR, stateZ, stateN] = chunk(linear(h, weightHh, biasHh), 3, -1); // W_h h + b_h
+    const r = sigmoid(add(inputR, stateR));
+    const z = sigmoid(add(inputZ, stateZ));
+    const n = tanh(add(inputN, mul(r, stateN)));
     return [add(mul(sub(1, z), n), mul(z, h))];
   },
 };
@@ -78,7 +79,7 @@ export class GRUCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
    */
   override forward(input: Tensor, hx?: Tensor | null): Tensor {
-    return this.advance(input, hx ? [hx] : null)[0];
+    return this.takeStep(input, hx ? [hx] : null)[0];
   }
 
   /** Returns `GRUCell`. */
@@ -125,7 +126,10 @@ export class GRU extends RNNBase {
    * the input, and the final states, shaped as `h0`
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, in PyTorch's words
    */
-  override forward<T extends Tensor | PackedSequence>(input: T, h0?: Tensor | null): [T, Tensor] {
+  override forward<T extends Tensor | PackedSequence>(
+    input: T,
+    h0?: Tensor | null,
+  ): [SequenceLike<T>, Tensor] {
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];
   }

@@ -5,10 +5,9 @@
  */
 
 import { linear } from "../autograd/linear.ts";
-import { RuntimeError } from "../errors.ts";
-import { pythonType } from "../python.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { boundOf, checkMatrix, refuseUnknown } from "./arguments.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** The arguments of {@linkcode Linear} that have defaults. */
@@ -51,16 +50,14 @@ export class Linear extends Module {
     options: LinearOptions = {},
   ) {
     super();
+    refuseUnknown("Linear", options, ["bias", "dtype"]);
     const { bias = true, dtype = "float32" } = options;
     checkMatrix(outFeatures, inFeatures);
     // PyTorch writes the same bound as kaiming_uniform with a = √5, which rounds in these steps.
     const gain = Math.sqrt(2 / (1 + Math.sqrt(5) ** 2));
-    const bound = Math.sqrt(3) * (gain / Math.sqrt(inFeatures));
-    this.drawParameter("weight", [outFeatures, inFeatures], inFeatures > 0 ? bound : 0, dtype);
-    if (bias) {
-      const biasBound = inFeatures > 0 ? 1 / Math.sqrt(inFeatures) : 0;
-      this.drawParameter("bias", [outFeatures], biasBound, dtype);
-    }
+    const bound = inFeatures > 0 ? Math.sqrt(3) * (gain / Math.sqrt(inFeatures)) : 0;
+    this.drawParameter("weight", [outFeatures, inFeatures], bound, dtype);
+    if (bias) this.drawParameter("bias", [outFeatures], boundOf(inFeatures), dtype);
   }
 
   /** The weight W, of shape `(out_features, in_features)`. */
@@ -93,34 +90,5 @@ export class Linear extends Module {
   protected override extraRepr(): string {
     const bias = this.bias ? "True" : "False";
     return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${bias}`;
-  }
-}
-
-/**
- * Refuses what cannot be the extents of a weight matrix, in PyTorch's words.
- *
- * @param rows the first extent
- * @param columns the second
- * @throws {TypeError} if one is not an integer
- * @throws {RuntimeError} if one is negative
- */
-export function checkMatrix(rows: number, columns: number): void {
-  [rows, columns].forEach((extent, k) => {
-    if (!Number.isInteger(extent)) {
-      const type = pythonType(extent);
-      throw new TypeError(
-        k === 0
-          ? `empty(): argument 'size' (position 1) must be tuple of ints, but found element of ` +
-            `type ${type} at pos 0`
-          : `empty(): argument 'size' failed to unpack the object at pos ${k + 1} with error ` +
-            `"type must be tuple of ints,but got ${type}"`,
-      );
-    }
-  });
-  const negative = [rows, columns].find((extent) => extent < 0);
-  if (negative !== undefined) {
-    throw new RuntimeError(
-      `Trying to create tensor with negative dimension ${negative}: [${rows}, ${columns}]`,
-    );
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { linear } from "../autograd/linear.ts";
+import { affine, linear } from "../autograd/linear.ts";
 import { add, mul, sigmoid, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -16,7 +16,8 @@ import {
   type State,
 } from "./cell.ts";
 import type { PackedSequence } from "./packed.ts";
-import { RNNBase, type RNNBaseOptions } from "./rnn_base.ts";
+import { RNNBase, type SequenceLike } from "./rnn_base.ts";
+import type { RNNBaseOptions } from "./rnn_checks.ts";
 
 /**
  * The equations (LSTM-1, LSTM-2, PROJ-1); in the weights, the gates stand in the order i, f, g, o:
@@ -33,12 +34,15 @@ import { RNNBase, type RNNBaseOptions } from "./rnn_base.ts";
 const equation: Equation = {
   gates: 4,
   states: 2,
-  step(x: Tensor, [h, c]: State, p: CellParameters): State {
-    const sums = add(linear(x, p.weightIh, p.biasIh), linear(h, p.weightHh, p.biasHh));
-    const [i, f, g, o] = chunk(sums, 4, -1);
-    const c1 = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)));
-    const h1 = mul(sigmoid(o), tanh(c1));
-    return [p.weightHr ? linear(h1, p.weightHr) : h1, c1];
+  kernel: "lstm",
+  step(x: Tensor, [h, c]: State, parameters: CellParameters): State {
+    const { weightIh, weightHh, biasIh, biasHh, weightHr } = parameters;
+    const sums = affine([x, weightIh, biasIh], [h, weightHh, biasHh]);
+    const [sumI, sumF, sumG, sumO] = chunk(sums, 4, -1);
+    const [i, f, g, o] = [sigmoid(sumI), sigmoid(sumF), tanh(sumG), sigmoid(sumO)];
+    const c1 = add(mul(f, c), mul(i, g));
+    const h1 = mul(o, tanh(c1));
+    return [weightHr ? linear(h1, weightHr) : h1, c1];
   },
 };
 
@@ -80,7 +84,7 @@ export class LSTMCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
    */
   override forward(input: Tensor, hx?: LSTMState | null): [Tensor, Tensor] {
-    const [h1, c1] = this.advance(input, hx ?? null);
+    const [h1, c1] = this.takeStep(input, hx ?? null);
     return [h1, c1];
   }
 
@@ -132,12 +136,13 @@ export class LSTM extends RNNBase {
    * where unbatched; zeros where left out. H_out is H_proj where there is a projection, else H
    * @returns `[output, [hn, cn]]`: h_t of the last layer for every t, shape `(L, N, D · H_out)`
    * laid out as the input, and the final states, shaped as `hx`
-   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, in PyTorch's words
+   * @throws {RuntimeError | ValueError | IndexError} if a shape or dtype does not fit, in
+   * PyTorch's words
    */
   override forward<T extends Tensor | PackedSequence>(
     input: T,
     hx?: LSTMState | null,
-  ): [T, [Tensor, Tensor]] {
+  ): [SequenceLike<T>, [Tensor, Tensor]] {
     const [output, [hn, cn]] = this.run(input, hx ?? null);
     return [output, [hn, cn]];
   }

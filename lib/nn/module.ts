@@ -5,7 +5,7 @@
  */
 
 import { RuntimeError } from "../errors.ts";
-import { allocate, type DType, numel } from "../tensor/dtype.ts";
+import { allocate, type DType, numel, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { to } from "../autograd/pointwise.ts";
 import { noGrad } from "../autograd/graph.ts";
@@ -100,6 +100,18 @@ export abstract class Module {
   }
 
   /**
+   * Takes a parameter in under a name.
+   *
+   * @param name the name
+   * @param parameter the parameter
+   * @returns the parameter
+   */
+  protected registerParameter(name: string, parameter: Parameter): Parameter {
+    this.#parameters.set(name, parameter);
+    return parameter;
+  }
+
+  /**
    * Takes a parameter in under a name and draws it from the uniform distribution in
    * [-bound, bound), with PyTorch's generator.
    *
@@ -117,9 +129,7 @@ export abstract class Module {
   ): Parameter {
     const data = allocate(dtype, numel(shape));
     uniform(data, -bound, bound, defaultGenerator);
-    const parameter = new Parameter(new Tensor(data, shape));
-    this.#parameters.set(name, parameter);
-    return parameter;
+    return this.registerParameter(name, new Parameter(new Tensor(data, shape)));
   }
 
   /** Returns the name that the module prints; a subclass that may be minified overrides it. */
@@ -140,9 +150,12 @@ export abstract class Module {
     }
   }
 
-  /** Returns every parameter, in the order of {@linkcode Module.namedParameters}. */
+  /**
+   * Returns every parameter, in the order of {@linkcode Module.namedParameters}; one that stands
+   * under several names, once.
+   */
   parameters(): Parameter[] {
-    return [...this.namedParameters()].map(([, parameter]) => parameter);
+    return [...new Set([...this.namedParameters()].map(([, parameter]) => parameter))];
   }
 
   /**
@@ -179,6 +192,7 @@ export abstract class Module {
    * @returns the names that only one side has
    * @throws {RuntimeError} if a name is missing or unexpected (unless not strict), or a shape
    * differs
+   * @throws {TypeError} if `state` is not an object
    */
   loadStateDict(state: StateDict, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
     const { strict = true } = options;
@@ -188,7 +202,7 @@ export abstract class Module {
     }
     const own = new Map(this.namedParameters());
     const missing = [...own.keys()].filter((name) => !Object.hasOwn(state, name));
-    const unexpected = Object.keys(state).filter((name) => !own.has(name));
+    const unexpected = this.#unexpected(Object.keys(state));
     const quoted = (names: string[]) => names.map((name) => `"${name}"`).join(", ");
     const problems: string[] = [];
     if (strict && missing.length) {
@@ -205,7 +219,7 @@ export abstract class Module {
           `While copying the parameter named "${name}", expected torch.Tensor or Tensor-like ` +
             `object from checkpoint but received ${typeof value}`,
         );
-      } else if (String(value.shape) !== String(parameter.shape)) {
+      } else if (!sameShape(value.shape, parameter.shape)) {
         problems.push(
           `size mismatch for ${name}: copying a param with shape ${value.size()} from ` +
             `checkpoint, the shape in current model is ${parameter.size()}.`,
@@ -223,9 +237,23 @@ export abstract class Module {
     return new IncompatibleKeys(missing, unexpected);
   }
 
+  /** The names that belong to no parameter: this module's own first, then each child's. */
+  #unexpected(names: readonly string[]): string[] {
+    const childOf = (name: string) => name.includes(".") ? name.split(".", 1)[0] : "";
+    const own = names.filter((name) =>
+      !this.#parameters.has(name) && !this.#children.has(childOf(name))
+    );
+    const below = [...this.#children].flatMap(([prefix, child]) => {
+      const inside = names.filter((name) => childOf(name) === prefix);
+      return child.#unexpected(inside.map((name) => name.slice(prefix.length + 1)))
+        .map((name) => `${prefix}.${name}`);
+    });
+    return [...own, ...below];
+  }
+
   /**
-   * Converts the parameters to another dtype. The parameters are then new ones: hand them to an
-   * optimiser afterwards.
+   * Converts the parameters to another dtype. The parameters are then new ones, without gradients:
+   * hand them to an optimiser afterwards.
    *
    * @param dtype the dtype wanted
    * @returns the module itself
@@ -233,7 +261,9 @@ export abstract class Module {
   to(dtype: DType): this {
     for (const [name, parameter] of this.#parameters) {
       if (parameter.dtype === dtype) continue;
-      this.#parameters.set(name, new Parameter(noGrad(() => to(parameter, dtype))));
+      const converted = new Parameter(noGrad(() => to(parameter, dtype)));
+      converted.requiresGrad = parameter.requiresGrad;
+      this.#parameters.set(name, converted);
     }
     for (const child of this.#children.values()) child.to(dtype);
     return this;

@@ -8,6 +8,7 @@ import { transpose } from "../autograd/shape.ts";
 import { cat, indexSelect, narrow, select, slice, stack } from "../autograd/slices.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { full } from "../tensor/create.ts";
+import { listed } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /**
@@ -18,6 +19,8 @@ import type { Tensor } from "../tensor/tensor.ts";
  * Make one with {@linkcode packPaddedSequence} or {@linkcode packSequence}.
  */
 export class PackedSequence {
+  /** For each time step, how many sequences reach it. */
+  readonly batchSizes: readonly number[];
   /** For each sorted sequence, counted from the longest, where it stood in the batch. */
   readonly sortedIndices: readonly number[] | null;
   /** For each sequence of the batch, where it stands among the sorted ones. */
@@ -30,11 +33,12 @@ export class PackedSequence {
    * @param batchSizes for each time step, how many sequences reach it; never grows
    * @param sortedIndices where each sorted sequence stood, or `null` if they stood sorted
    * @param unsortedIndices the inverse of `sortedIndices`
-   * @throws {ValueError} if the batch sizes grow, are not positive, or do not add up to the data
+   * @throws {ValueError} if the batch sizes grow, are not positive, or do not add up to the data,
+   * or if the indices are not those of that many sequences
    */
   constructor(
     readonly data: Tensor,
-    readonly batchSizes: readonly number[],
+    batchSizes: readonly number[],
     sortedIndices: readonly number[] | null = null,
     unsortedIndices: readonly number[] | null = null,
   ) {
@@ -42,14 +46,23 @@ export class PackedSequence {
     const falls = batchSizes.every((size, t) =>
       Number.isInteger(size) && size > 0 && size <= (batchSizes[t - 1] ?? size)
     );
-    if (!falls || sum !== data.size(0)) {
+    if (batchSizes.length === 0 || !falls || sum !== data.size(0)) {
       throw new ValueError(
         `batch_sizes must be positive, never grow and add up to the ${data.size(0)} rows of ` +
-          `data, but got [${batchSizes.join(", ")}]`,
+          `data, but got ${listed(batchSizes)}`,
       );
     }
-    this.sortedIndices = sortedIndices;
-    this.unsortedIndices = unsortedIndices ?? invert(sortedIndices);
+    const indices = { sorted_indices: sortedIndices, unsorted_indices: unsortedIndices };
+    for (const [name, order] of Object.entries(indices)) {
+      if (order === null || isPermutation(order, batchSizes[0])) continue;
+      throw new ValueError(
+        `${name} must be the numbers from 0 to ${batchSizes[0] - 1} in some order, but got ` +
+          listed(order),
+      );
+    }
+    this.batchSizes = Object.freeze([...batchSizes]);
+    this.sortedIndices = sortedIndices && Object.freeze([...sortedIndices]);
+    this.unsortedIndices = Object.freeze(unsortedIndices?.slice() ?? invert(sortedIndices));
   }
 
   /** Returns the text that PyTorch prints. */
@@ -60,6 +73,11 @@ export class PackedSequence {
       `sorted_indices=${list(this.sortedIndices)}, ` +
       `unsorted_indices=${list(this.unsortedIndices)})`;
   }
+}
+
+function isPermutation(order: readonly number[], length: number): boolean {
+  return order.length === length && new Set(order).size === length &&
+    order.every((k) => Number.isInteger(k) && k >= 0 && k < length);
 }
 
 /** The permutation that undoes another. */
@@ -88,6 +106,8 @@ export interface PackOptions {
  * @returns the packed batch
  * @throws {RuntimeError} if a length is not in 1 … L, if there are not N of them, or if they are
  * not sorted and have to be
+ * @throws {IndexError} if the input has less than two dimensions
+ * @throws {TypeError} if a length is not an integer
  *
  * @example
  * ```ts
@@ -117,9 +137,8 @@ export function packPaddedSequence(
       throw new TypeError(`lengths must be integers, but got ${String(length)}`);
     }
   });
-  const timeFirst = batchFirst ? transpose(input, 0, 1) : input;
-  if (timeFirst.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
-  const [extent, batch] = timeFirst.shape;
+  const [batchDim, timeDim] = batchFirst ? [0, 1] : [1, 0];
+  const [batch, extent] = [input.shape[batchDim], input.shape[timeDim]];
   const order = enforceSorted ? null : [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a]);
   // PyTorch drops the rows that an unsorted list leaves without a length; nothing is dropped here.
   if (lengths.length < batch || (enforceSorted && lengths.length !== batch)) {
@@ -128,7 +147,8 @@ export function packPaddedSequence(
         `(batch_size=${batch})`,
     );
   }
-  const sorted = order ? indexSelect(timeFirst, 1, order) : timeFirst;
+  const sorted = order ? indexSelect(input, batchDim, order) : input;
+  if (input.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
   const falling = order ? order.map((k) => lengths[k]) : lengths;
   if (falling.some((length, k) => k > 0 && length > falling[k - 1])) {
     throw new RuntimeError(
@@ -150,7 +170,7 @@ export function packPaddedSequence(
     { length: falling[0] },
     (_, t) => falling.filter((length) => length > t).length,
   );
-  const data = cat(batchSizes.map((size, t) => narrow(select(sorted, 0, t), 0, 0, size)));
+  const data = cat(batchSizes.map((size, t) => narrow(select(sorted, timeDim, t), 0, 0, size)));
   return new PackedSequence(data, batchSizes, order);
 }
 
@@ -172,6 +192,7 @@ export interface PadPackedOptions {
  * @returns `[output, lengths]`: shape `(L, N, *)`, or `(N, L, *)` with `batchFirst`, and the length
  * of each sequence, both in the order of the batch before it was packed
  * @throws {ValueError} if `totalLength` is less than the longest sequence's length
+ * @throws {TypeError} if it is not an integer
  *
  * @example
  * ```ts
@@ -189,6 +210,9 @@ export function padPackedSequence(
 ): [Tensor, number[]] {
   const { batchFirst = false, paddingValue = 0, totalLength } = options;
   const { data, batchSizes, unsortedIndices } = sequence;
+  if (totalLength !== undefined && !Number.isInteger(totalLength)) {
+    throw new TypeError(`total_length must be an integer, but got ${totalLength}`);
+  }
   if (totalLength !== undefined && totalLength < batchSizes.length) {
     throw new ValueError(
       "Expected total_length to be at least the length of the longest sequence in input, but got " +
@@ -252,7 +276,17 @@ export function padSequence(sequences: readonly Tensor[], options: PadOptions = 
       `Expected padding_side to be one of left or right, but got ${paddingSide}.`,
     );
   }
-  const length = Math.max(...sequences.map((sequence) => sequence.size(0)));
+  const [first] = sequences;
+  sequences.forEach((sequence) => {
+    if (sequence.dim() === 0) throw new RuntimeError("ArrayRef: invalid slice, N = 1; size = 0");
+    if (sequence.dim() !== first.dim()) {
+      throw new RuntimeError(
+        `expected sequences of one rank, but got ${first.dim()}-D and ${sequence.dim()}-D`,
+      );
+    }
+  });
+  checkFeatures(first, sequences);
+  const length = sequences.reduce((most, { shape }) => Math.max(most, shape[0]), 0);
   const padded = sequences.map((sequence) => {
     const size = [length - sequence.size(0), ...sequence.shape.slice(1)];
     if (size[0] === 0) return sequence;
@@ -260,6 +294,19 @@ export function padSequence(sequences: readonly Tensor[], options: PadOptions = 
     return cat(paddingSide === "left" ? [padding, sequence] : [sequence, padding]);
   });
   return stack(padded, batchFirst ? 0 : 1);
+}
+
+/** Refuses sequences that differ in more than their length. */
+function checkFeatures(first: Tensor, sequences: readonly Tensor[]): void {
+  for (const { shape } of sequences) {
+    for (let dim = shape.length - 1; dim > 0; dim--) {
+      if (shape[dim] === first.shape[dim]) continue;
+      throw new RuntimeError(
+        `The size of tensor a (${first.shape[dim]}) must match the size of tensor b ` +
+          `(${shape[dim]}) at non-singleton dimension ${dim}`,
+      );
+    }
+  }
 }
 
 /**

@@ -1,6 +1,8 @@
 /**
  * What turns a cell into a layer: time, directions, layers, and batches of sequences that end at
- * different times. It stands here once, for all cells.
+ * different times. It stands here once, for all cells. A module's `forward` checks its input, cuts
+ * it into time steps and calls `runLayers`, which calls `scan` for each layer and direction, which
+ * calls the cell's equation for each step.
  *
  * @module
  */
@@ -16,7 +18,7 @@ import type { CellParameters, State, Step } from "./cell.ts";
  */
 export type Steps = readonly Tensor[];
 
-/** The first `length` rows of the batch from `start` on, of each tensor of the state. */
+/** `length` rows of the batch from `start` on, of each tensor of the state. */
 function rows(state: State, start: number, length: number): State {
   return state.map((part) =>
     start === 0 && length === part.shape[0] ? part : narrow(part, 0, start, length)
@@ -52,7 +54,7 @@ function scan(
     if (now < before) { // forward: the shortest sequences ended at the step before
       stopped.unshift(rows(state, now, before - now));
       state = rows(state, 0, now);
-    } else if (now > before) { // backward: shorter sequences begin, at their last element
+    } else if (now > before) { // reverse: shorter sequences begin, at their last element
       state = join([state, rows(initial, before, now - before)]);
     }
     state = step(steps[t], state, parameters);
@@ -70,30 +72,30 @@ function scan(
  * @param steps the input
  * @param initial the state of every layer and direction, each part of shape
  * `(layers · directions, N, H)`, at index `layer · directions + direction`
- * @param between what happens to a layer's output on its way to the next, at each step
+ * @param betweenLayers what happens to a layer's output on its way to the next, at each step
  * @returns the last layer's output at every step, and the final states, shaped as `initial`
  */
-export function recur(
+export function runLayers(
   step: Step,
   parameters: readonly (readonly CellParameters[])[],
   steps: Steps,
   initial: State,
-  between: (output: Tensor) => Tensor,
+  betweenLayers: (output: Tensor) => Tensor,
 ): { outputs: Steps; final: State } {
   let below = steps;
   const finals: State[] = [];
   parameters.forEach((directions, layer) => {
-    const halves = directions.map((own, direction) => {
+    const results = directions.map((own, direction) => {
       const index = layer * directions.length + direction;
       const start = initial.map((part) => select(part, 0, index));
       return scan(step, own, below, start, direction === 1);
     });
-    finals.push(...halves.map(({ final }) => final));
+    finals.push(...results.map(({ final }) => final));
     const outputs = steps.map((_, t) => {
-      const sides = halves.map(({ outputs }) => outputs[t]);
+      const sides = results.map(({ outputs }) => outputs[t]);
       return sides.length === 1 ? sides[0] : cat(sides, -1);
     });
-    below = layer < parameters.length - 1 ? outputs.map(between) : outputs;
+    below = layer < parameters.length - 1 ? outputs.map(betweenLayers) : outputs;
   });
   return { outputs: below, final: initial.map((_, k) => stack(finals.map((state) => state[k]))) };
 }

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { linear } from "../autograd/linear.ts";
-import { add, relu, tanh } from "../autograd/pointwise.ts";
+import { affine } from "../autograd/linear.ts";
+import { relu, tanh } from "../autograd/pointwise.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import {
@@ -16,25 +16,34 @@ import {
   type State,
 } from "./cell.ts";
 import type { PackedSequence } from "./packed.ts";
-import { RNNBase, type RNNBaseOptions } from "./rnn_base.ts";
+import { RNNBase, type SequenceLike } from "./rnn_base.ts";
+import { refuseProjection, type RNNBaseOptions } from "./rnn_checks.ts";
 
-/** The function that an Elman network bends its sums with. */
+/** The activation function of an Elman network. */
 export type Nonlinearity = "tanh" | "relu";
 
 /**
  * `h′ = φ(W_ih x + b_ih + W_hh h + b_hh)`, where φ is tanh or relu (RNN-1, RNN-2).
  */
-function equation(phi: (x: Tensor) => Tensor): Equation {
+function equation(phi: (x: Tensor) => Tensor, kernel?: Nonlinearity): Equation {
   return {
     gates: 1,
     states: 1,
+    kernel,
     step(x: Tensor, [h]: State, { weightIh, weightHh, biasIh, biasHh }: CellParameters): State {
-      return [phi(add(linear(x, weightIh, biasIh), linear(h, weightHh, biasHh)))];
+      return [phi(affine([x, weightIh, biasIh], [h, weightHh, biasHh]))];
     },
   };
 }
 
-const equations: Record<Nonlinearity, Equation> = { tanh: equation(tanh), relu: equation(relu) };
+const equations: Record<Nonlinearity, Equation> = {
+  tanh: equation(tanh, "tanh"),
+  relu: equation(relu, "relu"),
+};
+
+function isNonlinearity(name: unknown): name is Nonlinearity {
+  return name === "tanh" || name === "relu";
+}
 
 /** The arguments of {@linkcode RNNCell} that have defaults. */
 export interface RNNCellOptions extends CellOptions {
@@ -70,7 +79,12 @@ export class RNNCell extends RNNCellBase {
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
     const { nonlinearity = "tanh", ...rest } = options;
-    super(equations[nonlinearity] ?? equations.tanh, inputSize, hiddenSize, rest);
+    super(
+      equations[isNonlinearity(nonlinearity) ? nonlinearity : "tanh"],
+      inputSize,
+      hiddenSize,
+      rest,
+    );
     this.nonlinearity = nonlinearity;
   }
 
@@ -80,14 +94,18 @@ export class RNNCell extends RNNCellBase {
    * @param input x, shape `(N, H_in)` or `(H_in)`
    * @param hx h, shape `(N, H)` or `(H)`; zeros where left out
    * @returns h′, shaped as `hx`
-   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
+   * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, or φ is unknown
    */
   override forward(input: Tensor, hx?: Tensor | null): Tensor {
-    // PyTorch, too, finds out here and not in the constructor.
-    if (!Object.hasOwn(equations, this.nonlinearity)) {
+    return this.takeStep(input, hx ? [hx] : null)[0];
+  }
+
+  /** PyTorch takes any φ and finds out here. */
+  protected override checkRanks(input: Tensor, state: State | null): void {
+    super.checkRanks(input, state);
+    if (!isNonlinearity(this.nonlinearity)) {
       throw new RuntimeError(`Unknown nonlinearity: ${this.nonlinearity}`);
     }
-    return this.advance(input, hx ? [hx] : null)[0];
   }
 
   /** Returns `RNNCell`. */
@@ -138,7 +156,7 @@ export class RNN extends RNNBase {
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     const { nonlinearity = "tanh", ...rest } = options;
     refuseProjection(rest);
-    if (!Object.hasOwn(equations, nonlinearity)) {
+    if (!isNonlinearity(nonlinearity)) {
       throw new ValueError(
         `Unknown nonlinearity '${nonlinearity ?? "None"}'. Select from 'tanh' or 'relu'.`,
       );
@@ -158,7 +176,10 @@ export class RNN extends RNNBase {
    * the input, and the final states, shaped as `h0`
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, in PyTorch's words
    */
-  override forward<T extends Tensor | PackedSequence>(input: T, h0?: Tensor | null): [T, Tensor] {
+  override forward<T extends Tensor | PackedSequence>(
+    input: T,
+    h0?: Tensor | null,
+  ): [SequenceLike<T>, Tensor] {
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];
   }
@@ -166,12 +187,5 @@ export class RNN extends RNNBase {
   /** Returns `RNN`. */
   protected override getName(): string {
     return "RNN";
-  }
-}
-
-/** Refuses a projection, which only an LSTM has. */
-export function refuseProjection(options: object): void {
-  if (Object.hasOwn(options, "projSize")) {
-    throw new ValueError("proj_size argument is only supported for LSTM, not RNN or GRU");
   }
 }

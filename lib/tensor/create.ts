@@ -5,8 +5,9 @@
  */
 
 import { RuntimeError, ValueError } from "../errors.ts";
+import { pythonType } from "../python.ts";
 import { allocate, type DType, type FloatArray, numel } from "./dtype.ts";
-import { type NestedNumbers, Tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
 
 /** What {@linkcode tensor} takes: a number, typed storage, or lists of numbers, nested evenly. */
 export type TensorLike = number | FloatArray | readonly TensorLike[];
@@ -25,12 +26,6 @@ function finish(data: FloatArray, shape: readonly number[], options: TensorOptio
   return result;
 }
 
-function checkDType(dtype: unknown): asserts dtype is DType {
-  if (dtype !== "float32" && dtype !== "float64") {
-    throw new TypeError(`dtype must be "float32" or "float64", not ${String(dtype)}`);
-  }
-}
-
 /** Refuses a size that is not a list of non-negative integers, in the words of `torch.<name>`. */
 function checkSize(name: string, size: readonly number[]): void {
   for (const extent of size) {
@@ -39,7 +34,12 @@ function checkSize(name: string, size: readonly number[]): void {
         `${name}(): argument 'size' must be a list of integers, but got ${String(extent)}`,
       );
     }
-    if (extent < 0) throw new RuntimeError(`${name}: Dimension size must be non-negative.`);
+    if (extent >= 0) continue;
+    throw new RuntimeError(
+      name === "zeros"
+        ? "zeros: Dimension size must be non-negative."
+        : `Trying to create tensor with negative dimension ${extent}: [${size.join(", ")}]`,
+    );
   }
 }
 
@@ -75,15 +75,13 @@ function shapeOf(data: TensorLike): number[] {
 export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
   const typed = data instanceof Float64Array ? "float64" : "float32";
   const { dtype = typed } = options;
-  checkDType(dtype);
   const shape = shapeOf(data);
   const flat = allocate(dtype, numel(shape));
   let next = 0;
   const fill = (level: TensorLike, dim: number): void => {
     if (dim === shape.length) {
       if (typeof level !== "number") {
-        const given = level === null ? "null" : Array.isArray(level) ? "list" : typeof level;
-        throw new TypeError(`must be real number, not ${given}`);
+        throw new TypeError(`must be real number, not ${pythonType(level)}`);
       }
       flat[next++] = level;
       return;
@@ -180,10 +178,9 @@ function filled(
   options: TensorOptions,
 ): Tensor {
   const { dtype = "float32" } = options;
-  checkDType(dtype);
   checkSize(name, size);
   const data = allocate(dtype, numel(size));
-  if (value !== 0) data.fill(value);
+  if (!Object.is(value, 0)) data.fill(value);
   return finish(data, size, options);
 }
 
@@ -213,7 +210,6 @@ export function linspace(
   options: TensorOptions = {},
 ): Tensor {
   const { dtype = "float32" } = options;
-  checkDType(dtype);
   if (!Number.isInteger(steps)) {
     throw new TypeError(`linspace(): argument 'steps' must be an integer, not ${steps}`);
   }
@@ -226,5 +222,3 @@ export function linspace(
   if (steps === 1) data[0] = start;
   return finish(data, [steps], options);
 }
-
-export type { NestedNumbers };

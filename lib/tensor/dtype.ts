@@ -21,13 +21,38 @@ export interface Values {
 }
 
 /**
+ * Whether two shapes are the same.
+ *
+ * @param a a shape
+ * @param b a shape
+ * @returns true if they agree in every extent
+ */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((extent, dim) => extent === b[dim]);
+}
+
+/**
+ * A shape as Python prints a list.
+ *
+ * @param shape a shape
+ * @returns for example `[2, 3]`
+ */
+export function listed(shape: readonly number[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/**
  * New zero-filled storage.
  *
  * @param dtype the type of the elements
  * @param length how many elements
  * @returns a `Float32Array` or a `Float64Array`
+ * @throws {TypeError} if there is no such dtype
  */
 export function allocate(dtype: DType, length: number): FloatArray {
+  if (dtype !== "float32" && dtype !== "float64") {
+    throw new TypeError(`dtype must be "float32" or "float64", not ${String(dtype)}`);
+  }
   return dtype === "float32" ? new Float32Array(length) : new Float64Array(length);
 }
 

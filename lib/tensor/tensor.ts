@@ -6,7 +6,7 @@
  */
 
 import { IndexError, RuntimeError } from "../errors.ts";
-import { type DType, type FloatArray, numel, type Values } from "./dtype.ts";
+import { type DType, type FloatArray, listed, numel, type Values } from "./dtype.ts";
 import { formatSize, formatTensor } from "./format.ts";
 
 /**
@@ -22,8 +22,8 @@ export interface GradFn {
   readonly name: string;
   /** When it was recorded, counted up from 0: an input's node always comes before its user's. */
   readonly order: number;
-  /** The tensors that the operation read. */
-  readonly inputs: readonly Tensor[];
+  /** The tensors that the operation read; none once a backward pass has freed the node. */
+  inputs: readonly Tensor[];
   /** Whether the node keeps values of the forward pass, which one backward pass uses up. */
   readonly saves: boolean;
   /** How the gradient flows back; `null` once a backward pass has freed it. */
@@ -82,9 +82,10 @@ export class Tensor implements Values {
    * @throws {RuntimeError} if the shape does not hold exactly the elements given
    */
   constructor(data: FloatArray, shape: readonly number[]) {
-    if (numel(shape) !== data.length) {
+    const fits = shape.every((extent) => Number.isInteger(extent) && extent >= 0);
+    if (!fits || numel(shape) !== data.length) {
       throw new RuntimeError(
-        `shape '[${shape.join(", ")}]' is invalid for input of size ${data.length}`,
+        `shape '${listed(shape)}' is invalid for input of size ${data.length}`,
       );
     }
     this.data = data;
@@ -101,7 +102,7 @@ export class Tensor implements Values {
     return this.#requiresGrad || this.gradFn !== null;
   }
 
-  /** Setting it on a tensor that an operation made throws PyTorch's `RuntimeError`. */
+  /** Setting it to false on a tensor that an operation made throws PyTorch's `RuntimeError`. */
   set requiresGrad(value: boolean) {
     if (this.gradFn !== null && !value) {
       throw new RuntimeError(

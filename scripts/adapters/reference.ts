@@ -23,12 +23,11 @@ import {
   toLine,
 } from "../../golden/pair.ts";
 import { walkthrough } from "../walkthrough.ts";
+import { type Arguments, functions, type Inputs } from "./functions.ts";
+import { trainingOperations } from "./training.ts";
 
 /** What this implementation has no answer to, and why. */
 class Unsupported extends Error {}
-
-// deno-lint-ignore no-explicit-any -- the arguments come from outside; the modules check them
-type Arguments = any;
 
 /** `batch_first` to `batchFirst`. */
 function camelCase(name: string): string {
@@ -68,15 +67,6 @@ function build({ module, args = {}, dtype }: Request): rnn.Module {
     default:
       throw new Unsupported(`module ${module}`);
   }
-}
-
-/** The inputs of a request, by name. */
-interface Inputs {
-  input: rnn.Tensor;
-  tensors: rnn.Tensor[];
-  h_0?: rnn.Tensor;
-  c_0?: rnn.Tensor;
-  lengths?: number[];
 }
 
 function inputsOf({ inputs = {}, dtype = "float32" }: Request): Inputs {
@@ -167,36 +157,10 @@ function print(request: Request): Answer {
   return { print: rnn.formatTensor(inputsOf(request).input, options) };
 }
 
-/** `x[i, a:b]`: an integer selects, a slice narrows. */
-function index(x: rnn.Tensor, indices: (number | { start?: number; stop?: number })[]): rnn.Tensor {
-  let [result, dim] = [x, 0];
-  for (const one of indices) {
-    if (typeof one === "number") result = rnn.select(result, dim, one);
-    else result = rnn.slice(result, dim++, one.start ?? 0, one.stop ?? undefined);
-  }
-  return result;
-}
-
-type TensorFunction = (inputs: Inputs, args: Arguments, dtype: rnn.DType) => rnn.Tensor;
-
-const functions: Record<string, TensorFunction> = {
-  cat: ({ tensors }, { dim }) => rnn.cat(tensors, dim),
-  index: ({ input }, { indices }) => index(input, indices),
-  item: ({ input }, _, dtype) => rnn.tensor(input.item(), { dtype }),
-  linspace: (_, { start, end, steps }, dtype) => rnn.linspace(start, end, steps, { dtype }),
-  narrow: ({ input }, { dim, start, length }) => rnn.narrow(input, dim, start, length),
-  reshape: ({ input }, { shape }) => rnn.reshape(input, shape),
-  select: ({ input }, { dim, index }) => rnn.select(input, dim, index),
-  sin: ({ input }) => rnn.sin(input),
-  stack: ({ tensors }, { dim }) => rnn.stack(tensors, dim),
-  tensor: (_, { data }, dtype) => rnn.tensor(data, { dtype }),
-  transpose: ({ input }, { dim0, dim1 }) => rnn.transpose(input, dim0, dim1),
-};
-
 function call(request: Request): Answer {
   const { function: name = "", args = {}, dtype = "float32" } = request;
   if (!Object.hasOwn(functions, name)) throw new Unsupported(`function ${name}`);
-  return { outputs: { output: encode(functions[name](inputsOf(request), args, dtype)) } };
+  return { outputs: functions[name](inputsOf(request), optionsOf(args), dtype) };
 }
 
 function notebook(request: Request): Answer {
@@ -214,7 +178,10 @@ function notebook(request: Request): Answer {
   };
 }
 
+const tools = { build, run, inputsOf, unsupported: (what: string) => new Unsupported(what) };
+
 const operations: Record<string, (request: Request) => Answer> = {
+  ...trainingOperations(tools),
   call,
   forward,
   init,

@@ -33,6 +33,8 @@ class GoldenFile(NamedTuple):
 def cast(value, dtype):
     """`value`, every numpy number inside it as `dtype`, which must hold it exactly."""
     if isinstance(value, (np.ndarray, np.floating)):
+        if value.dtype == np.int64:  # indices and lengths
+            return value
         with np.errstate(over="ignore"):
             narrowed = value.astype(dtype)
         assert np.array_equal(narrowed.astype(np.float64), value, equal_nan=True), value
@@ -125,6 +127,12 @@ def rnn_weights(numbers, args, module="RNN", scale=1.0, draw=None):
             if args.get("proj_size"):
                 state["weight_hr" + end] = draw(out, args["hidden_size"]) * scale
     return state
+
+
+def cell_weights(numbers, module, args, **how):
+    """A cell's state_dict: that of its sequence module's only layer, by the cell's names."""
+    state = rnn_weights(numbers, args, module.removesuffix("Cell"), **how)
+    return {name.removesuffix("_l0"): weight for name, weight in state.items()}
 
 
 def linear_weights(numbers, args, draw=None):

@@ -35,10 +35,14 @@ def number(value):
 
 
 def encode(value):
-    """`value` as JSON text. A numpy array becomes {"shape", "data"}, flat and row-major."""
+    """
+    `value` as JSON text. A numpy array becomes {"shape", "data"}, flat and row-major; integers say
+    so in a "dtype" of their own.
+    """
     if isinstance(value, np.ndarray):
         data = ",".join(encode(element) for element in value.reshape(-1))
-        return f'{{"shape":{encode(list(value.shape))},"data":[{data}]}}'
+        kind = ',"dtype":"int64"' if value.dtype == np.int64 else ""
+        return f'{{"shape":{encode(list(value.shape))},"data":[{data}]{kind}}}'
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(k)}:{encode(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):

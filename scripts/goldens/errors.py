@@ -5,6 +5,7 @@ from .case import (
     GoldenFile,
     Numbers,
     both,
+    cell_weights,
     linear_weights,
     request,
     rnn_weights,
@@ -44,10 +45,37 @@ def constructors():
         ("dropout-true", {"dropout": True}, "A truth value for a number."),
         ("dropout-text", {"dropout": "0.5"}, "A number as text."),
         ("dropout-word", {"dropout": "half"}, "A text that is no number."),
-        ("proj-size", {"proj_size": 2}, "Projections are the LSTM's."),
         ("two-wrong", {"input_size": 0, "hidden_size": 0}, "The first wrong argument is named."),
         ("three-wrong", {"dropout": 2, "bias": 1, "input_size": 0}, "Dropout is looked at first."),
     ]
+    not_lstm = [
+        ("proj-size", {"proj_size": 2}, "Projections are the LSTM's."),
+        ("proj-size-first", {"proj_size": 2, "dropout": 2}, "They are looked at before all else."),
+    ]
+    lstm = [
+        ("proj-size-negative", {"proj_size": -1}, "Fewer than no features in the projection."),
+        ("proj-size-equal", {"proj_size": 4}, "A projection that does not make anything smaller."),
+        ("proj-size-above", {"proj_size": 5}, "A projection to more than there is."),
+        ("proj-size-fraction", {"proj_size": 1.5}, "A feature and a half."),
+        ("proj-size-last", {"proj_size": 9, "num_layers": 0}, "Layers are looked at before it."),
+    ]
+    cell = [
+        ("input-size-negative", {"input_size": -3}, "Fewer than no features in."),
+        ("hidden-size-negative", {"hidden_size": -2}, "Fewer than none: the message counts gates."),
+        ("input-size-fraction", {"input_size": 2.5}, "Half a feature in."),
+        ("hidden-size-fraction", {"hidden_size": 2.5}, "Half a feature, however many gates."),
+        ("input-size-text", {"input_size": "3"}, "A size as text."),
+        ("hidden-size-text", {"hidden_size": "4"}, "A size as text."),
+        ("input-size-none", {"input_size": None}, "No size at all."),
+        ("both-negative", {"input_size": -1, "hidden_size": -2}, "The first extent is named."),
+    ]
+    dropout = [
+        ("p-negative", {"p": -0.5}, "A probability below 0."),
+        ("p-minus-1", {"p": -1}, "A whole number stays as it was given."),
+        ("p-above-1", {"p": 1.5}, "A probability above 1."),
+        ("p-small", {"p": -0.00001}, "Python turns scientific below 1e-4."),
+    ]
+    gated = [entry for entry in rnn if "nonlinearity" not in entry[1]]
     linear = [
         ("in-features-negative", {"in_features": -1}, "Fewer than no features in."),
         ("out-features-negative", {"out_features": -2}, "Fewer than no features out."),
@@ -62,7 +90,13 @@ def constructors():
         ("hidden-size-fraction", {"hidden_size": 2.5}, "Half a feature in the state."),
     ]
     for module, base, cases in (
-        ("RNN", BASE, rnn),
+        ("RNN", BASE, rnn + not_lstm),
+        ("LSTM", BASE, gated + lstm),
+        ("GRU", BASE, gated + not_lstm),
+        ("RNNCell", BASE, cell),
+        ("LSTMCell", BASE, cell),
+        ("GRUCell", BASE, cell),
+        ("Dropout", {}, dropout),
         ("Linear", LINEAR, linear),
         ("SimpleRNN", SIMPLE, simple),
     ):
@@ -103,122 +137,6 @@ def forward(module, name, reason, clauses, args, state, odd=(), **inputs):
                 "dtype": other(dtype),
             }
         yield case
-
-
-def rnn():
-    """RNN: inputs and states that do not fit."""
-    numbers = Numbers(7000)
-
-    def case(name, reason, clauses, shape, h_0=None, odd=(), **args):
-        args = {**BASE, **args}
-        inputs = {"input": numbers.dyadic(*shape)}
-        if h_0 is not None:
-            inputs["h_0"] = numbers.dyadic(*h_0)
-        yield from forward(
-            "RNN", name, reason, clauses, args, rnn_weights(numbers, args), odd, **inputs
-        )
-
-    inputs = [
-        ("input-0d", "A single number.", (), {}),
-        ("input-1d", "A vector: neither a sequence nor a batch of them.", (3,), {}),
-        ("input-4d", "One dimension too many.", (1, 2, 5, 3), {}),
-        ("input-size", "Two features where three are expected.", (5, 2, 2), {}),
-        ("input-size-batch-first", "The same with batch_first.", (2, 5, 4), {"batch_first": True}),
-        ("input-size-unbatched", "The same without a batch.", (5, 2), {}),
-        ("input-transposed", "Features where time should be.", (3, 2, 5), {}),
-        ("length-0", "No steps.", (0, 2, 3), {}),
-        ("length-0-batch-first", "No steps, batch first.", (2, 0, 3), {"batch_first": True}),
-        ("length-0-unbatched", "No steps, no batch.", (0, 3), {}),
-        ("length-0-relu", "No steps, relu.", (0, 2, 3), {"nonlinearity": "relu"}),
-    ]
-    for name, reason, shape, args in inputs:
-        yield from case(name, reason, "ERROR-2", shape, **args)
-    yield from case(
-        "input-dtype", "The input's dtype is not the weights'.", "ERROR-2", (5, 2, 3), odd=["input"]
-    )
-    yield from case(
-        "input-dtype-before-rank",
-        "The number of dimensions is looked at before the dtype.",
-        "ERROR-2",
-        (3,),
-        odd=["input"],
-    )
-    yield from case(
-        "input-dtype-before-size",
-        "The dtype is looked at before the number of features.",
-        "ERROR-2",
-        (5, 2, 2),
-        odd=["input"],
-    )
-    states = [
-        ("state-2d", "A batch, and a state without one.", (5, 2, 3), (1, 4), {}),
-        ("state-1d", "A state of one dimension.", (5, 2, 3), (4,), {}),
-        ("state-0d", "A state of none.", (5, 2, 3), (), {}),
-        ("state-4d", "A state of four.", (5, 2, 3), (1, 1, 2, 4), {}),
-        ("state-3d-unbatched", "No batch, and a state with one.", (5, 3), (1, 1, 4), {}),
-        ("state-1d-unbatched", "No batch, and a state of one dimension.", (5, 3), (4,), {}),
-        ("state-layers", "Two states for one layer.", (5, 2, 3), (2, 2, 4), {}),
-        (
-            "state-layers-missing",
-            "One state for two layers.",
-            (5, 2, 3),
-            (1, 2, 4),
-            {"num_layers": 2},
-        ),
-        (
-            "state-directions",
-            "One state for two directions.",
-            (5, 2, 3),
-            (1, 2, 4),
-            {"bidirectional": True},
-        ),
-        ("state-batch", "A state for another batch.", (5, 2, 3), (1, 3, 4), {}),
-        ("state-batch-1", "A state for a batch of one is not spread.", (5, 2, 3), (1, 1, 4), {}),
-        ("state-hidden", "A state of another size.", (5, 2, 3), (1, 2, 5), {}),
-        (
-            "state-batch-first",
-            "batch_first does not move the state's batch.",
-            (2, 5, 3),
-            (2, 1, 4),
-            {"batch_first": True},
-        ),
-        ("state-hidden-unbatched", "No batch: the message counts one.", (5, 3), (1, 5), {}),
-        ("state-layers-unbatched", "No batch, two states for one layer.", (5, 3), (2, 4), {}),
-        (
-            "state-and-input",
-            "Input and state both wrong: the input is named.",
-            (5, 2, 2),
-            (1, 2, 5),
-            {},
-        ),
-        (
-            "state-rank-and-input",
-            "The state's rank comes before the input's size.",
-            (5, 2, 2),
-            (1, 5),
-            {},
-        ),
-        (
-            "state-and-length-0",
-            "The state's size comes before the missing steps.",
-            (0, 2, 3),
-            (1, 2, 5),
-            {},
-        ),
-    ]
-    for name, reason, shape, h_0, args in states:
-        yield from case(name, reason, "ERROR-3", shape, h_0, **args)
-    yield from case(
-        "state-dtype",
-        "The state's dtype is not the weights'.",
-        "ERROR-3",
-        (5, 2, 3),
-        (1, 2, 4),
-        ["h_0"],
-    )
-    yield from case(
-        "state-dtype-unbatched", "The same without a batch.", "ERROR-3", (5, 3), (1, 4), ["h_0"]
-    )
 
 
 def others():
@@ -328,6 +246,29 @@ def state_dicts():
         without(simple, "fc.weight", "fc.bias"),
         batch,
     )
+    gru = rnn_weights(numbers, bare, "GRU")
+    lstm = rnn_weights(numbers, bare, "LSTM")
+    for module, state, reason in (
+        ("LSTM", gru, "Three gates for four."),
+        ("GRU", lstm, "Four gates for three."),
+        ("RNN", gru, "Three gates for none."),
+    ):
+        yield from case(module, "gates", reason, bare, state, value)
+    both_ways = {**bare, "bidirectional": True}
+    yield from case("GRU", "reverse", "No weights for the way back.", both_ways, gru, value)
+    projected = {**bare, "proj_size": 1}
+    reason = "No projection: its weight is missing, and W_hh has another shape."
+    yield from case("LSTM", "projection", reason, projected, lstm, value)
+    reason = "A projection too many: its weight is not expected, and W_hh has another shape."
+    state = rnn_weights(numbers, projected, "LSTM")
+    yield from case("LSTM", "no-projection", reason, bare, state, value)
+    for module in ("RNNCell", "LSTMCell", "GRUCell"):
+        state = rnn_weights(numbers, bare, module.removesuffix("Cell"))
+        reason = "A layer's names: a cell's have no number."
+        yield from case(module, "layer-names", reason, bare, state, value[0])
+        state = cell_weights(numbers, module, bare)
+        reason = "One bias missing."
+        yield from case(module, "missing", reason, bare, without(state, "bias_ih"), value[0])
     unprefixed = {k.replace("rnn.", ""): v for k, v in simple.items()}
     yield from case(
         "SimpleRNN", "prefix", "Names without their module's.", SIMPLE, unprefixed, batch
@@ -342,7 +283,6 @@ FILES = [
     GoldenFile(
         "errors/constructors.json", "Arguments that no module can be made of.", constructors
     ),
-    GoldenFile("errors/rnn.json", "Inputs and states that RNN refuses.", rnn),
     GoldenFile("errors/others.json", "Inputs that Linear and SimpleRNN refuse.", others),
     GoldenFile("errors/state_dicts.json", "Weights that are not the module's.", state_dicts),
 ]

@@ -1,8 +1,8 @@
-"""Chapter errors, tensors: what functions on them refuse, torch.Size and the generator too."""
+"""Chapter errors, tensors: what functions on them refuse, and the generator."""
 
 import numpy as np
 
-from .case import Case, GoldenFile, Numbers, both, request
+from .case import GoldenFile, Numbers, both
 
 
 def tensors():
@@ -102,26 +102,6 @@ def tensors():
         )
     for name, value in (("many", x), ("two", x[0, 0, :2]), ("none", np.zeros(0))):
         yield from case("item", name, "More or less than one element.", "TENSOR-3", {}, input=value)
-    indices = [
-        ("past-the-end", [2], "The first dimension has two."),
-        ("past-the-start", [-3], "From the end too."),
-        ("second", [0, 3], "The second has three; the message counts it as PyTorch does."),
-        ("third", [0, 0, 4], "The third has four."),
-        ("third-after-slice", [{}, 0, -5], "The same after a slice."),
-        ("too-many", [0, 0, 0, 0], "One index too many."),
-        ("step-0", [{"step": 0}], "A step of zero."),
-        ("step-negative", [{"step": -1}], "A step backwards."),
-    ]
-    for name, index, reason in indices:
-        yield from case("index", name, reason, "TENSOR-3", {"indices": index}, input=x)
-    yield from case(
-        "index",
-        "scalar",
-        "A single number has no index.",
-        "TENSOR-3",
-        {"indices": [0]},
-        input=x[0, 0, 0],
-    )
     data = [
         ("ragged", [[1, 2], [3]], "Rows of different lengths."),
         ("ragged-longer", [[1], [2, 3]], "A later row that is longer."),
@@ -130,9 +110,7 @@ def tensors():
         ("number-then-list", [1, [2]], "A list where a number should be."),
         ("list-then-number", [[1], 2], "A number where a list should be."),
         ("full-then-empty", [[1], []], "An empty row after a full one."),
-        ("text", ["1"], "Text is no number."),
-        ("text-alone", "1", "Nor alone."),
-        ("none", [None], "Nor is nothing."),
+        ("none", [None], "Nothing is no number."),
     ]
     for name, value, reason in data:
         yield from case("tensor", name, reason, "TENSOR-2", {"data": value})
@@ -161,20 +139,8 @@ def tensors():
         yield from case(function, name, reason, "TENSOR-4", args, tensors=list_)
 
 
-def sizes_and_seeds():
-    """torch.Size, and what the generator refuses."""
-    for name, size, reason in (
-        ("text", [1, "2"], "Text is no extent."),
-        ("fraction", [2.5], "Nor is a fraction."),
-        ("none", [None], "Nor is nothing."),
-        ("list", [[1]], "Nor is a list."),
-    ):
-        yield Case(
-            f"errors/Size/{name}",
-            reason,
-            ["ERROR-5", "PRINT-5"],
-            request("size", args={"size": size}),
-        )
+def generator():
+    """What the generator refuses."""
     for seed in ("18446744073709551616", "-9223372036854775809"):
         yield from both(
             f"errors/rand/seed-{seed}",
@@ -197,5 +163,5 @@ def sizes_and_seeds():
 
 FILES = [
     GoldenFile("errors/tensors.json", "What functions on tensors refuse.", tensors),
-    GoldenFile("errors/sizes.json", "What torch.Size and the generator refuse.", sizes_and_seeds),
+    GoldenFile("errors/generator.json", "Seeds and sizes that the generator refuses.", generator),
 ]

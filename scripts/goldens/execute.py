@@ -7,17 +7,19 @@ answer are numpy arrays.
 
 import contextlib
 import hashlib
+import inspect
 import io
 import re
 import warnings
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils import rnn as sequences
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from . import notebook_text
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64}
 
 
 class Unsupported(Exception):
@@ -62,9 +64,30 @@ def inputs_of(request):
     return found
 
 
+def packed(inputs):
+    """The PackedSequence whose fields are among the inputs."""
+    return PackedSequence(
+        inputs["data"],
+        inputs["batch_sizes"],
+        inputs.get("sorted_indices"),
+        inputs.get("unsorted_indices"),
+    )
+
+
 def array(value):
-    """A tensor of the answer, as numpy."""
+    """A tensor of the answer, as numpy; a list of tensors stays a list."""
+    if isinstance(value, list):
+        return [array(one) for one in value]
     return value.detach().cpu().contiguous().numpy()
+
+
+def arrays(outputs):
+    """The answer's tensors by name: a dictionary, the fields of a PackedSequence, or one tensor."""
+    if isinstance(outputs, PackedSequence):
+        outputs = {k: v for k, v in outputs._asdict().items() if v is not None}
+    if not isinstance(outputs, dict):
+        outputs = {"output": outputs}
+    return {name: array(value) for name, value in outputs.items()}
 
 
 @contextlib.contextmanager
@@ -143,13 +166,25 @@ def run_sequence(module, name, inputs):
 # Operations
 
 
+def portable(request):
+    """
+    Without oneDNN where LSTM gets a state of another dtype: oneDNN refuses it in words of its own,
+    on the processors that have it; everywhere else PyTorch's own product refuses it.
+    """
+    inputs = request["inputs"]
+    mixed = any("dtype" in inputs.get(name, {}) for name in ("h_0", "c_0"))
+    if request["module"] == "LSTM" and mixed:
+        return torch.backends.mkldnn.flags(enabled=False)
+    return contextlib.nullcontext()
+
+
 def forward(request):
     """The module's outputs."""
-    with default_dtype(request["dtype"]):
+    with default_dtype(request["dtype"]), portable(request):
         if "seed" in request:
             torch.manual_seed(int(request["seed"]))
         outputs = run(loaded(request), request["module"], inputs_of(request))
-    return {"outputs": {name: array(value) for name, value in outputs.items()}}
+    return {"outputs": arrays(outputs)}
 
 
 def vjp(request):
@@ -195,8 +230,7 @@ def draw(request):
     """Numbers straight from the generator: op rand or randn."""
     torch.manual_seed(int(request["seed"]))
     function = getattr(torch, request["op"])
-    value = function(request["args"]["size"], dtype=DTYPES[request["dtype"]])
-    return {"outputs": {"output": array(value)}}
+    return {"outputs": arrays(function(request["args"]["size"], dtype=DTYPES[request["dtype"]]))}
 
 
 def representation(request):
@@ -274,40 +308,57 @@ def notebook(request):
     return {"print": "".join(pieces)}
 
 
-# Tensor functions: op "call"
+# Functions on tensors: op "call"
 
 
-def index_of(value):
-    """One index of `x[...]`: an integer, or a slice written as {"start", "stop", "step"}."""
-    if isinstance(value, dict):
-        return slice(value.get("start"), value.get("stop"), value.get("step"))
-    return value
+def pad_sequence(inputs, args, dtype):
+    """Also from a PyTorch that knows one side only."""
+    if args.keys() - inspect.signature(sequences.pad_sequence).parameters.keys():
+        raise Unsupported("this PyTorch's pad_sequence has no padding_side")
+    return sequences.pad_sequence(inputs["sequences"], **args)
+
+
+def unpad_sequence(inputs, args, dtype):
+    """The lengths have to be a tensor."""
+    lengths = torch.tensor(inputs["lengths"], dtype=torch.int64)
+    return {"sequences": sequences.unpad_sequence(inputs["padded_sequences"], lengths, **args)}
 
 
 FUNCTIONS = {
     "cat": lambda inputs, args, dtype: torch.cat(inputs["tensors"], args.get("dim", 0)),
-    "index": lambda inputs, args, dtype: inputs["input"][
-        tuple(index_of(one) for one in args["indices"])
-    ],
     "item": lambda inputs, args, dtype: torch.tensor(inputs["input"].item(), dtype=dtype),
     "linspace": lambda inputs, args, dtype: torch.linspace(**args, dtype=dtype),
     "narrow": lambda inputs, args, dtype: torch.narrow(inputs["input"], **args),
+    "pack_padded_sequence": lambda inputs, args, dtype: pack_padded_sequence(
+        inputs["input"], inputs["lengths"], **args
+    ),
+    "pack_sequence": lambda inputs, args, dtype: sequences.pack_sequence(
+        inputs["sequences"], **args
+    ),
+    "pad_packed_sequence": lambda inputs, args, dtype: dict(
+        zip(("output", "lengths"), pad_packed_sequence(packed(inputs), **args))
+    ),
+    "pad_sequence": pad_sequence,
     "reshape": lambda inputs, args, dtype: inputs["input"].reshape(args["shape"]),
     "select": lambda inputs, args, dtype: torch.select(inputs["input"], **args),
     "sin": lambda inputs, args, dtype: torch.sin(inputs["input"]),
     "stack": lambda inputs, args, dtype: torch.stack(inputs["tensors"], args.get("dim", 0)),
     "tensor": lambda inputs, args, dtype: torch.tensor(args["data"], dtype=dtype),
     "transpose": lambda inputs, args, dtype: torch.transpose(inputs["input"], **args),
+    "unpack_sequence": lambda inputs, args, dtype: {
+        "sequences": sequences.unpack_sequence(packed(inputs))
+    },
+    "unpad_sequence": unpad_sequence,
 }
 
 
 def call(request):
-    """One tensor function by name."""
+    """One function by name; its outputs by name, or its only one as "output"."""
     function = FUNCTIONS.get(request["function"])
     if function is None:
         raise Unsupported(f"function {request['function']}")
-    output = function(inputs_of(request), request.get("args", {}), DTYPES[request["dtype"]])
-    return {"outputs": {"output": array(output)}}
+    outputs = function(inputs_of(request), request.get("args", {}), DTYPES[request["dtype"]])
+    return {"outputs": arrays(outputs)}
 
 
 OPERATIONS = {

@@ -14,7 +14,7 @@ def linear(inputs, outputs, **rest):
 
 
 def recurrent(inputs, hidden, **rest):
-    """Arguments of RNN."""
+    """Arguments of RNN, LSTM, GRU and the cells."""
     return {"input_size": inputs, "hidden_size": hidden, **rest}
 
 
@@ -27,6 +27,12 @@ SMALL = [
     ("Linear", "4-3", linear(4, 3)),
     ("RNN", "2-3", recurrent(2, 3)),
     ("SimpleRNN", "1-5-1", simple(1, 5, 1)),
+    ("LSTM", "2-3", recurrent(2, 3)),
+    ("LSTM", "2-3-proj-2", recurrent(2, 3, proj_size=2)),
+    ("GRU", "2-3", recurrent(2, 3)),
+    ("RNNCell", "2-3", recurrent(2, 3)),
+    ("LSTMCell", "2-3", recurrent(2, 3)),
+    ("GRUCell", "2-3", recurrent(2, 3)),
 ]
 
 
@@ -64,6 +70,53 @@ def weights():
             "Neither the non-linearity nor batch_first changes a draw.",
         ),
         ("SimpleRNN", "2-3-2", simple(2, 3, 2), "The layers of rnn, then fc."),
+        (
+            "LSTM",
+            "layers-2-bidirectional",
+            recurrent(2, 2, num_layers=2, bidirectional=True),
+            "Layers, then directions: the second layer's W_ih is twice as wide.",
+        ),
+        (
+            "LSTM",
+            "layers-2-bidirectional-proj-1",
+            recurrent(2, 2, num_layers=2, bidirectional=True, proj_size=1),
+            "weight_hr comes after the biases; the bound is the cell's, not the projection's.",
+        ),
+        (
+            "LSTM",
+            "proj-1-no-bias",
+            recurrent(1, 3, proj_size=1, bias=False),
+            "Without biases weight_hr comes third.",
+        ),
+        (
+            "LSTM",
+            "no-bias",
+            recurrent(2, 2, bias=False),
+            "Without biases, weights alone are drawn.",
+        ),
+        ("LSTM", "1-1", recurrent(1, 1), "The smallest layer: no bias starts at 1, no gate apart."),
+        (
+            "GRU",
+            "layers-2-bidirectional",
+            recurrent(2, 2, num_layers=2, bidirectional=True),
+            "Layers, then directions: the second layer's W_ih is twice as wide.",
+        ),
+        ("GRU", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone are drawn."),
+        ("GRU", "1-1", recurrent(1, 1), "The smallest layer; its bound is 1."),
+        (
+            "GRU",
+            "dropout-batch-first",
+            recurrent(2, 2, num_layers=2, dropout=0.5, batch_first=True),
+            "Neither dropout nor batch_first draws anything.",
+        ),
+        (
+            "RNNCell",
+            "relu-no-bias",
+            recurrent(2, 3, nonlinearity="relu", bias=False),
+            "Without biases, weights alone are drawn, whatever the non-linearity.",
+        ),
+        ("LSTMCell", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone."),
+        ("GRUCell", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone."),
     ]
     for module, name, args, reason in shapes:
         yield from both(
@@ -75,7 +128,7 @@ def weights():
             args=args,
             seed=7,
         )
-    for module, size, args in SMALL:
+    for module, size, args in SMALL[:6]:
         for constructions in (2, 3):
             yield from both(
                 f"init/{module}/{size}/constructions-{constructions}",
@@ -98,6 +151,8 @@ def digests():
             ("Linear", f"{size}-{other}", linear(size, other)),
             ("RNN", f"{other}-{size}", recurrent(other, size, num_layers=2)),
             ("SimpleRNN", f"{other}-{size}-1", simple(other, size, 1)),
+            ("LSTM", f"{other}-{size}", recurrent(other, size)),
+            ("GRU", f"{other}-{size}", recurrent(other, size)),
         ]
         for module, name, args in cases:
             yield from both(
@@ -110,9 +165,39 @@ def digests():
                 seed=SEEDS[place % len(SEEDS)],
                 digest=True,
             )
+    for place, seed in enumerate(SEEDS):
+        cases = [
+            ("RNN", "7-16-layers-3-bidirectional", {}),
+            ("LSTM", "7-16-layers-3-bidirectional", {}),
+            ("LSTM", "7-16-layers-3-bidirectional-proj-5", {"proj_size": 5}),
+            ("GRU", "7-16-layers-3-bidirectional", {}),
+        ]
+        for module, name, extra in cases:
+            yield from both(
+                f"init/{module}/{name}/seed-{seed}-digest",
+                "All that adds parameters at once: their order over many draws.",
+                ["INIT-1", "INIT-3", "INIT-4", "PARAM-1"],
+                "init",
+                module=module,
+                args=recurrent(7, 16, num_layers=3, bidirectional=True, **extra),
+                seed=seed,
+                digest=True,
+            )
+        for module in ("RNNCell", "LSTMCell", "GRUCell"):
+            size = (17, 32, 5, 33, 16, 8, 31)[place]
+            yield from both(
+                f"init/{module}/9-{size}/seed-{seed}-digest",
+                "A cell's draws, past the generator's first block.",
+                ["INIT-1", "INIT-3", "INIT-4", "PARAM-1"],
+                "init",
+                module=module,
+                args=recurrent(9, size),
+                seed=seed,
+                digest=True,
+            )
     yield from both(
         "init/RNN/64-64-layers-3-bidirectional/digest",
-        "Everything at once.",
+        "Everything at once, over a hundred blocks.",
         ["INIT-1", "INIT-3", "PARAM-1"],
         "init",
         module="RNN",

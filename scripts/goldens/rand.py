@@ -1,4 +1,4 @@
-"""Chapter rand: numbers straight from the generator, bit for bit."""
+"""Chapters rand, bit for bit, and randn: numbers straight from the generator."""
 
 from .case import GoldenFile, both
 from .init import EXTREME_SEEDS, SEEDS
@@ -37,4 +37,35 @@ def uniform():
         )
 
 
-FILES = [GoldenFile("rand/uniform.json", "torch.rand after torch.manual_seed.", uniform)]
+def normal():
+    """torch.randn."""
+    for seed in SEEDS + EXTREME_SEEDS:
+        for count in (3, 16):
+            yield from both(
+                f"randn/seed-{seed}/size-{count}",
+                f"The first {count} normal draws after seed {seed}.",
+                ["INIT-4", "INIT-5"],
+                "randn",
+                args={"size": [count]},
+                seed=seed,
+            )
+    for count in range(1, 41):
+        reason = "Fewer than sixteen numbers come in pairs, an odd one's twin is not used."
+        if count >= 16:
+            reason = "From sixteen on they come in blocks."
+            if count % 16:
+                reason += " The last sixteen are drawn anew where a block is not full."
+        yield from both(
+            f"randn/size-{count}", reason, ["INIT-5"], "randn", args={"size": [count]}, seed=123
+        )
+    for name, size, reason in SHAPES:
+        if len(size) != 1 or size[0] in (0, 700):
+            yield from both(
+                f"randn/size-{name}", reason, ["INIT-5"], "randn", args={"size": size}, seed=321
+            )
+
+
+FILES = [
+    GoldenFile("rand/uniform.json", "torch.rand after torch.manual_seed.", uniform),
+    GoldenFile("randn/normal.json", "torch.randn after torch.manual_seed.", normal),
+]

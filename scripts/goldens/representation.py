@@ -34,14 +34,79 @@ RNN = [
 ]
 
 
-def cases():
-    """RNN, Linear, SimpleRNN."""
+PROJECTED = [
+    ("proj-2", {"proj_size": 2}, "A projection comes right after the sizes."),
+    ("proj-0", {"proj_size": 0}, "No projection, given, is not named."),
+    (
+        "proj-everything",
+        {
+            "num_layers": 2,
+            "bias": False,
+            "batch_first": True,
+            "dropout": 0.5,
+            "bidirectional": True,
+            "proj_size": 1,
+        },
+        "The order of the names, with a projection.",
+    ),
+]
+CELL = [
+    ("default", {}, "Sizes alone."),
+    ("no-bias", {"bias": False}, "A bias left out is named."),
+    ("bias", {"bias": True}, "A bias, given, is not."),
+    ("wide", {"input_size": 1000}, "No separators in large numbers."),
+]
+RNN_CELL = [
+    ("relu", {"nonlinearity": "relu"}, "The cell names its non-linearity, unlike the layer."),
+    ("tanh", {"nonlinearity": "tanh"}, "But not the default one."),
+    (
+        "relu-no-bias",
+        {"nonlinearity": "relu", "bias": False},
+        "The order of the names.",
+    ),
+]
+DROPOUT = [
+    ("default", {}, "The probability and inplace, always."),
+    ("0.3", {"p": 0.3}, "Another probability."),
+    ("0", {"p": 0}, "A whole number stays as it was given, without a point."),
+    ("1", {"p": 1}, "The other end."),
+    ("third", {"p": 1 / 3}, "All the digits that are needed."),
+    ("1e-4", {"p": 0.0001}, "The last number that Python does not print scientifically."),
+    ("small", {"p": 0.00001}, "Python turns scientific below 1e-4."),
+]
+
+
+def recurrent():
+    """(module, name, args, reason) of the modules that have BASE."""
     for name, args, reason in RNN:
+        yield "RNN", name, args, reason
+    for module in ("LSTM", "GRU"):
+        for name, args, reason in RNN:
+            if args.keys() != {"nonlinearity"}:
+                args = {key: value for key, value in args.items() if key != "nonlinearity"}
+                yield module, name, args, reason
+    for name, args, reason in PROJECTED:
+        yield "LSTM", name, args, reason
+    for module in ("RNNCell", "LSTMCell", "GRUCell"):
+        for name, args, reason in CELL + (RNN_CELL if module == "RNNCell" else []):
+            yield module, name, args, reason
+
+
+def cases():
+    """Every module."""
+    for module, name, args, reason in recurrent():
         yield Case(
-            f"repr/RNN/{name}",
+            f"repr/{module}/{name}",
             reason,
             ["PRINT-6"],
-            request("repr", module="RNN", args={**BASE, **args}),
+            request("repr", module=module, args={**BASE, **args}),
+        )
+    for name, args, reason in DROPOUT:
+        yield Case(
+            f"repr/Dropout/p-{name}",
+            reason,
+            ["PRINT-6"],
+            request("repr", module="Dropout", args=args),
         )
     for name, args, reason in (
         ("default", {}, "All three arguments, always."),

@@ -2,6 +2,7 @@
 
 NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
 SIZES = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+LENGTHS = {"type": "array", "items": {"type": "integer"}}
 
 
 def named(value):
@@ -22,6 +23,11 @@ def shaped(required, **properties):
 def ref(name):
     """A reference to a definition."""
     return {"$ref": f"#/$defs/{name}"}
+
+
+def one_or_more(name):
+    """One such thing, or a list of them."""
+    return {"anyOf": [ref(name), {"type": "array", "items": ref(name)}]}
 
 
 TEXT = {"type": "string"}
@@ -54,12 +60,13 @@ SCHEMA = {
             expect=ref("expect"),
         ),
         "tensor": {
-            "description": "flat, row-major; `dtype` only where it is not the request's",
+            "description": "flat, row-major; `dtype` only where it is not the request's; "
+            "indices and lengths are int64",
             **shaped(
                 ["shape", "data"],
                 shape=SIZES,
                 data={"type": "array", "items": NUMBER},
-                dtype=ref("dtype"),
+                dtype={"enum": ["float32", "float64", "int64"]},
             ),
         },
         "digest": {
@@ -103,17 +110,15 @@ SCHEMA = {
             state_dict=named(ref("tensor")),
             inputs={
                 "type": "object",
-                "properties": {"lengths": SIZES},
-                "additionalProperties": {
-                    "anyOf": [ref("tensor"), {"type": "array", "items": ref("tensor")}]
-                },
+                "properties": {"lengths": LENGTHS},
+                "additionalProperties": one_or_more("tensor"),
             },
             grad_outputs=named(ref("tensor")),
         ),
         "expect": {
             "type": "object",
             "properties": {
-                "outputs": named(ref("tensor")),
+                "outputs": named(one_or_more("tensor")),
                 "state_dict": named({"anyOf": [ref("tensor"), ref("digest")]}),
                 "grads": shaped(
                     ["inputs", "state_dict"],

@@ -99,24 +99,9 @@ def reshape_and_transpose():
     )
 
 
-def index():
-    """x[...]: integers and slices from the left."""
+def item():
+    """tensor.item()."""
     x = Numbers(6002).dyadic(2, 5, 3)
-    cases = [
-        ("one", [1], "One integer."),
-        ("negative", [-1], "From the end."),
-        ("all", [1, 4, -3], "An integer for each dimension leaves a single number."),
-        ("notebook-sample", [0, {"stop": 5}, 0], "The notebook's sample: [0, :5, 0]."),
-        ("notebook-last", [{}, -1, {}], "The notebook's last step: [:, -1, :]."),
-        ("past-the-end", [0, {"start": 3, "stop": 99}], "A slice stops at the end."),
-        ("empty", [0, {"start": 4, "stop": 2}], "A slice that ends before it starts is empty."),
-        ("negative-ends", [0, {"start": -3, "stop": -1}], "Both ends from the end."),
-        ("step", [0, {"step": 2}], "Every other."),
-        ("before-the-start", [0, {"start": -99, "stop": 1}], "A slice starts at the start."),
-        ("nothing", [], "No index: the tensor itself."),
-    ]
-    for name, indices, reason in cases:
-        yield from call("index", name, reason, "TENSOR-3 TENSOR-4", {"indices": indices}, input=x)
     for name, value in (("scalar", x[0, 0, 0]), ("one-element", x[:1, :1, :1])):
         yield from call("item", name, "The number itself.", "TENSOR-3", {}, input=value)
 
@@ -130,9 +115,6 @@ def creation():
         ("rank-3", [[[1], [2]], [[3], [4]]], "Deeper."),
         ("empty", [], "An empty list has one dimension."),
         ("empty-rows", [[], []], "Two empty rows."),
-        ("empty-then-full", [[], [1]], "Below an empty first row PyTorch looks at nothing."),
-        ("empty-then-number", [[], 1], "Not even at what is no row."),
-        ("booleans", [True, False], "Booleans are numbers."),
     ]
     for name, data, reason in cases:
         yield from call("tensor", name, reason, "TENSOR-1 TENSOR-2", {"data": data})
@@ -183,12 +165,6 @@ def joining():
         ("default", {}, [a, b], "Dimension 0 where none is given."),
         ("one", {"dim": 1}, [a], "One tensor is itself."),
         ("empty-among", {"dim": 0}, [a, np.zeros((0, 3)), b], "An empty one adds nothing."),
-        (
-            "empty-vector-among",
-            {"dim": 0},
-            [a, np.zeros(0), b],
-            "Nor does an empty vector, of any rank's.",
-        ),
     ]
     for name, args, tensors, reason in cases:
         yield from call("cat", name, reason, "TENSOR-4", args, tensors=tensors)
@@ -206,7 +182,7 @@ def joining():
 
 def calls():
     """Every function."""
-    for group in (creation, index, select_and_narrow, reshape_and_transpose, sine, joining):
+    for group in (creation, item, select_and_narrow, reshape_and_transpose, sine, joining):
         yield from group()
 
 

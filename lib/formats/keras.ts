@@ -1,0 +1,149 @@
+/**
+ * The weights of Keras' and TensorFlow.js' layers SimpleRNN, LSTM and GRU.
+ *
+ * @module
+ */
+
+import { noGrad } from "../autograd/graph.ts";
+import { add } from "../autograd/pointwise.ts";
+import { transpose } from "../autograd/shape.ts";
+import { select, stack } from "../autograd/slices.ts";
+import { ValueError } from "../errors.ts";
+import type { CellParameters } from "../nn/cell.ts";
+import type { StateDict } from "../nn/module.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import {
+  checkShape,
+  gateNames,
+  type LayerKind,
+  readLayers,
+  reorder,
+  writeLayers,
+  zeroBias,
+} from "./layout.ts";
+
+/** Keras' names of the layers. */
+const classNames = { RNN: "SimpleRNN", LSTM: "LSTM", GRU: "GRU" } as const;
+
+/** Keras' gate orders by PyTorch's letters: Keras calls the LSTM's g "c" and the GRU's n "h". */
+const orders: Readonly<Record<LayerKind, string>> = { RNN: "h", LSTM: "ifgo", GRU: "zrn" };
+
+/** One Keras layer: one layer and direction. */
+export interface KerasLayer {
+  /** The layer. */
+  readonly className: "SimpleRNN" | "LSTM" | "GRU";
+  /** Whether it reads the sequence from its end (`go_backwards`): PyTorch's reverse direction. */
+  readonly goBackwards: boolean;
+  /** The argument `units`: H. */
+  readonly units: number;
+  /** A GRU's argument `reset_after`; `true` is PyTorch's GRU, `false` another function. */
+  readonly resetAfter?: boolean;
+  /** `kernel`, shape `(H_in, gates · H)`. */
+  readonly kernel: Tensor;
+  /** `recurrent_kernel`, shape `(H, gates · H)`. */
+  readonly recurrentKernel: Tensor;
+  /**
+   * `bias`, shape `(gates · H)`, and `(2, 3 · H)` in a GRU with `reset_after`; `null` without
+   * (`use_bias=False`).
+   */
+  readonly bias: Tensor | null;
+}
+
+/**
+ * The weights of a PyTorch layer as Keras has them (LAYOUT-3, LAYOUT-4): matrices transposed, gates
+ * in the orders i, f, c, o and z, r, h. SimpleRNN and LSTM have one bias, the sum of PyTorch's two:
+ * which part was whose is lost. The GRU, with `reset_after`, keeps both.
+ *
+ * @param state the `state_dict` of an RNN, LSTM or GRU
+ * @returns for each layer, from the lowest, one Keras layer for each direction; two belong into a
+ * `Bidirectional`
+ * @throws {ValueError} if it is no such `state_dict`, or has a projection
+ *
+ * @example
+ * ```ts
+ * import { LSTM, toKeras } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [[layer]] = toKeras(new LSTM(3, 4).stateDict());
+ * const { kernel, recurrentKernel, bias } = layer;
+ * assertEquals([kernel.shape, recurrentKernel.shape, bias?.shape], [[3, 16], [4, 16], [16]]);
+ * ```
+ */
+export function toKeras(state: StateDict): KerasLayer[][] {
+  const { kind, hiddenSize, layers } = readLayers(state);
+  const own = (x: Tensor) => reorder(x, gateNames[kind], orders[kind]);
+  const bias = ({ biasIh, biasHh }: CellParameters): Tensor | null => {
+    if (!biasIh || !biasHh) return null;
+    return kind === "GRU" ? stack([own(biasIh), own(biasHh)]) : own(add(biasIh, biasHh));
+  };
+  return noGrad(() =>
+    layers.map((directions) =>
+      directions.map((parameters, direction): KerasLayer => ({
+        className: classNames[kind],
+        goBackwards: direction === 1,
+        units: hiddenSize,
+        ...(kind === "GRU" && { resetAfter: true }),
+        kernel: transpose(own(parameters.weightIh), 0, 1),
+        recurrentKernel: transpose(own(parameters.weightHh), 0, 1),
+        bias: bias(parameters),
+      }))
+    )
+  );
+}
+
+/**
+ * The PyTorch weights of Keras layers, the way back from {@linkcode toKeras}. A single bias
+ * becomes `bias_ih`, and `bias_hh` zeros; the function computed is the same.
+ *
+ * @param layers for each layer, from the lowest, one Keras layer for each direction
+ * @returns the `state_dict`
+ * @throws {ValueError} if a layer computes what PyTorch's cannot (a GRU without `reset_after`, a
+ * backward direction alone), or the shapes do not fit
+ *
+ * @example
+ * ```ts
+ * import { fromKeras, GRU, toKeras } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const gru = new GRU(3, 4, { bidirectional: true });
+ * assertEquals(fromKeras(toKeras(gru.stateDict())), gru.stateDict());
+ * ```
+ */
+export function fromKeras(layers: readonly (readonly KerasLayer[])[]): StateDict {
+  const biased = layers.some((directions) => directions.some(({ bias }) => bias));
+  return writeLayers(layers.map((directions) =>
+    directions.map((layer, direction) => {
+      if (layer.goBackwards !== (direction === 1)) {
+        throw new ValueError("wanted one layer that reads forward, and perhaps one backward");
+      }
+      return parametersOf(layer, biased);
+    })
+  ));
+}
+
+function parametersOf(layer: KerasLayer, biased: boolean): CellParameters {
+  const { className, units, kernel, recurrentKernel, bias, resetAfter = true } = layer;
+  const kind = (["RNN", "LSTM", "GRU"] as const).find((kind) => classNames[kind] === className);
+  if (!kind) throw new ValueError(`PyTorch has no layer for ${className}`);
+  const columns = orders[kind].length * units;
+  if (kind === "GRU" && (!resetAfter || bias?.dim() === 1)) {
+    throw new ValueError(
+      "a GRU with reset_after=False applies the reset gate before the product: PyTorch has none",
+    );
+  }
+  checkShape("kernel", kernel, [kernel.shape[0], columns]);
+  checkShape("recurrent_kernel", recurrentKernel, [units, columns]);
+  if (bias) checkShape("bias", bias, kind === "GRU" ? [2, columns] : [columns]);
+  const own = (x: Tensor) => reorder(x, orders[kind], gateNames[kind]);
+  return noGrad(() => {
+    const weightIh = own(transpose(kernel, 0, 1));
+    const zero = biased ? zeroBias(weightIh) : null;
+    return {
+      weightIh,
+      weightHh: own(transpose(recurrentKernel, 0, 1)),
+      biasIh: bias ? own(kind === "GRU" ? select(bias, 0, 0) : bias) : zero,
+      biasHh: bias && kind === "GRU" ? own(select(bias, 0, 1)) : zero,
+      weightHr: null,
+    };
+  });
+}

@@ -1,0 +1,158 @@
+/**
+ * The operands of WebNN's `lstm` and `gru`.
+ *
+ * @module
+ */
+
+import { noGrad } from "../autograd/graph.ts";
+import { select, stack } from "../autograd/slices.ts";
+import { ValueError } from "../errors.ts";
+import type { StateDict } from "../nn/module.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { checkShape, gateNames, readLayers, reorder, writeLayers, zeroBias } from "./layout.ts";
+
+/** The orders of gates that WebNN knows: the first two an LSTM's, the others a GRU's. */
+export type WebnnLayout = "iofg" | "ifgo" | "zrn" | "rzn";
+
+/** The operands and options of one WebNN `lstm` or `gru`: one layer, one or both directions. */
+export interface WebnnLayer {
+  /** The method of `MLGraphBuilder`. */
+  readonly op: "lstm" | "gru";
+  /** The option `direction`; `backward` alone is nothing that PyTorch has. */
+  readonly direction: "forward" | "both";
+  /** The argument `hiddenSize`: H. */
+  readonly hiddenSize: number;
+  /** The option `layout`: in which order the gates stand. */
+  readonly layout: WebnnLayout;
+  /** A GRU's option `resetAfter`; `true` is PyTorch's GRU, `false` another function. */
+  readonly resetAfter?: boolean;
+  /** The argument `weight`, shape `(D, gates · H, H_in)`. */
+  readonly weight: Tensor;
+  /** The argument `recurrentWeight`, shape `(D, gates · H, H)`. */
+  readonly recurrentWeight: Tensor;
+  /** The option `bias`, shape `(D, gates · H)`; `null` for none. */
+  readonly bias: Tensor | null;
+  /** The option `recurrentBias`, shape `(D, gates · H)`; `null` for none. */
+  readonly recurrentBias: Tensor | null;
+  /** An LSTM's option `peepholeWeight`, shape `(D, 3 · H)`; PyTorch has none. */
+  readonly peepholeWeight?: Tensor | null;
+}
+
+/** How {@linkcode toWebnn} writes. */
+export interface WebnnOptions {
+  /** The order of the gates; WebNN's default, `iofg` or `zrn`, unless told otherwise. */
+  readonly layout?: WebnnLayout;
+}
+
+/** The orders of each method, its default first. */
+const layouts = { lstm: ["iofg", "ifgo"], gru: ["zrn", "rzn"] } as const;
+
+function checkLayout(op: "lstm" | "gru", layout: WebnnLayout): void {
+  if ((layouts[op] as readonly string[]).includes(layout)) return;
+  throw new ValueError(`WebNN's ${op} has no layout ${layout}: ${layouts[op].join(" or ")}`);
+}
+
+/**
+ * The weights of a PyTorch LSTM or GRU as WebNN's methods take them (LAYOUT-5). Nothing is lost.
+ * The layouts `ifgo` and `rzn` are PyTorch's own orders.
+ *
+ * @param state the `state_dict` of an LSTM or GRU
+ * @param options which order of gates to write
+ * @returns for each layer, from the lowest, its operands and options
+ * @throws {ValueError} if it is no such `state_dict`, has a projection or belongs to an RNN, which
+ * WebNN has no method for; if the method has no such layout
+ *
+ * @example
+ * ```ts
+ * import { LSTM, toWebnn } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [layer] = toWebnn(new LSTM(3, 4).stateDict());
+ * assertEquals([layer.op, layer.layout, layer.direction], ["lstm", "iofg", "forward"]);
+ * assertEquals([layer.weight.shape, layer.bias?.shape], [[1, 16, 3], [1, 16]]);
+ * ```
+ */
+export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLayer[] {
+  const { kind, hiddenSize, layers } = readLayers(state);
+  if (kind === "RNN") throw new ValueError("WebNN has no method for an RNN, only lstm and gru");
+  const op = kind === "LSTM" ? "lstm" : "gru";
+  const { layout = layouts[op][0] } = options;
+  checkLayout(op, layout);
+  const both = (tensors: (Tensor | null)[]) =>
+    stack(tensors.map((x) => reorder(x!, gateNames[kind], layout)));
+  return noGrad(() =>
+    layers.map((directions): WebnnLayer => ({
+      op,
+      direction: directions.length === 2 ? "both" : "forward",
+      hiddenSize,
+      layout,
+      ...(op === "gru" && { resetAfter: true }),
+      weight: both(directions.map(({ weightIh }) => weightIh)),
+      recurrentWeight: both(directions.map(({ weightHh }) => weightHh)),
+      bias: directions[0].biasIh && both(directions.map(({ biasIh }) => biasIh)),
+      recurrentBias: directions[0].biasHh && both(directions.map(({ biasHh }) => biasHh)),
+    }))
+  );
+}
+
+/**
+ * The PyTorch weights of WebNN operands, the way back from {@linkcode toWebnn}. Where only some of
+ * the biases are there, the others become zeros, as WebNN defines.
+ *
+ * @param operands for each layer, from the lowest, its operands and options
+ * @returns the `state_dict`
+ * @throws {ValueError} if a layer computes what PyTorch's cannot (`resetAfter: false`, peepholes, a
+ * backward direction alone), or the shapes do not fit
+ *
+ * @example
+ * ```ts
+ * import { fromWebnn, GRU, toWebnn } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const gru = new GRU(3, 4, { bidirectional: true });
+ * assertEquals(fromWebnn(toWebnn(gru.stateDict(), { layout: "rzn" })), gru.stateDict());
+ * ```
+ */
+export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
+  const biased = operands.some(({ bias, recurrentBias }) => bias || recurrentBias);
+  return writeLayers(operands.map((layer) => {
+    check(layer);
+    const { weight, recurrentWeight, bias, recurrentBias, layout, op } = layer;
+    const names = gateNames[op === "lstm" ? "LSTM" : "GRU"];
+    return noGrad(() =>
+      Array.from({ length: weight.shape[0] }, (_, direction) => {
+        const own = (x: Tensor) => reorder(select(x, 0, direction), layout, names);
+        const weightIh = own(weight);
+        const ownBias = (x: Tensor | null) => x ? own(x) : biased ? zeroBias(weightIh) : null;
+        return {
+          weightIh,
+          weightHh: own(recurrentWeight),
+          biasIh: ownBias(bias),
+          biasHh: ownBias(recurrentBias),
+          weightHr: null,
+        };
+      })
+    );
+  }));
+}
+
+function check(layer: WebnnLayer): void {
+  const { op, direction, hiddenSize, layout, resetAfter = true } = layer;
+  if (!Object.hasOwn(layouts, op)) throw new ValueError(`PyTorch has no layer for ${op}`);
+  checkLayout(op, layout);
+  if (!resetAfter) {
+    throw new ValueError(
+      "a gru with resetAfter=false applies the reset gate before the product: PyTorch has none",
+    );
+  }
+  if (layer.peepholeWeight) throw new ValueError("PyTorch's LSTM has no peepholes");
+  if (direction !== "forward" && direction !== "both") {
+    throw new ValueError(`PyTorch has no layer of the direction ${direction} alone`);
+  }
+  const [directions, rows] = [direction === "both" ? 2 : 1, layout.length * hiddenSize];
+  const { weight, recurrentWeight, bias, recurrentBias } = layer;
+  checkShape("weight", weight, [directions, rows, weight.shape[2]]);
+  checkShape("recurrentWeight", recurrentWeight, [directions, rows, hiddenSize]);
+  if (bias) checkShape("bias", bias, [directions, rows]);
+  if (recurrentBias) checkShape("recurrentBias", recurrentBias, [directions, rows]);
+}

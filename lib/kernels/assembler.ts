@@ -1,0 +1,276 @@
+/**
+ * A small assembler for WebAssembly: kernels are TypeScript functions that put instructions
+ * together. Code is a list of bytes; an expression's code leaves its value on the stack, so
+ * `f32x4.add(a, b)` is the code of `a`, the code of `b`, and one byte sequence more.
+ *
+ * @module
+ */
+
+/** The bytes of some instructions. */
+export type Code = readonly number[];
+
+/** What an instruction reads: a value's code, a local, or a number that becomes a constant. */
+export type Operand = Code | Local | number;
+
+/** The types of value that the kernels use, with their encodings. */
+const types = { i32: 0x7f, v128: 0x7b } as const;
+
+/** A type of value. */
+export type Type = keyof typeof types;
+
+/** A local variable or parameter of a function. */
+export class Local {
+  /** Names the `index`-th local. */
+  constructor(readonly index: number) {}
+
+  /** The code that reads it. */
+  get code(): Code {
+    return [0x20, ...unsigned(this.index)];
+  }
+
+  /** The code that assigns to it. */
+  set(value: Operand): Code {
+    return [...code(value), 0x21, ...unsigned(this.index)];
+  }
+}
+
+/** A non-negative integer in LEB128. */
+export function unsigned(value: number): number[] {
+  const bytes: number[] = [];
+  do {
+    const rest = Math.floor(value / 128);
+    bytes.push((value % 128) | (rest > 0 ? 0x80 : 0));
+    value = rest;
+  } while (value > 0);
+  return bytes;
+}
+
+/** An integer of 32 bits in signed LEB128. */
+function signed(value: number): number[] {
+  const bytes: number[] = [];
+  for (;;) {
+    const byte = value & 0x7f;
+    value >>= 7;
+    const done = (value === 0 && !(byte & 0x40)) || (value === -1 && (byte & 0x40) !== 0);
+    bytes.push(done ? byte : byte | 0x80);
+    if (done) return bytes;
+  }
+}
+
+/** The code of an operand; a number is an `i32`. */
+export function code(operand: Operand): Code {
+  if (typeof operand === "number") return [0x41, ...signed(operand)];
+  return operand instanceof Local ? operand.code : operand;
+}
+
+/** The code of an operand of vectors; a number stands in all four lanes, as a float32. */
+function lanes(operand: Operand): Code {
+  if (typeof operand !== "number") return code(operand);
+  return v128.bits(new Uint32Array(Float32Array.of(operand).buffer)[0]);
+}
+
+type Read = typeof code;
+const binary = (read: Read, ...opcode: number[]) => (a: Operand, b: Operand): Code => [
+  ...read(a),
+  ...read(b),
+  ...opcode,
+];
+const unary = (read: Read, ...opcode: number[]) => (a: Operand): Code => [...read(a), ...opcode];
+const ternary = (read: Read, ...opcode: number[]) => (a: Operand, b: Operand, c: Operand): Code => [
+  ...read(a),
+  ...read(b),
+  ...read(c),
+  ...opcode,
+];
+
+/** Instructions on integers, which here are addresses and counts. */
+export const i32 = {
+  add: binary(code, 0x6a),
+  sub: binary(code, 0x6b),
+  mul: binary(code, 0x6c),
+  divU: binary(code, 0x6e),
+  shl: binary(code, 0x74),
+  eqz: unary(code, 0x45),
+  lt: binary(code, 0x48),
+  ge: binary(code, 0x4e),
+  load: (address: Operand, offset = 0): Code => [...code(address), 0x28, 2, ...unsigned(offset)],
+};
+
+const simd = (opcode: number) => [0xfd, ...unsigned(opcode)];
+
+/** Instructions on 128 bits, whatever they are. */
+export const v128 = {
+  /** The four floats at an address. */
+  load: (address: Operand, offset = 0): Code => [
+    ...code(address),
+    ...simd(0x00),
+    2,
+    ...unsigned(offset),
+  ],
+  /** The float at an address, in all four lanes. */
+  splat: (address: Operand, offset = 0): Code => [
+    ...code(address),
+    ...simd(0x09),
+    2,
+    ...unsigned(offset),
+  ],
+  store: (address: Operand, value: Operand, offset = 0): Code => [
+    ...code(address),
+    ...lanes(value),
+    ...simd(0x0b),
+    2,
+    ...unsigned(offset),
+  ],
+  /** The same 32 bits in all four lanes. */
+  bits: (value: number): Code => {
+    const bytes = [value, value >>> 8, value >>> 16, value >>> 24].map((byte) => byte & 0xff);
+    return [...simd(0x0c), ...bytes, ...bytes, ...bytes, ...bytes];
+  },
+  /** One lane, in all four. */
+  lane: (a: Operand, index: number): Code => {
+    const bytes = [0, 1, 2, 3].map((byte) => 4 * index + byte);
+    return [...code(a), ...code(a), ...simd(0x0d), ...bytes, ...bytes, ...bytes, ...bytes];
+  },
+  and: binary(lanes, ...simd(0x4e)),
+  or: binary(lanes, ...simd(0x50)),
+  xor: binary(lanes, ...simd(0x51)),
+  /** Where a bit of the third operand is set, the first's; elsewhere the second's. */
+  select: ternary(lanes, ...simd(0x52)),
+  anyTrue: unary(lanes, ...simd(0x53)),
+};
+
+/** Instructions on four integers. */
+export const i32x4 = {
+  shl: (a: Operand, bits: number): Code => [...code(a), ...code(bits), ...simd(0xab)],
+  add: binary(code, ...simd(0xae)),
+};
+
+/** Instructions on four floats. */
+export const f32x4 = {
+  lt: binary(lanes, ...simd(0x43)),
+  abs: unary(lanes, ...simd(0xe0)),
+  neg: unary(lanes, ...simd(0xe1)),
+  add: binary(lanes, ...simd(0xe4)),
+  sub: binary(lanes, ...simd(0xe5)),
+  mul: binary(lanes, ...simd(0xe6)),
+  div: binary(lanes, ...simd(0xe7)),
+  /** `a < b ? b : a`: a NaN in `a` stays. */
+  pmax: binary(lanes, ...simd(0xeb)),
+  /** `a · b + c`, rounded once where the machine can, twice where it cannot. */
+  relaxedMadd: ternary(lanes, ...simd(0x105)),
+};
+
+/** How products are added: `a · b + c`. */
+export type Madd = (a: Operand, b: Operand, c: Operand) => Code;
+
+/** `a · b + c` with two roundings. */
+export const mulAdd: Madd = (a, b, c) => f32x4.add(f32x4.mul(a, b), c);
+
+/** Repeats `body` while `condition` holds at its end; it runs at least once. */
+export function repeat(body: readonly Code[], condition: Operand): Code {
+  return [0x03, 0x40, ...body.flat(), ...code(condition), 0x0d, 0, 0x0b];
+}
+
+/** Runs `body` only if `condition` holds. */
+export function when(condition: Operand, body: readonly Code[]): Code {
+  return [...code(condition), 0x04, 0x40, ...body.flat(), 0x0b];
+}
+
+/** Runs `body` while `condition` holds. */
+export function during(condition: Operand, body: readonly Code[]): Code {
+  return when(condition, [repeat(body, condition)]);
+}
+
+/** A function being put together. */
+export class Func {
+  readonly #locals: Type[] = [];
+  readonly #body: Code[] = [];
+
+  /** A function of `params` integers, numbered `index` in its module. */
+  constructor(readonly index: number, readonly params: number, readonly returns: boolean) {}
+
+  /** A new local variable. */
+  local(type: Type): Local {
+    this.#locals.push(type);
+    return new Local(this.params + this.#locals.length - 1);
+  }
+
+  /** New local variables. */
+  locals(type: Type, count: number): Local[] {
+    return Array.from({ length: count }, () => this.local(type));
+  }
+
+  /** A new local variable that holds `value`. */
+  let(type: Type, value: Operand): Local {
+    const local = this.local(type);
+    this.emit(local.set(value));
+    return local;
+  }
+
+  /** Appends instructions. */
+  emit(...instructions: Code[]): void {
+    this.#body.push(...instructions);
+  }
+
+  /** The code that calls it. */
+  call(...args: Operand[]): Code {
+    if (args.length !== this.params) throw new Error(`a call needs ${this.params} arguments`);
+    return [...args.flatMap(code), 0x10, ...unsigned(this.index)];
+  }
+
+  /** Its entry in the code section. */
+  encode(): number[] {
+    const declared = this.#locals.flatMap((type) => [1, types[type]]);
+    const body = [...unsigned(this.#locals.length), ...declared, ...this.#body.flat(), 0x0b];
+    return [...unsigned(body.length), ...body];
+  }
+}
+
+/** A module being put together: functions on one memory, which it imports as `env.memory`. */
+export class Assembler {
+  readonly #functions: Func[] = [];
+  readonly #exports: [string, Func][] = [];
+
+  /**
+   * Adds a function.
+   *
+   * @param params how many integers it takes
+   * @param write puts its instructions in, given the function and its parameters
+   * @param options a name to export it by; whether it returns an integer
+   * @returns the function, to call it
+   */
+  func(
+    params: number,
+    write: (f: Func, ...params: Local[]) => void,
+    options: { readonly name?: string; readonly returns?: boolean } = {},
+  ): Func {
+    const f = new Func(this.#functions.length, params, options.returns ?? false);
+    this.#functions.push(f);
+    if (options.name) this.#exports.push([options.name, f]);
+    write(f, ...Array.from({ length: params }, (_, k) => new Local(k)));
+    return f;
+  }
+
+  /** The module's bytes. */
+  encode(): Uint8Array<ArrayBuffer> {
+    const section = (id: number, entries: readonly number[][]) => {
+      const content = [...unsigned(entries.length), ...entries.flat()];
+      return [id, ...unsigned(content.length), ...content];
+    };
+    const name = (text: string) => [...unsigned(text.length), ...new TextEncoder().encode(text)];
+    const signatures = this.#functions.map(({ params, returns }) => [
+      0x60,
+      ...unsigned(params),
+      ...Array<number>(params).fill(types.i32),
+      ...(returns ? [1, types.i32] : [0]),
+    ]);
+    return Uint8Array.from([
+      ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      ...section(1, signatures),
+      ...section(2, [[...name("env"), ...name("memory"), 0x02, 0x00, 1]]),
+      ...section(3, this.#functions.map((_, k) => unsigned(k))),
+      ...section(7, this.#exports.map(([text, f]) => [...name(text), 0x00, ...unsigned(f.index)])),
+      ...section(10, this.#functions.map((f) => f.encode())),
+    ]);
+  }
+}

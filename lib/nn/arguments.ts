@@ -1,0 +1,62 @@
+/**
+ * What modules make of their arguments, and which they refuse, in PyTorch's words.
+ *
+ * @module
+ */
+
+import { RuntimeError } from "../errors.ts";
+import { pythonType } from "../python.ts";
+
+/**
+ * The bound of the uniform distribution that initial weights are drawn from.
+ *
+ * @param features how many features go in, or a state has
+ * @returns `1 / √features`; 0 where there are none
+ */
+export function boundOf(features: number): number {
+  return features > 0 ? 1 / Math.sqrt(features) : 0;
+}
+
+/**
+ * Refuses what cannot be the extents of a weight matrix.
+ *
+ * @param rows the first extent
+ * @param columns the second
+ * @throws {TypeError} if one is not an integer
+ * @throws {RuntimeError} if one is negative
+ */
+export function checkMatrix(rows: number, columns: number): void {
+  if (!Number.isInteger(rows)) {
+    throw new TypeError(
+      "empty(): argument 'size' (position 1) must be tuple of ints, but found element of type " +
+        `${pythonType(rows)} at pos 0`,
+    );
+  }
+  if (!Number.isInteger(columns)) {
+    throw new TypeError(
+      "empty(): argument 'size' failed to unpack the object at pos 2 with error \"type must be " +
+        `tuple of ints,but got ${pythonType(columns)}"`,
+    );
+  }
+  const negative = [rows, columns].find((extent) => extent < 0);
+  if (negative !== undefined) {
+    throw new RuntimeError(
+      `Trying to create tensor with negative dimension ${negative}: [${rows}, ${columns}]`,
+    );
+  }
+}
+
+/**
+ * Refuses an option that the module does not have, most likely a misspelt one.
+ *
+ * @param owner what has the options, as Python names it in the message
+ * @param options the options given
+ * @param known the names there are
+ * @throws {TypeError} if one has another name
+ */
+export function refuseUnknown(owner: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new TypeError(`${owner}.__init__() got an unexpected keyword argument '${unknown}'`);
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Adam, and Adam with its weight decay decoupled from the gradient.
+ *
+ * @module
+ */
+
+import { ValueError } from "../errors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import {
+  countStep,
+  Optimizer,
+  type OptimizerOptions,
+  type ParamGroup,
+  type ParamGroupOptions,
+  type ParamState,
+  remembered,
+  roundingTo,
+} from "./optimizer.ts";
+
+/** The options of {@linkcode Adam} and {@linkcode AdamW}. */
+export interface AdamOptions extends OptimizerOptions {
+  /** How much is kept of the mean gradient, and of the mean square; `[0.9, 0.999]`. */
+  readonly betas?: readonly [number, number];
+  /** What keeps the divisor from 0; 1e-8 unless told otherwise. */
+  readonly eps?: number;
+  /** Whether to divide by the largest mean square so far; false unless told otherwise. */
+  readonly amsgrad?: boolean;
+  /** Whether the weight decays by itself, past the gradient; true in {@linkcode AdamW}. */
+  readonly decoupledWeightDecay?: boolean;
+}
+
+const defaults = {
+  lr: 0.001,
+  betas: [0.9, 0.999] as const,
+  eps: 1e-8,
+  weightDecay: 0,
+  amsgrad: false,
+  maximize: false,
+  foreach: null,
+  capturable: false,
+  differentiable: false,
+  fused: null,
+  decoupledWeightDecay: false,
+};
+
+/**
+ * Adam (`torch.optim.Adam`; OPTIM-2), with g the gradient, p the parameter, m and v (`exp_avg`,
+ * `exp_avg_sq`) starting from zeros, t the step, counted from 1:
+ *
+ * ```text
+ * g ← g + weight_decay · p
+ * m ← m + (1 - β₁)(g - m)
+ * v ← β₂ v + (1 - β₂) g²
+ * p ← p - lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + eps)
+ * ```
+ *
+ * With `amsgrad`, the largest v so far (`max_exp_avg_sq`) divides instead of v.
+ *
+ * @example
+ * ```ts
+ * import { Adam, backward, detach, mul, sum, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = tensor([1, -8], { requiresGrad: true });
+ * const optimizer = new Adam([x], { lr: 0.5 });
+ * backward(sum(mul(x, x)));
+ * optimizer.step(); // the first step is lr, whatever the gradient's size
+ * assertEquals(String(detach(x)), "tensor([ 0.5000, -7.5000])");
+ * assertEquals(Object.keys(optimizer.stateDict().state[0]), ["step", "exp_avg", "exp_avg_sq"]);
+ * ```
+ */
+export class Adam extends Optimizer<AdamOptions> {
+  /**
+   * Takes the parameters and the options.
+   *
+   * @param params the tensors to optimise, or groups of them with options of their own
+   * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
+   * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
+   */
+  constructor(
+    params: Iterable<Tensor> | Iterable<ParamGroupOptions<AdamOptions>>,
+    options: AdamOptions = {},
+  ) {
+    super(params, options, defaults);
+  }
+
+  /** Refuses options that are out of range. */
+  protected override check(options: Readonly<ParamGroup<AdamOptions>>): void {
+    const { lr, betas, eps, weightDecay } = options;
+    if (!(lr >= 0)) throw new ValueError(`Invalid learning rate: ${lr}`);
+    if (!(eps >= 0)) throw new ValueError(`Invalid epsilon value: ${eps}`);
+    betas.forEach((beta, k) => {
+      if (!(beta >= 0 && beta < 1)) {
+        throw new ValueError(`Invalid beta parameter at index ${k}: ${beta}`);
+      }
+    });
+    if (!(weightDecay >= 0)) throw new ValueError(`Invalid weight_decay value: ${weightDecay}`);
+  }
+
+  /** Takes one step. */
+  protected override update(
+    param: Tensor,
+    { data: grad }: Tensor,
+    state: ParamState,
+    group: Readonly<ParamGroup<AdamOptions>>,
+  ): void {
+    const { lr, betas: [beta1, beta2], eps, weightDecay, amsgrad, decoupledWeightDecay } = group;
+    const p = param.data;
+    const t = countStep(state);
+    const m = remembered(state, "exp_avg", param).data;
+    const v = remembered(state, "exp_avg_sq", param).data;
+    const largest = amsgrad ? remembered(state, "max_exp_avg_sq", param).data : v;
+    const round = roundingTo(param.dtype);
+    const rate = round(lr / (1 - beta1 ** t));
+    const root = round(Math.sqrt(1 - beta2 ** t));
+    const decay = round(decoupledWeightDecay ? 1 - lr * weightDecay : weightDecay);
+    const [new1, kept2, new2, least] = [1 - beta1, beta2, 1 - beta2, eps].map(round);
+    for (let i = 0; i < p.length; i++) {
+      let g = grad[i];
+      if (weightDecay !== 0) {
+        if (decoupledWeightDecay) p[i] *= decay;
+        else g = round(g + decay * p[i]);
+      }
+      m[i] += new1 * round(g - m[i]);
+      v[i] = round(kept2 * v[i]) + round(new2 * g) * g;
+      if (amsgrad && !(largest[i] >= v[i])) largest[i] = v[i];
+      const divisor = round(round(round(Math.sqrt(largest[i])) / root) + least);
+      p[i] -= round(round(rate * m[i]) / divisor);
+    }
+  }
+
+  /** Returns `Adam`. */
+  protected override getName(): string {
+    return "Adam";
+  }
+}
+
+/**
+ * Adam with decoupled weight decay (`torch.optim.AdamW`; OPTIM-3): the parameter decays by itself,
+ * `p ← (1 - lr · weight_decay) p`, before Adam's step on the gradient alone. `weightDecay` is 0.01
+ * unless told otherwise.
+ *
+ * @example
+ * ```ts
+ * import { AdamW, tensor, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = tensor([8], { requiresGrad: true });
+ * x.grad = zeros([1]);
+ * new AdamW([x], { lr: 0.5, weightDecay: 0.25 }).step();
+ * assertEquals(x.tolist(), [7]);
+ * ```
+ */
+export class AdamW extends Adam {
+  /**
+   * Takes the parameters and the options.
+   *
+   * @param params the tensors to optimise, or groups of them with options of their own
+   * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
+   * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
+   */
+  constructor(
+    params: Iterable<Tensor> | Iterable<ParamGroupOptions<AdamOptions>>,
+    options: Omit<AdamOptions, "decoupledWeightDecay"> = {},
+  ) {
+    super(params, { weightDecay: 0.01, ...options, decoupledWeightDecay: true });
+  }
+
+  /** Returns `AdamW`. */
+  protected override getName(): string {
+    return "AdamW";
+  }
+}

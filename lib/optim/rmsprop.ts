@@ -1,0 +1,137 @@
+/**
+ * RMSprop.
+ *
+ * @module
+ */
+
+import { ValueError } from "../errors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import {
+  countStep,
+  Optimizer,
+  type OptimizerOptions,
+  type ParamGroup,
+  type ParamGroupOptions,
+  type ParamState,
+  remembered,
+  roundingTo,
+} from "./optimizer.ts";
+
+/** The options of {@linkcode RMSprop}. */
+export interface RMSpropOptions extends OptimizerOptions {
+  /** How much is kept of the mean square; 0.99 unless told otherwise. */
+  readonly alpha?: number;
+  /** What keeps the divisor from 0; 1e-8 unless told otherwise. */
+  readonly eps?: number;
+  /** How much of the last direction is kept; 0 unless told otherwise. */
+  readonly momentum?: number;
+  /** Whether to divide by the deviation from the mean; false unless told otherwise. */
+  readonly centered?: boolean;
+}
+
+const defaults = {
+  lr: 0.01,
+  momentum: 0,
+  alpha: 0.99,
+  eps: 1e-8,
+  centered: false,
+  weightDecay: 0,
+  capturable: false,
+  foreach: null,
+  maximize: false,
+  differentiable: false,
+};
+
+/**
+ * RMSprop (`torch.optim.RMSprop`; OPTIM-4), with g the gradient, p the parameter, and v, m and b
+ * (`square_avg`, `grad_avg`, `momentum_buffer`) starting from zeros:
+ *
+ * ```text
+ * g ← g + weight_decay · p
+ * v ← α v + (1 - α) g²
+ * m ← m + (1 - α)(g - m)         where centered; otherwise m is 0
+ * b ← momentum · b + g / (√(v - m²) + eps)
+ * p ← p - lr · b
+ * ```
+ *
+ * @example
+ * ```ts
+ * import { backward, mul, RMSprop, sum, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = tensor([1, -200], { requiresGrad: true });
+ * const optimizer = new RMSprop([x], { lr: 0.25, alpha: 0.75 });
+ * backward(sum(mul(x, x)));
+ * optimizer.step();
+ * assertEquals(x.tolist(), [0.5, -199.5]);
+ * ```
+ */
+export class RMSprop extends Optimizer<RMSpropOptions> {
+  /**
+   * Takes the parameters and the options.
+   *
+   * @param params the tensors to optimise, or groups of them with options of their own
+   * @param options the options for all groups that name no other; `lr` is 0.01 unless told otherwise
+   * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
+   */
+  constructor(
+    params: Iterable<Tensor> | Iterable<ParamGroupOptions<RMSpropOptions>>,
+    options: RMSpropOptions = {},
+  ) {
+    super(params, options, defaults);
+  }
+
+  /** Refuses options that are out of range. */
+  protected override check(options: Readonly<ParamGroup<RMSpropOptions>>): void {
+    const { lr, eps, momentum, weightDecay, alpha } = options;
+    if (!(lr >= 0)) throw new ValueError(`Invalid learning rate: ${lr}`);
+    if (!(eps >= 0)) throw new ValueError(`Invalid epsilon value: ${eps}`);
+    if (!(momentum >= 0)) throw new ValueError(`Invalid momentum value: ${momentum}`);
+    if (!(weightDecay >= 0)) throw new ValueError(`Invalid weight_decay value: ${weightDecay}`);
+    if (!(alpha >= 0)) throw new ValueError(`Invalid alpha value: ${alpha}`);
+  }
+
+  /** Takes one step. */
+  protected override update(
+    param: Tensor,
+    { data: grad }: Tensor,
+    state: ParamState,
+    { lr, alpha, eps, momentum, centered, weightDecay }: Readonly<ParamGroup<RMSpropOptions>>,
+  ): void {
+    const p = param.data;
+    countStep(state);
+    const v = remembered(state, "square_avg", param).data;
+    const b = momentum > 0 ? remembered(state, "momentum_buffer", param).data : null;
+    const m = centered ? remembered(state, "grad_avg", param).data : null;
+    const round = roundingTo(param.dtype);
+    const [rate, kept, fresh, least, decay, carried] = [
+      lr,
+      alpha,
+      1 - alpha,
+      eps,
+      weightDecay,
+      momentum,
+    ].map(round);
+    for (let i = 0; i < p.length; i++) {
+      const g = weightDecay === 0 ? grad[i] : round(grad[i] + decay * p[i]);
+      v[i] = round(kept * v[i]) + round(fresh * g) * g;
+      let square = v[i];
+      if (m) {
+        m[i] += fresh * round(g - m[i]);
+        square = round(v[i] - m[i] * m[i]);
+      }
+      const divisor = round(round(Math.sqrt(square)) + least);
+      if (b) {
+        b[i] = round(carried * b[i]) + round(g / divisor);
+        p[i] -= rate * b[i];
+      } else {
+        p[i] -= round(round(rate * g) / divisor);
+      }
+    }
+  }
+
+  /** Returns `RMSprop`. */
+  protected override getName(): string {
+    return "RMSprop";
+  }
+}

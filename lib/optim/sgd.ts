@@ -1,0 +1,119 @@
+/**
+ * Stochastic gradient descent.
+ *
+ * @module
+ */
+
+import { ValueError } from "../errors.ts";
+import { allocate } from "../tensor/dtype.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import {
+  Optimizer,
+  type OptimizerOptions,
+  type ParamGroup,
+  type ParamGroupOptions,
+  type ParamState,
+  roundingTo,
+} from "./optimizer.ts";
+
+/** The options of {@linkcode SGD}. */
+export interface SGDOptions extends OptimizerOptions {
+  /** How much of the last direction is kept; 0 unless told otherwise. */
+  readonly momentum?: number;
+  /** How much of the gradient the momentum leaves out; 0 unless told otherwise. */
+  readonly dampening?: number;
+  /** Whether to step from where the momentum leads; false unless told otherwise. */
+  readonly nesterov?: boolean;
+}
+
+const defaults = {
+  lr: 0.001,
+  momentum: 0,
+  dampening: 0,
+  weightDecay: 0,
+  nesterov: false,
+  maximize: false,
+  foreach: null,
+  differentiable: false,
+  fused: null,
+};
+
+/**
+ * Stochastic gradient descent (`torch.optim.SGD`; OPTIM-1), with g the gradient, p the parameter, b
+ * the momentum's buffer, which starts as the first g:
+ *
+ * ```text
+ * g ← g + weight_decay · p
+ * b ← momentum · b + (1 - dampening) · g
+ * g ← g + momentum · b  with nesterov, otherwise  g ← b
+ * p ← p - lr · g
+ * ```
+ *
+ * @example
+ * ```ts
+ * import { backward, mul, SGD, sum, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = tensor([1, 2], { requiresGrad: true });
+ * const optimizer = new SGD([x], { lr: 0.25 });
+ * backward(sum(mul(x, x)));
+ * optimizer.step();
+ * assertEquals(x.tolist(), [0.5, 1]);
+ * ```
+ */
+export class SGD extends Optimizer<SGDOptions> {
+  /**
+   * Takes the parameters and the options.
+   *
+   * @param params the tensors to optimise, or groups of them with options of their own
+   * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
+   * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
+   */
+  constructor(
+    params: Iterable<Tensor> | Iterable<ParamGroupOptions<SGDOptions>>,
+    options: SGDOptions = {},
+  ) {
+    super(params, options, defaults);
+  }
+
+  /** Refuses options that are out of range. */
+  protected override check(options: Readonly<ParamGroup<SGDOptions>>): void {
+    const { lr, momentum, weightDecay, nesterov, dampening } = options;
+    if (lr < 0) throw new ValueError(`Invalid learning rate: ${lr}`);
+    if (momentum < 0) throw new ValueError(`Invalid momentum value: ${momentum}`);
+    if (weightDecay < 0) throw new ValueError(`Invalid weight_decay value: ${weightDecay}`);
+    if (nesterov && (momentum <= 0 || dampening !== 0)) {
+      throw new ValueError("Nesterov momentum requires a momentum and zero dampening");
+    }
+  }
+
+  /** Takes one step. */
+  protected override update(
+    { data: p, dtype, shape }: Tensor,
+    { data: grad }: Tensor,
+    state: ParamState,
+    { lr, momentum, dampening, weightDecay, nesterov }: Readonly<ParamGroup<SGDOptions>>,
+  ): void {
+    const round = roundingTo(dtype);
+    const [rate, kept, decay] = [round(lr), round(momentum), round(weightDecay)];
+    const taken = round(1 - dampening);
+    const first = state.momentum_buffer === undefined;
+    if (momentum !== 0 && first) {
+      state.momentum_buffer = new Tensor(allocate(dtype, p.length), shape);
+    }
+    const b = state.momentum_buffer?.data;
+    for (let i = 0; i < p.length; i++) {
+      let g = decay === 0 ? grad[i] : round(grad[i] + decay * p[i]);
+      if (momentum !== 0) {
+        b[i] = first ? g : round(kept * b[i]) + taken * g;
+        g = nesterov ? round(g + kept * b[i]) : b[i];
+      }
+      p[i] -= rate * g;
+    }
+  }
+
+  /** Returns `SGD`. */
+  protected override getName(): string {
+    return "SGD";
+  }
+}

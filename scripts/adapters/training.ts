@@ -1,0 +1,257 @@
+/**
+ * The protocol's operations that need gradients: `vjp`, `loss`, `optim` and `train`.
+ *
+ * @module
+ */
+
+import {
+  type Answer,
+  decode,
+  decodeStateDict,
+  encode,
+  type JsonTensor,
+  type Named,
+  type Request,
+} from "../../golden/pair.ts";
+import * as rnn from "../../mod.ts";
+
+// deno-lint-ignore no-explicit-any -- the arguments come from outside; the modules check them
+type Arguments = any;
+
+type Tensors = Record<string, rnn.Tensor>;
+
+/** What the adapter lends to these operations. */
+export interface Tools {
+  /** Makes the module that a request describes. */
+  build(request: Request): rnn.Module;
+  /** Calls a module as its kind is called. */
+  run(module: rnn.Module, inputs: Arguments): Tensors;
+  /** Reads a request's inputs. */
+  inputsOf(request: Request): Arguments;
+  /** Says that there is no answer, and why. */
+  unsupported(what: string): Error;
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** PyTorch's names of arguments to this library's. */
+function optionsOf(args: Record<string, unknown> = {}): Arguments {
+  return Object.fromEntries(Object.entries(args).map(([name, value]) => [camelCase(name), value]));
+}
+
+function encodeAll(tensors: Tensors): Record<string, JsonTensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, encode(x)]));
+}
+
+/** The gradients of what has one, by name. */
+function gradsOf(tensors: Tensors): Record<string, JsonTensor> {
+  const found = Object.entries(tensors).flatMap(([name, x]) => x.grad ? [[name, x.grad]] : []);
+  return encodeAll(Object.fromEntries(found));
+}
+
+function vjp(request: Request, tools: Tools): Answer {
+  const { dtype = "float32", grad_outputs = {} } = request;
+  const module = tools.build(request);
+  if (request.state_dict) module.loadStateDict(decodeStateDict(request));
+  module.train(request.training ?? false);
+  const { lengths, ...leaves } = tools.inputsOf(request);
+  for (const leaf of Object.values(leaves as Tensors)) leaf.requiresGrad = true;
+  const outputs = tools.run(module, lengths ? { ...leaves, lengths } : leaves);
+  const weights = Object.fromEntries(module.namedParameters());
+  const wanted = [...Object.values(leaves as Tensors), ...Object.values(weights)];
+  const found = rnn.grad(
+    Object.keys(grad_outputs).map((name) => outputs[name]),
+    wanted,
+    Object.values(grad_outputs).map((grad) => decode(grad, dtype)),
+    { allowUnused: true },
+  );
+  wanted.forEach((x, k) => x.grad = found[k]);
+  return { grads: { inputs: gradsOf(leaves), state_dict: gradsOf(weights) } };
+}
+
+/** Class indices as nested lists. */
+function nested({ shape, data }: JsonTensor): rnn.ClassIndices {
+  let next = 0;
+  const nest = (dim: number): rnn.ClassIndices =>
+    dim === shape.length
+      ? Number(data[next++])
+      : Array.from({ length: shape[dim] }, () => nest(dim + 1));
+  return nest(0);
+}
+
+const losses: Record<string, new (options: Arguments) => rnn.Loss> = {
+  BCEWithLogitsLoss: rnn.BCEWithLogitsLoss,
+  CrossEntropyLoss: rnn.CrossEntropyLoss,
+  L1Loss: rnn.L1Loss,
+  MSELoss: rnn.MSELoss,
+};
+
+function makeLoss(name: string, args: Arguments, tools: Tools): rnn.Loss {
+  if (!Object.hasOwn(losses, name)) throw tools.unsupported(`loss ${name}`);
+  return new losses[name](optionsOf(args));
+}
+
+function loss(request: Request, tools: Tools): Answer {
+  const { module = "", args, dtype = "float32", inputs = {}, grad_outputs } = request;
+  const input = decode(inputs.input as JsonTensor, dtype);
+  const json = inputs.target as JsonTensor;
+  const target = json.dtype === "int64" ? nested(json) : decode(json, dtype);
+  input.requiresGrad = true;
+  const output = makeLoss(module, args, tools).forward(input, target);
+  rnn.backward(output, grad_outputs && decode(grad_outputs.output, dtype));
+  return {
+    outputs: { output: encode(output) },
+    grads: { inputs: gradsOf({ input }), state_dict: {} },
+  };
+}
+
+const optimizers: Record<string, new (params: Arguments, options: Arguments) => rnn.Optimizer> = {
+  Adam: rnn.Adam,
+  AdamW: rnn.AdamW,
+  RMSprop: rnn.RMSprop,
+  SGD: rnn.SGD,
+};
+
+function makeOptimizer({ name, args }: Named, params: Arguments, tools: Tools): rnn.Optimizer {
+  if (!Object.hasOwn(optimizers, name)) throw tools.unsupported(`optimizer ${name}`);
+  return new optimizers[name](params, optionsOf(args));
+}
+
+function makeScheduler(
+  { name, args }: Named,
+  optimizer: rnn.Optimizer,
+  tools: Tools,
+): rnn.LRScheduler {
+  const { step_size, T_max, ...rest } = args as Arguments;
+  if (name === "StepLR") return new rnn.StepLR(optimizer, step_size, optionsOf(rest));
+  if (name === "CosineAnnealingLR") {
+    return new rnn.CosineAnnealingLR(optimizer, T_max, optionsOf(rest));
+  }
+  throw tools.unsupported(`scheduler ${name}`);
+}
+
+/** Clips; the norm before, where one is measured. */
+function clip({ name, args }: Named, params: rnn.Tensor[], tools: Tools): rnn.Tensor | null {
+  const { max_norm, clip_value, norm_type, ...rest } = args as Arguments;
+  if (name === "clip_grad_norm_") {
+    const normType = norm_type === undefined ? undefined : Number(norm_type);
+    return rnn.clipGradNorm(params, max_norm, { normType, ...optionsOf(rest) });
+  }
+  if (name !== "clip_grad_value_") throw tools.unsupported(`function ${name}`);
+  rnn.clipGradValue(params, clip_value);
+  return null;
+}
+
+function optim(request: Request, tools: Tools): Answer {
+  const { dtype = "float32", gradients = {}, groups } = request;
+  const params = decodeStateDict(request);
+  for (const param of Object.values(params)) param.requiresGrad = true;
+  const optimizer = makeOptimizer(
+    request.optimizer!,
+    groups
+      ? groups.map(({ params: names, args }) => ({
+        params: names.map((name) => params[name]),
+        ...optionsOf(args),
+      }))
+      : Object.values(params),
+    tools,
+  );
+  const scheduler = request.scheduler && makeScheduler(request.scheduler, optimizer, tools);
+  const steps: Tensors[] = [];
+  const [rates, norms]: [number[], rnn.Tensor[]] = [[], []];
+  const given = Object.entries(gradients).map(([name, all]) => [name, decode(all, dtype)] as const);
+  for (let k = 0; k < (given[0]?.[1].shape[0] ?? 0); k++) {
+    optimizer.zeroGrad();
+    for (const [name, all] of given) params[name].grad = rnn.select(all, 0, k);
+    const norm = request.clip && clip(request.clip, Object.values(params), tools);
+    if (norm) norms.push(norm);
+    rates.push(optimizer.paramGroups[0].lr);
+    optimizer.step();
+    scheduler?.step();
+    steps.push(
+      rnn.noGrad(() =>
+        Object.fromEntries(Object.entries(params).map(([name, x]) => [name, rnn.mul(x, 1)]))
+      ),
+    );
+  }
+  const names = Object.keys(params);
+  const stacked = names.map((name) => [name, rnn.stack(steps.map((step) => step[name]))]);
+  const outputs: Record<string, JsonTensor> = {};
+  if (scheduler) outputs.lr = { shape: [rates.length], data: rates };
+  if (norms.length > 0) outputs.norm = encode(rnn.stack(norms));
+  return {
+    ...(Object.keys(outputs).length > 0 && { outputs }),
+    state_dict: encodeAll(Object.fromEntries(stacked)),
+    // After a schedule, the last digits of a learning rate are the cosine's own.
+    ...(!scheduler && { optimizer_state: encodeState(optimizer.stateDict()) }),
+  };
+}
+
+function encodeState({ state, param_groups }: rnn.OptimizerState): Answer["optimizer_state"] {
+  return {
+    state: Object.fromEntries(Object.entries(state).map(([k, own]) => [k, encodeAll(own)])),
+    param_groups,
+  };
+}
+
+/** A recurrent module, and a Linear on what it puts out at every step. */
+class Headed extends rnn.Module {
+  readonly #head: rnn.Linear;
+  constructor(readonly rnn: rnn.Module, head: () => rnn.Linear) {
+    super();
+    this.register("rnn", rnn);
+    this.#head = this.register("fc", head());
+  }
+  override forward(x: rnn.Tensor): rnn.Tensor {
+    const [output] = (this.rnn as rnn.GRU).forward(x);
+    return this.#head.forward(output);
+  }
+}
+
+/** Trains as a request says; `visit` sees the model, and the loss before each step. */
+export function train(request: Request, tools: Tools): Answer {
+  const { dtype = "float32", inputs = {}, head, steps = 0 } = request;
+  rnn.manualSeed(Number(request.seed ?? 0));
+  const body = tools.build(request);
+  const { in_features, out_features, ...rest } = (head ?? {}) as Arguments;
+  const model = head
+    ? new Headed(body, () => new rnn.Linear(in_features, out_features, { ...rest, dtype }))
+    : body;
+  if (request.state_dict) model.loadStateDict(decodeStateDict(request));
+  const input = decode(inputs.input as JsonTensor, dtype);
+  const target = decode(inputs.target as JsonTensor, dtype);
+  const params = model.parameters();
+  const optimizer = makeOptimizer(request.optimizer!, params, tools);
+  const scheduler = request.scheduler && makeScheduler(request.scheduler, optimizer, tools);
+  const measure = makeLoss(request.loss!.name, request.loss!.args, tools);
+  const curve = Array.from({ length: steps }, () => {
+    optimizer.zeroGrad();
+    const error = measure.forward((model as rnn.SimpleRNN).forward(input), target);
+    rnn.backward(error);
+    if (request.clip) clip(request.clip, params, tools);
+    optimizer.step();
+    scheduler?.step();
+    return rnn.detach(error);
+  });
+  return {
+    outputs: { loss: encode(rnn.stack(curve)) },
+    state_dict: encodeAll(model.stateDict()),
+  };
+}
+
+/**
+ * The operations, with what they need from the adapter.
+ *
+ * @param tools what the adapter lends
+ * @returns each operation by its name in a request
+ */
+export function trainingOperations(tools: Tools): Record<string, (request: Request) => Answer> {
+  return Object.fromEntries(
+    Object.entries({ loss, optim, train, vjp }).map(([name, operation]) => [
+      name,
+      (request: Request) => operation(request, tools),
+    ]),
+  );
+}

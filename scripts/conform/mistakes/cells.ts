@@ -1,0 +1,75 @@
+/**
+ * Mistakes in the equations of the cells.
+ *
+ * @module
+ */
+
+import * as rnn from "../../../mod.ts";
+import { hardSigmoid, type Kind, map, type Options, stepOf } from "../equations.ts";
+import type { Mistake } from "./mistake.ts";
+
+/** A mistake in the equation of some cells. */
+function miscomputed(id: string, says: string, kinds: Kind[], options: Options): Mistake {
+  const step = ({ kind }: { kind: Kind }) => kinds.includes(kind) ? stepOf(kind, options) : null;
+  return { id, says, deviation: { step } };
+}
+
+const gated: Kind[] = ["LSTM", "GRU"];
+const elman: Kind[] = ["RNN tanh", "RNN relu"];
+const same = (x: rnn.Tensor) => x;
+
+/** Mistakes in the equations of the cells. */
+export const cells: Mistake[] = [
+  miscomputed(
+    "reset-before",
+    "the reset gate is applied to h before the product with W_hn",
+    ["GRU"],
+    { resetBefore: true },
+  ),
+  miscomputed(
+    "reset-before-bias",
+    "the reset gate is applied after the product with W_hn but before b_hn is added",
+    ["GRU"],
+    { resetBeforeBias: true },
+  ),
+  miscomputed(
+    "update-swapped",
+    "the update gate weighs the new state and 1 - z the old one",
+    ["GRU"],
+    { updateSwapped: true },
+  ),
+  miscomputed(
+    "hard-sigmoid",
+    "the gates use hard_sigmoid, max(0, min(1, 0.2 x + 0.5)), for the sigmoid",
+    gated,
+    { sigma: hardSigmoid(0.2) },
+  ),
+  miscomputed(
+    "hard-sigmoid-6",
+    "the gates use hardsigmoid, max(0, min(1, x / 6 + 0.5)), for the sigmoid",
+    gated,
+    { sigma: hardSigmoid(1 / 6) },
+  ),
+  miscomputed(
+    "forget-bias",
+    "1 is added to the forget gate (an initial bias of other frameworks)",
+    ["LSTM"],
+    { forgetBias: 1 },
+  ),
+  miscomputed("no-outer-tanh", "h is o ⊙ c, without tanh", ["LSTM"], { outer: same }),
+  miscomputed(
+    "no-projection",
+    "the projection is left out, and h is cut to its size",
+    ["LSTM"],
+    { project: (h, size) => rnn.narrow(h, -1, 0, size) },
+  ),
+  miscomputed("relu-for-tanh", "relu is used for tanh", [...gated, "RNN tanh"], { phi: rnn.relu }),
+  miscomputed("tanh-for-relu", "tanh is used for relu", ["RNN relu"], { phi: rnn.tanh }),
+  miscomputed("sigmoid-for-tanh", "the sigmoid is used for tanh", [...gated, "RNN tanh"], {
+    phi: rnn.sigmoid,
+  }),
+  miscomputed("linear-rnn", "no nonlinearity is applied", elman, { phi: same }),
+  miscomputed("hard-tanh", "tanh is replaced by max(-1, min(1, x))", [...gated, "RNN tanh"], {
+    phi: (x) => map(x, (value) => Math.max(-1, Math.min(1, value))),
+  }),
+];

@@ -1,0 +1,110 @@
+/**
+ * Mistakes in the numbers themselves, and those that can be recognised but not recomputed.
+ *
+ * @module
+ */
+
+import { distance } from "../../../golden/compare.ts";
+import type { Answer, JsonNumber, JsonTensor } from "../../../golden/pair.ts";
+import type * as rnn from "../../../mod.ts";
+import type { Task } from "../cases.ts";
+import { map } from "../equations.ts";
+import type { Mistake } from "./mistake.ts";
+
+/** The nearest float16. */
+const half = (x: number) => Math.f16round(x);
+
+/** The nearest bfloat16: the upper half of a float32, ties to even. */
+function bfloat16(x: number): number {
+  const bits = new Uint32Array(Float32Array.of(x).buffer);
+  if (Number.isFinite(x)) bits[0] += 0x7fff + ((bits[0] >> 16) & 1);
+  bits[0] &= 0xffff0000;
+  return new Float32Array(bits.buffer)[0];
+}
+
+/** A mistake that rounds the weights and computes on as usual. */
+function rounded(name: string, round: (x: number) => number): Mistake {
+  const one = (x: rnn.Tensor) => map(x, round);
+  return {
+    id: `${name}-weights`,
+    says: `the weights are rounded to ${name}`,
+    deviation: {
+      parameters: ({ weightIh, weightHh, biasIh, biasHh, weightHr }) => ({
+        weightIh: one(weightIh),
+        weightHh: one(weightHh),
+        biasIh: biasIh && one(biasIh),
+        biasHh: biasHh && one(biasHh),
+        weightHr: weightHr && one(weightHr),
+      }),
+    },
+  };
+}
+
+/** The pairs of numbers, wanted and given, where all shapes agree; otherwise none. */
+function pairs(task: Task, answer: Answer): [JsonNumber, JsonNumber][] {
+  const [wanted, given] = [task.expect.outputs ?? {}, answer.outputs ?? {}];
+  const found: [JsonNumber, JsonNumber][] = [];
+  for (const [name, tensor] of Object.entries(wanted)) {
+    const [w, g] = [tensor as JsonTensor, given[name] as JsonTensor | undefined];
+    if (!g || !w.shape || String(w.shape) !== String(g.shape)) return [];
+    w.data.forEach((x, i) => found.push([x, g.data?.[i]]));
+  }
+  return found;
+}
+
+/** Whether all numbers are off by no more than a few steps of a type's precision. */
+function near(all: [JsonNumber, JsonNumber][], precision: number): boolean {
+  return all.length > 0 && all.every(([w, g]) => {
+    const [wanted, given] = [Number(w), Number(g)];
+    if (!Number.isFinite(wanted)) return String(wanted) === String(given);
+    return Math.abs(wanted - given) <= precision * (1 + Math.abs(wanted));
+  });
+}
+
+/** A mistake that computes in a type of fewer bits: all numbers of the answer are of that type. */
+function computedIn(name: string, round: (x: number) => number, precision: number): Mistake {
+  return {
+    id: `${name}-arithmetic`,
+    says: `it is computed in ${name}`,
+    recognise(task, answer) {
+      const all = pairs(task, answer);
+      // The shortest decimal of such a number may differ from it by a step of float32.
+      const isOf = (x: number) => Math.abs(round(x) - x) <= Math.abs(x) * 2 ** -24;
+      return near(all, precision) && all.every(([, g]) => isOf(Number(g))) &&
+        !all.every(([w]) => isOf(Number(w)));
+    },
+  };
+}
+
+/** Dropout in evaluation: the first layer is right, those above are not. */
+function isDropout(task: Task, answer: Answer): boolean {
+  const { args = {}, training, dtype = "float32" } = task.request;
+  const [wanted, given] = [task.expect.outputs?.h_n, answer.outputs?.h_n];
+  if (!args.dropout || training || !wanted || !given) return false;
+  if (String(wanted.shape) !== String(given.shape)) return false;
+  const rows = wanted.data.length / Number(args.num_layers ?? 1);
+  const right = wanted.data.map((w, i) => distance(w, given.data[i], dtype) <= 1);
+  return right.slice(0, rows).every(Boolean) && !right.slice(rows).every(Boolean);
+}
+
+/** Mistakes in the numbers themselves, and those that can only be recognised. */
+export const numbers: Mistake[] = [
+  rounded("float16", half),
+  rounded("bfloat16", bfloat16),
+  computedIn("float16", half, 2 ** -6),
+  computedIn("bfloat16", bfloat16, 2 ** -3),
+  { ...computedIn("float32", Math.fround, 2 ** -16) },
+  {
+    id: "dropout-in-eval",
+    says: "dropout is active although the module is in evaluation mode " +
+      "(the first layer is right, those above are not)",
+    recognise: isDropout,
+  },
+  {
+    id: "low-precision",
+    says: "numbers of fewer bits (float16, bfloat16, TF32) or approximate functions are used " +
+      "somewhere: all is off by little",
+    recognise: (task, answer) => near(pairs(task, answer), 2 ** -8),
+    vague: true,
+  },
+];

@@ -1,0 +1,292 @@
+/**
+ * A recurrent layer computed with a deliberate deviation, to see whether it explains an answer.
+ * The cells, time and packing are the library's; layers are put on each other here, so that a
+ * deviation can reach in between.
+ *
+ * @module
+ */
+
+import * as rnn from "../../mod.ts";
+import {
+  type Answer,
+  decode,
+  decodeStateDict,
+  type JsonNumber,
+  type JsonTensor,
+  type Request,
+} from "../../golden/pair.ts";
+import { recur } from "../../lib/nn/recurrence.ts";
+import { type Kind, steps } from "./equations.ts";
+
+/** A layer's question, whatever its form: time first, with a batch, as layers and directions. */
+export interface Setting {
+  /** Which cell. */
+  kind: Kind;
+  /** For each layer, for each direction, its parameters. */
+  parameters: rnn.CellParameters[][];
+  /** The input, shape `(L, N, H_in)`. */
+  input: rnn.Tensor;
+  /** `[h]` or `[h, c]`, each of shape `(layers · D, N, H)`. */
+  state: rnn.Tensor[];
+  /** Whether the state was given rather than left out. */
+  stateGiven: boolean;
+  /** How long each sequence is, where they were packed. */
+  lengths: number[] | null;
+  /** Whether the request has the batch first. */
+  batchFirst: boolean;
+  /** The probability of dropout in training, and 0 out of it. */
+  dropout: number;
+  /** The request itself. */
+  request: Request;
+}
+
+/** Where a parameter stands. */
+export interface Place {
+  /** The layer, from 0. */
+  layer: number;
+  /** 0 for forward, 1 for reverse. */
+  direction: number;
+  /** The question. */
+  setting: Setting;
+}
+
+/** What a layer gives: `(L, N, D · H)` and, for each direction, its final state. */
+export interface Layer {
+  /** The hidden states at each t, both directions side by side. */
+  output: rnn.Tensor;
+  /** `[h]` or `[h, c]`, each of shape `(D, N, H)`. */
+  final: rnn.State;
+}
+
+/** A way of computing otherwise. Each part returns `null` where it does not apply. */
+export interface Deviation {
+  /** Changes the question. */
+  setting?(setting: Setting): Setting | null;
+  /** Changes the parameters of one layer and direction. */
+  parameters?(own: rnn.CellParameters, place: Place): rnn.CellParameters | null;
+  /** Computes another step. */
+  step?(setting: Setting): rnn.Step | null;
+  /** Changes what a layer gives; `setting.parameters.length - 1` is the last layer. */
+  layer?(own: Layer, layer: number, setting: Setting): Layer | null;
+  /** Changes what a layer above the first reads. */
+  reads?(below: rnn.Tensor, setting: Setting): rnn.Tensor | null;
+  /** Runs the reverse direction over the padding, too. */
+  reverseFromPadding?: boolean;
+  /** Changes the result: `output` (time first), `h_n`, `c_n`. */
+  outputs?(own: Record<string, rnn.Tensor>, setting: Setting): Record<string, rnn.Tensor> | null;
+}
+
+/** What a deviation throws that does not apply. */
+class NotApplicable extends Error {}
+
+function applicable<T>(value: T | null): T {
+  if (value === null) throw new NotApplicable();
+  return value;
+}
+
+/**
+ * Recomputes a request with a deviation.
+ *
+ * @param request what was asked
+ * @param deviation what to do otherwise
+ * @returns the answer; `null` where the deviation does not apply to the request
+ */
+export function recompute(request: Request, deviation: Deviation): Answer | null {
+  try {
+    return rnn.noGrad(() => {
+      const found = applicable(normalise(request));
+      const setting = deviation.setting ? applicable(deviation.setting(found)) : found;
+      const plain = run(setting, deviation);
+      const outputs = deviation.outputs ? applicable(deviation.outputs(plain, setting)) : plain;
+      return { outputs: present(outputs, setting) };
+    });
+  } catch {
+    return null; // it does not apply, or makes shapes that do not fit: then nobody computed it
+  }
+}
+
+const modules = /^(RNN|LSTM|GRU)(Cell)?$/;
+
+/** Brings the forms of a request (cell, unbatched, batch first, SimpleRNN) to one. */
+function normalise(request: Request): Setting | null {
+  const { module = "", args = {}, inputs = {}, dtype = "float32", op } = request;
+  const simple = module === "SimpleRNN";
+  const matched = modules.exec(simple ? "RNN" : module);
+  if (op !== "forward" || !matched || !inputs.input) return null;
+  const cell = matched[2] !== undefined;
+  const batchFirst = simple || args.batch_first === true;
+  const state = decodeStateDict(request);
+  const tensor = (name: string) => decode(inputs[name] as JsonTensor, dtype);
+  const names = matched[1] === "LSTM" ? ["h_0", "c_0"] : ["h_0"];
+  let input = tensor("input");
+  let given = "h_0" in inputs ? names.map(tensor) : null;
+  if (cell) {
+    const batched = input.dim() === 2;
+    const rows = (x: rnn.Tensor) => batched ? x : rnn.unsqueeze(x, 0);
+    input = rnn.unsqueeze(rows(input), 0);
+    given = given && given.map((part) => rnn.unsqueeze(rows(part), 0));
+  } else if (input.dim() === 2) {
+    input = rnn.unsqueeze(input, 1);
+    given = given && given.map((part) => rnn.unsqueeze(part, 1));
+  } else if (batchFirst) input = rnn.transpose(input, 0, 1);
+  const phi = args.nonlinearity === "relu" ? "relu" : "tanh";
+  const parameters = parametersOf(state, simple ? "rnn." : "", cell);
+  const rows = parameters.length * parameters[0].length;
+  const { weightHh, weightHr } = parameters[0][0];
+  const features = [weightHh.shape[1], weightHr ? weightHr.shape[1] : weightHh.shape[1]];
+  return {
+    kind: matched[1] === "RNN" ? `RNN ${phi}` : matched[1] as Kind,
+    parameters,
+    input,
+    state: given ?? names.map((_, k) => rnn.zeros([rows, input.shape[1], features[k]], { dtype })),
+    stateGiven: given !== null,
+    lengths: (inputs.lengths as number[] | undefined) ?? null,
+    batchFirst,
+    dropout: request.training ? Number(args.dropout ?? 0) : 0,
+    request,
+  };
+}
+
+function parametersOf(
+  state: rnn.StateDict,
+  prefix: string,
+  cell: boolean,
+): rnn.CellParameters[][] {
+  const own = (suffix: string): rnn.CellParameters => ({
+    weightIh: state[`${prefix}weight_ih${suffix}`],
+    weightHh: state[`${prefix}weight_hh${suffix}`],
+    biasIh: state[`${prefix}bias_ih${suffix}`] ?? null,
+    biasHh: state[`${prefix}bias_hh${suffix}`] ?? null,
+    weightHr: state[`${prefix}weight_hr${suffix}`] ?? null,
+  });
+  if (cell) return [[own("")]];
+  const layers = [];
+  for (let k = 0; `${prefix}weight_ih_l${k}` in state; k++) {
+    const suffixes = `${prefix}weight_ih_l${k}_reverse` in state ? ["", "_reverse"] : [""];
+    layers.push(suffixes.map((suffix) => own(`_l${k}${suffix}`)));
+  }
+  return layers;
+}
+
+/** One direction over a batch of padded sequences; zeros come out past the end of each. */
+export function scan(
+  step: rnn.Step,
+  own: rnn.CellParameters,
+  input: rnn.Tensor,
+  lengths: number[] | null,
+  state: rnn.State,
+  reverse: boolean,
+): { output: rnn.Tensor; final: rnn.State } {
+  const [length, batch] = input.shape;
+  const packed = rnn.packPaddedSequence(input, lengths ?? Array(batch).fill(length), {
+    enforceSorted: false,
+  });
+  let start = 0;
+  const rows = packed.batchSizes.map((size) =>
+    rnn.narrow(packed.data, 0, (start += size) - size, size)
+  );
+  const sorted = state.map((part) => rnn.indexSelect(part, 0, packed.sortedIndices!));
+  // The mechanism takes forward and reverse together; only one of them is wanted.
+  const twice = sorted.map((part) => rnn.stack([part, part]));
+  const { outputs, final } = recur(step, [[own, own]], rows, twice, (x) => x);
+  const half = outputs.map((x) => rnn.chunk(x, 2, -1)[Number(reverse)]);
+  const [output] = rnn.padPackedSequence(
+    new rnn.PackedSequence(
+      rnn.cat(half),
+      packed.batchSizes,
+      packed.sortedIndices,
+      packed.unsortedIndices,
+    ),
+    { totalLength: length },
+  );
+  const unsorted = (part: rnn.Tensor) => rnn.indexSelect(part, 0, packed.unsortedIndices!);
+  return { output, final: final.map((part) => unsorted(rnn.select(part, 0, Number(reverse)))) };
+}
+
+/** Zeros past the end of each sequence. */
+export function mask(x: rnn.Tensor, lengths: readonly number[]): rnn.Tensor {
+  const copy = rnn.mul(x, 1);
+  const [length, batch, features] = x.shape;
+  for (let t = 0; t < length; t++) {
+    for (let n = 0; n < batch; n++) {
+      if (t >= lengths[n]) {
+        copy.data.fill(0, (t * batch + n) * features, (t * batch + n + 1) * features);
+      }
+    }
+  }
+  return copy;
+}
+
+function run(setting: Setting, deviation: Deviation): Record<string, rnn.Tensor> {
+  const { parameters, input, state, lengths, kind } = setting;
+  const step = deviation.step ? applicable(deviation.step(setting)) : steps[kind];
+  const finals: rnn.State[] = [];
+  let below = input;
+  parameters.forEach((directions, layer) => {
+    const halves = directions.map((given, direction) => {
+      const own = deviation.parameters
+        ? applicable(deviation.parameters(given, { layer, direction, setting }))
+        : given;
+      const start = state.map((part) => rnn.select(part, 0, layer * directions.length + direction));
+      const ends = direction === 1 && deviation.reverseFromPadding ? null : lengths;
+      const half = scan(step, own, below, ends, start, direction === 1);
+      return lengths && !ends ? { ...half, output: mask(half.output, lengths) } : half;
+    });
+    const plain: Layer = {
+      output: rnn.cat(halves.map(({ output }) => output), -1),
+      final: state.map((_, k) => rnn.stack(halves.map(({ final }) => final[k]))),
+    };
+    const { output, final } = deviation.layer
+      ? applicable(deviation.layer(plain, layer, setting))
+      : plain;
+    finals.push(final);
+    below = output;
+    if (layer === parameters.length - 1) return;
+    if (setting.dropout) below = rnn.dropout(below, setting.dropout, true);
+    if (deviation.reads) below = applicable(deviation.reads(below, setting));
+  });
+  const [h_n, c_n] = state.map((_, k) => rnn.cat(finals.map((final) => final[k]), 0));
+  const longest = lengths ? Math.max(...lengths) : below.shape[0];
+  const output = rnn.narrow(below, 0, 0, longest);
+  return c_n ? { output, h_n, c_n } : { output, h_n };
+}
+
+/** Brings a result to the form that the request's module gives. */
+function present(
+  { output, h_n, c_n }: Record<string, rnn.Tensor>,
+  { request, batchFirst }: Setting,
+): Record<string, JsonTensor> {
+  const { module = "", inputs = {} } = request;
+  const dims = (inputs.input as JsonTensor).shape.length;
+  const give = (named: Record<string, rnn.Tensor | undefined>) =>
+    Object.fromEntries(
+      Object.entries(named).flatMap(([name, x]) => x ? [[name, raw(x)]] : []),
+    );
+  if (module === "SimpleRNN") {
+    const state = decodeStateDict(request);
+    return give({
+      output: rnn.linear(rnn.select(output, 0, -1), state["fc.weight"], state["fc.bias"]),
+    });
+  }
+  if (module.endsWith("Cell")) {
+    const own = (x?: rnn.Tensor) =>
+      x && (dims === 2 ? rnn.squeeze(x, 0) : rnn.reshape(x, [x.shape[2]]));
+    return give({ h_1: own(h_n), c_1: own(c_n) });
+  }
+  if (dims === 2) {
+    return give({
+      output: rnn.squeeze(output, 1),
+      h_n: rnn.squeeze(h_n, 1),
+      c_n: c_n && rnn.squeeze(c_n, 1),
+    });
+  }
+  return give({ output: batchFirst ? rnn.transpose(output, 0, 1) : output, h_n, c_n });
+}
+
+/** A tensor for a comparison: its numbers as they are, which is quicker than the shortest text. */
+function raw({ shape, data }: rnn.Tensor): JsonTensor {
+  return {
+    shape: [...shape],
+    data: Array.from(data, (x) => Number.isFinite(x) ? x : String(x) as JsonNumber),
+  };
+}

@@ -1,0 +1,310 @@
+"""Chapter checkpoints: files that PyTorch and the safetensors library write, and what they hold."""
+
+import base64
+import collections
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from .case import Case, GoldenFile, Numbers, linear_weights, request, rnn_weights, simple_weights
+from .checkpoint_load import library
+from .execute import build
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+GOLDEN_PATHS = {"torch": "checkpoints/torch.json", "safetensors": "checkpoints/safetensors.json"}
+
+
+def filled(state):
+    """Weights as PyTorch's tensors."""
+    return {name: torch.tensor(value) for name, value in state.items()}
+
+
+def saved(value, **options):
+    """The bytes that torch.save writes."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer, **options)
+    return buffer.getvalue()
+
+
+def without_checksums(value):
+    """As a caller in a hurry saves."""
+    with torch.utils.serialization.config.patch("save.compute_crc32", False):
+        return saved(value)
+
+
+def big_endian(value, widths):
+    """
+    The file that a machine with the other byte order writes: each storage's numbers, of so many
+    bytes, reversed, and a byteorder that says so.
+    """
+    source = zipfile.ZipFile(io.BytesIO(saved(value)))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith("/byteorder"):
+                data = b"big"
+            if "/data/" in name:
+                width = widths[name.rsplit("/")[-1]]
+                data = np.frombuffer(data, np.uint8).reshape(-1, width)[:, ::-1].tobytes()
+            target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+    return buffer.getvalue()
+
+
+def rnn_state(seed, args, module="RNN"):
+    """Weights of a recurrent module in float32."""
+    state = rnn_weights(Numbers(seed), args, module=module)
+    return {name: value.float() for name, value in filled(state).items()}
+
+
+def simple_state(seed, args):
+    """Weights of the notebook's model in float32."""
+    return {k: v.float() for k, v in filled(simple_weights(Numbers(seed), args)).items()}
+
+
+def optimiser():
+    """A model after two steps of Adam, as people save it."""
+    args = {"input_size": 2, "hidden_size": 3, "num_layers": 1}
+    model = build({"module": "SimpleRNN", "args": args, "dtype": "float32"})
+    model.load_state_dict(simple_state(7100, args))
+    adam = torch.optim.Adam(model.parameters(), lr=0.125)
+    value = torch.tensor(Numbers(7101).dyadic(2, 4, 2)).float()
+    for _ in range(2):
+        adam.zero_grad()
+        model(value).square().mean().backward()
+        adam.step()
+    scheduler = torch.optim.lr_scheduler.StepLR(adam, 10)
+    return {
+        "epoch": 2,
+        "model_state_dict": model.state_dict(),
+        "optimizer_state_dict": adam.state_dict(),
+        "scheduler": scheduler.state_dict(),
+        "loss": 0.3125,
+        "history": [1.5, 0.75, float("inf"), float("-inf")],
+        "name": "épreuve n° 1",
+        "best": None,
+        "done": False,
+    }
+
+
+def torch_files():
+    """(name, reason, clauses, bytes) of each file of torch.save that is read whole."""
+    plain = rnn_state(7000, {"input_size": 2, "hidden_size": 3})
+    yield "state-dict", "The state_dict of an RNN.", ["CKPT-5"], saved(plain)
+    numbers = Numbers(7001)
+    values = torch.tensor(numbers.dyadic(2, 3))
+    whole = torch.tensor([[0, 1, 100], [7, 2, 127]])
+    dtypes = {
+        "float32": values.float(),
+        "float64": values,
+        "float16": torch.cat([values, torch.tensor([[65504.0, 2.0**-24, -(2.0**-14)]])]).half(),
+        "bfloat16": torch.cat([values, torch.tensor([[2.0**120, 2.0**-130, -3.0]])]).bfloat16(),
+        "bool": whole > 1,
+        "complex64": torch.complex(values.float(), values.float()),
+        "complex128": torch.complex(values, values),
+    }
+    names = ["uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"]
+    for name in [*names, "float8_e4m3fn", "float8_e5m2"]:
+        dtypes[name] = whole.to(getattr(torch, name))
+    for name, value in dtypes.items():
+        yield f"dtype-{name}", f"A tensor of {name}.", ["CKPT-4", "CKPT-5"], saved({"x": value})
+    special = torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0, 2.0**-149])
+    tiny = {"single": special, "half": special.half(), "brain": special.bfloat16()}
+    yield "special-numbers", "What is not finite, and a denormal.", ["CKPT-4"], saved(tiny)
+    base = torch.tensor(numbers.dyadic(4, 6)).float()
+    views = {
+        "whole": base,
+        "transposed": base.t(),
+        "row": base[2],
+        "column": base[:, 1],
+        "stepped": base[::2, 1::3],
+        "block": base[1:3, 2:5],
+        "cube": base.reshape(2, 2, 6).permute(2, 0, 1),
+        "empty": base[:0],
+        "expanded": base[0, :3].expand(5, 3),
+        "element": base[3, 5],
+    }
+    yield "views", "Ten views of one storage.", ["CKPT-7"], saved(views)
+    tied = {"encoder.weight": base, "decoder.weight": base, "other": base.clone()}
+    yield "tied", "Two names of one tensor.", ["CKPT-7"], saved(tied)
+    large = torch.arange(1000, dtype=torch.float32)
+    yield "part", "A small part of a storage brings all of it.", ["CKPT-7"], saved(large[500:502])
+    scalars = {"tensor": torch.tensor(2.5), "long": torch.tensor(3), "number": 4, "real": 0.5}
+    yield "scalars", "Tensors of no dimension, and numbers.", ["CKPT-7"], saved(scalars)
+    integers = [0, 255, 256, 65535, 65536, -1, 2**31 - 1, 2**31, -(2**31) - 1, 2**53 - 1, 2**70]
+    yield "integers", "Integers of every width.", ["CKPT-6"], saved([*integers, -(2**70)])
+    nested = collections.OrderedDict(a={"b": [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)]}, c={})
+    nested["d"] = [torch.Size([2, 3]), torch.float32, torch.device("cpu"), True, None, "", 1e-300]
+    yield "nested", "Dicts, lists and tuples in each other.", ["CKPT-6"], saved(nested)
+    parameter = nn.Parameter(base[0].clone())
+    both = {"parameter": parameter, "grad": base[1].clone().requires_grad_()}
+    yield "parameters", "Tensors that require gradients.", ["CKPT-6"], saved(both)
+    yield "optimiser", "A model, its optimiser, and notes.", ["CKPT-6", "CKPT-8"], saved(optimiser())
+    many = {f"layers.{k}.weight": torch.full((1,), float(k)) for k in range(150)}
+    yield "many", "More values than one byte counts.", ["CKPT-6"], saved(many)
+    yield "no-checksums", "Saved without checksums.", ["CKPT-5"], without_checksums(plain)
+    mixed = {"x": base.t(), "y": values.half(), "z": whole, "c": dtypes["complex64"]}
+    data = big_endian(mixed, {"0": 4, "1": 2, "2": 8, "3": 4})
+    yield "big-endian", "From a machine of the other byte order.", ["CKPT-5", "CKPT-7"], data
+    yield "empty", "A dict of nothing.", ["CKPT-5"], saved({})
+    odd = {"__proto__": base[0], "constructor": base[1], "toString": base[2], "": base[3], "1": base}
+    yield "names", "Names that mean something to JavaScript.", ["CKPT-6"], saved(odd)
+
+
+def models():
+    """(name, reason, module, args, constructor's args, weights, input, file, clauses)."""
+    shape = {"input_size": 2, "hidden_size": 3}
+    for place, (module, name, more) in enumerate(
+        [
+            ("RNN", "rnn", {}),
+            ("RNN", "rnn-relu", {"nonlinearity": "relu"}),
+            ("RNN", "rnn-no-bias-2-layers", {"bias": False, "num_layers": 2}),
+            ("LSTM", "lstm", {}),
+            ("LSTM", "lstm-bidirectional-2-layers", {"bidirectional": True, "num_layers": 2}),
+            ("LSTM", "lstm-projection", {"proj_size": 2, "bidirectional": True}),
+            ("GRU", "gru", {}),
+            ("GRU", "gru-batch-first-3-layers", {"batch_first": True, "num_layers": 3}),
+        ]
+    ):
+        args = {**shape, **more}
+        state = rnn_state(7200 + place, args, module)
+        yield name, f"A trained {module} from its file.", module, args, state
+    args = {**shape, "num_layers": 2}
+    state = simple_state(7300, args)
+    yield "simple-rnn", "The notebook's model from its file.", "SimpleRNN", args, state
+    head = filled(linear_weights(Numbers(7301), {"in_features": 2, "out_features": 4}))
+    state = {name: value.float() for name, value in head.items()}
+    args = {"in_features": 2, "out_features": 4}
+    yield "linear", "A fully connected layer from its file.", "Linear", args, state
+
+
+def load(id, reason, clauses, file, **fields):
+    """One case."""
+    asked = request("load", **fields)
+    asked["file"] = file
+    return Case(id, reason, clauses, asked)
+
+
+def file_of(format, data, **options):
+    """A file as a request carries it."""
+    text = base64.b64encode(data).decode("ascii")
+    return {"format": format, **options, "base64": text}
+
+
+def run_cases(format, write):
+    """Models whose weights come in a file that `write` makes."""
+    for place, (name, reason, module, args, state) in enumerate(models()):
+        fields = {
+            "module": module,
+            "args": args,
+            "dtype": "float32",
+            "training": False,
+            "inputs": {"input": Numbers(7400 + place).dyadic(2, 4, 2)},
+        }
+        clauses = ["CKPT-2" if format == "safetensors" else "CKPT-5", "CKPT-9"]
+        whole = file_of(format, write(state))
+        yield load(f"checkpoints/{format}/run-{name}", reason, clauses, whole, **fields)
+        if name == "gru":
+            wrapped = {f"module.{k}": v for k, v in state.items()} | {"head.bias": torch.ones(2)}
+            inside = file_of(format, write(wrapped), prefix="module.")
+            yield load(
+                f"checkpoints/{format}/run-{name}-prefix",
+                "Saved from inside DataParallel.",
+                ["CKPT-8"],
+                inside,
+                **fields,
+            )
+            half = file_of(format, write({k: v.half() for k, v in state.items()}), widen=True)
+            yield load(
+                f"checkpoints/{format}/run-{name}-half",
+                "Half precision, widened.",
+                ["CKPT-4"],
+                half,
+                **fields,
+            )
+            if format == "torch":
+                deep = {"epoch": 3, "nets": [{"state_dict": state}]}
+                found = file_of(format, write(deep), at=["nets", 0, "state_dict"])
+                yield load(
+                    f"checkpoints/{format}/run-{name}-nested",
+                    "The weights are a part of the checkpoint.",
+                    ["CKPT-8"],
+                    found,
+                    **fields,
+                )
+
+
+def torch_cases():
+    """Files of torch.save."""
+    for name, reason, clauses, data in torch_files():
+        yield load(f"checkpoints/torch/{name}", reason, clauses, file_of("torch", data))
+    for protocol in (3, 4, 5):
+        data = saved({"x": torch.ones(2, 3), "y": [1, 2**40]}, pickle_protocol=protocol)
+        file = file_of("torch", data, protocol=protocol)
+        name = f"checkpoints/torch/protocol-{protocol}"
+        yield load(name, "A later pickle protocol.", ["CKPT-6"], file)
+    yield from run_cases("torch", saved)
+
+
+def safetensors_files():
+    """(name, reason, clauses, tensors, metadata) of each safetensors file."""
+    numbers = Numbers(7500)
+    values = torch.tensor(numbers.dyadic(2, 3))
+    single = values.float()
+    yield "plain", "Two tensors, no metadata.", ["CKPT-2"], {"b": single, "a": single[0]}, None
+    yield "metadata", "With metadata.", ["CKPT-2"], {"x": single}, {"format": "pt"}
+    note = {"note": 'a "quote", a \\, a tab\t, é, 中, 😀'}
+    yield "metadata-text", "Metadata that JSON must escape.", ["CKPT-2"], {"x": single}, note
+    yield "empty", "No tensor at all.", ["CKPT-2"], {}, None
+    shapes = {"scalar": torch.tensor(1.5), "none": torch.zeros(0, 3), "row": torch.ones(1, 1, 4)}
+    yield "shapes", "Tensors of no dimension and of no element.", ["CKPT-2"], shapes, None
+    names = ["uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "bool"]
+    whole = torch.tensor([[0, 1, 100], [7, 2, 127]])
+    dtypes = {name: whole.to(getattr(torch, name)) for name in names}
+    dtypes |= {"float64": values, "float32": single, "float16": single.half()}
+    dtypes |= {"bfloat16": single.bfloat16(), "complex64": torch.complex(single, single)}
+    dtypes |= {n: single.to(getattr(torch, n)) for n in ("float8_e4m3fn", "float8_e5m2")}
+    yield "dtypes", "One of each, sorted by dtype.", ["CKPT-3", "CKPT-4"], dtypes, None
+    odd = ["z", "a", "Z", "é", "\uffff", "\U0001f600", "a.b", "a b", 'q"\\/\n\x01\x7f\u2028', "10", "9"]
+    odd += ["__proto__", "constructor", ""]
+    named = {name: torch.full((1,), float(k)) for k, name in enumerate(odd)}
+    yield "names", "Sorted by code point; escapes.", ["CKPT-2", "CKPT-3"], named, None
+    widths = {f"w{k}": torch.ones(k, dtype=torch.uint8) for k in range(9)}
+    yield "unaligned", "Tensors that begin anywhere.", ["CKPT-2"], {**widths, "x": single}, None
+    mixed = {"a": torch.ones(3, dtype=torch.uint8), "b": values, "c": single.half()}
+    yield "padding", "A header padded to eight bytes.", ["CKPT-3"], mixed, {"k": "v"}
+
+
+def committed():
+    """The files as they are in golden/, where the library is not installed."""
+    text = (GOLDEN / GOLDEN_PATHS["safetensors"]).read_text("ascii")
+    for case in json.loads(text)["cases"]:
+        fields = {key: case[key] for key in ("id", "reason", "clauses", "request")}
+        if "inputs" in fields["request"]:
+            inputs = fields["request"]["inputs"]["input"]
+            value = np.array(inputs["data"], np.float32).reshape(inputs["shape"])
+            fields["request"]["inputs"] = {"input": value}
+        yield Case(**fields)
+
+
+def safetensors_cases():
+    """Files of the safetensors library."""
+    if library is None:
+        yield from committed()
+        return
+    for name, reason, clauses, tensors, metadata in safetensors_files():
+        data = library.save(tensors, metadata=metadata)
+        file = file_of("safetensors", data)
+        yield load(f"checkpoints/safetensors/{name}", reason, clauses, file)
+    yield from run_cases("safetensors", library.save)
+
+
+FILES = [
+    GoldenFile(GOLDEN_PATHS["torch"], "Files of torch.save.", torch_cases),
+    GoldenFile(GOLDEN_PATHS["safetensors"], "Files of the safetensors library.", safetensors_cases),
+]

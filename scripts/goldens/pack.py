@@ -1,0 +1,180 @@
+"""Chapter pack: batches of sequences of different lengths through RNN, LSTM and GRU."""
+
+from itertools import product
+
+from .case import GoldenFile, Numbers, rnn_weights
+from .family import GRU, LSTM, PROJ, RNN, clauses_of, forward, initial
+
+INF, NAN = float("inf"), float("nan")
+KINDS = [
+    ("rnn-tanh", RNN, {}),
+    ("rnn-relu", RNN, {"nonlinearity": "relu"}),
+    ("lstm", LSTM, {}),
+    ("gru", GRU, {}),
+    ("proj", PROJ, {"proj_size": 2}),
+]
+LENGTHS = [
+    ("sorted", [5, 3, 1], "Longest first: already in the order of a packed batch."),
+    ("reversed", [1, 3, 5], "Longest last: the answer comes back in the order that was given."),
+    (
+        "unsorted",
+        [2, 5, 1, 3],
+        "Neither: the order back is the inverse of the sorting, not the sorting again.",
+    ),
+    ("all-full", [5, 5, 5], "No padding: as if it had not been packed."),
+    ("all-equal", [3, 3, 3], "One length, less than the input's: the output ends there."),
+    ("all-1", [1, 1, 1], "Single steps: the first is the last, in both directions."),
+    ("ties", [3, 5, 3, 5, 3], "Equal lengths keep their order."),
+    (
+        "shorter",
+        [2, 4, 3],
+        "None reaches the end of the input: the output is as long as the longest.",
+    ),
+    ("one-row", [3], "A batch of one, padded."),
+]
+
+
+def packed(name, kind, reason, clauses, args, inputs, state):
+    """One forward case in both dtypes, of the chapter pack."""
+    asked = kind._replace(chapter="pack")
+    yield from forward(
+        asked, name, reason, [*clauses_of(kind, args), *clauses.split()], args, inputs, state
+    )
+
+
+def padded(numbers, args, batch, length=5):
+    """An input in the layout of `args`."""
+    pair = (batch, length) if args.get("batch_first") else (length, batch)
+    return numbers.dyadic(*pair, args["input_size"])
+
+
+def lengths():
+    """Every kind of lengths."""
+    for place, (word, kind, extra) in enumerate(KINDS):
+        for turn, (name, of, reason) in enumerate(LENGTHS):
+            numbers = Numbers(50000 + 100 * place + turn)
+            args = {"input_size": 2, "hidden_size": 3, **extra, "bidirectional": True}
+            state = rnn_weights(numbers, args, kind.module)
+            inputs = {"input": padded(numbers, args, len(of))}
+            if turn % 2:
+                inputs |= initial(kind, numbers, args, len(of))
+            inputs["lengths"] = of
+            clauses = "PACK-2 PACK-3 PACK-4 PACK-5"
+            yield from packed(f"{word}/{name}", kind, reason, clauses, args, inputs, state)
+
+
+def arguments():
+    """Layers, directions, layouts and states, on one unsorted batch."""
+    for place, (word, kind, extra) in enumerate(KINDS):
+        choices = product((1, 2), (False, True), (False, True), (False, True))
+        for turn, (layers, batch_first, bidirectional, with_state) in enumerate(choices):
+            numbers = Numbers(51000 + 100 * place + turn)
+            args = {"input_size": 2, "hidden_size": 3, **extra}
+            words, clauses, slips = [], ["PACK-4", "PACK-5"], ["an output beyond a sequence's end"]
+            if layers > 1:
+                args["num_layers"] = layers
+                words.append("layers-2")
+                clauses.append("STACK-2")
+                slips.append("a second layer that reads padding")
+            if batch_first:
+                args["batch_first"] = True
+                words.append("batch-first")
+                clauses += ["BATCH-1", "PACK-3"]
+                slips.append("rows taken for steps")
+            if bidirectional:
+                args["bidirectional"] = True
+                words.append("bidirectional")
+                clauses += ["STACK-3", "STACK-6"]
+                slips.append("a reverse direction that starts in the padding")
+            if with_state:
+                words.append("state")
+                clauses.append("PACK-2")
+                slips.append("a state not sorted with its row")
+            else:
+                words.append("no-state")
+                clauses.append("STACK-7")
+            state = rnn_weights(numbers, args, kind.module)
+            inputs = {"input": padded(numbers, args, 3)}
+            if with_state:
+                inputs |= initial(kind, numbers, args, 3)
+            inputs["lengths"] = [2, 5, 3]
+            reason = f"Catches {', '.join(slips)}."
+            name = f"{word}/{'-'.join(words)}"
+            yield from packed(name, kind, reason, " ".join(clauses), args, inputs, state)
+
+
+def contents():
+    """What stands in the padding, and what each sequence gives alone."""
+    for place, (word, kind, extra) in enumerate(KINDS):
+        numbers = Numbers(52000 + 100 * place)
+        args = {"input_size": 2, "hidden_size": 3, **extra, "num_layers": 2, "bidirectional": True}
+        state = rnn_weights(numbers, args, kind.module)
+        value, of = padded(numbers, args, 3), [3, 5, 2]
+        for name, text, number in (
+            ("nan", "NaN", NAN),
+            ("inf", "Infinity", INF),
+            ("huge", "A huge number", 2.0**120),
+        ):
+            spoiled = value.copy()
+            spoiled[3:, 0] = spoiled[2:, 2] = number
+            yield from packed(
+                f"{word}/{name}-in-padding",
+                kind,
+                f"{text} in the padding reaches nothing.",
+                "PACK-4 PACK-5 NUM-4",
+                args,
+                {"input": spoiled, "lengths": of},
+                state,
+            )
+        spoiled = value.copy()
+        spoiled[1, 0, 0] = NAN
+        yield from packed(
+            f"{word}/nan-in-a-step",
+            kind,
+            "NaN in one step of one sequence reaches no other, and no padding.",
+            "PACK-4 NUM-4 BATCH-4",
+            args,
+            {"input": spoiled, "lengths": of},
+            state,
+        )
+        yield from packed(
+            f"{word}/together",
+            kind,
+            "Three sequences in a batch; alone they are asked below.",
+            "PACK-4 PACK-5",
+            args,
+            {"input": value, "lengths": of},
+            state,
+        )
+        for row, length in enumerate(of):
+            yield from packed(
+                f"{word}/alone-{row}",
+                kind,
+                f"Sequence {row} of the batch above, alone: the same numbers.",
+                "PACK-4 PACK-5 BATCH-3",
+                args,
+                {"input": value[:length, row]},
+                state,
+            )
+        args = {"input_size": 1, "hidden_size": 4, **extra, "bias": False, "batch_first": True}
+        yield from packed(
+            f"{word}/many",
+            kind,
+            "Twelve rows of seven lengths: the sorting has to be stable and complete.",
+            "PACK-2 PACK-4",
+            args,
+            {
+                "input": padded(numbers, args, 12, 9),
+                "lengths": [4, 1, 9, 4, 2, 7, 9, 1, 3, 4, 8, 2],
+            },
+            rnn_weights(numbers, args, kind.module),
+        )
+
+
+FILES = [
+    GoldenFile("pack/lengths.json", "Packed batches with every kind of lengths.", lengths),
+    GoldenFile(
+        "pack/arguments.json", "Packed batches with every combination of arguments.", arguments
+    ),
+    GoldenFile("pack/contents.json", "What stands in the padding; each sequence alone.", contents),
+]

@@ -1,0 +1,201 @@
+"""Chapter pack: packing and padding themselves."""
+
+import numpy as np
+
+from .case import GoldenFile, Numbers, both
+
+
+def call(function, name, reason, clauses, args, **inputs):
+    """One call in both dtypes."""
+    yield from both(
+        f"pack/{function}/{name}",
+        reason,
+        clauses.split(),
+        "call",
+        function=function,
+        args=args,
+        inputs=inputs,
+    )
+
+
+def indices(*values):
+    """A tensor of indices."""
+    return np.array(values, dtype=np.int64)
+
+
+def order(lengths):
+    """The rows by falling length, those of one length in their order."""
+    return sorted(range(len(lengths)), key=lambda row: -lengths[row])
+
+
+def packed(numbers, lengths, *features, is_sorted=False):
+    """The fields of a PackedSequence, its data drawn."""
+    fields = {
+        "data": numbers.dyadic(sum(lengths), *features),
+        "batch_sizes": indices(*(sum(n > t for n in lengths) for t in range(max(lengths)))),
+    }
+    if not is_sorted:
+        rows = order(lengths)
+        fields["sorted_indices"] = indices(*rows)
+        fields["unsorted_indices"] = indices(*(rows.index(row) for row in range(len(rows))))
+    return fields
+
+
+def packing():
+    """pack_padded_sequence and pack_sequence."""
+    numbers = Numbers(53000)
+    value = numbers.dyadic(5, 4, 2)
+    loose = {"enforce_sorted": False}
+    first = {"batch_first": True}
+    cases = [
+        ("sorted", {}, [5, 3, 3, 1], "Sorted, as is asked for by default: no indices."),
+        ("sorted-loose", loose, [5, 3, 3, 1], "Sorted, not asked for: indices all the same."),
+        ("unsorted", loose, [2, 5, 1, 3], "Two permutations, each the other's inverse."),
+        ("reversed", loose, [1, 2, 3, 4], "Longest last; the last step of the input is not read."),
+        ("ties", loose, [3, 5, 3, 5], "Equal lengths keep their order."),
+        ("all-full", {}, [5, 5, 5, 5], "No padding: the steps one after the other."),
+        ("all-1", {}, [1, 1, 1, 1], "The first step alone."),
+    ]
+    for name, args, lengths, reason in cases:
+        clauses = "PACK-1 PACK-2"
+        yield from call(
+            "pack_padded_sequence", name, reason, clauses, args, input=value, lengths=lengths
+        )
+        yield from call(
+            "pack_padded_sequence",
+            f"{name}-batch-first",
+            f"{reason[:-1]}, rows first.",
+            clauses,
+            {**first, **args},
+            input=value.transpose(1, 0, 2).copy(),
+            lengths=lengths,
+        )
+    shapes = [
+        ("no-features", numbers.dyadic(4, 3), [4, 2, 1], "Steps that are single numbers."),
+        ("two-features", numbers.dyadic(3, 2, 2, 2), [3, 2], "Steps that are matrices."),
+        ("one-row", numbers.dyadic(4, 1, 2), [3], "A batch of one."),
+        ("one-step", numbers.dyadic(1, 3, 2), [1, 1, 1], "One step."),
+    ]
+    for name, input, lengths, reason in shapes:
+        yield from call(
+            "pack_padded_sequence", name, reason, "PACK-1", {}, input=input, lengths=lengths
+        )
+    lists = [
+        ("sorted", {}, [3, 2, 1], "Sorted, as is asked for by default."),
+        ("unsorted", loose, [2, 3, 1], "Unsorted: the indices say how."),
+        ("equal", {}, [2, 2], "Equal lengths."),
+        ("one", {}, [3], "One sequence."),
+    ]
+    for name, args, lengths, reason in lists:
+        for features in ((), (2,)):
+            given = [numbers.dyadic(length, *features) for length in lengths]
+            id = f"{name}-{'features' if features else 'numbers'}"
+            yield from call("pack_sequence", id, reason, "PACK-6 PACK-1", args, sequences=given)
+
+
+def unpacking():
+    """pad_packed_sequence and unpack_sequence."""
+    numbers = Numbers(53100)
+    batches = [
+        ("sorted", packed(numbers, [4, 2, 1], 2, is_sorted=True), "No indices: as it stands."),
+        ("unsorted", packed(numbers, [2, 4, 1, 3], 2), "Rows and lengths go back to their places."),
+        ("ties", packed(numbers, [2, 3, 2, 3], 1), "Equal lengths keep their order."),
+        ("equal", packed(numbers, [3, 3], 2, is_sorted=True), "Nothing to pad."),
+        ("no-features", packed(numbers, [1, 3]), "Steps that are single numbers."),
+        ("matrices", packed(numbers, [1, 2], 2, 2), "Steps that are matrices."),
+    ]
+    options = [
+        ("default", {}, "", "PACK-3"),
+        ("batch-first", {"batch_first": True}, ", rows first", "PACK-3"),
+        ("padding", {"padding_value": -1.5}, ", padded with a number", "PACK-3"),
+        ("total-length", {"total_length": 6}, ", padded beyond the longest", "PACK-3"),
+        (
+            "everything",
+            {"batch_first": True, "padding_value": 7, "total_length": 5},
+            ", all arguments at once",
+            "PACK-3",
+        ),
+    ]
+    for name, fields, reason in batches:
+        for word, args, addition, clauses in options:
+            yield from call(
+                "pad_packed_sequence",
+                f"{name}-{word}",
+                f"{reason[:-1]}{addition}.",
+                clauses,
+                args,
+                **fields,
+            )
+        yield from call("unpack_sequence", name, reason, "PACK-6", {}, **fields)
+    longest = packed(numbers, [3, 1], 2)
+    yield from call(
+        "pad_packed_sequence",
+        "total-length-exact",
+        "A total length that is the longest's changes nothing.",
+        "PACK-3",
+        {"total_length": 3},
+        **longest,
+    )
+
+
+def padding():
+    """pad_sequence and unpad_sequence."""
+    numbers = Numbers(53200)
+    lists = [
+        ("growing", [1, 2, 4], (2,), "The longest last."),
+        ("falling", [3, 2, 1], (), "The longest first, of single numbers."),
+        ("mixed", [2, 4, 1], (2, 2), "The longest between, of matrices."),
+        ("equal", [2, 2], (2,), "Nothing to pad."),
+        ("one", [3], (2,), "One sequence."),
+        ("empty-among", [2, 0, 1], (2,), "A sequence of no steps is padding alone."),
+    ]
+    options = [
+        ("default", {}, ""),
+        ("batch-first", {"batch_first": True}, ", rows first"),
+        ("left", {"padding_side": "left"}, ", padded on the left"),
+        ("right", {"padding_side": "right"}, ", padded on the right, as by default"),
+        (
+            "everything",
+            {"batch_first": True, "padding_value": -0.5, "padding_side": "left"},
+            ", all arguments at once",
+        ),
+        ("padding", {"padding_value": 9}, ", padded with a number"),
+    ]
+    for name, lengths, features, reason in lists:
+        given = [numbers.dyadic(length, *features) for length in lengths]
+        for word, args, addition in options:
+            yield from call(
+                "pad_sequence",
+                f"{name}-{word}",
+                f"{reason[:-1]}{addition}.",
+                "PACK-6",
+                args,
+                sequences=given,
+            )
+    value = numbers.dyadic(4, 3, 2)
+    cases = [
+        ("unsorted", [2, 4, 1], "Each row up to its length."),
+        ("full", [4, 4, 4], "Whole rows."),
+        ("zero", [0, 2, 3], "A length of zero leaves no step."),
+        ("beyond", [2, 9, 4], "A length beyond the end ends there."),
+    ]
+    for name, lengths, reason in cases:
+        for first in (False, True):
+            yield from call(
+                "unpad_sequence",
+                f"{name}-batch-first" if first else name,
+                f"{reason[:-1]}, rows first." if first else reason,
+                "PACK-6",
+                {"batch_first": True} if first else {},
+                padded_sequences=value.transpose(1, 0, 2).copy() if first else value,
+                lengths=lengths,
+            )
+
+
+def calls():
+    """Every function."""
+    for group in (packing, unpacking, padding):
+        yield from group()
+
+
+FILES = [GoldenFile("pack/functions.json", "Packing, padding and their inverses.", calls)]

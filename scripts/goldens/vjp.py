@@ -1,0 +1,186 @@
+"""
+Chapter vjp: the gradients of input, states and parameters.
+
+Each case asks what a chapter of the forward pass asks, and adds the gradient of what follows with
+respect to every output.
+"""
+
+from functools import partial
+
+from . import cells, family, family_numerics, family_shapes, linear, pack, rnn
+from .case import GoldenFile, Numbers, both, rnn_weights
+from .family import GRU, LSTM, PROJ, RNN
+
+KINDS = (RNN, LSTM, GRU, PROJ)
+
+
+def output_shapes(module, args, inputs):
+    """The shapes of the outputs, by name."""
+    shape = inputs["input"].shape
+    width = args.get("proj_size") or args.get("hidden_size")
+    if module == "Linear":
+        return {"output": (*shape[:-1], args["out_features"])}
+    if module == "SimpleRNN":
+        return {"output": (shape[0], 1)}
+    if module.endswith("Cell"):
+        names = ("h_1", "c_1") if module == "LSTMCell" else ("h_1",)
+        return {name: (*shape[:-1], args["hidden_size"]) for name in names}
+    directions = 2 if args.get("bidirectional") else 1
+    lead = list(shape[:-1])
+    batch = [lead[0 if args.get("batch_first") else 1]] if len(lead) == 2 else []
+    if "lengths" in inputs:
+        lead[1 if args.get("batch_first") else 0] = max(inputs["lengths"])
+    rows = [args.get("num_layers", 1) * directions, *batch]
+    found = {"output": (*lead, directions * width), "h_n": (*rows, width)}
+    return {**found, "c_n": (*rows, args["hidden_size"])} if module == "LSTM" else found
+
+
+def vjp(name, reason, clauses, module, args, inputs, state, seed, outputs=None, draw="dyadic"):
+    """One case in both dtypes, with cotangents of its own for the outputs named, or for all."""
+    numbers = Numbers(seed)
+    given = {
+        output: getattr(numbers, draw)(*shape)
+        for output, shape in output_shapes(module, args, inputs).items()
+        if outputs is None or output in outputs
+    }
+    yield from both(
+        f"vjp/{name}",
+        reason,
+        list(dict.fromkeys(clauses)),
+        "vjp",
+        module=module,
+        args=args,
+        training=False,
+        state_dict=state,
+        inputs=inputs,
+        grad_outputs=given,
+    )
+
+
+def behind(cases, seed, reason=None):
+    """The gradients of forward cases; `cases` yields each in float32, then in float64."""
+    for place, case in enumerate(case for case in cases if case.id.endswith("/float64")):
+        asked = case.request
+        chapter, _, rest = case.id.removesuffix("/float64").partition("/")
+        yield from vjp(
+            rest if rest.startswith("simple") else f"{chapter}/{rest}",
+            reason or f"The gradient behind: {case.reason[0].lower()}{case.reason[1:]}",
+            ["GRAD-2", *case.clauses],
+            asked["module"],
+            asked["args"],
+            asked["inputs"],
+            asked["state_dict"],
+            seed + place,
+        )
+
+
+def some(cases, *words):
+    """Those forward cases whose name ends with, or has as its last part, one of the words."""
+    for case in cases:
+        name = case.id.rsplit("/", 1)[0]
+        if case.request["op"] == "forward" and any(name.endswith(word) for word in words):
+            yield case
+
+
+def grid(kind):
+    """Every combination of the arguments."""
+    reason = "Catches a path left out of the gradient: through time, a layer, a direction, a bias."
+    yield from behind(family.grid(kind), 60000 + kind.seed, reason)
+
+
+def shapes():
+    """The edges of the shapes, and numbers that use every bit."""
+    words = [
+        *("length-1", "all-1", "all-1-bidirectional", "hidden-minus-1", "batch-1", "batch-0"),
+        *("square", "square-batch-first", "unbatched", "unbatched-batch-first"),
+        *("unbatched-layers-2-bidirectional", "unbatched-no-bias"),
+    ]
+    for place, kind in enumerate(KINDS):
+        given = [f"/{word}-{kind.state}" for word in words]
+        chosen = some(family_shapes.shapes(kind), *given, "/cut-whole", "/state-left-out")
+        yield from behind(chosen, 61000 + 100 * place)
+        for precise in some(family_shapes.shapes(kind), "precision", "precision-bidirectional"):
+            if precise.id.endswith("/float64"):
+                asked = precise.request
+                yield from vjp(
+                    precise.id.removesuffix("/float64"),
+                    "Numbers that use every bit of a float32: a gradient rounded too early shows.",
+                    ["GRAD-2", *precise.clauses],
+                    *(asked[name] for name in ("module", "args", "inputs", "state_dict")),
+                    61050 + 100 * place,
+                    draw="full",
+                )
+
+
+def alone():
+    """The gradient of one output at a time."""
+    for place, kind in enumerate(KINDS):
+        args = {"input_size": 2, "hidden_size": 3, **kind.variants[-1].args, "num_layers": 2}
+        args["bidirectional"] = True
+        numbers = Numbers(62000 + place)
+        state = rnn_weights(numbers, args, kind.module)
+        inputs = {"input": numbers.dyadic(4, 2, 2), **family.initial(kind, numbers, args, 2)}
+        names = ["output", "h_n", "c_n"] if kind.module == "LSTM" else ["output", "h_n"]
+        for name in names:
+            yield from vjp(
+                f"{kind.chapter}/{name}-alone",
+                f"Catches a gradient of {name} that is lost, or taken for another's.",
+                ["GRAD-2", *family.clauses_of(kind, args), "STACK-6"],
+                kind.module,
+                args,
+                inputs,
+                state,
+                62100 + place,
+                outputs=[name],
+            )
+
+
+def numerics():
+    """Saturated gates, and NaN that stays where it belongs."""
+    words = [
+        *("weights-x50", "weights-zero", "biases-alone", "input-zero", "nan", "nan-h0", "nan-c0"),
+        *("nan-bidirectional", "nan-weight", "inf", "-open", "-shut", "state-kept"),
+    ]
+    for place, kind in enumerate(KINDS):
+        yield from behind(some(family_numerics.numerics(kind), *words), 63000 + 100 * place)
+
+
+def packed():
+    """Sequences of different lengths: what stands in the padding gets nothing, and gives nothing."""
+    reason = (
+        "Catches a gradient at a padded position, a row's gradient given to another, a reverse "
+        "direction that starts in the padding, a state's gradient left in sorted order."
+    )
+    stateful = (case for case in pack.arguments() if "/no-state/" not in case.id)
+    yield from behind((case for case in stateful if "-no-state/" not in case.id), 64000, reason)
+    yield from behind(some(pack.lengths(), "unsorted", "ties", "shorter", "one-row"), 64100)
+    yield from behind(some(pack.contents(), "nan-in-padding", "inf-in-padding", "-step"), 64200)
+
+
+def single():
+    """One step: the cells."""
+    words = ["state", "no-state", "/all-1", "/batch-0", "/square", "weights-x50", "nan-input"]
+    words += ["nan-h0", "nan-c0", "full-precision", "-open", "-shut", "reset-takes-the-bias"]
+    forward = (case for golden in cells.FILES[:1] for case in golden.cases())
+    yield from behind(some(forward, *words), 65000)
+
+
+def layers():
+    """Linear, and the notebook's model."""
+    words = ["/1d", "/2d", "/3d", "/4d", "-no-bias", "empty-batch", "/7-to-2", "/33-to-5", "/nan"]
+    yield from behind(some(linear.cases(), *words, "nan-weight", "zero-weight"), 66000)
+    yield from behind(rnn.simple(), 66100)
+
+
+FILES = [
+    *(
+        GoldenFile(f"vjp/{kind.chapter}.json", f"Gradients behind {name}.", partial(grid, kind))
+        for kind, name in zip(KINDS, ("RNN", "LSTM", "GRU", "LSTM with a projection"))
+    ),
+    GoldenFile("vjp/shapes.json", "Gradients at the edges of shapes.", shapes),
+    GoldenFile("vjp/alone.json", "Gradients of one output at a time.", alone),
+    GoldenFile("vjp/numerics.json", "Gradients at the ends of the number line.", numerics),
+    GoldenFile("vjp/pack.json", "Gradients behind packed sequences.", packed),
+    GoldenFile("vjp/cells.json", "Gradients behind the cells.", single),
+    GoldenFile("vjp/layers.json", "Gradients behind Linear and SimpleRNN.", layers),
+]
