@@ -23,6 +23,7 @@ import {
   randn,
   RNN,
   RNNCell,
+  type SequenceLike,
   type State,
   type StateDict,
   type Tensor,
@@ -166,7 +167,7 @@ export function runRecorded<T extends Tensor | PackedSequence>(
   module: Recurrent,
   input: T,
   state?: State | null,
-): [T, State] {
+): [SequenceLike<T>, State] {
   if (module instanceof LSTM) return module.forward(input, state && [state[0], state[1]]);
   const [output, hn] = module.forward(input, state?.[0]);
   return [output, [hn]];
@@ -177,7 +178,7 @@ export function run<T extends Tensor | PackedSequence>(
   module: Recurrent,
   input: T,
   state?: State | null,
-): [T, State] {
+): [SequenceLike<T>, State] {
   return noGrad(() => runRecorded(module, input, state));
 }
 

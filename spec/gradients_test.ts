@@ -6,6 +6,7 @@ import fc from "fast-check";
 import {
   abs,
   add,
+  affine,
   binaryCrossEntropyWithLogits,
   cat,
   chunk,
@@ -182,6 +183,17 @@ describe("gradients", () => {
     "linear: input, weight and bias",
     ({ seed, shape }) => [leaf(seed, shape), leaf(seed, [2, shape.at(-1)!], 1), leaf(seed, [2], 2)],
     (given, x, w, b) => [linear(x, w, b), linear(x, w), linear(like(given), w)],
+  );
+  derivative(
+    "affine: every input, weight and bias, and an input that is in it twice",
+    ({ seed, shape }) => [
+      leaf(seed, shape),
+      leaf(seed, [2, shape.at(-1)!], 1),
+      leaf(seed, [2], 2),
+      leaf(seed, [...shape.slice(0, -1), 3], 3),
+      leaf(seed, [2, 3], 4),
+    ],
+    (_, x, w, b, h, u) => [affine([x, w, b], [h, u, b]), affine([x, w, null], [x, w, b])],
   );
   derivative("sum", one, (_, x) => [sum(x), sum(mul(x, x))]);
   derivative("mean", one, (_, x) => [mean(x), mean(mul(x, x))]);

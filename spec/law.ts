@@ -1,21 +1,48 @@
 /**
- * A law: a claim of the specification that holds for all inputs, tried on generated ones.
+ * A law: a claim of the specification that holds for all inputs, tried on generated ones and on
+ * both paths, the readable one and the kernels.
  *
  * @module
  */
 
 import { it } from "@std/testing/bdd";
 import fc from "fast-check";
+import { getKernels, type Kernels, setKernels } from "../mod.ts";
+
+/** Does something on a path. */
+export function onPath<T>(path: Kernels, run: () => T): T {
+  const before = getKernels();
+  setKernels(path);
+  try {
+    return run();
+  } finally {
+    setKernels(before);
+  }
+}
+
+/** Every path that this engine has. */
+export const everyPath: readonly Kernels[] = (["readable", "simd128", "relaxed"] as const)
+  .filter((path) => {
+    try {
+      return onPath(path, () => true);
+    } catch {
+      return false;
+    }
+  });
+
+/** For laws that compare, to the bit, what only the readable path computes with what both do. */
+export const readablePath: readonly Kernels[] = ["readable"];
 
 /**
- * Declares a law as a test. A failure prints the smallest counterexample found and the seed that
- * finds it again.
+ * Declares a law as a test. A failure prints the smallest counterexample found, with its path, and
+ * the seed that finds it again.
  *
  * @param clauses the clauses of the specification that it checks
  * @param claim the law in words
  * @param arbitrary what to generate
  * @param holds throws where the law does not hold
  * @param runs how many inputs to try
+ * @param paths which paths to try them on, by turns
  */
 export function law<T>(
   clauses: readonly string[],
@@ -23,19 +50,23 @@ export function law<T>(
   arbitrary: fc.Arbitrary<T>,
   holds: (given: T) => void,
   runs = 50,
+  paths = everyPath,
 ): void {
+  const given = fc.tuple(arbitrary, fc.constantFrom(...paths));
   it(`${clauses.join(", ")}: ${claim}`, () => {
-    fc.assert(fc.property(arbitrary, holds), { numRuns: runs });
+    fc.assert(fc.property(given, ([one, path]) => onPath(path, () => holds(one))), {
+      numRuns: runs,
+    });
   });
 }
 
 /**
- * Declares a test of single facts that a clause states.
+ * Declares a test of single facts that a clause states, on every path.
  *
  * @param clauses the clauses of the specification that it checks
  * @param claim the fact in words
  * @param holds throws where it does not hold
  */
 export function fact(clauses: readonly string[], claim: string, holds: () => void): void {
-  it(`${clauses.join(", ")}: ${claim}`, holds);
+  it(`${clauses.join(", ")}: ${claim}`, () => everyPath.forEach((path) => onPath(path, holds)));
 }

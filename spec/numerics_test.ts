@@ -39,7 +39,7 @@ import {
   timeDim,
   tolerance,
 } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { fact, law, readablePath } from "./law.ts";
 
 const single = { dtype: fc.constant<DType>("float32") };
 const oneWay = { bidirectional: fc.constant(false) };
@@ -220,6 +220,8 @@ describe("numerics", () => {
       assertBitwise(recorded, output);
       assertAllBitwise(recordedFinal, final);
     },
+    50,
+    readablePath,
   );
 
   law(

@@ -35,7 +35,7 @@ import {
   tame,
   timeDim,
 } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { fact, law, readablePath } from "./law.ts";
 
 const projected = {
   kind: fc.constant("LSTM" as const),
@@ -108,6 +108,8 @@ describe("proj", () => {
       assertBitwise(select(hn, 0, 0), wanted);
       assertBitwise(select(cn, 0, 0), c1);
     },
+    50,
+    readablePath,
   );
 
   law(

@@ -36,7 +36,7 @@ import {
   timeDim,
   timeFirst,
 } from "./arbitrary.ts";
-import { law } from "./law.ts";
+import { law, readablePath } from "./law.ts";
 
 const oneWay = { bidirectional: fc.constant(false) };
 const bothWays = { bidirectional: fc.constant(true) };
@@ -103,6 +103,7 @@ describe("stack", () => {
       assertAllBitwise(final, wantedFinal, "final state");
     },
     150,
+    readablePath,
   );
 
   law(
