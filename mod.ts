@@ -52,7 +52,7 @@ export {
   noGrad,
 } from "./lib/autograd/graph.ts";
 export { abs, add, mul, neg, relu, sigmoid, sin, sub, tanh, to } from "./lib/autograd/pointwise.ts";
-export { linear } from "./lib/autograd/linear.ts";
+export { affine, linear, type Term } from "./lib/autograd/linear.ts";
 export { mean, sum } from "./lib/autograd/reduce.ts";
 export { expand, reshape, squeeze, transpose, unsqueeze } from "./lib/autograd/shape.ts";
 export { cat, chunk, indexSelect, narrow, select, slice, stack } from "./lib/autograd/slices.ts";
@@ -63,7 +63,7 @@ export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { Dropout, dropout } from "./lib/nn/dropout.ts";
 export type { CellOptions, CellParameters, Equation, State, Step } from "./lib/nn/cell.ts";
 export { RNNCellBase } from "./lib/nn/cell.ts";
-export { RNNBase } from "./lib/nn/rnn_base.ts";
+export { RNNBase, type SequenceLike } from "./lib/nn/rnn_base.ts";
 export type { RNNBaseOptions } from "./lib/nn/rnn_checks.ts";
 export {
   type Nonlinearity,
@@ -87,6 +87,7 @@ export {
   unpadSequence,
 } from "./lib/nn/packed.ts";
 export { SimpleRNN } from "./lib/nn/simple_rnn.ts";
+export { getKernels, type Kernels, setKernels } from "./lib/kernels/engine.ts";
 export { fromOnnx, type OnnxLayer, toOnnx } from "./lib/formats/onnx.ts";
 export { fromKeras, type KerasLayer, toKeras } from "./lib/formats/keras.ts";
 export {

@@ -18,6 +18,8 @@ import manifestText from "./manifest.json" with { type: "text" };
 import notebookText from "./notebook/notebook.txt" with { type: "text" };
 import cellsChain from "./cells/chain.json" with { type: "text" };
 import cellsForward from "./cells/forward.json" with { type: "text" };
+import checkpointsSafetensors from "./checkpoints/safetensors.json" with { type: "text" };
+import checkpointsTorch from "./checkpoints/torch.json" with { type: "text" };
 import dropoutModules from "./dropout/modules.json" with { type: "text" };
 import dropoutSequences from "./dropout/sequences.json" with { type: "text" };
 import errorsCells from "./errors/cells.json" with { type: "text" };
@@ -38,6 +40,11 @@ import gruShapes from "./gru/shapes.json" with { type: "text" };
 import initDigests from "./init/digests.json" with { type: "text" };
 import initWeights from "./init/weights.json" with { type: "text" };
 import linearForward from "./linear/forward.json" with { type: "text" };
+import lossBcewithlogitsloss from "./loss/BCEWithLogitsLoss.json" with { type: "text" };
+import lossCrossentropyloss from "./loss/CrossEntropyLoss.json" with { type: "text" };
+import lossL1loss from "./loss/L1Loss.json" with { type: "text" };
+import lossMseloss from "./loss/MSELoss.json" with { type: "text" };
+import lossRepr from "./loss/repr.json" with { type: "text" };
 import lstmForward from "./lstm/forward.json" with { type: "text" };
 import lstmLong from "./lstm/long.json" with { type: "text" };
 import lstmNumerics from "./lstm/numerics.json" with { type: "text" };
@@ -45,6 +52,11 @@ import lstmShapes from "./lstm/shapes.json" with { type: "text" };
 import notebookPrint from "./notebook/print.json" with { type: "text" };
 import notebookPrinted from "./notebook/printed.json" with { type: "text" };
 import notebookSteps from "./notebook/steps.json" with { type: "text" };
+import optimClip from "./optim/clip.json" with { type: "text" };
+import optimRefused from "./optim/refused.json" with { type: "text" };
+import optimRepr from "./optim/repr.json" with { type: "text" };
+import optimSchedules from "./optim/schedules.json" with { type: "text" };
+import optimSteps from "./optim/steps.json" with { type: "text" };
 import packArguments from "./pack/arguments.json" with { type: "text" };
 import packContents from "./pack/contents.json" with { type: "text" };
 import packFunctions from "./pack/functions.json" with { type: "text" };
@@ -64,6 +76,17 @@ import rnnNumerics from "./rnn/numerics.json" with { type: "text" };
 import rnnShapes from "./rnn/shapes.json" with { type: "text" };
 import rnnSimple from "./rnn/simple.json" with { type: "text" };
 import tensorCalls from "./tensor/calls.json" with { type: "text" };
+import trainingCurves from "./training/curves.json" with { type: "text" };
+import vjpAlone from "./vjp/alone.json" with { type: "text" };
+import vjpCells from "./vjp/cells.json" with { type: "text" };
+import vjpGru from "./vjp/gru.json" with { type: "text" };
+import vjpLayers from "./vjp/layers.json" with { type: "text" };
+import vjpLstm from "./vjp/lstm.json" with { type: "text" };
+import vjpNumerics from "./vjp/numerics.json" with { type: "text" };
+import vjpPack from "./vjp/pack.json" with { type: "text" };
+import vjpProj from "./vjp/proj.json" with { type: "text" };
+import vjpRnn from "./vjp/rnn.json" with { type: "text" };
+import vjpShapes from "./vjp/shapes.json" with { type: "text" };
 
 /**
  * The text of every golden file by its path below `golden/`; `schema.json` there describes them.
@@ -79,6 +102,8 @@ import tensorCalls from "./tensor/calls.json" with { type: "text" };
 export const files: Readonly<Record<string, string>> = {
   "cells/chain.json": cellsChain,
   "cells/forward.json": cellsForward,
+  "checkpoints/safetensors.json": checkpointsSafetensors,
+  "checkpoints/torch.json": checkpointsTorch,
   "dropout/modules.json": dropoutModules,
   "dropout/sequences.json": dropoutSequences,
   "errors/cells.json": errorsCells,
@@ -99,6 +124,11 @@ export const files: Readonly<Record<string, string>> = {
   "init/digests.json": initDigests,
   "init/weights.json": initWeights,
   "linear/forward.json": linearForward,
+  "loss/BCEWithLogitsLoss.json": lossBcewithlogitsloss,
+  "loss/CrossEntropyLoss.json": lossCrossentropyloss,
+  "loss/L1Loss.json": lossL1loss,
+  "loss/MSELoss.json": lossMseloss,
+  "loss/repr.json": lossRepr,
   "lstm/forward.json": lstmForward,
   "lstm/long.json": lstmLong,
   "lstm/numerics.json": lstmNumerics,
@@ -106,6 +136,11 @@ export const files: Readonly<Record<string, string>> = {
   "notebook/print.json": notebookPrint,
   "notebook/printed.json": notebookPrinted,
   "notebook/steps.json": notebookSteps,
+  "optim/clip.json": optimClip,
+  "optim/refused.json": optimRefused,
+  "optim/repr.json": optimRepr,
+  "optim/schedules.json": optimSchedules,
+  "optim/steps.json": optimSteps,
   "pack/arguments.json": packArguments,
   "pack/contents.json": packContents,
   "pack/functions.json": packFunctions,
@@ -125,6 +160,17 @@ export const files: Readonly<Record<string, string>> = {
   "rnn/shapes.json": rnnShapes,
   "rnn/simple.json": rnnSimple,
   "tensor/calls.json": tensorCalls,
+  "training/curves.json": trainingCurves,
+  "vjp/alone.json": vjpAlone,
+  "vjp/cells.json": vjpCells,
+  "vjp/gru.json": vjpGru,
+  "vjp/layers.json": vjpLayers,
+  "vjp/lstm.json": vjpLstm,
+  "vjp/numerics.json": vjpNumerics,
+  "vjp/pack.json": vjpPack,
+  "vjp/proj.json": vjpProj,
+  "vjp/rnn.json": vjpRnn,
+  "vjp/shapes.json": vjpShapes,
 };
 
 /**

@@ -39,11 +39,27 @@ export interface Named {
   args?: Record<string, unknown>;
 }
 
+/** A checkpoint, and which part of it is wanted. */
+export interface JsonFile {
+  /** What wrote it. */
+  format: "torch" | "safetensors";
+  /** The keys that lead to the weights, where they are not the whole. */
+  at?: (string | number)[];
+  /** Takes only the names that begin so, and takes this off them. */
+  prefix?: string;
+  /** Whether half precision becomes float32. */
+  widen?: boolean;
+  /** The pickle protocol, where it is not 2. */
+  protocol?: number;
+  /** The bytes. */
+  base64: string;
+}
+
 /** What is asked: an operation, and what it needs. */
 export interface Request {
   /**
    * `forward`, `vjp`, `init`, `repr`, `print`, `size`, `rand`, `randn`, `call`, `notebook`, `loss`,
-   * `optim` or `train`.
+   * `optim`, `train` or `load`.
    */
   op: string;
   /** The module's name in `torch.nn`, or `SimpleRNN`. */
@@ -84,6 +100,8 @@ export interface Request {
   scheduler?: Named;
   /** For `train`, how many steps. */
   steps?: number;
+  /** For `load`, the checkpoint to read, or with a module to take its weights from. */
+  file?: JsonFile;
 }
 
 /** All that an optimiser remembers, as `torch.optim.Optimizer.state_dict` has it. */
@@ -104,6 +122,13 @@ export interface Answer {
   optimizer_state?: JsonOptimizerState;
   /** Weights by name, or their digests; of an `optim`, the steps along a new first dimension. */
   state_dict?: Record<string, JsonTensor | Digest>;
+  /**
+   * What a checkpoint holds: a tensor as `{"dtype", "tensor"}`, a dict as `{"dict": [[key, value]]}`,
+   * a list or tuple as `{"list": []}`, a long integer as `{"integer": "…"}`.
+   */
+  value?: unknown;
+  /** The free text that a safetensors file has besides. */
+  metadata?: Record<string, string>;
   /** What `print(module)` shows. */
   repr?: string;
   /** What `print(...)` shows. */
@@ -183,6 +208,7 @@ export function encode(tensor: Tensor): JsonTensor {
 
 /** The number with the fewest digits that rounds to the same float32. */
 function shortestFloat32(x: number): number {
+  if (x === 0) return x; // of either sign
   for (let digits = 1; digits < 9; digits++) {
     const short = Number(x.toPrecision(digits));
     if (Math.fround(short) === x) return short;

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["torch==2.15.0", "numpy==2.4.6"]
+# dependencies = ["torch==2.15.0", "numpy==2.4.6", "safetensors==0.8.0"]
 # ///
 """
 Write golden/: what PyTorch answers to every case of every chapter. The only writer of golden/.
@@ -23,6 +23,7 @@ import torch  # noqa: E402
 
 from goldens import (
     cells,
+    checkpoints,
     dropout,
     errors,
     errors_cells,
@@ -32,7 +33,9 @@ from goldens import (
     gated,
     init,
     linear,
+    losses,
     notebook,
+    optim,
     pack,
     pack_functions,
     printing,
@@ -40,6 +43,8 @@ from goldens import (
     representation,
     rnn,
     tensor,
+    training,
+    vjp,
 )
 from goldens.verify import verify  # noqa: E402
 from goldens.write import write  # noqa: E402
@@ -59,12 +64,17 @@ CHAPTERS = (
     pack,
     pack_functions,
     dropout,
+    checkpoints,
     representation,
     errors,
     errors_sequence,
     errors_cells,
     errors_pack,
     errors_tensor,
+    vjp,
+    losses,
+    optim,
+    training,
 )
 FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]
 

@@ -104,6 +104,10 @@ export function readTorchFile(bytes: Uint8Array): TorchValue {
   if (records.has(`${folder}constants.pkl`)) {
     throw new CheckpointError("torch: a TorchScript archive; save the model's state_dict instead");
   }
+  const version = text(records.get(`${folder}version`)) ?? "";
+  if (!/^([1-9]|10)\n?$/.test(version)) {
+    throw new CheckpointError(`torch: version ${quote(version)} of the format, not one up to 10`);
+  }
   const order = text(records.get(`${folder}byteorder`)) ?? "little";
   if (order !== "little" && order !== "big") {
     throw new CheckpointError(`torch: byteorder is ${quote(order)}, neither little nor big`);
@@ -200,9 +204,10 @@ class Reader implements PickleHost {
     metadata: readonly PickleValue[],
     dtype: StoredDType | null | undefined,
   ): StoredTensor {
-    const [storage, offset, shape, strides, requiresGrad] = args;
+    const [storage, offset, shape, strides, requiresGrad, hooks] = args;
     if (
-      args.length !== 6 || !(storage instanceof Storage) || !isCount(offset) || !isSizes(shape) ||
+      !(hooks instanceof Map) || !(storage instanceof Storage) || !isCount(offset) ||
+      !isSizes(shape) ||
       !isSizes(strides) || shape.length !== strides.length || shape.length > 64 ||
       typeof requiresGrad !== "boolean" || dtype === undefined || dtype === null ||
       (storage.dtype !== null && storage.dtype !== dtype)

@@ -74,9 +74,7 @@ function findDirectory(view: DataView): Directory {
   let count = view.getUint16(at + 10, true);
   let size = view.getUint32(at + 12, true);
   let start = view.getUint32(at + 16, true);
-  if (view.getUint16(at + 4, true) !== 0 || view.getUint16(at + 6, true) !== 0) {
-    if (view.getUint16(at + 4, true) !== 0xffff) fail("an archive in several parts");
-  }
+  if (view.getUint32(at + 4, true) !== 0) fail("an archive in several parts");
   if (view.getUint16(at + 8, true) !== count) fail("an archive in several parts");
   let end = at;
   // PyTorch writes the 64-bit record in every archive.
@@ -93,6 +91,10 @@ function findDirectory(view: DataView): Directory {
       !same(start, fullStart, 0xffffffff)
     ) fail("the two ends of the archive contradict each other");
     if (wide(4) + 12 + record !== at - 20) fail("a gap before the archive's end");
+    const disks = [at - 16, record + 16, record + 20].map((part) => view.getUint32(part, true));
+    if (disks.some((disk) => disk !== 0) || wide(24) !== fullCount) {
+      fail("an archive in several parts");
+    }
     [count, size, start, end] = [fullCount, fullSize, fullStart, record];
   }
   if (start + size !== end) {
@@ -121,7 +123,10 @@ function readDirectory(bytes: Uint8Array, view: DataView, directory: Directory):
           "torch.save stores its entries as they are",
       );
     }
-    if (view.getUint16(at + 8, true) & 0x2041) fail(`entry ${quote(name)} is encrypted`);
+    const flags = view.getUint16(at + 8, true);
+    if (flags & 0x2061) fail(`entry ${quote(name)} is encrypted or a patch`);
+    if (view.getUint32(at + 38, true) & 0x10) fail(`entry ${quote(name)} is a directory`);
+    if (view.getUint16(at + 34, true) !== 0) fail(`entry ${quote(name)} is in another file`);
     const narrow = [24, 20, 42].map((offset) => view.getUint32(at + offset, true));
     const [size, packed, header] = widen(view, narrow, at + 46 + nameLength, extraLength, name);
     if (size !== packed) fail(`entry ${quote(name)} is stored, yet has two sizes`);

@@ -88,12 +88,20 @@ export const i32 = {
   add: binary(code, 0x6a),
   sub: binary(code, 0x6b),
   mul: binary(code, 0x6c),
-  divU: binary(code, 0x6e),
   shl: binary(code, 0x74),
   eqz: unary(code, 0x45),
-  lt: binary(code, 0x48),
+  eq: binary(code, 0x46),
   ge: binary(code, 0x4e),
+  and: binary(code, 0x71),
+  shrU: binary(code, 0x76),
   load: (address: Operand, offset = 0): Code => [...code(address), 0x28, 2, ...unsigned(offset)],
+  store: (address: Operand, value: Operand, offset = 0): Code => [
+    ...code(address),
+    ...code(value),
+    0x36,
+    2,
+    ...unsigned(offset),
+  ],
 };
 
 const simd = (opcode: number) => [0xfd, ...unsigned(opcode)];
@@ -126,6 +134,8 @@ export const v128 = {
     const bytes = [value, value >>> 8, value >>> 16, value >>> 24].map((byte) => byte & 0xff);
     return [...simd(0x0c), ...bytes, ...bytes, ...bytes, ...bytes];
   },
+  /** The same float in all four lanes. */
+  floats: (value: number): Code => lanes(value),
   /** One lane, in all four. */
   lane: (a: Operand, index: number): Code => {
     const bytes = [0, 1, 2, 3].map((byte) => 4 * index + byte);
@@ -134,9 +144,8 @@ export const v128 = {
   and: binary(lanes, ...simd(0x4e)),
   or: binary(lanes, ...simd(0x50)),
   xor: binary(lanes, ...simd(0x51)),
-  /** Where a bit of the third operand is set, the first's; elsewhere the second's. */
-  select: ternary(lanes, ...simd(0x52)),
-  anyTrue: unary(lanes, ...simd(0x53)),
+  /** The bits of the first operand that are not set in the second. */
+  andNot: binary(lanes, ...simd(0x4f)),
 };
 
 /** Instructions on four integers. */
@@ -147,13 +156,13 @@ export const i32x4 = {
 
 /** Instructions on four floats. */
 export const f32x4 = {
-  lt: binary(lanes, ...simd(0x43)),
-  abs: unary(lanes, ...simd(0xe0)),
   neg: unary(lanes, ...simd(0xe1)),
   add: binary(lanes, ...simd(0xe4)),
   sub: binary(lanes, ...simd(0xe5)),
   mul: binary(lanes, ...simd(0xe6)),
   div: binary(lanes, ...simd(0xe7)),
+  /** `b < a ? b : a`: a NaN in `a` stays. */
+  pmin: binary(lanes, ...simd(0xea)),
   /** `a < b ? b : a`: a NaN in `a` stays. */
   pmax: binary(lanes, ...simd(0xeb)),
   /** `a · b + c`, rounded once where the machine can, twice where it cannot. */
@@ -171,9 +180,13 @@ export function repeat(body: readonly Code[], condition: Operand): Code {
   return [0x03, 0x40, ...body.flat(), ...code(condition), 0x0d, 0, 0x0b];
 }
 
-/** Runs `body` only if `condition` holds. */
-export function when(condition: Operand, body: readonly Code[]): Code {
-  return [...code(condition), 0x04, 0x40, ...body.flat(), 0x0b];
+/** Runs `body` only if `condition` holds, and otherwise `other`. */
+export function when(
+  condition: Operand,
+  body: readonly Code[],
+  other: readonly Code[] = [],
+): Code {
+  return [...code(condition), 0x04, 0x40, ...body.flat(), 0x05, ...other.flat(), 0x0b];
 }
 
 /** Runs `body` while `condition` holds. */
@@ -187,7 +200,7 @@ export class Func {
   readonly #body: Code[] = [];
 
   /** A function of `params` integers, numbered `index` in its module. */
-  constructor(readonly index: number, readonly params: number, readonly returns: boolean) {}
+  constructor(readonly index: number, readonly params: number) {}
 
   /** A new local variable. */
   local(type: Type): Local {
@@ -236,17 +249,13 @@ export class Assembler {
    *
    * @param params how many integers it takes
    * @param write puts its instructions in, given the function and its parameters
-   * @param options a name to export it by; whether it returns an integer
+   * @param name a name to export it by
    * @returns the function, to call it
    */
-  func(
-    params: number,
-    write: (f: Func, ...params: Local[]) => void,
-    options: { readonly name?: string; readonly returns?: boolean } = {},
-  ): Func {
-    const f = new Func(this.#functions.length, params, options.returns ?? false);
+  func(params: number, write: (f: Func, ...params: Local[]) => void, name?: string): Func {
+    const f = new Func(this.#functions.length, params);
     this.#functions.push(f);
-    if (options.name) this.#exports.push([options.name, f]);
+    if (name !== undefined) this.#exports.push([name, f]);
     write(f, ...Array.from({ length: params }, (_, k) => new Local(k)));
     return f;
   }
@@ -258,11 +267,11 @@ export class Assembler {
       return [id, ...unsigned(content.length), ...content];
     };
     const name = (text: string) => [...unsigned(text.length), ...new TextEncoder().encode(text)];
-    const signatures = this.#functions.map(({ params, returns }) => [
+    const signatures = this.#functions.map(({ params }) => [
       0x60,
       ...unsigned(params),
       ...Array<number>(params).fill(types.i32),
-      ...(returns ? [1, types.i32] : [0]),
+      0,
     ]);
     return Uint8Array.from([
       ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],

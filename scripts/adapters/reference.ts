@@ -24,7 +24,8 @@ import {
 } from "../../golden/pair.ts";
 import { walkthrough } from "../walkthrough.ts";
 import { type Arguments, functions, type Inputs } from "./functions.ts";
-import { trainingOperations } from "./training.ts";
+import { checkpointOperations } from "./checkpoints.ts";
+import { makeLoss, trainingOperations } from "./training.ts";
 
 /** What this implementation has no answer to, and why. */
 class Unsupported extends Error {}
@@ -64,8 +65,11 @@ function build({ module, args = {}, dtype }: Request): rnn.Module {
       return new rnn.Dropout(p);
     case "SimpleRNN":
       return new rnn.SimpleRNN(input_size, hidden_size, num_layers, options);
-    default:
+    default: {
+      const loss = makeLoss(String(module), args);
+      if (loss) return loss;
       throw new Unsupported(`module ${module}`);
+    }
   }
 }
 
@@ -182,6 +186,7 @@ const tools = { build, run, inputsOf, unsupported: (what: string) => new Unsuppo
 
 const operations: Record<string, (request: Request) => Answer> = {
   ...trainingOperations(tools),
+  ...checkpointOperations(tools),
   call,
   forward,
   init,
@@ -189,7 +194,6 @@ const operations: Record<string, (request: Request) => Answer> = {
   print,
   rand: draw,
   randn: draw,
-  repr: (request) => ({ repr: String(build(request)) }),
   size: ({ args }) => ({ print: rnn.formatSize((args as { size: number[] }).size) }),
 };
 

@@ -88,9 +88,26 @@ const losses: Record<string, new (options: Arguments) => rnn.Loss> = {
   MSELoss: rnn.MSELoss,
 };
 
-function makeLoss(name: string, args: Arguments, tools: Tools): rnn.Loss {
-  if (!Object.hasOwn(losses, name)) throw tools.unsupported(`loss ${name}`);
-  return new losses[name](optionsOf(args));
+/**
+ * A loss by its name in `torch.nn`.
+ *
+ * @param name the name
+ * @param args its arguments by PyTorch's names
+ * @returns the loss, or `null` where there is none of that name
+ */
+export function makeLoss(name: string, args: Record<string, unknown> = {}): rnn.Loss | null {
+  return Object.hasOwn(losses, name) ? new losses[name](optionsOf(args)) : null;
+}
+
+/** Runs without the warnings that PyTorch gives, too: the protocol has no place for them. */
+function quietly<T>(run: () => T): T {
+  const { warn } = console;
+  console.warn = () => {};
+  try {
+    return run();
+  } finally {
+    console.warn = warn;
+  }
 }
 
 function loss(request: Request, tools: Tools): Answer {
@@ -99,7 +116,9 @@ function loss(request: Request, tools: Tools): Answer {
   const json = inputs.target as JsonTensor;
   const target = json.dtype === "int64" ? nested(json) : decode(json, dtype);
   input.requiresGrad = true;
-  const output = makeLoss(module, args, tools).forward(input, target);
+  const measure = makeLoss(module, args);
+  if (!measure) throw tools.unsupported(`loss ${module}`);
+  const output = quietly(() => measure.forward(input, target));
   rnn.backward(output, grad_outputs && decode(grad_outputs.output, dtype));
   return {
     outputs: { output: encode(output) },
@@ -117,6 +136,15 @@ const optimizers: Record<string, new (params: Arguments, options: Arguments) => 
 function makeOptimizer({ name, args }: Named, params: Arguments, tools: Tools): rnn.Optimizer {
   if (!Object.hasOwn(optimizers, name)) throw tools.unsupported(`optimizer ${name}`);
   return new optimizers[name](params, optionsOf(args));
+}
+
+/** What `print` shows of an optimiser or, where the request names none, of a module. */
+function repr(request: Request, tools: Tools): Answer {
+  const params = [rnn.zeros([1], { requiresGrad: true })];
+  const { optimizer } = request;
+  return {
+    repr: String(optimizer ? makeOptimizer(optimizer, params, tools) : tools.build(request)),
+  };
 }
 
 function makeScheduler(
@@ -225,7 +253,8 @@ export function train(request: Request, tools: Tools): Answer {
   const params = model.parameters();
   const optimizer = makeOptimizer(request.optimizer!, params, tools);
   const scheduler = request.scheduler && makeScheduler(request.scheduler, optimizer, tools);
-  const measure = makeLoss(request.loss!.name, request.loss!.args, tools);
+  const measure = makeLoss(request.loss!.name, request.loss!.args);
+  if (!measure) throw tools.unsupported(`loss ${request.loss!.name}`);
   const curve = Array.from({ length: steps }, () => {
     optimizer.zeroGrad();
     const error = measure.forward((model as rnn.SimpleRNN).forward(input), target);
@@ -249,7 +278,7 @@ export function train(request: Request, tools: Tools): Answer {
  */
 export function trainingOperations(tools: Tools): Record<string, (request: Request) => Answer> {
   return Object.fromEntries(
-    Object.entries({ loss, optim, train, vjp }).map(([name, operation]) => [
+    Object.entries({ loss, optim, repr, train, vjp }).map(([name, operation]) => [
       name,
       (request: Request) => operation(request, tools),
     ]),

@@ -62,6 +62,7 @@ function explains({ deviation, recognise }: Mistake, task: Task, answer: Answer)
  * @returns every mistake that makes just this answer
  */
 export function explain(task: Task, answer: Answer): Explanation[] {
+  if (agree(task, task.expect, answer)) return [];
   const found = mistakes.filter((mistake) => explains(mistake, task, answer));
   const clear = found.filter(({ vague }) => !vague);
   return (clear.length ? clear : found).map(({ id, says }) => ({ id, says }));
@@ -98,7 +99,11 @@ export function diagnose(results: readonly Result[], most = 120): Findings {
     const found = explain(task, answer!);
     if (found.length) byCase.set(task.id, found);
   }
-  return { diagnosed: chosen.length, byCase, summary: summarise(byCase) };
+  const summary = summarise(byCase);
+  // What explains many cases is likelier to be the mistake than what explains this one alone.
+  const likely = new Set(summary.map(({ id }) => id));
+  for (const [id, found] of byCase) byCase.set(id, found.filter(({ id }) => likely.has(id)));
+  return { diagnosed: chosen.length, byCase, summary };
 }
 
 /** Takes the mistake that explains most, then the one that explains most of the rest, and so on. */

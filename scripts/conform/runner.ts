@@ -79,7 +79,7 @@ export function judge(task: Task, answer: Answer): Result {
  *
  * All requests are sent at once. Where the program dies or hangs, it is started again: the first
  * request that it left unanswered is then sent alone, so that it is known whether that one is to
- * blame, and then the rest; after a conversation without any answer, the halves are sent one after
+ * blame, and then the rest, its chapter last; after a conversation without any answer, the halves are sent one after
  * the other.
  *
  * @param command the program and its arguments
@@ -116,6 +116,7 @@ export async function examine(
   // Starts in a row without an answer, those that only time ended counting for more.
   let barren = 0;
   for (let batch; (batch = queue.shift());) {
+    if (batch.length === 0) continue;
     oddities.restarts++;
     const requests = new Map(
       batch.map(({ id, request }) => [id, toLine({ id, ...request })]),
@@ -126,14 +127,21 @@ export async function examine(
       known: (id) => results.has(id),
       oddities,
     });
-    if (first !== undefined) limits.startup = timeout + 2 * first;
+    if (first !== undefined) limits.startup = timeout + 3 * (1 + first);
     const left = batch.filter(({ id }) => !results.has(id));
     const answered = batch.length - left.length;
     barren = answered ? 0 : barren + (how === "hung" ? 5 : 1);
     if (left.length === 0) continue;
     if (batch.length === 1) silence(left, `the program ${why}`);
-    else if (answered) queue.unshift(left.slice(0, 1), left.slice(1));
-    else queue.unshift(left.slice(0, left.length >> 1), left.slice(left.length >> 1));
+    else if (answered) {
+      // Where one case is fatal, others of its chapter may be: the other chapters come first.
+      const [suspect, ...rest] = left;
+      const [same, others] = [true, false].map((wanted) =>
+        rest.filter(({ chapter }) => (chapter === suspect.chapter) === wanted)
+      );
+      queue.unshift([suspect], others);
+      queue.push(same);
+    } else queue.unshift(left.slice(0, left.length >> 1), left.slice(left.length >> 1));
     const reason = barren > 14
       ? "the program again and again gave no answer at all; the last time it"
       : oddities.restarts >= restarts

@@ -1,7 +1,6 @@
 /**
  * A recurrent layer computed with a deliberate deviation, to see whether it explains an answer.
- * The cells, time and packing are the library's; layers are put on each other here, so that a
- * deviation can reach in between.
+ * Time and layers stand here once more, so that a deviation can reach in between.
  *
  * @module
  */
@@ -15,7 +14,6 @@ import {
   type JsonTensor,
   type Request,
 } from "../../golden/pair.ts";
-import { recur } from "../../lib/nn/recurrence.ts";
 import { type Kind, steps } from "./equations.ts";
 
 /** A layer's question, whatever its form: time first, with a batch, as layers and directions. */
@@ -84,6 +82,9 @@ function applicable<T>(value: T | null): T {
   return value;
 }
 
+/** Requests read before: one is recomputed under many deviations. */
+const normal = new WeakMap<Request, Setting | null>();
+
 /**
  * Recomputes a request with a deviation.
  *
@@ -94,7 +95,8 @@ function applicable<T>(value: T | null): T {
 export function recompute(request: Request, deviation: Deviation): Answer | null {
   try {
     return rnn.noGrad(() => {
-      const found = applicable(normalise(request));
+      if (!normal.has(request)) normal.set(request, normalise(request));
+      const found = applicable(normal.get(request)!);
       const setting = deviation.setting ? applicable(deviation.setting(found)) : found;
       const plain = run(setting, deviation);
       const outputs = deviation.outputs ? applicable(deviation.outputs(plain, setting)) : plain;
@@ -168,39 +170,37 @@ function parametersOf(
   return layers;
 }
 
+/** Rows of `now` where a sequence goes on, and of `before` where it does not; zeros for `null`. */
+function where(goesOn: boolean[], now: rnn.Tensor, before: rnn.Tensor | null): rnn.Tensor {
+  const size = now.shape[1];
+  const data = now.data.slice();
+  goesOn.forEach((going, n) => {
+    if (going) return;
+    if (before) data.set(before.data.subarray(n * size, (n + 1) * size), n * size);
+    else data.fill(0, n * size, (n + 1) * size);
+  });
+  return new rnn.Tensor(data, now.shape);
+}
+
 /** One direction over a batch of padded sequences; zeros come out past the end of each. */
-export function scan(
+function scan(
   step: rnn.Step,
   own: rnn.CellParameters,
   input: rnn.Tensor,
   lengths: number[] | null,
-  state: rnn.State,
+  initial: rnn.State,
   reverse: boolean,
 ): { output: rnn.Tensor; final: rnn.State } {
-  const [length, batch] = input.shape;
-  const packed = rnn.packPaddedSequence(input, lengths ?? Array(batch).fill(length), {
-    enforceSorted: false,
-  });
-  let start = 0;
-  const rows = packed.batchSizes.map((size) =>
-    rnn.narrow(packed.data, 0, (start += size) - size, size)
-  );
-  const sorted = state.map((part) => rnn.indexSelect(part, 0, packed.sortedIndices!));
-  // The mechanism takes forward and reverse together; only one of them is wanted.
-  const twice = sorted.map((part) => rnn.stack([part, part]));
-  const { outputs, final } = recur(step, [[own, own]], rows, twice, (x) => x);
-  const half = outputs.map((x) => rnn.chunk(x, 2, -1)[Number(reverse)]);
-  const [output] = rnn.padPackedSequence(
-    new rnn.PackedSequence(
-      rnn.cat(half),
-      packed.batchSizes,
-      packed.sortedIndices,
-      packed.unsortedIndices,
-    ),
-    { totalLength: length },
-  );
-  const unsorted = (part: rnn.Tensor) => rnn.indexSelect(part, 0, packed.unsortedIndices!);
-  return { output, final: final.map((part) => unsorted(rnn.select(part, 0, Number(reverse)))) };
+  const times = [...Array(input.shape[0]).keys()];
+  const outputs: rnn.Tensor[] = [];
+  let state = initial;
+  for (const t of reverse ? times.reverse() : times) {
+    const goesOn = lengths?.map((length) => t < length);
+    const after = step(rnn.select(input, 0, t), state, own);
+    state = goesOn ? after.map((part, k) => where(goesOn, part, state[k])) : after;
+    outputs[t] = goesOn ? where(goesOn, after[0], null) : after[0];
+  }
+  return { output: rnn.stack(outputs), final: state };
 }
 
 /** Zeros past the end of each sequence. */

@@ -24,22 +24,23 @@ def name_of(dtype):
 
 
 def tensor_answer(value):
-    """A tensor of any dtype; 64-bit integers that JSON cannot hold are not in the goldens."""
+    """A tensor of any dtype; of the rarest only the size."""
     value = value.detach()
     dtype = name_of(value.dtype)
     if value.dtype in WIDENED:
         value = value.float()
     if value.dtype.is_complex or dtype.startswith("float8"):
-        return {"dtype": dtype, "shape": list(value.shape)}
+        return {"dtype": dtype, "size": list(value.shape)}
     array = value.contiguous().numpy()
     array = array.astype(np.uint8) if array.dtype == np.bool_ else array
-    return {"dtype": dtype, "shape": list(value.shape), "data": list(array.reshape(-1))}
+    data = list(array.reshape(-1))
+    return {"dtype": dtype, "tensor": {"shape": list(value.shape), "data": data}}
 
 
 def answer(value):
     """What a checkpoint holds, as JSON: dicts as pairs, since their keys may be integers."""
     if isinstance(value, torch.Tensor):
-        return {"tensor": tensor_answer(value)}
+        return tensor_answer(value)
     if isinstance(value, dict):
         return {"dict": [[key, answer(item)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
@@ -62,7 +63,9 @@ NAMES = {
 
 def plain_tensor(data, entry):
     """One tensor from the bytes behind the header."""
-    dtype = getattr(torch, NAMES[entry["dtype"]])
+    dtype = getattr(torch, NAMES[entry["dtype"]], None)
+    if dtype is None:
+        raise Unsupported(f"this PyTorch has no {NAMES[entry['dtype']]}")
     begin, end = entry["data_offsets"]
     if begin == end:
         return torch.empty(entry["shape"], dtype=dtype)
@@ -88,6 +91,9 @@ def read(file):
     data = base64.b64decode(file["base64"])
     if file["format"] == "safetensors":
         return read_safetensors(data)
+    turned = b"/byteorderbig" in data
+    if turned and not hasattr(torch.serialization, "LoadEndianness"):
+        raise Unsupported("this PyTorch reads every file in its machine's byte order")
     # PyTorch's own careful reader knows protocols 2 and 3 only; these files are ours.
     careful = file.get("protocol", 2) < 4
     try:

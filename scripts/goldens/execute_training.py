@@ -164,4 +164,16 @@ def train(request):
     }
 
 
-OPERATIONS.update({"loss": loss, "optim": run_optim, "train": train})
+def representation(request):
+    """print(optimizer), or of a module."""
+    if "optimizer" not in request:
+        return print_module(request)
+    wanted = request["optimizer"]
+    params = [torch.zeros(1, requires_grad=True)]
+    return {"repr": repr(named(optim, wanted)(params, **wanted.get("args", {})))}
+
+
+print_module = OPERATIONS["repr"]
+OPERATIONS.update(
+    {"loss": loss, "optim": run_optim, "repr": representation, "train": train}
+)

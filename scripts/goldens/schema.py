@@ -79,6 +79,10 @@ SCHEMA = {
             ),
         },
         "dtype": {"enum": ["float32", "float64"]},
+        "named": {
+            "description": "a class or function of PyTorch's, with its arguments",
+            **shaped(["name", "args"], name=TEXT, args={"type": "object"}),
+        },
         "request": shaped(
             ["op"],
             op={
@@ -93,6 +97,10 @@ SCHEMA = {
                     "size",
                     "notebook",
                     "call",
+                    "loss",
+                    "optim",
+                    "train",
+                    "load",
                 ]
             },
             module=TEXT,
@@ -114,6 +122,37 @@ SCHEMA = {
                 "additionalProperties": one_or_more("tensor"),
             },
             grad_outputs=named(ref("tensor")),
+            gradients={
+                "description": "of op optim: the steps stand along a new first dimension",
+                **named(ref("tensor")),
+            },
+            groups={
+                "description": "of op optim: the names of each group's parameters",
+                "type": "array",
+                "items": shaped(
+                    ["params", "args"],
+                    params={"type": "array", "items": TEXT},
+                    args={"type": "object"},
+                ),
+            },
+            head={"description": "of op train: arguments of a Linear on top", "type": "object"},
+            loss=ref("named"),
+            optimizer=ref("named"),
+            clip=ref("named"),
+            scheduler=ref("named"),
+            steps={"type": "integer", "minimum": 1},
+            file={
+                "description": "a checkpoint, and which part of it is wanted",
+                **shaped(
+                    ["format", "base64"],
+                    format={"enum": ["torch", "safetensors"]},
+                    at={"type": "array", "items": {"type": ["string", "integer"]}},
+                    prefix=TEXT,
+                    widen={"type": "boolean"},
+                    protocol={"description": "of the pickle, where not 2", "type": "integer"},
+                    base64=TEXT,
+                ),
+            },
         ),
         "expect": {
             "type": "object",
@@ -124,6 +163,13 @@ SCHEMA = {
                     ["inputs", "state_dict"],
                     inputs=named(ref("tensor")),
                     state_dict=named(ref("tensor")),
+                ),
+                "value": {"description": "what a checkpoint holds: see golden/pair.ts"},
+                "metadata": named(TEXT),
+                "optimizer_state": shaped(
+                    ["state", "param_groups"],
+                    state=named(named(ref("tensor"))),
+                    param_groups={"type": "array", "items": {"type": "object"}},
                 ),
                 "repr": TEXT,
                 "print": TEXT,

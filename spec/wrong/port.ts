@@ -7,8 +7,14 @@
  */
 
 import * as rnn from "../../mod.ts";
-import { type Answer, decode, decodeStateDict, encode, type Request } from "../../golden/pair.ts";
-import type { JsonTensor } from "../../golden/pair.ts";
+import {
+  type Answer,
+  decode,
+  decodeStateDict,
+  encode,
+  type JsonTensor,
+  type Request,
+} from "../../golden/pair.ts";
 
 /** Weights of one layer and direction. */
 export interface Weights {
@@ -51,8 +57,10 @@ export class Port {
   answer(request: Request): Answer {
     const { op, module = "", inputs } = request;
     if (op !== "forward" || !/^(RNN|LSTM|GRU)$/.test(module)) return { unsupported: "not ported" };
+    const { shape } = inputs!.input as JsonTensor;
+    if (shape.includes(0)) return { unsupported: "nothing to compute" };
     try {
-      return rnn.noGrad(() => this.run(request, (inputs!.input as JsonTensor).shape.length === 3));
+      return rnn.noGrad(() => this.run(request, shape.length === 3));
     } catch (error) {
       return { error: { type: "Error", message: (error as Error).message } };
     }
@@ -64,8 +72,7 @@ export class Port {
     const outcomes = job.sequences.map((sequence, n) => {
       const own = sequence.slice(0, job.lengths?.[n]);
       const { outputs, finals } = this.sequence(job, own, job.states?.[n] ?? null);
-      const padding = rnn.mul(outputs[0], 0);
-      for (let k = 0; k < padding.data.length; k++) padding.data[k] = 0;
+      const padding = rnn.zeros(outputs[0].shape, { dtype: outputs[0].dtype });
       return { outputs: [...outputs, ...Array(longest - outputs.length).fill(padding)], finals };
     });
     return { outputs: this.collect(job, outcomes, batched) };
@@ -94,7 +101,7 @@ export class Port {
       batchFirst: args.batch_first === true,
       dropout: Number(args.dropout ?? 0) * Number(this.dropoutActive(request.training === true)),
       relu: args.nonlinearity === "relu",
-      weights: decodeStateDict({ op: "", dtype, ...request }),
+      weights: decodeStateDict({ ...request, dtype }),
       sequences: count(batch).map((n) => count(length).map((t) => row(input, n, t))),
       lengths: (inputs.lengths as number[]) ?? null,
       states: states &&

@@ -1,0 +1,112 @@
+/**
+ * What the cells do with their sums: gates, activations and the new state, fused.
+ *
+ * The sums of one row stand gate after gate, each gate as wide as H rounded up to a multiple of
+ * four. State rows have that width, too; what stands beyond H is never read.
+ *
+ * @module
+ */
+
+import { Activations } from "./activations.ts";
+import {
+  type Assembler,
+  type Code,
+  f32x4,
+  type Func,
+  i32,
+  type Local,
+  type Madd,
+  repeat,
+  v128,
+} from "./assembler.ts";
+
+/** The bytes of a vector. */
+const vector = 16;
+
+/** A pointer that walks along a row, and how far it is from row to row. */
+type Row = readonly [start: Local, step: Local];
+
+/** Repeats `body` for four units after four, row after row; `walkers` point at the units. */
+function overUnits(
+  f: Func,
+  rows: Local,
+  width: Local,
+  given: readonly Row[],
+  body: (walkers: readonly Local[]) => Code[],
+): void {
+  const walkers = given.map(() => f.local("i32"));
+  const left = f.local("i32");
+  f.emit(repeat([
+    ...walkers.map((walker, j) => walker.set(given[j][0])),
+    left.set(width),
+    repeat([
+      ...body(walkers),
+      ...walkers.map((walker) => walker.set(i32.add(walker, vector))),
+      left.set(i32.sub(left, vector)),
+    ], left),
+    ...given.map(([start, step]) => start.set(i32.add(start, step))),
+    rows.set(i32.sub(rows, 1)),
+  ], rows));
+}
+
+/** `h = φ(sum)`. Parameters: sums, rows, bytes of a gate, h; addresses with bytes per row. */
+export function elman(m: Assembler, madd: Madd, phi: "tanh" | "relu"): Func {
+  return m.func(6, (f, sums, sumsRow, rows, width, h, hRow) => {
+    const act = new Activations(f, madd);
+    const x = f.local("v128");
+    overUnits(f, rows, width, [[sums, sumsRow], [h, hRow]], ([from, to]) => [
+      x.set(v128.load(from)),
+      ...(phi === "tanh" ? act.tanh(x, x) : [x.set(f32x4.pmax(x, 0))]),
+      v128.store(to, x),
+    ]);
+  });
+}
+
+/**
+ * `c = σ(f) ⊙ c + σ(i) ⊙ tanh(g)` and `h = σ(o) ⊙ tanh(c)`. Parameters: sums, rows, bytes of a
+ * gate, h, c; addresses with bytes per row.
+ */
+export function lstm(m: Assembler, madd: Madd): Func {
+  return m.func(8, (fn, sums, sumsRow, rows, width, h, hRow, c, cRow) => {
+    const act = new Activations(fn, madd);
+    const [i, f, g, o, cell] = fn.locals("v128", 5);
+    const fAt = fn.let("i32", i32.add(sums, width));
+    const gAt = fn.let("i32", i32.add(fAt, width));
+    const oAt = fn.let("i32", i32.add(gAt, width));
+    const pointers: Row[] = [sums, fAt, gAt, oAt].map((gate) => [gate, sumsRow]);
+    overUnits(fn, rows, width, [...pointers, [h, hRow], [c, cRow]], (at) => [
+      ...[i, f, g, o].map((gate, k) => gate.set(v128.load(at[k]))),
+      ...act.sigmoid(i, i),
+      ...act.tanh(g, g),
+      ...act.sigmoid(f, f),
+      cell.set(madd(f, v128.load(at[5]), f32x4.mul(i, g))),
+      v128.store(at[5], cell),
+      ...act.sigmoid(o, o),
+      ...act.tanh(cell, cell),
+      v128.store(at[4], f32x4.mul(o, cell)),
+    ]);
+  });
+}
+
+/**
+ * `n = tanh(x_n + r ⊙ h_n)` and `h = (1 - z) ⊙ n + z ⊙ h`, where r and z are σ of their sums.
+ * Parameters: sums (r, z, x_n), rows, bytes of a gate, h, h_n; addresses with bytes per row, but
+ * the rows of h_n follow each other.
+ */
+export function gru(m: Assembler, madd: Madd): Func {
+  return m.func(7, (f, sums, sumsRow, rows, width, h, hRow, hn) => {
+    const act = new Activations(f, madd);
+    const [r, z, n] = f.locals("v128", 3);
+    const zAt = f.let("i32", i32.add(sums, width));
+    const nAt = f.let("i32", i32.add(zAt, width));
+    const pointers: Row[] = [sums, zAt, nAt].map((gate) => [gate, sumsRow]);
+    overUnits(f, rows, width, [...pointers, [h, hRow], [hn, width]], (at) => [
+      ...[r, z, n].map((gate, k) => gate.set(v128.load(at[k]))),
+      ...act.sigmoid(r, r),
+      n.set(madd(r, v128.load(at[4]), n)),
+      ...act.tanh(n, n),
+      ...act.sigmoid(z, z),
+      v128.store(at[3], madd(z, v128.load(at[3]), f32x4.mul(f32x4.sub(1, z), n))),
+    ]);
+  });
+}

@@ -1,0 +1,126 @@
+/**
+ * ONNX models, as protobuf: the few messages of onnx.proto that a graph of float32 operators needs.
+ *
+ * @module
+ */
+
+import protobuf from "protobufjs";
+import type { Tensor } from "../../mod.ts";
+
+// The field numbers are ONNX's (onnx/onnx.proto3).
+const schema = `
+  syntax = "proto3";
+  message Attribute {
+    string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated int64 ints = 8;
+    repeated bytes strings = 9; int32 type = 20;
+  }
+  message Node {
+    repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4;
+    repeated Attribute attribute = 5;
+  }
+  message Tensor {
+    repeated int64 dims = 1; int32 data_type = 2; string name = 8; bytes raw_data = 9;
+  }
+  message Dimension { int64 dim_value = 1; string dim_param = 2; }
+  message Shape { repeated Dimension dim = 1; }
+  message TensorType { int32 elem_type = 1; Shape shape = 2; }
+  message Type { TensorType tensor_type = 1; }
+  message ValueInfo { string name = 1; Type type = 2; }
+  message Graph {
+    repeated Node node = 1; string name = 2; repeated Tensor initializer = 5;
+    repeated ValueInfo input = 11; repeated ValueInfo output = 12;
+  }
+  message OperatorSet { string domain = 1; int64 version = 2; }
+  message Model {
+    int64 ir_version = 1; string producer_name = 2; Graph graph = 7;
+    repeated OperatorSet opset_import = 8;
+  }
+`;
+
+const Model = protobuf.parse(schema, { keepCase: true }).root.lookupType("Model");
+
+/** An attribute of a node: an integer, a text, integers or texts. */
+export type Attribute = number | string | readonly number[] | readonly string[];
+
+const types = { float32: 1, int32: 6, int64: 7 } as const;
+
+/** A graph in the making. */
+export class Graph {
+  readonly #nodes: object[] = [];
+  readonly #constants: object[] = [];
+  readonly #inputs: object[] = [];
+  readonly #outputs: object[] = [];
+  #count = 0;
+
+  /** Adds an input of a number of dimensions, and returns its name. */
+  input(name: string, dims: number, type: keyof typeof types = "float32"): string {
+    this.#inputs.push(valueInfo(name, types[type], dims));
+    return name;
+  }
+
+  /** Names a value as an output. */
+  output(name: string, value: string, dims: number): void {
+    this.#nodes.push({ op_type: "Identity", input: [value], output: [name] });
+    this.#outputs.push(valueInfo(name, types.float32, dims));
+  }
+
+  /** Adds a constant of float32, and returns its name. */
+  constant({ shape, data }: Tensor): string {
+    return this.#constant(types.float32, shape, new Uint8Array(Float32Array.from(data).buffer));
+  }
+
+  /** Adds a constant list of integers, and returns its name. */
+  integers(values: readonly number[]): string {
+    const data = BigInt64Array.from(values.map(BigInt));
+    return this.#constant(types.int64, [values.length], new Uint8Array(data.buffer));
+  }
+
+  #constant(type: number, dims: readonly number[], data: Uint8Array): string {
+    const name = `constant_${this.#count++}`;
+    this.#constants.push({ name, dims, data_type: type, raw_data: data });
+    return name;
+  }
+
+  /** Adds a node, and returns the names of its outputs. */
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Record<string, Attribute> = {},
+    outputs = 1,
+  ): string[] {
+    const name = `${type}_${this.#count++}`;
+    const output = Array.from({ length: outputs }, (_, k) => `${name}_${k}`);
+    const attribute = Object.entries(attributes).map(([name, value]) => attributeOf(name, value));
+    this.#nodes.push({ name, op_type: type, input: inputs, output, attribute });
+    return output;
+  }
+
+  /** The model as a file. */
+  encode(): Uint8Array {
+    return Model.encode({
+      ir_version: 8,
+      producer_name: "rnn-spec",
+      opset_import: [{ domain: "", version: 17 }],
+      graph: {
+        name: "case",
+        node: this.#nodes,
+        initializer: this.#constants,
+        input: this.#inputs,
+        output: this.#outputs,
+      },
+    }).finish();
+  }
+}
+
+function valueInfo(name: string, type: number, dims: number): object {
+  const dim = Array.from({ length: dims }, (_, k) => ({ dim_param: `${name}_${k}` }));
+  return { name, type: { tensor_type: { elem_type: type, shape: { dim } } } };
+}
+
+function attributeOf(name: string, value: Attribute): object {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  if (typeof value === "number") return { name, type: 2, i: value };
+  if (typeof value === "string") return { name, type: 3, s: bytes(value) };
+  if (value.every((one) => typeof one === "number")) return { name, type: 7, ints: value };
+  return { name, type: 8, strings: value.map((one) => bytes(String(one))) };
+}

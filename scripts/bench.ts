@@ -1,0 +1,169 @@
+/**
+ * Measures this library beside other runtimes, on one thread: every participant by turns, round
+ * after round, so that what disturbs the machine disturbs all. A participant's time counts only if
+ * its result is close to the readable path's.
+ *
+ * ```sh
+ * deno task bench                     the table and streaming
+ * deno task bench --only "N 1"        works whose names contain a text
+ * deno task bench --rounds 20 --json
+ * deno task bench --plot bench.svg    time against hidden size and length
+ * deno task bench --python python3    with PyTorch
+ * ```
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { type Kernels, setKernels } from "../mod.ts";
+import { tolerance } from "../golden/compare.ts";
+import { type Job, onnx, ours, type Peer, pytorch, tfjs } from "./bench_peers.ts";
+import { curves, forward, inputOf, moduleOf, operations, streams, table } from "./bench_work.ts";
+import type { Work } from "./bench_work.ts";
+
+/** What one participant took for one work, in microseconds. */
+interface Result {
+  work: string;
+  peer: string;
+  script: boolean;
+  operations: number;
+  median: number;
+  min: number;
+}
+
+const { values: options } = parseArgs({
+  args: Deno.args,
+  options: {
+    only: { type: "string", default: "" },
+    peers: { type: "string", default: "" },
+    rounds: { type: "string", default: "15" },
+    python: { type: "string" },
+    plot: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+/** A sample lasts at least so many milliseconds, if need be by running more than once. */
+const sample = 2;
+
+/** Whether a result is close to the one wanted. */
+function close(given: Float32Array, wanted: Float32Array): boolean {
+  const { rtol, atol } = tolerance.float32;
+  return given.length === wanted.length &&
+    wanted.every((w, k) => Math.abs(given[k] - w) <= atol + rtol * Math.abs(w));
+}
+
+/** The milliseconds that one run takes, over some runs. */
+async function time(job: Job, times: number): Promise<number> {
+  if (job.time) return await job.time(times);
+  const start = performance.now();
+  for (let k = 0; k < times; k++) {
+    const running = job.run();
+    if (running instanceof Promise) await running;
+  }
+  return (performance.now() - start) / times;
+}
+
+/** Measures one work with all participants. */
+async function measure(work: Work, peers: readonly Peer[], rounds: number): Promise<Result[]> {
+  setKernels("readable");
+  const wanted = forward(moduleOf(work), inputOf(work)).data as Float32Array;
+  const entrants: { peer: Peer; job: Job; times: number; samples: number[] }[] = [];
+  for (const peer of peers) {
+    if (peer.name === "ours, readable" && operations(work) > 1e8) continue; // known to be slow
+    const job = await peer.prepare(work);
+    if (job === null) continue;
+    if (!close(await job.run(), wanted)) {
+      console.error(`${peer.name} differs at ${work.name}: not counted`);
+      continue;
+    }
+    // Until it is warm, and to see how long it takes.
+    let took = Infinity;
+    for (let [k, start] = [0, performance.now()]; k < 200 && performance.now() - start < 300; k++) {
+      took = Math.min(took, await time(job, 1));
+    }
+    entrants.push({ peer, job, times: Math.ceil(sample / took), samples: [] });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const { job, times, samples } of entrants) samples.push(await time(job, times));
+  }
+  for (const { job } of entrants) job.close?.();
+  return entrants.map(({ peer, samples }) => {
+    samples.sort((a, b) => a - b);
+    const [median, min] = [samples[samples.length >> 1], samples[0]].map((ms) => 1000 * ms);
+    const { name, script } = peer;
+    return { work: work.name, peer: name, script, operations: operations(work), median, min };
+  });
+}
+
+/** A table: a row for each work, a column for each participant, and the ratios to the best. */
+function report(results: readonly Result[]): string {
+  const names = [...new Set(results.map(({ peer }) => peer))];
+  const works = [...new Set(results.map(({ work }) => work))];
+  const others = names.filter((name) => !name.startsWith("ours"));
+  const ratios: Record<string, number[]> = {};
+  const rows = works.map((work) => {
+    const own = results.filter((result) => result.work === work);
+    const best = own.filter(({ peer }) => peer.startsWith("ours"))
+      .reduce((a, b) => a.median < b.median ? a : b);
+    const cells = names.map((name) => {
+      const one = own.find(({ peer }) => peer === name);
+      return one ? `${one.median.toFixed(one.median < 100 ? 1 : 0)}` : "–";
+    });
+    const times = others.map((name) => {
+      const one = own.find(({ peer }) => peer === name);
+      if (!one) return "–";
+      (ratios[name] ??= []).push(one.median / best.median);
+      return `${(one.median / best.median).toFixed(2)}×`;
+    });
+    const rate = best.operations / best.median / 1000;
+    return [work, ...cells, ...times, rate.toFixed(1)];
+  });
+  const mean = (values: number[] = []) =>
+    values.length === 0
+      ? "–"
+      : `${Math.exp(values.reduce((sum, x) => sum + Math.log(x), 0) / values.length).toFixed(2)}×`;
+  const head = ["median µs", ...names, ...others.map((name) => `${name} ÷ ours`), "GFLOP/s"];
+  const last = [
+    "geometric mean",
+    ...names.map(() => ""),
+    ...others.map((n) => mean(ratios[n])),
+    "",
+  ];
+  const line = (cells: string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line), line(last)].join("\n");
+}
+
+/** All participants that are there. */
+async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
+  const paths: Kernels[] = ["readable", "simd128", "relaxed"];
+  const found: (Peer & { close?(): Promise<void> })[] = paths.map(ours);
+  const others = [
+    () => onnx("onnxruntime-web"),
+    () => onnx("onnxruntime-node"),
+    () => tfjs("cpu"),
+    () => tfjs("wasm"),
+    ...(options.python ? [() => Promise.resolve(pytorch(options.python!))] : []),
+  ];
+  for (const open of others) {
+    try {
+      found.push(await open());
+    } catch (error) {
+      console.error(`not there: ${(error as Error).message.split("\n")[0]}`);
+    }
+  }
+  const wanted = options.peers.split(",");
+  return found.filter(({ name }) => wanted.some((part) => name.includes(part)));
+}
+
+if (import.meta.main) {
+  const peers = await participants();
+  const works = options.plot ? Object.values(curves).flat() : [...table, ...streams];
+  const results: Result[] = [];
+  for (const work of works.filter(({ name }) => name.includes(options.only))) {
+    results.push(...await measure(work, peers, Number(options.rounds)));
+    console.error(work.name);
+  }
+  for (const peer of peers) await peer.close?.();
+  console.log(options.json ? JSON.stringify(results) : report(results));
+}

@@ -1,0 +1,167 @@
+/**
+ * Puts broken and hostile checkpoints to the readers: every golden checkpoint, cut at every byte and
+ * changed at random. Each must be loaded soundly, or be refused with one clear line, in bounded time.
+ *
+ * ```sh
+ * deno task hostile
+ * deno task hostile --count 1000000 --seed 7
+ * ```
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { StoredTensor, type TorchValue } from "../mod.ts";
+import { judge, seeds } from "./hostile/judge.ts";
+import { mutate, type Seed } from "./hostile/mutate.ts";
+import { Choices } from "./hostile/random.ts";
+
+/** So long may reading one small file take, in milliseconds; far above what it does take. */
+const PATIENCE = 1000;
+
+/** What a campaign found. */
+export interface Tally {
+  /** How many files were tried. */
+  tried: number;
+  /** How many of them were loaded. */
+  loaded: number;
+  /** How many of them were refused. */
+  refused: number;
+  /** The longest time that one took, in milliseconds. */
+  slowest: number;
+  /** How many files of each kind of change were tried, and loaded. */
+  kinds: Map<string, [number, number]>;
+  /** What went wrong, with the file that shows it. */
+  faults: string[];
+}
+
+/** What to do with a file that was changed and yet loaded. */
+type Keep = (format: Seed["format"], bytes: Uint8Array, value: TorchValue) => void;
+
+/** Tries one file. */
+function attempt(tally: Tally, kind: string, id: string, bytes: Uint8Array) {
+  const start = performance.now();
+  const outcome = judge(bytes);
+  const took = performance.now() - start;
+  tally.slowest = Math.max(tally.slowest, took);
+  tally.tried++;
+  const count = tally.kinds.get(kind) ?? [0, 0];
+  tally.kinds.set(kind, count);
+  count[0]++;
+  if (outcome.value !== undefined) {
+    tally.loaded++;
+    count[1]++;
+  } else tally.refused++;
+  const fault = outcome.fault ?? (took > PATIENCE ? `took ${took.toFixed()} ms` : undefined);
+  if (fault !== undefined && tally.faults.length < 20) {
+    const text = btoa(String.fromCharCode(...bytes.subarray(0, 6000)));
+    tally.faults.push(`${id}, ${kind}: ${fault}\n  ${text}`);
+  }
+  return outcome;
+}
+
+/**
+ * Cuts every file below a size at every byte.
+ *
+ * @param largest the size
+ * @returns what was found; every one but the whole files must be refused
+ */
+export function truncations(largest: number): Tally {
+  const tally = emptyTally();
+  for (const { id, bytes } of seeds().filter(({ bytes }) => bytes.length <= largest)) {
+    for (let length = 0; length < bytes.length; length++) {
+      const { value } = attempt(tally, "truncation", id, bytes.subarray(0, length));
+      if (value !== undefined) tally.faults.push(`${id} is loaded from its first ${length} bytes`);
+    }
+  }
+  return tally;
+}
+
+/**
+ * Changes checkpoints at random.
+ *
+ * @param count how many
+ * @param seed where the random choices begin
+ * @param keep takes each that is loaded nevertheless
+ * @returns what was found
+ */
+export function campaign(count: number, seed: number, keep?: Keep): Tally {
+  const tally = emptyTally();
+  const choices = new Choices(seed);
+  const all = seeds();
+  for (let k = 0; k < count; k++) {
+    const from = choices.pick(all);
+    const { kind, bytes } = mutate(from, choices, all);
+    const { value } = attempt(tally, kind, from.id, bytes);
+    if (value !== undefined) keep?.(from.format, bytes, value);
+  }
+  return tally;
+}
+
+function emptyTally(): Tally {
+  return { tried: 0, loaded: 0, refused: 0, slowest: 0, kinds: new Map(), faults: [] };
+}
+
+/** A value as JSON, tensors by their bytes. */
+function rawValue(value: TorchValue): unknown {
+  if (value instanceof StoredTensor) {
+    const hex = Array.from(value.bytes(), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return { dtype: value.dtype, size: value.shape, hex };
+  }
+  if (value instanceof Map) return { dict: [...value].map(([key, item]) => [key, rawValue(item)]) };
+  if (Array.isArray(value)) return { list: value.map(rawValue) };
+  if (typeof value === "bigint") return { integer: String(value) };
+  return typeof value === "number" && !Number.isInteger(value) ? { real: String(value) } : value;
+}
+
+/** What a campaign found, to read. */
+function report({ tried, loaded, refused, slowest, kinds, faults }: Tally): string {
+  const rows = [...kinds].sort().map(([kind, [count, well]]) =>
+    `  ${kind.padEnd(22)}${String(count).padStart(8)} tried ${String(well).padStart(7)} loaded`
+  );
+  return [
+    ...rows,
+    `${tried} files: ${loaded} loaded, ${refused} refused, ${faults.length} faults; ` +
+    `the slowest took ${slowest.toFixed(1)} ms`,
+    ...faults,
+  ].join("\n");
+}
+
+const help = `Usage: deno task hostile [options]
+
+Cuts and changes the golden checkpoints, and checks that each is loaded soundly or refused clearly.
+
+Options:
+  --count N    how many random changes (default 200000)
+  --seed N     where the random choices begin (default 1)
+  --keep FILE  write what is loaded nevertheless, a line of JSON each, for
+               scripts/check_hostile.py, which compares with what Python reads
+  --help       show this
+`;
+
+if (import.meta.main) {
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: { count: text, seed: text, keep: text, help: { type: "boolean" } },
+  });
+  if (values.help) {
+    console.log(help);
+    Deno.exit(0);
+  }
+  const cut = truncations(Infinity);
+  console.log(report(cut));
+  const lines: string[] = [];
+  const keep: Keep = (format, bytes, value) => {
+    const base64 = btoa(String.fromCharCode(...bytes));
+    lines.push(JSON.stringify({ format, base64, value: rawValue(value) }));
+  };
+  const changed = campaign(
+    Number(values.count ?? 200_000),
+    Number(values.seed ?? 1),
+    values.keep === undefined ? undefined : keep,
+  );
+  console.log(report(changed));
+  if (values.keep !== undefined) Deno.writeTextFileSync(values.keep, `${lines.join("\n")}\n`);
+  if (cut.faults.length + changed.faults.length > 0) Deno.exit(1);
+}

@@ -1,0 +1,139 @@
+/**
+ * Files that are small and would have a careless reader make something large of them.
+ *
+ * @module
+ */
+
+import { join, seal } from "./archive.ts";
+
+/** A hostile file. */
+export interface Bomb {
+  /** What it tries. */
+  readonly name: string;
+  /** The file. */
+  readonly bytes: Uint8Array;
+}
+
+function ascii(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** A file of `torch.save` around a pickle's instructions. */
+export function torchFile(pickle: string | Uint8Array, storage = new Uint8Array(16)): Uint8Array {
+  const body = typeof pickle === "string" ? ascii(pickle) : pickle;
+  return seal([
+    { name: "archive/data.pkl", data: join([ascii("\x80\x02"), body, ascii(".")]) },
+    { name: "archive/byteorder", data: ascii("little") },
+    { name: "archive/data/0", data: storage },
+    { name: "archive/version", data: ascii("3\n") },
+  ]);
+}
+
+/** A safetensors file of a header and as many bytes. */
+export function safetensorsFile(header: string, data = 0): Uint8Array {
+  const text = new TextEncoder().encode(header);
+  const first = new Uint8Array(8);
+  new DataView(first.buffer).setBigUint64(0, BigInt(text.length), true);
+  return join([first, text, new Uint8Array(data)]);
+}
+
+const tensorArguments = "ctorch._utils\n_rebuild_tensor_v2\nq\x00(" +
+  "(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ" +
+  "K\x00K\x02K\x02\x86K\x01K\x02\x86\x89ccollections\nOrderedDict\n)Rtq\x01";
+
+/** A long integer of a pickle. */
+function long(value: number): string {
+  return `\x8a\x07${
+    Array.from({ length: 7 }, (_, k) => String.fromCharCode(Math.floor(value / 256 ** k) % 256))
+      .join("")
+  }`;
+}
+
+/** A view with a stride of 0 of a storage of four floats. */
+function expanded(size: string): string {
+  return tensorArguments.replace("K\x02K\x02\x86K\x01K\x02\x86", `${size}\x85K\x00\x85`);
+}
+
+/** LONG_BINPUT. */
+function put(index: number): string {
+  return `r${String.fromCharCode(index & 255, (index >> 8) & 255, (index >> 16) & 255, 0)}`;
+}
+
+/**
+ * Hostile files.
+ *
+ * @param size about how many bytes the larger ones are to have
+ * @returns them all; none may be loaded as anything large
+ */
+export function bombs(size: number): Bomb[] {
+  const times = (text: string) => text.repeat(Math.ceil(size / text.length));
+  const many = (make: (k: number) => string, each: number) =>
+    Array.from({ length: Math.ceil(size / each) }, (_, k) => make(k)).join("");
+  const doubled = Array.from({ length: 60 }, (_, k) => `](h${chr(k)}h${chr(k)}eq${chr(k + 1)}`);
+  const entry = '"dtype":"F32","shape":[0],"data_offsets":[0,0]}';
+  const pickles: Record<string, string> = {
+    "marks without end": times("("),
+    "lists without end": times("]"),
+    "dicts without end": times("}"),
+    "dicts in a list": `]${times("}a")}`,
+    "kept dicts in a list": `]${many((k) => `}${put(k)}a`, 7)}`,
+    "dicts of one item": `]${many((k) => `}${put(k)}K\x01Nsa`, 11)}`,
+    "one value kept over and over": `N${times("\x94")}`,
+    "a tuple in a tuple": `)${times("\x85")}`,
+    "a list in a list": `${"]".repeat(19_000)}${"a".repeat(18_999)}`,
+    "nothing in a list": `]${times("Na")}`,
+    "reals in a list": `]${times("G@\x09!\xfbTD-\x18a")}`,
+    "a list that is its own item": "]q\x00h\x00a",
+    "a dict that is its own value": "}q\x00K\x01h\x00s",
+    "lists that double": `]q\x00${doubled.join("")}`,
+    "texts": `]${times("X\x01\x00\x00\x00aa")}`,
+    "tensors of one storage": `${tensorArguments}0]${times("h\x00h\x01Ra")}`,
+    "long integers": `]${times(`\x8a\xff${"\x7f".repeat(255)}a`)}`,
+    "an astronomical view": `${expanded(long(2 ** 47))}R`,
+    "a large view of little": `${expanded("J\x00\x00\x00\x10")}R`,
+    "views that add up": `]${
+      times(`${expanded("J\x00\x10\x00\x00")}Ra`.replace("q\x00", "").replace("q\x01", ""))
+    }`,
+  };
+  return [
+    ...Object.entries(pickles).map(([name, pickle]) => ({ name, bytes: torchFile(pickle) })),
+    {
+      name: "a header of empty tensors",
+      bytes: safetensorsFile(`{${many((k) => `"${k}":{${entry},`, 52).slice(0, -1)}}`),
+    },
+    {
+      name: "a header of many dimensions",
+      bytes: safetensorsFile(
+        `{"a":{"dtype":"F32","shape":[${times("1,")}1],"data_offsets":[0,4]}}`,
+        4,
+      ),
+    },
+    { name: "a header that nests", bytes: safetensorsFile(`{"a":${times('{"a":')}`) },
+    { name: "a header of lists", bytes: safetensorsFile(times("[")) },
+    { name: "a header that claims 2^63", bytes: ascii("\xff\xff\xff\xff\xff\xff\xff\x7f{}") },
+    {
+      name: "an astronomical shape",
+      bytes: safetensorsFile(
+        '{"a":{"dtype":"F32","shape":[94906267,94906267],"data_offsets":[0,4]}}',
+        4,
+      ),
+    },
+    {
+      name: "a header of metadata",
+      bytes: safetensorsFile(`{"__metadata__":{${many((k) => `"${k}":"",`, 9).slice(0, -1)}}}`),
+    },
+    {
+      name: "an archive of empty entries",
+      bytes: seal(
+        Array.from({ length: Math.ceil(size / 90) }, (_, k) => ({
+          name: `archive/data/${k}`,
+          data: new Uint8Array(),
+        })),
+      ),
+    },
+  ];
+}
+
+function chr(code: number): string {
+  return String.fromCharCode(code);
+}

@@ -1,0 +1,66 @@
+/**
+ * What a reader may do with a broken checkpoint: load it soundly, or refuse it in one line.
+ *
+ * @module
+ */
+
+import { CheckpointError, parseCheckpoint, StoredTensor, type TorchValue } from "../../mod.ts";
+import { goldenFile } from "../../golden/pair.ts";
+import { bytesOf } from "../adapters/checkpoints.ts";
+import type { Seed } from "./mutate.ts";
+
+/** What came of a file. */
+export interface Outcome {
+  /** What it holds, where it was loaded. */
+  readonly value?: TorchValue;
+  /** The reason, where it was refused. */
+  readonly refused?: string;
+  /** What the reader may not do, where it did. */
+  readonly fault?: string;
+}
+
+/**
+ * The checkpoints of the goldens.
+ *
+ * @returns them all
+ */
+export function seeds(): Seed[] {
+  return ["checkpoints/torch.json", "checkpoints/safetensors.json"].flatMap((path) =>
+    goldenFile(path).cases.map(({ id, request: { file } }) => ({
+      id,
+      format: file!.format,
+      bytes: bytesOf(file!),
+    }))
+  );
+}
+
+/** The bytes that all tensors of a value take that are not the file's own. */
+function copied(value: TorchValue): number {
+  if (value instanceof StoredTensor) {
+    const bytes = value.bytes();
+    if (bytes.length !== value.byteLength) throw new Error("a tensor of another length");
+    return value.isView ? 0 : bytes.length;
+  }
+  const items = value instanceof Map ? [...value.values()] : Array.isArray(value) ? value : [];
+  return items.reduce((sum: number, item) => sum + copied(item), 0);
+}
+
+/**
+ * Reads a file that may be broken.
+ *
+ * @param bytes the file
+ * @returns what came of it
+ */
+export function judge(bytes: Uint8Array): Outcome {
+  try {
+    const { value } = parseCheckpoint(bytes);
+    const size = copied(value);
+    if (size > 10 * bytes.length + 65536) return { fault: `${size} bytes of copies` };
+    return { value };
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) return { fault: String((error as Error).stack) };
+    const { message } = error;
+    const clear = message.length > 10 && message.length < 600 && !message.includes("\n");
+    return clear ? { refused: message } : { fault: `no clear message: ${message}` };
+  }
+}
