@@ -16,7 +16,7 @@ export const tolerance: Readonly<Record<DType, { rtol: number; atol: number }>> 
 /** The closeness of what 200 steps of training lead to (TRAIN-2). */
 export const trainingTolerance: typeof tolerance = {
   float32: { rtol: 1e-4, atol: 1e-6 },
-  float64: { rtol: 1e-9, atol: 1e-12 },
+  float64: { rtol: 1e-9, atol: 1e-15 },
 };
 
 /** One way in which an answer differs. */

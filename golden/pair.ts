@@ -108,7 +108,10 @@ export interface Request {
 export interface JsonOptimizerState {
   /** Tensors by name, by the number of their parameter. */
   state: Record<string, Record<string, JsonTensor>>;
-  /** The options of each group, and the numbers of its parameters. */
+  /**
+   * The options of each group and the numbers of its parameters. Options for speed alone (`foreach`,
+   * `fused`, `capturable`, `differentiable`) and `decoupled_weight_decay` are left out.
+   */
   param_groups: Record<string, unknown>[];
 }
 

@@ -45,8 +45,7 @@ export function ours(path: Kernels): Peer {
         });
       }
       setKernels(path);
-      // deno-lint-ignore no-explicit-any
-      const stream = (module as any).stream();
+      const stream = module.stream();
       const [row, out] = [x.data as Float32Array, new Float32Array(work.hiddenSize)];
       const run = () => {
         stream.reset();

@@ -12,6 +12,7 @@
 
 import { parseArgs } from "node:util";
 import { StoredTensor, type TorchValue } from "../mod.ts";
+import { bombs } from "./hostile/bombs.ts";
 import { judge, seeds } from "./hostile/judge.ts";
 import { mutate, type Seed } from "./hostile/mutate.ts";
 import { Choices } from "./hostile/random.ts";
@@ -102,6 +103,37 @@ function emptyTally(): Tally {
   return { tried: 0, loaded: 0, refused: 0, slowest: 0, kinds: new Map(), faults: [] };
 }
 
+/**
+ * Reads hostile files of a few megabytes, each in a process with ten times the file's size of heap.
+ *
+ * @returns how many did not come back in time and memory
+ */
+async function weigh(): Promise<number> {
+  let faults = 0;
+  const path = await Deno.makeTempFile({ suffix: ".bin" });
+  for (const { name, make } of bombs(8_000_000)) {
+    const bytes = make();
+    await Deno.writeFile(path, bytes);
+    // Beside the ten times, what any program needs.
+    const heap = Math.ceil(bytes.length * 10 / 2 ** 20) + 16;
+    const script = new URL("hostile/weigh.ts", import.meta.url).pathname;
+    const flags = ["--no-check", "--allow-read", `--v8-flags=--max-old-space-size=${heap}`];
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", ...flags, script, path],
+    }).output();
+    const { took, result } = code === 0
+      ? JSON.parse(new TextDecoder().decode(stdout))
+      : { took: NaN, result: "FAULT: it did not come back" };
+    if (code !== 0 || took > 1000 + bytes.length / 500) faults++;
+    console.log(
+      `  ${name.padEnd(30)} ${String(bytes.length).padStart(9)} bytes, ${heap} MiB, ` +
+        `${took.toFixed().padStart(5)} ms: ${result.slice(0, 110)}`,
+    );
+  }
+  await Deno.remove(path);
+  return faults;
+}
+
 /** A value as JSON, tensors by their bytes. */
 function rawValue(value: TorchValue): unknown {
   if (value instanceof StoredTensor) {
@@ -163,5 +195,10 @@ if (import.meta.main) {
   );
   console.log(report(changed));
   if (values.keep !== undefined) Deno.writeTextFileSync(values.keep, `${lines.join("\n")}\n`);
-  if (cut.faults.length + changed.faults.length > 0) Deno.exit(1);
+  const faults = await weigh();
+  const total = cut.tried + changed.tried;
+  console.log(
+    `${total} changed files and ${bombs(1).length} bombs; bombs that went off: ${faults}`,
+  );
+  if (cut.faults.length + changed.faults.length + faults > 0) Deno.exit(1);
 }

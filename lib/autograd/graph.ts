@@ -144,7 +144,7 @@ function accumulators(): (length: number) => Float64Array {
   let used = 0;
   return (length) => {
     if (used + length > block.length) {
-      block = new Float64Array(Math.max(length, 4096));
+      block = new Float64Array(Math.max(length, Math.min(2 * block.length, 4096), 64));
       used = 0;
     }
     return block.subarray(used, used += length);

@@ -5,7 +5,7 @@
  */
 
 import { RuntimeError } from "../errors.ts";
-import { allocate, listed, numel, sameShape } from "../tensor/dtype.ts";
+import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
@@ -126,32 +126,55 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
       );
     }
   }
-  for (let row = 0; row < rows; row++) {
-    for (let out = 0; out < outputs; out++) {
-      let sum = 0;
-      for (const [{ data: x }, { data: w, shape: [, inputs] }, bias] of terms) {
-        const [i, j] = [row * inputs, out * inputs];
-        for (let k = 0; k < inputs; k++) sum += x[i + k] * w[j + k];
-        if (bias) sum += bias.data[out];
-      }
-      y.data[row * outputs + out] = sum;
-    }
-  }
+  const sums = new Float64Array(rows * outputs); // set() below rounds them
+  for (const [x, w, b] of terms) addProduct(sums, x.data, w.data, b?.data, outputs);
+  y.data.set(sums);
   const operands = terms.flatMap(([x, w, b]) => b ? [x, w, b] : [x, w]);
   return record(y, name, operands, (dy, ...grads) => {
     let next = 0;
     for (const [x, w, bias] of terms) {
       const [dx, dw, db] = [grads[next++], grads[next++], bias ? grads[next++] : undefined];
-      const inputs = w.shape[1];
-      for (let row = 0; row < rows; row++) {
-        for (let out = 0; out < outputs; out++) {
-          const d = dy[row * outputs + out];
-          const [i, j] = [row * inputs, out * inputs];
-          if (dx) { for (let k = 0; k < inputs; k++) dx[i + k] += d * w.data[j + k]; }
-          if (dw) { for (let k = 0; k < inputs; k++) dw[j + k] += d * x.data[i + k]; }
-          if (db) db[out] += d;
-        }
-      }
+      addGradients(dy, x.data, w.data, outputs, dx, dw, db);
     }
   }, true);
+}
+
+/** Adds `x Wᵀ + b` to sums, row by row. */
+function addProduct(
+  sums: Float64Array,
+  x: FloatArray,
+  w: FloatArray,
+  b: FloatArray | undefined,
+  outputs: number,
+): void {
+  const inputs = w.length / outputs;
+  for (let at = 0, row = 0; at < sums.length; row += inputs) {
+    for (let out = 0; out < outputs; out++, at++) {
+      let sum = sums[at];
+      for (let k = 0, i = row, j = out * inputs; k < inputs; k++, i++, j++) sum += x[i] * w[j];
+      sums[at] = b ? sum + b[out] : sum;
+    }
+  }
+}
+
+/** Adds the gradients of `x Wᵀ + b` to those of x, W and b that are wanted. */
+function addGradients(
+  dy: Float64Array,
+  x: FloatArray,
+  w: FloatArray,
+  outputs: number,
+  dx: Float64Array | undefined,
+  dw: Float64Array | undefined,
+  db: Float64Array | undefined,
+): void {
+  const inputs = w.length / outputs;
+  for (let at = 0, row = 0; at < dy.length; row += inputs) {
+    for (let out = 0; out < outputs; out++, at++) {
+      const d = dy[at];
+      const j = out * inputs;
+      if (dx) { for (let k = 0; k < inputs; k++) dx[row + k] += d * w[j + k]; }
+      if (dw) { for (let k = 0; k < inputs; k++) dw[j + k] += d * x[row + k]; }
+      if (db) db[out] += d;
+    }
+  }
 }

@@ -31,8 +31,8 @@ export type StoredValues =
 
 /** Where in its storage a tensor's elements lie; left out, they fill it row-major. */
 export interface StoredLayout {
-  /** The element that the tensor begins with. */
-  readonly offset?: number;
+  /** The byte that the tensor begins with; 0 unless told otherwise. */
+  readonly byteOffset?: number;
   /** How many elements apart neighbours along each dimension lie. */
   readonly strides?: readonly number[];
   /** Whether the low byte of each number comes first; true unless told otherwise. */
@@ -65,7 +65,7 @@ export class StoredTensor {
   /** The extent of each dimension; `[]` for a single number. */
   readonly shape: readonly number[];
   readonly #storage: Uint8Array;
-  readonly #offset: number;
+  readonly #start: number; // in bytes
   readonly #strides: readonly number[] | null;
   readonly #littleEndian: boolean;
 
@@ -84,21 +84,20 @@ export class StoredTensor {
     storage: Uint8Array,
     layout: StoredLayout = {},
   ) {
-    const { offset = 0, strides, littleEndian = true } = layout;
+    const { byteOffset = 0, strides, littleEndian = true } = layout;
     this.dtype = dtype;
     this.shape = shape;
     this.#storage = storage;
-    this.#offset = offset;
+    this.#start = byteOffset;
     this.#strides = strides && !isRowMajor(shape, strides) ? strides : null;
     this.#littleEndian = littleEndian;
     const { bits } = stored[dtype];
     const count = numel(shape);
-    const reach = count === 0
-      ? offset
-      : this.#strides
-      ? 1 + offset + this.#strides.reduce((sum, stride, k) => sum + stride * (shape[k] - 1), 0)
-      : offset + count;
-    if (!(reach * bits <= storage.length * 8) || (this.#strides !== null && bits < 8)) {
+    const reach = count === 0 || !this.#strides
+      ? count
+      : 1 + this.#strides.reduce((sum, stride, k) => sum + stride * (shape[k] - 1), 0);
+    const end = 8 * byteOffset + reach * bits;
+    if (!(end <= storage.length * 8) || (this.#strides !== null && bits < 8)) {
       throw new RuntimeError(
         `a ${dtype} tensor of shape [${shape.join(", ")}] reaches beyond the ${storage.length} ` +
           "bytes of its storage",
@@ -140,8 +139,7 @@ export class StoredTensor {
    */
   bytes(): Uint8Array {
     if (this.isView) {
-      const start = (this.#offset * stored[this.dtype].bits) / 8;
-      return this.#storage.subarray(start, start + this.byteLength);
+      return this.#storage.subarray(this.#start, this.#start + this.byteLength);
     }
     return this.#gather(true);
   }
@@ -176,7 +174,7 @@ export class StoredTensor {
     if (!make) throw new CheckpointError(`dtype ${this.dtype} has no numbers in JavaScript`);
     const size = stored[this.dtype].bits / 8;
     let bytes = this.#littleEndian === hostIsLittle && this.#strides === null
-      ? this.#storage.subarray(this.#offset * size, (this.#offset + this.numel) * size)
+      ? this.#storage.subarray(this.#start, this.#start + this.byteLength)
       : this.#gather(hostIsLittle);
     if (bytes.byteOffset % size !== 0) bytes = bytes.slice();
     return make(bytes.buffer as ArrayBuffer, bytes.byteOffset, this.numel);
@@ -189,7 +187,7 @@ export class StoredTensor {
     const result = new Uint8Array(this.byteLength);
     const strides = this.#strides ?? rowMajor(this.shape);
     const index = this.shape.map(() => 0);
-    let from = this.#offset * size;
+    let from = this.#start;
     for (let to = 0; to < result.length; to += size) {
       for (let part = 0; part < size; part += swap) {
         for (let k = 0; k < swap; k++) {

@@ -76,28 +76,32 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   }
   const { metadata, entries } = parseHeader(text);
   const data = bytes.subarray(8 + length);
-  const sorted = [...entries].sort(([, a], [, b]) =>
-    a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]
-  );
+  let [last, ordered] = [0, true];
+  for (const { begin } of entries.values()) [last, ordered] = [begin, ordered && last <= begin];
   const tensors = new Map<string, StoredTensor>();
   let end = 0;
-  for (const [name, entry] of sorted) {
+  for (const [name, entry] of ordered ? entries : inOrder(entries)) {
     const dtype = checkEntry(name, entry, end, fail);
-    end = entry.data_offsets[1];
+    ({ end } = entry);
     if (end > data.length) {
       fail(`tensor ${quote(name)} ends at byte ${end} of ${data.length} after the header`);
     }
-    const part = data.subarray(entry.data_offsets[0], end);
-    tensors.set(name, new StoredTensor(dtype, entry.shape, part));
+    tensors.set(name, new StoredTensor(dtype, entry.shape, data, { byteOffset: entry.begin }));
+    if (ordered) entries.delete(name); // what is read need not be kept twice
   }
   if (end !== data.length) fail(`${data.length - end} bytes at the end belong to no tensor`);
   return { metadata: metadata && Object.fromEntries(metadata), tensors };
 }
 
+/** The tensors in the order of their bytes, where the header has another. */
+function inOrder(entries: ReadonlyMap<string, HeaderEntry>): [string, HeaderEntry][] {
+  return [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+}
+
 /** Refuses what the header says of a tensor that should begin at a byte. */
 function checkEntry(
   name: string,
-  { dtype, shape, data_offsets: [begin, end] }: HeaderEntry,
+  { dtype, shape, begin, end }: HeaderEntry,
   expected: number,
   fail: (what: string) => never,
 ): StoredDType {

@@ -12,8 +12,10 @@ export interface HeaderEntry {
   readonly dtype: string;
   /** The extent of each dimension. */
   readonly shape: readonly number[];
-  /** Where its bytes begin and end, counted from the end of the header. */
-  readonly data_offsets: readonly number[];
+  /** Where its bytes begin, counted from the end of the header. */
+  readonly begin: number;
+  /** Where they end. */
+  readonly end: number;
 }
 
 /** What the header says. */
@@ -23,6 +25,9 @@ export interface Header {
   /** The tensors by name, in the header's order. */
   readonly entries: Map<string, HeaderEntry>;
 }
+
+/** The shape of a single number; there may be many. */
+const single: readonly number[] = [];
 
 /** As many as PyTorch has. */
 const MAX_DIMS = 64;
@@ -106,7 +111,7 @@ export function parseHeader(text: string): Header {
   };
   const entry = (name: string): HeaderEntry => {
     const start = at;
-    const fields: { dtype?: string; shape?: number[]; data_offsets?: number[] } = {};
+    const fields: { dtype?: string; shape?: readonly number[]; data_offsets?: number[] } = {};
     expect("{");
     items("}", () => {
       const [where, key] = [at, string()];
@@ -116,14 +121,16 @@ export function parseHeader(text: string): Header {
       } else if (fields[key] !== undefined) {
         fail(`tensor ${quote(name)} has two fields ${quote(key)}`, where);
       } else if (key === "dtype") fields.dtype = string();
-      else if (key === "shape") fields.shape = integers(key, MAX_DIMS);
-      else fields.data_offsets = integers(key, 2);
+      else if (key === "shape") {
+        const shape = integers(key, MAX_DIMS);
+        fields.shape = shape.length ? shape : single;
+      } else fields.data_offsets = integers(key, 2);
     });
     const { dtype, shape, data_offsets } = fields;
     if (dtype === undefined || shape === undefined || data_offsets?.length !== 2) {
       return fail(`tensor ${quote(name)} lacks a dtype, a shape or two data_offsets`, start);
     }
-    return { dtype, shape, data_offsets };
+    return { dtype, shape, begin: data_offsets[0], end: data_offsets[1] };
   };
 
   expect("{");

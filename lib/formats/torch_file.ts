@@ -223,7 +223,8 @@ class Reader implements PickleHost {
         );
       }
     }
-    const layout = { offset, strides, littleEndian: this.#littleEndian };
+    const byteOffset = (offset * stored[dtype].bits) / 8;
+    const layout = { byteOffset, strides, littleEndian: this.#littleEndian };
     let tensor: StoredTensor;
     try {
       tensor = new StoredTensor(dtype, shape, storage.bytes, layout);

@@ -106,7 +106,7 @@ export function gru(m: Assembler, madd: Madd): Func {
       n.set(madd(r, v128.load(at[4]), n)),
       ...act.tanh(n, n),
       ...act.sigmoid(z, z),
-      v128.store(at[3], madd(z, v128.load(at[3]), f32x4.mul(f32x4.sub(1, z), n))),
+      v128.store(at[3], madd(z, v128.load(at[3]), f32x4.mul(f32x4.sub(act.one, z), n))),
     ]);
   });
 }

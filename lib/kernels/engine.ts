@@ -6,7 +6,7 @@
 
 import { Assembler, f32x4, type Madd, mulAdd, v128 } from "./assembler.ts";
 import { Heap } from "./heap.ts";
-import { assemble, type Kind } from "./sequence.ts";
+import { assemble, type CellKind } from "./sequence.ts";
 
 /**
  * Which path computes: `"readable"`, plain TypeScript that reads like the equations; `"simd128"`,
@@ -17,7 +17,7 @@ export type Kernels = "auto" | "readable" | "simd128" | "relaxed";
 
 /** The functions of the module; addresses and distances in bytes (see `linear.ts`). */
 type Exports =
-  & Record<Kind, (slots: number) => void>
+  & Record<CellKind, (slots: number) => void>
   & Record<"linear", (...args: Parameters<LinearKernel>) => void>;
 
 /** `out = init + x Wᵀ`. */

@@ -6,7 +6,7 @@
 
 import type { Block, Heap } from "./heap.ts";
 import { panelWidth } from "./linear.ts";
-import { type Kind, slotCount, slots } from "./sequence.ts";
+import { type CellKind, slotCount, slots } from "./sequence.ts";
 
 /** The weights of one direction of one layer, as PyTorch lays them out. */
 export interface Weights {
@@ -23,9 +23,9 @@ export interface Weights {
 }
 
 /** What a stack of layers is made of. */
-export interface Sizes {
+export interface StackSizes {
   /** The cell. */
-  readonly kind: Kind;
+  readonly kind: CellKind;
   /** H_in of the first layer. */
   readonly inputSize: number;
   /** H. */
@@ -51,7 +51,7 @@ export interface Part {
 }
 
 /** How many gates a cell has. */
-const gates: Record<Kind, number> = { tanh: 1, relu: 1, lstm: 4, gru: 3 };
+const gates: Record<CellKind, number> = { tanh: 1, relu: 1, lstm: 4, gru: 3 };
 
 /** A number of floats, rounded up to whole vectors. */
 export function padded(floats: number): number {
@@ -102,12 +102,14 @@ export class Pack {
   readonly outputSize: number;
   #block: Block | null = null;
   #heap: Heap | null = null;
-  #watched: (Watched | null)[] = [];
+  #weights: readonly Weights[] = [];
+  #arrays: readonly Float32Array[] = [];
+  #watched: readonly Watched[] = [];
   #parts: Part[] = [];
   #cursor = 0;
 
   /** Weights for layers of these sizes; `owned` ones are never taken back to make room. */
-  constructor(readonly sizes: Sizes, readonly owned = false) {
+  constructor(readonly sizes: StackSizes, readonly owned = false) {
     this.gate = padded(sizes.hiddenSize);
     this.sums = gates[sizes.kind] * this.gate;
     this.outputSize = sizes.projSize || sizes.hiddenSize;
@@ -126,16 +128,25 @@ export class Pack {
    * @returns where they are, in the same order
    */
   update(heap: Heap, weights: readonly Weights[]): readonly Part[] {
-    const arrays = weights.flatMap(listed);
-    const fresh = this.#heap === heap && this.#block?.at &&
-      arrays.every((data, k) => data === null || this.#watched[k]!.holds(data));
-    if (!fresh) {
+    if (weights !== this.#weights) {
+      this.#weights = weights;
+      this.#arrays = weights.flatMap(listed);
+    }
+    if (this.#heap !== heap || !this.#block?.at || !this.#unchanged()) {
       this.release();
       this.#write(heap, weights);
-      this.#watched = arrays.map((data) => data && new Watched(data));
+      this.#watched = this.#arrays.map((data) => new Watched(data));
     }
     heap.touch(this.#block!);
     return this.#parts;
+  }
+
+  #unchanged(): boolean {
+    const arrays = this.#arrays;
+    for (let k = 0; k < arrays.length; k++) {
+      if (!this.#watched[k].holds(arrays[k])) return false;
+    }
+    return true;
   }
 
   /** Gives the memory back. */
@@ -149,16 +160,15 @@ export class Pack {
   #write(heap: Heap, weights: readonly Weights[]): void {
     const { kind, hiddenSize, numDirections, projSize } = this.sizes;
     const layers = weights.map((_, k) => this.features(Math.floor(k / numDirections)));
-    const rows = Math.max(this.sums, padded(this.outputSize));
+    // Of each: W_ih, W_hh and biases; W_hr and zeros; slots. Every piece fills whole vectors.
     const each = (features: number) =>
-      this.sums * (features + this.outputSize + 2) + padded(projSize) * hiddenSize + rows + 64;
+      this.sums * (features + this.outputSize + 2) + padded(projSize) * (hiddenSize + 1) +
+      padded(slotCount);
     const floats = layers.reduce((sum, features) => sum + each(features), 0);
     const block = this.owned ? heap.allocate(4 * floats) : heap.cache(4 * floats);
     [this.#heap, this.#block, this.#cursor] = [heap, block, block.at];
     heap.floats.fill(0, block.at / 4, (block.at + block.bytes) / 4);
     this.#parts = weights.map((own, k) => this.#writePart(heap, own, layers[k], k));
-    // GRU's own weights stand apart: r and z start from both biases, n from b_in alone.
-    if (kind !== "gru" && this.#cursor > block.at + block.bytes) throw new Error("pack overflow");
   }
 
   #writePart(heap: Heap, own: Weights, features: number, index: number): Part {
@@ -237,6 +247,7 @@ export class Pack {
 }
 
 /** The arrays of a direction, always in the same order. */
-function listed(own: Weights): (Float32Array | null)[] {
-  return [own.weightIh, own.weightHh, own.biasIh, own.biasHh, own.weightHr];
+function listed(own: Weights): Float32Array[] {
+  return [own.weightIh, own.weightHh, own.biasIh, own.biasHh, own.weightHr]
+    .filter((data) => data !== null);
 }

@@ -23,10 +23,10 @@ import { elman, gru, lstm } from "./cells.ts";
 import { addLinear } from "./linear.ts";
 
 /** The cells that there are kernels for. */
-export type Kind = "tanh" | "relu" | "lstm" | "gru";
+export type CellKind = "tanh" | "relu" | "lstm" | "gru";
 
 /** All of them. */
-export const kinds: readonly Kind[] = ["tanh", "relu", "lstm", "gru"];
+export const kinds: readonly CellKind[] = ["tanh", "relu", "lstm", "gru"];
 
 /**
  * What a kernel reads about its work, one integer each, in this order. Addresses and distances are
@@ -89,7 +89,7 @@ function addCopy(m: Assembler): Func {
 }
 
 /** Adds the recurrence of one kind of cell, exported by the kind's name; it takes the slots. */
-function addSequence(m: Assembler, kind: Kind, madd: Madd, linear: Func, copy: Func): void {
+function addSequence(m: Assembler, kind: CellKind, madd: Madd, linear: Func, copy: Func): void {
   const cell = kind === "lstm"
     ? lstm(m, madd)
     : kind === "gru"

@@ -6,7 +6,7 @@
 
 import { squeeze, unsqueeze } from "../autograd/shape.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import type { Kind } from "../kernels/sequence.ts";
+import type { CellKind } from "../kernels/sequence.ts";
 import { zeros } from "../tensor/create.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -42,7 +42,7 @@ export interface Equation {
   /** The equation itself. */
   readonly step: Step;
   /** Which kernel computes the same, where there is one. */
-  readonly kernel?: Kind;
+  readonly kernel?: CellKind;
 }
 
 /** The arguments that all cells have and that have defaults. */

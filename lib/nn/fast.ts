@@ -5,20 +5,27 @@
  */
 
 import { isGradEnabled, wouldRecord } from "../autograd/graph.ts";
-import { type Engine, engine } from "../kernels/engine.ts";
-import { type Batch, forward } from "../kernels/forward.ts";
-import { Pack, type Sizes, type Weights } from "../kernels/pack.ts";
+import { engine } from "../kernels/engine.ts";
+import { type Batch, Forward } from "../kernels/forward.ts";
+import { Pack, type StackSizes, type Weights } from "../kernels/pack.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellParameters, State } from "./cell.ts";
 import { PackedSequence } from "./packed.ts";
 
 /** The fast path of one module. */
 export class FastPath {
-  readonly #pack: Pack;
+  readonly #sizes: StackSizes;
+  readonly #outputSize: number;
+  readonly #forward: Forward;
+  /** The parameters seen last, and their arrays. */
+  #parameters: readonly CellParameters[] = [];
+  #weights: readonly Weights[] | null = null;
 
   /** Keeps the packed weights of layers of these sizes. */
-  constructor(sizes: Sizes) {
-    this.#pack = new Pack(sizes);
+  constructor(sizes: StackSizes) {
+    this.#sizes = sizes;
+    this.#outputSize = sizes.projSize || sizes.hiddenSize;
+    this.#forward = new Forward(new Pack(sizes));
   }
 
   /**
@@ -26,7 +33,8 @@ export class FastPath {
    *
    * @param input a batch, one unbatched sequence, or a packed batch
    * @param hx the initial states, or `null`
-   * @param parameters of layer k and direction d at index `k · D + d`
+   * @param parameters of layer k and direction d at index `k · D + d`; the same list as long as
+   * they are the same tensors
    * @param batchFirst whether a batch stands before time
    * @returns the output and the final states; `null` where the readable path has to compute, or to
    * refuse what does not fit
@@ -38,50 +46,79 @@ export class FastPath {
     batchFirst: boolean,
   ): [Tensor | PackedSequence, State] | null {
     const available = engine();
-    const data = input instanceof PackedSequence ? input.data : input;
-    const weights = available && weightsOf(data, hx, parameters);
-    if (!weights) return null;
-    const { inputSize, numLayers, numDirections, hiddenSize, kind } = this.#pack.sizes;
-    const rank = data.shape.length;
-    if (data.shape[rank - 1] !== inputSize || data.data.length === 0) return null;
-    let given: Batch;
-    if (input instanceof PackedSequence) {
-      const { batchSizes, sortedIndices } = input;
-      if (rank !== 2) return null;
-      given = {
-        x: data.data as Float32Array,
-        length: batchSizes.length,
-        batch: batchSizes[0],
-        batchFirst: false,
-        batchSizes,
-        order: sortedIndices,
-      };
-    } else {
-      if (rank !== 2 && rank !== 3) return null;
-      const [length, batch] = rank === 2
-        ? [data.shape[0], 1]
-        : batchFirst
-        ? [data.shape[1], data.shape[0]]
-        : data.shape;
-      const x = data.data as Float32Array;
-      given = { x, length, batch, batchFirst, batchSizes: null, order: null };
+    if (available === null) return null;
+    const packed = input instanceof PackedSequence ? input : null;
+    const data = packed ? packed.data : input as Tensor;
+    const weights = this.#weightsOf(parameters);
+    if (weights === null || !isSingle(data) || (hx && !hx.every(isSingle))) return null;
+    if (isGradEnabled() && wouldRecord([data, ...hx ?? [], ...parameters.flatMap(tensorsOf)])) {
+      return null;
     }
-    const unbatched = rank === 2 && input === data;
+    const { inputSize, numLayers, numDirections, hiddenSize, kind } = this.#sizes;
+    const { shape } = data;
+    const rank = shape.length;
+    if (rank !== 2 && (rank !== 3 || packed)) return null;
+    if (shape[rank - 1] !== inputSize || data.data.length === 0) return null;
+    const given = packed ? batchOfPacked(packed) : batchOf(data, batchFirst);
+
     const rows = numLayers * numDirections;
-    const shapes = [this.#pack.outputSize, hiddenSize].slice(0, kind === "lstm" ? 2 : 1)
-      .map((features) => unbatched ? [rows, features] : [rows, given.batch, features]);
+    const shapeOf = (features: number) =>
+      rank === 2 && !packed ? [rows, features] : [rows, given.batch, features];
+    const shapes = [shapeOf(this.#outputSize)];
+    if (kind === "lstm") shapes.push(shapeOf(hiddenSize));
     if (hx && !hx.every((part, k) => sameShape(part.shape, shapes[k]))) return null;
     const initial = hx && hx.map((part) => part.data as Float32Array);
-    const { output, final } = forward(available!, this.#pack, weights, given, initial);
-    const features = numDirections * this.#pack.outputSize;
-    const out = new Tensor(output, [...data.shape.slice(0, -1), features]);
+    const { output, final } = this.#forward.run(available, weights, given, initial);
+    const features = numDirections * this.#outputSize;
+    const out = new Tensor(
+      output,
+      rank === 2 ? [shape[0], features] : [shape[0], shape[1], features],
+    );
     return [
-      input instanceof PackedSequence
-        ? new PackedSequence(out, input.batchSizes, input.sortedIndices, input.unsortedIndices)
+      packed
+        ? new PackedSequence(out, packed.batchSizes, packed.sortedIndices, packed.unsortedIndices)
         : out,
       final.map((part, k) => new Tensor(part, shapes[k])),
     ];
   }
+
+  /** The weights as arrays; `null` if they are not float32. */
+  #weightsOf(parameters: readonly CellParameters[]): readonly Weights[] | null {
+    if (parameters !== this.#parameters) {
+      this.#parameters = parameters;
+      this.#weights = isSingle(parameters[0].weightIh) ? parameters.map(arraysOf) : null;
+    }
+    return this.#weights;
+  }
+}
+
+function isSingle(x: Tensor): boolean {
+  return x.data instanceof Float32Array;
+}
+
+/** A padded batch, or a sequence without one, as the kernels read it. */
+function batchOf({ data, shape }: Tensor, batchFirst: boolean): Batch {
+  const [time, row] = batchFirst ? [1, 0] : [0, 1];
+  return {
+    x: data as Float32Array,
+    length: shape.length === 2 ? shape[0] : shape[time],
+    batch: shape.length === 2 ? 1 : shape[row],
+    batchFirst,
+    batchSizes: null,
+    order: null,
+  };
+}
+
+/** A packed batch as the kernels read it. */
+function batchOfPacked({ data, batchSizes, sortedIndices }: PackedSequence): Batch {
+  return {
+    x: data.data as Float32Array,
+    length: batchSizes.length,
+    batch: batchSizes[0],
+    batchFirst: false,
+    batchSizes,
+    order: sortedIndices,
+  };
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
@@ -90,24 +127,15 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return true;
 }
 
-/** The weights as arrays; `null` if a gradient would be recorded or something is not float32. */
-function weightsOf(
-  data: Tensor,
-  hx: State | null,
-  parameters: readonly CellParameters[],
-): Weights[] | null {
-  if (isGradEnabled() && wouldRecord([data, ...hx ?? [], ...parameters.flatMap(tensorsOf)])) {
-    return null;
-  }
-  const single = (x: Tensor) => x.data instanceof Float32Array;
-  if (!single(data) || !single(parameters[0].weightIh) || (hx && !hx.every(single))) return null;
-  return parameters.map((own) => ({
+/** The arrays of float32 parameters. */
+export function arraysOf(own: CellParameters): Weights {
+  return {
     weightIh: own.weightIh.data as Float32Array,
     weightHh: own.weightHh.data as Float32Array,
     biasIh: own.biasIh && own.biasIh.data as Float32Array,
     biasHh: own.biasHh && own.biasHh.data as Float32Array,
     weightHr: own.weightHr && own.weightHr.data as Float32Array,
-  }));
+  };
 }
 
 function tensorsOf(own: CellParameters): (Tensor | null)[] {

@@ -29,6 +29,7 @@ import {
   type Settings,
   stateSize,
 } from "./rnn_checks.ts";
+import { Stream } from "./stream.ts";
 
 /** What comes out where a `T` goes in: a packed batch for a packed batch, a tensor for a tensor. */
 export type SequenceLike<T> = T extends PackedSequence ? PackedSequence : Tensor;
@@ -44,6 +45,8 @@ export abstract class RNNBase extends Module {
   readonly #equation: Equation;
   readonly #settings: Settings;
   readonly #fast: FastPath | null;
+  /** All parameters, for the fast path, until they are other tensors. */
+  #listed: CellParameters[] | null = null;
 
   /**
    * Draws the parameters from the default generator.
@@ -142,6 +145,32 @@ export abstract class RNNBase extends Module {
     return [output as SequenceLike<T>, final];
   }
 
+  /**
+   * Converts the parameters to another dtype, as {@linkcode Module.to} does.
+   *
+   * @param dtype the dtype wanted
+   * @returns the module itself
+   */
+  override to(dtype: DType): this {
+    this.#listed = null;
+    return super.to(dtype);
+  }
+
+  /**
+   * Makes a stream: the network in real time, one step after the other (KERNEL-5).
+   *
+   * @returns a stream with the weights as they are now and a zero state
+   * @throws {ValueError} if the module has two directions
+   */
+  stream(): Stream {
+    const { inputSize, hiddenSize, projSize, numLayers, numDirections } = this;
+    return new Stream({
+      equation: this.#equation,
+      sizes: { inputSize, hiddenSize, projSize, numLayers, numDirections },
+      parameters: this.#allParameters().flat(),
+    });
+  }
+
   /** The parameters of every layer, for each direction. */
   #allParameters(): CellParameters[][] {
     return Array.from(
@@ -156,7 +185,12 @@ export abstract class RNNBase extends Module {
     hx: State | null,
   ): [Tensor | PackedSequence, State] | null {
     if (!this.#fast || (this.training && this.dropout > 0 && this.numLayers > 1)) return null;
-    return this.#fast.run(input, hx, this.#allParameters().flat(), this.batchFirst);
+    return this.#fast.run(
+      input,
+      hx,
+      this.#listed ??= this.#allParameters().flat(),
+      this.batchFirst,
+    );
   }
 
   #runTensor(input: Tensor, hx: State | null): [Tensor, State] {

@@ -56,7 +56,7 @@ def layers(kind, args, weights, x, start, lengths):
 def answer(request):
     """Bring the forms of a request to one, run the layers, and bring the results back."""
     args, inputs, kind = (request.get(key, {}) for key in ("args", "inputs", "module"))
-    dropout = args.get("dropout") and request["training"]
+    dropout = args.get("dropout") and request.get("training")
     if kind not in MODULES or request["op"] != "forward" or dropout:
         return {"unsupported": "only RNN, LSTM, GRU and their cells, without dropout"}
     given = {k: v for k, v in {**inputs, **request["state_dict"]}.items() if k != "lengths"}

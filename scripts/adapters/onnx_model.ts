@@ -1,11 +1,11 @@
 /**
- * ONNX models, as protobuf: the few messages of onnx.proto that a graph of float32 operators needs.
+ * ONNX models, as protobuf: the few messages of onnx.proto that a graph of one float type needs.
  *
  * @module
  */
 
 import protobuf from "protobufjs";
-import type { Tensor } from "../../mod.ts";
+import type { DType, Tensor } from "../../mod.ts";
 
 // The field numbers are ONNX's (onnx/onnx.proto3).
 const schema = `
@@ -42,7 +42,7 @@ const Model = protobuf.parse(schema, { keepCase: true }).root.lookupType("Model"
 /** An attribute of a node: an integer, a text, integers or texts. */
 export type Attribute = number | string | readonly number[] | readonly string[];
 
-const types = { float32: 1, int32: 6, int64: 7 } as const;
+const types = { float32: 1, int32: 6, int64: 7, float64: 11 } as const;
 
 /** A graph in the making. */
 export class Graph {
@@ -52,8 +52,11 @@ export class Graph {
   readonly #outputs: object[] = [];
   #count = 0;
 
+  /** Begins a graph whose tensors are of a type. */
+  constructor(readonly dtype: DType = "float32") {}
+
   /** Adds an input of a number of dimensions, and returns its name. */
-  input(name: string, dims: number, type: keyof typeof types = "float32"): string {
+  input(name: string, dims: number, type: keyof typeof types = this.dtype): string {
     this.#inputs.push(valueInfo(name, types[type], dims));
     return name;
   }
@@ -61,12 +64,12 @@ export class Graph {
   /** Names a value as an output. */
   output(name: string, value: string, dims: number): void {
     this.#nodes.push({ op_type: "Identity", input: [value], output: [name] });
-    this.#outputs.push(valueInfo(name, types.float32, dims));
+    this.#outputs.push(valueInfo(name, types[this.dtype], dims));
   }
 
-  /** Adds a constant of float32, and returns its name. */
+  /** Adds a constant of the graph's type, and returns its name. */
   constant({ shape, data }: Tensor): string {
-    return this.#constant(types.float32, shape, new Uint8Array(Float32Array.from(data).buffer));
+    return this.#constant(types[this.dtype], shape, new Uint8Array(data.slice().buffer));
   }
 
   /** Adds a constant list of integers, and returns its name. */

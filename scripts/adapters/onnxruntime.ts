@@ -21,7 +21,7 @@ import {
   type JsonTensor,
   type Request,
 } from "../../golden/pair.ts";
-import { type StateDict, Tensor, toOnnx } from "../../mod.ts";
+import { type FloatArray, type StateDict, Tensor, toOnnx } from "../../mod.ts";
 import { Graph } from "./onnx_model.ts";
 import { serve, Unsupported } from "./serve.ts";
 
@@ -42,11 +42,11 @@ runtime.env.wasm.numThreads = 1;
 /** What a model is fed. */
 type Feeds = Record<string, OrtTensor>;
 
-const float = ({ data, shape }: Tensor) => new runtime.Tensor("float32", data, shape);
+const float = ({ data, shape, dtype }: Tensor) => new runtime.Tensor(dtype, data, shape);
 
 /** A graph for a request, with what it is fed. */
 class Builder {
-  readonly graph = new Graph();
+  readonly graph: Graph;
   readonly feeds: Feeds = {};
   readonly args: Record<string, unknown>;
   readonly state: StateDict;
@@ -54,10 +54,11 @@ class Builder {
   constructor(readonly request: Request) {
     this.args = request.args ?? {};
     this.state = decodeStateDict(request);
+    this.graph = new Graph(request.dtype ?? "float32");
   }
 
   tensor(name: string): Tensor {
-    return decode(this.request.inputs![name] as JsonTensor, "float32");
+    return decode(this.request.inputs![name] as JsonTensor, this.graph.dtype);
   }
 
   input(name: string, x = this.tensor(name)): string {
@@ -197,12 +198,18 @@ const clipped = "NaN or infinity in an LSTM, a GRU or a relu: ONNX does not say 
 
 async function answer(request: Request): Promise<Answer> {
   const { op, module = "", args = {}, dtype, training } = request;
-  if (op !== "forward") throw new Unsupported(`op ${op}: only layers that are given their weights`);
+  if (op !== "forward" || module === "Dropout") {
+    throw new Unsupported("only layers with weights are put to it, and only forward passes");
+  }
   if (!Object.hasOwn(builders, module)) throw new Unsupported(`module ${module}`);
-  if (dtype === "float64") throw new Unsupported("float64: its recurrent operators are float32");
+  if (dtype === "float64" && module !== "Linear") {
+    throw new Unsupported("float64: ONNX Runtime has RNN, LSTM and GRU in float32 only");
+  }
   if (args.proj_size) throw new Unsupported("proj_size: ONNX's LSTM has no projection");
   if (training && args.dropout) throw new Unsupported("dropout in training");
-  if (isEmpty(request)) throw new Unsupported("an empty dimension: ONNX Runtime ends the process");
+  if (module !== "Linear" && isEmpty(request)) {
+    throw new Unsupported("an empty dimension: ONNX Runtime ends the process");
+  }
   if (!all && clips(request) && !isFinite(request)) throw new Unsupported(clipped);
   const b = new Builder(request);
   builders[module](b);
@@ -211,7 +218,7 @@ async function answer(request: Request): Promise<Answer> {
   });
   try {
     const results = await session.run(b.feeds);
-    const read = ({ data, dims }: OrtTensor) => encode(new Tensor(data as Float32Array, dims));
+    const read = ({ data, dims }: OrtTensor) => encode(new Tensor(data as FloatArray, dims));
     const outputs = Object.entries(results).map(([name, x]) => [name, read(x)] as const);
     if (!all && clips(request) && outputs.some(([, { data }]) => !data.every(Number.isFinite))) {
       throw new Unsupported(clipped);
@@ -224,5 +231,5 @@ async function answer(request: Request): Promise<Answer> {
 
 if (Deno.args.includes("--version")) {
   const version = runtime.env.versions[web ? "web" : "node"];
-  console.log(`ONNX Runtime ${version}, ${web ? "WebAssembly" : "CPU"}`);
+  console.log(`ONNX Runtime${web ? " Web" : ""} ${version}`);
 } else await serve(answer);

@@ -10,6 +10,7 @@ JSON on standard input, answers as lines of JSON on standard output.
     uv run scripts/adapters/pytorch.py     the PyTorch that made the goldens
 """
 
+import importlib
 import json
 import pathlib
 import sys
@@ -21,6 +22,13 @@ import torch  # noqa: E402
 
 from goldens.encode import encode  # noqa: E402
 from goldens.execute import Unsupported, execute  # noqa: E402
+
+# Operations that these modules add, each where the PyTorch at hand is able to.
+for name in ("execute_training", "checkpoint_load"):
+    try:
+        importlib.import_module(f"goldens.{name}")
+    except (ImportError, AttributeError) as error:
+        print(f"without {name}: {error}", file=sys.stderr)
 
 
 def answer(request):

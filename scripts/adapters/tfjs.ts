@@ -155,7 +155,9 @@ const modules = /^(Linear|SimpleRNN|(RNN|LSTM|GRU)(Cell)?)$/;
 
 function answer(request: Request): Answer {
   const { op, module = "", args = {}, dtype, training, inputs = {} } = request;
-  if (op !== "forward") throw new Unsupported(`op ${op}: only layers that are given their weights`);
+  if (op !== "forward" || module === "Dropout") {
+    throw new Unsupported("only layers with weights are put to it, and only forward passes");
+  }
   if (!modules.test(module)) throw new Unsupported(`module ${module}`);
   if (dtype === "float64") throw new Unsupported("float64: TensorFlow.js computes in float32");
   if (module.startsWith("GRU")) {
@@ -175,5 +177,5 @@ function answer(request: Request): Answer {
   }));
 }
 
-if (Deno.args.includes("--version")) console.log(`TensorFlow.js ${tf.version.tfjs}, CPU`);
+if (Deno.args.includes("--version")) console.log(`TensorFlow.js ${tf.version.tfjs}`);
 else await serve(answer);

@@ -217,10 +217,15 @@ function optim(request: Request, tools: Tools): Answer {
   };
 }
 
+/** Options for PyTorch's speed alone, and one that the optimiser's name says. */
+const leftOut = ["foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"];
+
 function encodeState({ state, param_groups }: rnn.OptimizerState): Answer["optimizer_state"] {
   return {
     state: Object.fromEntries(Object.entries(state).map(([k, own]) => [k, encodeAll(own)])),
-    param_groups,
+    param_groups: param_groups.map((group) =>
+      Object.fromEntries(Object.entries(group).filter(([name]) => !leftOut.includes(name)))
+    ),
   };
 }
 

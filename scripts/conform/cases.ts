@@ -23,6 +23,7 @@ interface Level {
 export const levels: Readonly<Record<string, Level>> = {
   forward: { ops: ["forward"], errors: false },
   init: { ops: ["init", "rand", "randn"], errors: false },
+  training: { ops: ["vjp", "loss", "optim", "train"], errors: false },
   full: { ops: null, errors: true },
 };
 

@@ -79,8 +79,8 @@ export function judge(task: Task, answer: Answer): Result {
  *
  * All requests are sent at once. Where the program dies or hangs, it is started again: the first
  * request that it left unanswered is then sent alone, so that it is known whether that one is to
- * blame, and then the rest, its chapter last; after a conversation without any answer, the halves are sent one after
- * the other.
+ * blame, and then the rest, its chapter last. A program that gave no answer at all may have lost
+ * those it had not flushed: then the rest is sent in halves.
  *
  * @param command the program and its arguments
  * @param tasks the cases
@@ -130,7 +130,7 @@ export async function examine(
     if (first !== undefined) limits.startup = timeout + 3 * (1 + first);
     const left = batch.filter(({ id }) => !results.has(id));
     const answered = batch.length - left.length;
-    barren = answered ? 0 : barren + (how === "hung" ? 5 : 1);
+    barren = answered ? 0 : barren + (how !== "hung" ? 1 : results.size ? 4 : 8);
     if (left.length === 0) continue;
     if (batch.length === 1) silence(left, `the program ${why}`);
     else if (answered) {
@@ -141,7 +141,10 @@ export async function examine(
       );
       queue.unshift([suspect], others);
       queue.push(same);
-    } else queue.unshift(left.slice(0, left.length >> 1), left.slice(left.length >> 1));
+    } else {
+      const half = (left.length + 1) >> 1;
+      queue.unshift(left.slice(0, 1), left.slice(1, half), left.slice(half));
+    }
     const reason = barren > 14
       ? "the program again and again gave no answer at all; the last time it"
       : oddities.restarts >= restarts

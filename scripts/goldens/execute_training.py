@@ -4,6 +4,7 @@ Carry out the requests that need gradients: op loss, optim and train (vjp stands
 Arguments, optimisers, schedules and functions go by PyTorch's names.
 """
 
+import inspect
 import math
 
 import torch
@@ -53,20 +54,37 @@ def clip(wanted, params):
     return CLIPS[wanted["name"]](params, **args)
 
 
-def plain(value):
-    """A hyperparameter as JSON has it."""
-    return list(value) if isinstance(value, tuple) else value
+# Options for speed alone, and one that the optimiser's name says: releases differ in them.
+LEFT_OUT = {"foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"}
+
+
+def options(group):
+    """A group's options as JSON has them."""
+    kept = {k: v for k, v in group.items() if k not in LEFT_OUT}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in kept.items()}
 
 
 def remembered(optimizer):
     """What an optimiser remembers, as JSON has it; tensors as numpy."""
     found = optimizer.state_dict()
-    state = {
-        str(k): {name: array(value) for name, value in own.items() if value is not None}
-        for k, own in found["state"].items()
+    state = {}
+    for k, own in found["state"].items():
+        if "step" in own:  # a plain number, once
+            own["step"] = torch.as_tensor(own["step"], dtype=torch.float32)
+        state[str(k)] = {name: array(value) for name, value in own.items() if value is not None}
+    return {
+        "state": {k: own for k, own in state.items() if own},
+        "param_groups": [options(group) for group in found["param_groups"]],
     }
-    groups = [{k: plain(v) for k, v in group.items()} for group in found["param_groups"]]
-    return {"state": {k: own for k, own in state.items() if own}, "param_groups": groups}
+
+
+def made(wanted, params):
+    """The optimiser that the request names, where this PyTorch has its options."""
+    kind = named(optim, wanted)
+    if kind is optim.SGD and inspect.signature(kind).parameters["lr"].default != 1e-3:
+        if "lr" not in wanted.get("args", {}):
+            raise Unsupported("this PyTorch's SGD has no default learning rate")
+    return kind(params, **wanted.get("args", {}))
 
 
 def run_optim(request):
@@ -79,8 +97,7 @@ def run_optim(request):
             {"params": [params[name] for name in group["params"]], **group["args"]}
             for group in request["groups"]
         ]
-    wanted = request["optimizer"]
-    optimizer = named(optim, wanted)(groups, **wanted.get("args", {}))
+    optimizer = made(request["optimizer"], groups)
     scheduler = schedule(request, optimizer)
     given = {k: tensor(v, dtype) for k, v in request.get("gradients", {}).items()}
     after, rates, norms = {name: [] for name in params}, [], []
@@ -118,11 +135,13 @@ class Headed(nn.Module):
     """A recurrent module, and a Linear on what it puts out at every step."""
 
     def __init__(self, module, head):
+        """Draw the head after the module."""
         super().__init__()
         self.rnn = module
         self.fc = nn.Linear(**head)
 
     def forward(self, x):
+        """The head on every step."""
         output, _ = self.rnn(x)
         return self.fc(output)
 
@@ -142,8 +161,7 @@ def train(request):
         if "state_dict" in request:
             module.load_state_dict({k: tensor(v, dtype) for k, v in request["state_dict"].items()})
         inputs = inputs_of(request)
-        wanted = request["optimizer"]
-        optimizer = named(optim, wanted)(module.parameters(), **wanted.get("args", {}))
+        optimizer = made(request["optimizer"], module.parameters())
         scheduler = schedule(request, optimizer)
         measure = named(nn, request["loss"])(**request["loss"].get("args", {}))
         curve = []
@@ -168,12 +186,11 @@ def representation(request):
     """print(optimizer), or of a module."""
     if "optimizer" not in request:
         return print_module(request)
-    wanted = request["optimizer"]
-    params = [torch.zeros(1, requires_grad=True)]
-    return {"repr": repr(named(optim, wanted)(params, **wanted.get("args", {})))}
+    optimizer = made(request["optimizer"], [torch.zeros(1, requires_grad=True)])
+    if "decoupled_weight_decay" not in optim.Adam([torch.zeros(1)]).defaults:
+        raise Unsupported("this PyTorch's optimisers print other options")
+    return {"repr": repr(optimizer)}
 
 
 print_module = OPERATIONS["repr"]
-OPERATIONS.update(
-    {"loss": loss, "optim": run_optim, "repr": representation, "train": train}
-)
+OPERATIONS.update({"loss": loss, "optim": run_optim, "repr": representation, "train": train})

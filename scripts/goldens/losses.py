@@ -37,7 +37,7 @@ def regression(module, clause, targets, place):
             full = shape if reduction == "none" else ()
             yield from loss(
                 f"{name}-{reduction}",
-                "Catches a mean where a sum was due, or the reverse; a gradient not scaled with it.",
+                "Catches a mean where a sum was due, or the reverse, and a gradient not scaled.",
                 [clause],
                 module,
                 {"reduction": reduction},

@@ -38,7 +38,11 @@ SGD = [
     ("default", {}, "The learning rate that is not given."),
     ("plain", {"lr": 0.1}, "The gradient alone."),
     ("lr-0", {"lr": 0.0}, "No step at all."),
-    ("momentum", {"lr": 0.1, "momentum": 0.9}, "Catches a buffer that does not start as the gradient."),
+    (
+        "momentum",
+        {"lr": 0.1, "momentum": 0.9},
+        "Catches a buffer that does not start as the gradient.",
+    ),
     (
         "dampening",
         {"lr": 0.1, "momentum": 0.9, "dampening": 0.25},
@@ -62,7 +66,11 @@ ADAM = [
     ("betas", {"lr": 0.1, "betas": [0.5, 0.75]}, "Catches the two betas exchanged."),
     ("eps", {"lr": 0.1, "eps": 0.5}, "Catches eps added under the root, or before the correction."),
     ("weight-decay", {"lr": 0.1, "weight_decay": 0.1}, "Catches one kind of decay for the other."),
-    ("amsgrad", {"lr": 0.1, "betas": [0.9, 0.5], "amsgrad": True}, "Catches the largest forgotten."),
+    (
+        "amsgrad",
+        {"lr": 0.1, "betas": [0.9, 0.5], "amsgrad": True},
+        "Catches the largest forgotten.",
+    ),
     (
         "everything",
         {"lr": 0.05, "weight_decay": 0.2, "amsgrad": True, "maximize": True, "eps": 0.125},
@@ -101,7 +109,9 @@ def optimizers():
     for place, (optimizer, variants, clause) in enumerate(ALL):
         for turn, (name, args, reason) in enumerate(variants):
             seed = 80000 + 100 * place + turn
-            yield from steps(f"{optimizer}/{name}", reason, [clause], optimizer, args, seed)
+            yield from steps(
+                f"{optimizer}/{name}", reason, [clause, "OPTIM-7"], optimizer, args, seed
+            )
         yield from steps(
             f"{optimizer}/full-precision",
             "Numbers that use every bit of a float32.",
@@ -118,7 +128,7 @@ def optimizers():
         yield from steps(
             f"{optimizer}/zero-gradient",
             "A gradient of zeros is a step all the same: it decays what is remembered.",
-            [clause],
+            [clause, "OPTIM-7"],
             optimizer,
             {"lr": 0.1, "weight_decay": 0.1},
             80060 + 100 * place,
@@ -127,7 +137,7 @@ def optimizers():
         yield from steps(
             f"{optimizer}/no-gradient",
             "A parameter without a gradient takes no step, and nothing is remembered of it.",
-            [clause],
+            [clause, "OPTIM-7"],
             optimizer,
             {"lr": 0.1, "weight_decay": 0.1},
             80070 + 100 * place,
@@ -136,7 +146,7 @@ def optimizers():
         yield from steps(
             f"{optimizer}/groups",
             "Groups with options of their own; the others come from the constructor.",
-            [clause],
+            [clause, "OPTIM-7"],
             optimizer,
             {"lr": 0.1, "weight_decay": 0.1},
             80080 + 100 * place,
@@ -223,11 +233,15 @@ def refusals():
     """Arguments out of range."""
     bad = [
         ("SGD", "lr", {"lr": -0.5}),
-        ("SGD", "momentum", {"momentum": -0.5}),
-        ("SGD", "weight-decay", {"weight_decay": -0.5}),
-        ("SGD", "nesterov", {"nesterov": True}),
-        ("SGD", "nesterov-dampening", {"nesterov": True, "momentum": 0.5, "dampening": 0.5}),
-        ("SGD", "unknown", {"momentun": 0.5}),
+        ("SGD", "momentum", {"lr": 0.1, "momentum": -0.5}),
+        ("SGD", "weight-decay", {"lr": 0.1, "weight_decay": -0.5}),
+        ("SGD", "nesterov", {"lr": 0.1, "nesterov": True}),
+        (
+            "SGD",
+            "nesterov-dampening",
+            {"lr": 0.1, "nesterov": True, "momentum": 0.5, "dampening": 0.5},
+        ),
+        ("SGD", "unknown", {"lr": 0.1, "momentun": 0.5}),
         *(
             (optimizer, name, args)
             for optimizer in ("Adam", "AdamW")
@@ -248,12 +262,14 @@ def refusals():
     ]
     for optimizer, name, args in bad:
         yield refusal(f"{optimizer}/bad-{name}", optimizer, args, {"weight": np.zeros(2)})
-    yield refusal("SGD/no-parameters", "SGD", {}, {})
+    yield refusal("SGD/no-parameters", "SGD", {"lr": 0.1}, {})
     for name, groups in (
         ("twice", [{"params": ["weight"], "args": {}}, {"params": ["weight"], "args": {}}]),
         ("no-groups", []),
     ):
-        yield refusal(f"SGD/groups-{name}", "SGD", {}, {"weight": np.zeros(2)}, groups=groups)
+        yield refusal(
+            f"SGD/groups-{name}", "SGD", {"lr": 0.1}, {"weight": np.zeros(2)}, groups=groups
+        )
     yield Case(
         "optim/clip/norm-nonfinite/float32",
         "Refused, in these words, where that is asked for.",
@@ -261,7 +277,7 @@ def refusals():
         request(
             "optim",
             "float32",
-            optimizer={"name": "SGD", "args": {}},
+            optimizer={"name": "SGD", "args": {"lr": 0.1}},
             state_dict={"weight": np.zeros(2)},
             gradients={"weight": np.array([[1.0, np.inf]])},
             clip={"name": "clip_grad_norm_", "args": {"max_norm": 1, "error_if_nonfinite": True}},
@@ -299,7 +315,9 @@ def representations():
 
 
 FILES = [
-    GoldenFile("optim/steps.json", "Ten steps of each optimiser, and what it remembers.", optimizers),
+    GoldenFile(
+        "optim/steps.json", "Ten steps of each optimiser, and what it remembers.", optimizers
+    ),
     GoldenFile("optim/clip.json", "Gradients clipped, ten times.", clips),
     GoldenFile("optim/schedules.json", "Learning rates that change, ten times.", schedules),
     GoldenFile("optim/refused.json", "Optimisers that PyTorch refuses.", refusals),

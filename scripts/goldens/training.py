@@ -65,7 +65,7 @@ def curves():
             what = (module, args, head, optimizer, clip)
             yield from both(
                 f"training/{module}/{name}",
-                f"{module} learns the next step of the notebook's sine: catches any wrong gradient, "
+                f"{module} learns to continue the notebook's sine: catches any wrong gradient, "
                 "gradients that add up, a step before the loss, a state carried on.",
                 [*clauses, "INIT-1"],
                 "train",

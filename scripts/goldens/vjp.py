@@ -150,7 +150,7 @@ def numerics():
 
 
 def packed():
-    """Sequences of different lengths: what stands in the padding gets nothing, and gives nothing."""
+    """Sequences of different lengths: padding gets nothing, and gives nothing."""
     reason = (
         "Catches a gradient at a padded position, a row's gradient given to another, a reverse "
         "direction that starts in the padding, a state's gradient left in sorted order."
@@ -184,7 +184,7 @@ def layers():
 FILES = [
     *(
         GoldenFile(f"vjp/{kind.chapter}.json", f"Gradients behind {name}.", partial(grid, kind))
-        for kind, name in zip(KINDS, ("RNN", "LSTM", "GRU", "LSTM with a projection"))
+        for kind, name in zip(KINDS, ("RNN", "LSTM", "GRU", "LSTM with a projection"), strict=True)
     ),
     GoldenFile("vjp/shapes.json", "Gradients at the edges of shapes.", shapes),
     GoldenFile("vjp/alone.json", "Gradients of one output at a time.", alone),

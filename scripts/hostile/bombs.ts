@@ -10,8 +10,8 @@ import { join, seal } from "./archive.ts";
 export interface Bomb {
   /** What it tries. */
   readonly name: string;
-  /** The file. */
-  readonly bytes: Uint8Array;
+  /** Makes the file. */
+  make(): Uint8Array;
 }
 
 function ascii(text: string): Uint8Array {
@@ -69,67 +69,70 @@ export function bombs(size: number): Bomb[] {
   const times = (text: string) => text.repeat(Math.ceil(size / text.length));
   const many = (make: (k: number) => string, each: number) =>
     Array.from({ length: Math.ceil(size / each) }, (_, k) => make(k)).join("");
-  const doubled = Array.from({ length: 60 }, (_, k) => `](h${chr(k)}h${chr(k)}eq${chr(k + 1)}`);
+  const doubled = Array.from({ length: 60 }, (_, k) => `0](h${chr(k)}h${chr(k)}eq${chr(k + 1)}`);
   const entry = '"dtype":"F32","shape":[0],"data_offsets":[0,0]}';
-  const pickles: Record<string, string> = {
-    "marks without end": times("("),
-    "lists without end": times("]"),
-    "dicts without end": times("}"),
-    "dicts in a list": `]${times("}a")}`,
-    "kept dicts in a list": `]${many((k) => `}${put(k)}a`, 7)}`,
-    "dicts of one item": `]${many((k) => `}${put(k)}K\x01Nsa`, 11)}`,
-    "one value kept over and over": `N${times("\x94")}`,
-    "a tuple in a tuple": `)${times("\x85")}`,
-    "a list in a list": `${"]".repeat(19_000)}${"a".repeat(18_999)}`,
-    "nothing in a list": `]${times("Na")}`,
-    "reals in a list": `]${times("G@\x09!\xfbTD-\x18a")}`,
-    "a list that is its own item": "]q\x00h\x00a",
-    "a dict that is its own value": "}q\x00K\x01h\x00s",
-    "lists that double": `]q\x00${doubled.join("")}`,
-    "texts": `]${times("X\x01\x00\x00\x00aa")}`,
-    "tensors of one storage": `${tensorArguments}0]${times("h\x00h\x01Ra")}`,
-    "long integers": `]${times(`\x8a\xff${"\x7f".repeat(255)}a`)}`,
-    "an astronomical view": `${expanded(long(2 ** 47))}R`,
-    "a large view of little": `${expanded("J\x00\x00\x00\x10")}R`,
-    "views that add up": `]${
-      times(`${expanded("J\x00\x10\x00\x00")}Ra`.replace("q\x00", "").replace("q\x01", ""))
-    }`,
+  const pickles: Record<string, () => string> = {
+    "marks without end": () => times("("),
+    "lists without end": () => times("]"),
+    "dicts without end": () => times("}"),
+    "dicts in a list": () => `]${times("}a")}`,
+    "kept dicts in a list": () => `]${many((k) => `}${put(k)}a`, 7)}`,
+    "dicts of one item": () => `]${many((k) => `}${put(k)}K\x01Nsa`, 11)}`,
+    "one value kept over and over": () => `N${times("\x94")}`,
+    "a tuple in a tuple": () => `)${times("\x85")}`,
+    "a list in a list": () => `${"]".repeat(19_000)}${"a".repeat(18_999)}`,
+    "nothing in a list": () => `]${times("Na")}`,
+    "reals in a list": () => `]${times("G@\x09!\xfbTD-\x18a")}`,
+    "a list that is its own item": () => "]q\x00h\x00a",
+    "a dict that is its own value": () => "}q\x00K\x01h\x00s",
+    "lists that double": () => `]q\x00${doubled.join("")}`,
+    "texts": () => `]${times("X\x01\x00\x00\x00aa")}`,
+    "tensors of one storage": () => `${tensorArguments}0]${times("h\x00h\x01Ra")}`,
+    "long integers": () => `]${times(`\x8a\xff${"\x7f".repeat(255)}a`)}`,
+    "an astronomical view": () => `${expanded(long(2 ** 47))}R`,
+    "a large view of little": () => `${expanded("J\x00\x00\x00\x10")}R`,
+    "views that add up": () =>
+      `]${times(`${expanded("J\x00\x10\x00\x00")}Ra`.replace("q\x00", "").replace("q\x01", ""))}`,
   };
   return [
-    ...Object.entries(pickles).map(([name, pickle]) => ({ name, bytes: torchFile(pickle) })),
+    ...Object.entries(pickles).map(([name, pickle]) => ({ name, make: () => torchFile(pickle()) })),
     {
       name: "a header of empty tensors",
-      bytes: safetensorsFile(`{${many((k) => `"${k}":{${entry},`, 52).slice(0, -1)}}`),
+      make: () => safetensorsFile(`{${many((k) => `"${k}":{${entry},`, 52).slice(0, -1)}}`),
     },
     {
       name: "a header of many dimensions",
-      bytes: safetensorsFile(
-        `{"a":{"dtype":"F32","shape":[${times("1,")}1],"data_offsets":[0,4]}}`,
-        4,
-      ),
+      make: () =>
+        safetensorsFile(
+          `{"a":{"dtype":"F32","shape":[${times("1,")}1],"data_offsets":[0,4]}}`,
+          4,
+        ),
     },
-    { name: "a header that nests", bytes: safetensorsFile(`{"a":${times('{"a":')}`) },
-    { name: "a header of lists", bytes: safetensorsFile(times("[")) },
-    { name: "a header that claims 2^63", bytes: ascii("\xff\xff\xff\xff\xff\xff\xff\x7f{}") },
+    { name: "a header that nests", make: () => safetensorsFile(`{"a":${times('{"a":')}`) },
+    { name: "a header of lists", make: () => safetensorsFile(times("[")) },
+    { name: "a header that claims 2^63", make: () => ascii("\xff\xff\xff\xff\xff\xff\xff\x7f{}") },
     {
       name: "an astronomical shape",
-      bytes: safetensorsFile(
-        '{"a":{"dtype":"F32","shape":[94906267,94906267],"data_offsets":[0,4]}}',
-        4,
-      ),
+      make: () =>
+        safetensorsFile(
+          '{"a":{"dtype":"F32","shape":[94906267,94906267],"data_offsets":[0,4]}}',
+          4,
+        ),
     },
     {
       name: "a header of metadata",
-      bytes: safetensorsFile(`{"__metadata__":{${many((k) => `"${k}":"",`, 9).slice(0, -1)}}}`),
+      make: () =>
+        safetensorsFile(`{"__metadata__":{${many((k) => `"${k}":"",`, 9).slice(0, -1)}}}`),
     },
     {
       name: "an archive of empty entries",
-      bytes: seal(
-        Array.from({ length: Math.ceil(size / 90) }, (_, k) => ({
-          name: `archive/data/${k}`,
-          data: new Uint8Array(),
-        })),
-      ),
+      make: () =>
+        seal(
+          Array.from({ length: Math.ceil(size / 90) }, (_, k) => ({
+            name: `archive/data/${k}`,
+            data: new Uint8Array(),
+          })),
+        ),
     },
   ];
 }

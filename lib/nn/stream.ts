@@ -1,0 +1,248 @@
+/**
+ * A recurrent network in real time: one time step in, one output out.
+ *
+ * @module
+ */
+
+import { noGrad } from "../autograd/graph.ts";
+import { RuntimeError, ValueError } from "../errors.ts";
+import { engine } from "../kernels/engine.ts";
+import type { StackSizes } from "../kernels/pack.ts";
+import { KernelSteps } from "../kernels/steps.ts";
+import { allocate, type DType, type FloatArray } from "../tensor/dtype.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { CellParameters, Equation, State } from "./cell.ts";
+import { arraysOf } from "./fast.ts";
+
+/** What a stream needs of its module. */
+export interface StreamSource {
+  /** What each cell computes. */
+  readonly equation: Equation;
+  /** H_in, H, H_proj and the layers. */
+  readonly sizes: Omit<StackSizes, "kind">;
+  /** The parameters of each layer. */
+  readonly parameters: readonly CellParameters[];
+}
+
+/** Steps by the kernels or by the equations. */
+interface Steps {
+  reset(): void;
+  step(x: FloatArray, out: FloatArray): void;
+  write(layer: number, part: 0 | 1, from: FloatArray): void;
+  read(layer: number, part: 0 | 1): FloatArray;
+}
+
+/** Gives back the memory of streams that nobody holds any more. */
+const forgotten = typeof FinalizationRegistry === "undefined"
+  ? null
+  : new FinalizationRegistry<() => void>((release) => release());
+
+/**
+ * A network that takes one time step at a time and keeps its state inside (KERNEL-5). Made by
+ * `stream()` of an RNN, LSTM or GRU with one direction. A step gives, to the bit, what `forward`
+ * gives for a sequence without a batch on the same path, and on the fast path allocates nothing.
+ *
+ * A stream holds the weights as they were when it was made; make another one after they change. It
+ * holds memory until `dispose()`, the end of its `using` block, or until it is garbage.
+ *
+ * @example
+ * ```ts
+ * import { LSTM, noGrad, randn } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lstm = new LSTM(3, 4, { numLayers: 2 });
+ * const x = randn([10, 3]); // (L, H_in)
+ * const [output] = noGrad(() => lstm.forward(x)); // (L, H)
+ *
+ * const stream = lstm.stream();
+ * const y = new Float32Array(4);
+ * for (let t = 0; t < 10; t++) {
+ *   stream.step(x.data.subarray(3 * t, 3 * t + 3), y);
+ *   assertEquals(y, output.data.subarray(4 * t, 4 * t + 4));
+ * }
+ * stream.dispose();
+ * ```
+ */
+export class Stream {
+  readonly #sizes: Omit<StackSizes, "kind">;
+  readonly #dtype: DType;
+  readonly #parts: number;
+  readonly #release: (() => void) | null = null;
+  #steps: Steps | null;
+
+  /**
+   * Takes the weights in and starts from a zero state.
+   *
+   * @param source the module's equation, sizes and parameters
+   * @throws {ValueError} if the module has two directions, which need the whole sequence
+   */
+  constructor(source: StreamSource) {
+    const { equation, sizes, parameters } = source;
+    if (sizes.numDirections !== 1) {
+      throw new ValueError("a stream has one direction, but the module is bidirectional");
+    }
+    this.#sizes = sizes;
+    this.#dtype = parameters[0].weightIh.dtype;
+    this.#parts = equation.states;
+    const available = engine();
+    if (available && equation.kernel && this.#dtype === "float32") {
+      const steps = new KernelSteps(
+        available,
+        { ...sizes, kind: equation.kernel },
+        parameters.map(arraysOf),
+      );
+      this.#steps = steps as Steps;
+      this.#release = steps.releaser;
+      forgotten?.register(this, this.#release, this);
+    } else {
+      this.#steps = new EquationSteps(source);
+    }
+  }
+
+  /**
+   * Takes one step in time.
+   *
+   * @param x x_t, H_in numbers of the module's dtype
+   * @param out where h_t of the last layer goes: as many numbers as its features
+   * @throws {RuntimeError} if a length or dtype does not fit, or the stream was disposed of
+   */
+  step(x: FloatArray, out: FloatArray): void {
+    const { inputSize, projSize, hiddenSize } = this.#sizes;
+    if (x.length !== inputSize || out.length !== (projSize || hiddenSize)) {
+      throw new RuntimeError(
+        `a step takes ${inputSize} numbers and gives ${projSize || hiddenSize}, but got arrays ` +
+          `of ${x.length} and ${out.length}`,
+      );
+    }
+    const single = this.#dtype === "float32";
+    if (x instanceof Float32Array !== single || out instanceof Float32Array !== single) {
+      throw new RuntimeError(`a step takes and gives ${this.#dtype}`);
+    }
+    this.#alive().step(x, out);
+  }
+
+  /**
+   * Starts again from a zero state.
+   *
+   * @throws {RuntimeError} if the stream was disposed of
+   */
+  reset(): void {
+    this.#alive().reset();
+  }
+
+  /**
+   * The state, as `forward` returns it for a sequence without a batch: `[h]`, or `[h, c]` of an
+   * LSTM, each of shape `(layers, features)`. Setting it copies.
+   *
+   * @throws {RuntimeError} if a shape or dtype does not fit, or the stream was disposed of
+   */
+  get state(): State {
+    const steps = this.#alive();
+    return this.#shapes().map(([layers, features], k) => {
+      const data = allocate(this.#dtype, layers * features);
+      for (let layer = 0; layer < layers; layer++) {
+        data.set(steps.read(layer, k as 0 | 1), layer * features);
+      }
+      return new Tensor(data, [layers, features]);
+    });
+  }
+
+  set state(state: State) {
+    const steps = this.#alive();
+    const shapes = this.#shapes();
+    const fits = state.length === shapes.length &&
+      state.every((part, k) =>
+        String(part.shape) === String(shapes[k]) && part.dtype === this.#dtype
+      );
+    if (!fits) {
+      const sizes = shapes.map((shape) => `[${shape.join(", ")}]`).join(" and ");
+      throw new RuntimeError(`the state of this stream is ${this.#dtype} of size ${sizes}`);
+    }
+    state.forEach(({ data }, k) => {
+      const [layers, features] = shapes[k];
+      for (let layer = 0; layer < layers; layer++) {
+        const part = data.subarray(layer * features, (layer + 1) * features);
+        steps.write(layer, k as 0 | 1, part);
+      }
+    });
+  }
+
+  /** Gives back the memory; the stream cannot be used any more. */
+  dispose(): void {
+    if (this.#steps && this.#release) {
+      forgotten?.unregister(this);
+      this.#release();
+    }
+    this.#steps = null;
+  }
+
+  /** What `using stream = …` does at the end of its block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #alive(): Steps {
+    if (this.#steps === null) throw new RuntimeError("the stream was disposed of");
+    return this.#steps;
+  }
+
+  #shapes(): [number, number][] {
+    const { numLayers, hiddenSize, projSize } = this.#sizes;
+    const shapes: [number, number][] = [[numLayers, projSize || hiddenSize], [
+      numLayers,
+      hiddenSize,
+    ]];
+    return shapes.slice(0, this.#parts);
+  }
+}
+
+/** Steps by the equations, on the readable path. */
+class EquationSteps implements Steps {
+  readonly #equation: Equation;
+  readonly #parameters: readonly CellParameters[];
+  readonly #features: number[];
+  readonly #dtype: DType;
+  #states: State[] = [];
+
+  constructor({ equation, sizes, parameters }: StreamSource) {
+    const copy = (x: Tensor | null) => x && new Tensor(x.data.slice(), x.shape);
+    this.#equation = equation;
+    this.#parameters = parameters.map((own) => ({
+      weightIh: copy(own.weightIh)!,
+      weightHh: copy(own.weightHh)!,
+      biasIh: copy(own.biasIh),
+      biasHh: copy(own.biasHh),
+      weightHr: copy(own.weightHr),
+    }));
+    this.#dtype = parameters[0].weightIh.dtype;
+    this.#features = [sizes.projSize || sizes.hiddenSize, sizes.hiddenSize];
+    this.reset();
+  }
+
+  reset(): void {
+    const features = this.#features.slice(0, this.#equation.states);
+    this.#states = this.#parameters.map(() =>
+      features.map((own) => new Tensor(allocate(this.#dtype, own), [1, own]))
+    );
+  }
+
+  step(x: FloatArray, out: FloatArray): void {
+    noGrad(() => {
+      let input = new Tensor(x.slice(), [1, x.length]);
+      this.#parameters.forEach((own, layer) => {
+        this.#states[layer] = this.#equation.step(input, this.#states[layer], own);
+        input = this.#states[layer][0];
+      });
+      out.set(input.data);
+    });
+  }
+
+  write(layer: number, part: 0 | 1, from: FloatArray): void {
+    const changed = new Tensor(from.slice(), [1, from.length]);
+    this.#states[layer] = this.#states[layer].map((own, k) => k === part ? changed : own);
+  }
+
+  read(layer: number, part: 0 | 1): FloatArray {
+    return this.#states[layer][part].data;
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Converts a checkpoint for another runtime, and checks what it wrote on random input.
+ *
+ * ```sh
+ * deno task convert model.pt --to onnx -o model.onnx --batch-first
+ * deno task convert model.pt --to safetensors -o model.safetensors
+ * ```
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import {
+  CheckpointError,
+  loadCheckpoint,
+  manualSeed,
+  parseCheckpoint,
+  readCheckpoint,
+  saveSafetensors,
+  type StateDict,
+  storedStateDictOf,
+} from "../mod.ts";
+import { readSource, writeParts } from "../lib/formats/checkpoint_source.ts";
+import { kerasProgram, readKeras, writeKeras } from "./convert_keras.ts";
+import {
+  distance,
+  type Named,
+  type Network,
+  networkOf,
+  type NetworkOptions,
+  randomInputs,
+  runReference,
+} from "./convert_network.ts";
+import { openOnnx, toOnnxModel } from "./convert_onnx.ts";
+import { fromWebnnFile, toWebnnFile } from "./convert_webnn.ts";
+
+/** What is converted to. */
+const formats = ["onnx", "keras", "webnn", "safetensors"] as const;
+type Format = typeof formats[number];
+
+/** Runs both on random inputs of several sizes. */
+async function compare(
+  network: Network,
+  run: (inputs: Named) => Promise<Named> | Named,
+): Promise<string> {
+  manualSeed(0);
+  const sizes = [[1, 1], [1, 20], [3, 7], [5, 100]];
+  let worst = { difference: 0, units: 0 };
+  for (const [batch, length] of sizes) {
+    const inputs = randomInputs(network, batch, length);
+    const found = distance(runReference(network, inputs), await run(inputs));
+    if (found.units >= worst.units) worst = found;
+  }
+  const { difference, units } = worst;
+  const text = `largest difference ${difference.toExponential(1)}, ${units.toFixed(3)} times the ` +
+    `tolerance of float32, over ${sizes.length} random inputs`;
+  if (!(units <= 1)) throw new CheckpointError(`the file computes something else: ${text}`);
+  return text;
+}
+
+/** The network with weights that were read back. */
+function again(network: Network, read: { state: StateDict; head: StateDict }) {
+  const { layer, head } = networkOf(
+    { ...prefixed("rnn.", read.state), ...prefixed("fc.", read.head) },
+    network.options,
+  );
+  return (inputs: Named) => runReference({ ...network, layer, head }, inputs);
+}
+
+function prefixed(prefix: string, state: StateDict): StateDict {
+  return Object.fromEntries(Object.entries(state).map(([name, x]) => [prefix + name, x]));
+}
+
+/**
+ * Converts a network.
+ *
+ * @param network the network
+ * @param format what to
+ * @param output the file to write
+ * @returns lines that tell how it was checked
+ * @throws {Error} if the format cannot express the network, or the file does not compute the same
+ */
+export async function convert(
+  network: Network,
+  format: Exclude<Format, "safetensors">,
+  output: string,
+): Promise<string[]> {
+  if (format === "onnx") {
+    const model = toOnnxModel(network);
+    const run = await openOnnx(model);
+    const found = run
+      ? `checked in ONNX Runtime: ${await compare(network, run)}`
+      : "not checked: onnxruntime-node is not at hand";
+    await writeParts(output, [model]);
+    return [found];
+  }
+  if (format === "webnn") {
+    const file = toWebnnFile(network);
+    const found = await compare(network, again(network, fromWebnnFile(file)));
+    await writeParts(output, [file]);
+    return [`read back and run here: ${found}`];
+  }
+  if (!output.endsWith(".weights.h5")) {
+    throw new CheckpointError("Keras reads weights only from a file named *.weights.h5");
+  }
+  await writeKeras(network, output);
+  const read = await readKeras(network, output);
+  return [
+    `read back and run here: ${await compare(network, again(network, read))}`,
+    "In Python:",
+    ...kerasProgram(network, output).map((line) => `  ${line}`),
+  ];
+}
+
+/** Every tensor as it is, of any dtype; read back and compared byte for byte. */
+async function convertToSafetensors(
+  input: string,
+  output: string,
+  part: { at?: string[]; prefix?: string },
+): Promise<string[]> {
+  const { value, metadata } = await readCheckpoint(input);
+  const tensors = storedStateDictOf(value, part);
+  await saveSafetensors(output, tensors, { metadata: metadata ?? { format: "pt" } });
+  const back = storedStateDictOf(parseCheckpoint(await readSource(output)).value);
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const [wanted, given] = [tensor.bytes(), back[name]?.bytes()];
+    if (!given || wanted.length !== given.length || wanted.some((byte, k) => byte !== given[k])) {
+      throw new CheckpointError(`tensor ${name} does not come back`);
+    }
+  }
+  return [`read back: ${Object.keys(tensors).length} tensors, equal byte for byte`];
+}
+
+const help = `Usage: deno task convert <file> --to onnx|keras|webnn|safetensors -o <file> [options]
+
+Converts a checkpoint of PyTorch or a safetensors file: an RNN, LSTM or GRU, and the Linear that reads
+its output, if there is one. What is written is checked on random input.
+
+  onnx         a model that runs, with inputs and outputs by PyTorch's names
+  keras        weights for model.load_weights, in a file named *.weights.h5
+  webnn        the operands of MLGraphBuilder.lstm and gru, in a safetensors file
+  safetensors  every tensor as it is
+
+Options:
+  --to FORMAT          what to convert to
+  -o, --output FILE    the file to write
+  --at KEY             the weights are under this key; again for a key inside that
+  --prefix TEXT        only the weights whose names begin so, such as rnn.
+  --batch-first        the input is (N, L, H_in) instead of (L, N, H_in)
+  --nonlinearity NAME  tanh (default) or relu, of an RNN
+  --every-step         the Linear reads every time step instead of the last
+  --with-state         onnx only: the initial state is an input, too
+  --widen              float16 and bfloat16 become float32
+  --help               show this
+`;
+
+/** Carries out a command line; the lines to print. */
+async function main(args: string[]): Promise<string[]> {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean" } as const;
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      "to": text,
+      "output": { type: "string", short: "o" },
+      "at": { type: "string", multiple: true },
+      "prefix": text,
+      "batch-first": flag,
+      "nonlinearity": text,
+      "every-step": flag,
+      "with-state": flag,
+      "widen": flag,
+      "help": flag,
+    },
+  });
+  if (values.help) return [help.trimEnd()];
+  const format = formats.find((name) => name === values.to);
+  if (!format) throw new Error(`--to takes ${formats.join(", ")}, not ${values.to ?? "nothing"}`);
+  if (positionals.length !== 1) throw new Error(`wanted one file, got ${positionals.length}`);
+  if (!values.output) throw new Error("-o names the file to write");
+  const { nonlinearity, at, prefix, widen, output } = values;
+  if (nonlinearity !== undefined && nonlinearity !== "tanh" && nonlinearity !== "relu") {
+    throw new Error(`--nonlinearity takes tanh or relu, not ${nonlinearity}`);
+  }
+  const [input] = positionals;
+  if (format === "safetensors") {
+    return [`wrote ${output}`, ...await convertToSafetensors(input, output, { at, prefix })];
+  }
+  const options: NetworkOptions = {
+    nonlinearity,
+    batchFirst: values["batch-first"],
+    everyStep: values["every-step"],
+    withState: values["with-state"],
+  };
+  const network = networkOf(await loadCheckpoint(input, { at, prefix, widen }), options);
+  const checks = await convert(network, format, output);
+  const head = network.head ? ` and ${network.head}` : "";
+  return [`${network.layer}${head}`, ...network.notes, `wrote ${output}`, ...checks];
+}
+
+if (import.meta.main) {
+  try {
+    console.log((await main(Deno.args)).join("\n"));
+  } catch (error) {
+    const [line] = (error as Error).message.split("\n");
+    console.error(`convert: ${line} (--help lists the options)`);
+    Deno.exit(2);
+  }
+}
