@@ -17,9 +17,13 @@
 import { parseArgs } from "node:util";
 import { type Kernels, setKernels } from "../mod.ts";
 import { tolerance } from "../golden/compare.ts";
+import { jax } from "./bench_jax.ts";
 import { type Job, onnx, ours, type Peer, pytorch, tfjs } from "./bench_peers.ts";
 import { curves, forward, inputOf, moduleOf, operations, streams, table } from "./bench_work.ts";
 import type { Work } from "./bench_work.ts";
+
+/** The panels of the plot, and what stands on their x axes. */
+const panels = Object.entries(curves);
 
 /** What one participant took for one work, in microseconds. */
 interface Result {
@@ -45,6 +49,9 @@ const { values: options } = parseArgs({
 
 /** A sample lasts at least so many milliseconds, if need be by running more than once. */
 const sample = 2;
+
+/** A participant that has taken so many milliseconds for a work sits the later rounds out. */
+const patience = 10_000;
 
 /** Whether a result is close to the one wanted. */
 function close(given: Float32Array, wanted: Float32Array): boolean {
@@ -85,7 +92,10 @@ async function measure(work: Work, peers: readonly Peer[], rounds: number): Prom
     entrants.push({ peer, job, times: Math.ceil(sample / took), samples: [] });
   }
   for (let round = 0; round < rounds; round++) {
-    for (const { job, times, samples } of entrants) samples.push(await time(job, times));
+    for (const { job, times, samples } of entrants) {
+      const spent = samples.reduce((sum, ms) => sum + ms, 0) * times;
+      if (round < 3 || spent < patience) samples.push(await time(job, times));
+    }
   }
   for (const { job } of entrants) job.close?.();
   return entrants.map(({ peer, samples }) => {
@@ -143,6 +153,7 @@ async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
     () => onnx("onnxruntime-node"),
     () => tfjs("cpu"),
     () => tfjs("wasm"),
+    jax,
     ...(options.python ? [() => Promise.resolve(pytorch(options.python!))] : []),
   ];
   for (const open of others) {
@@ -158,12 +169,26 @@ async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
 
 if (import.meta.main) {
   const peers = await participants();
-  const works = options.plot ? Object.values(curves).flat() : [...table, ...streams];
+  const works = options.plot ? panels.flatMap(([, curve]) => curve) : [...table, ...streams];
   const results: Result[] = [];
   for (const work of works.filter(({ name }) => name.includes(options.only))) {
     results.push(...await measure(work, peers, Number(options.rounds)));
     console.error(work.name);
   }
   for (const peer of peers) await peer.close?.();
+  if (options.plot) {
+    const { plot } = await import("./bench_plot.ts");
+    const points = panels.flatMap(([panel, curve]) =>
+      curve.flatMap((work) =>
+        results.filter((result) => result.work === work.name).map(({ peer, median }) => ({
+          panel,
+          x: panel === "length" ? work.length : work.hiddenSize,
+          peer,
+          microseconds: median,
+        }))
+      )
+    );
+    await Deno.writeTextFile(options.plot, await plot(points));
+  }
   console.log(options.json ? JSON.stringify(results) : report(results));
 }

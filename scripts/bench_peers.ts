@@ -140,7 +140,7 @@ export async function tfjs(backend: "cpu" | "wasm"): Promise<Peer> {
       const [[own]] = toKeras(moduleOf(work).stateDict());
       const maker = { RNN: "simpleRNN", LSTM: "lstm", GRU: "gru" }[work.kind];
       const layer = tf.layers[maker]({
-        ...{ units: work.hiddenSize, returnSequences: true },
+        ...{ units: work.hiddenSize, returnSequences: true, recurrentInitializer: "zeros" },
         ...(work.kind !== "RNN" && { recurrentActivation: "sigmoid" }),
         weights: [own.kernel, own.recurrentKernel, own.bias!].map(toTf),
       });

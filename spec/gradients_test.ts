@@ -50,7 +50,15 @@ import {
   unpadSequence,
   unsqueeze,
 } from "../mod.ts";
-import { normals, ragged, recording, runRecorded, small, timeDim } from "./arbitrary.ts";
+import {
+  assertBitwise,
+  normals,
+  ragged,
+  recording,
+  runRecorded,
+  small,
+  timeDim,
+} from "./arbitrary.ts";
 import { fact, law } from "./law.ts";
 
 const shapes = fc.record({

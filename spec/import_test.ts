@@ -1,6 +1,6 @@
 /**
- * A program elsewhere imports `mod.ts` by URL and runs the model, with no permission but that
- * import. The test starts the server itself, so it needs `--allow-net`, `--allow-read` and
+ * A program elsewhere, the README's five lines, imports `mod.ts` by URL and runs the model, with no
+ * permission but that import. The test starts the server itself, so it needs `--allow-net`, `--allow-read` and
  * `--allow-run`, which `deno task test` grants.
  */
 
@@ -30,14 +30,11 @@ Deno.test({
   async fn() {
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, serveFile);
     const host = `127.0.0.1:${server.addr.port}`;
-    const program = `
-      import { linspace, manualSeed, reshape, SimpleRNN, sin } from "http://${host}/mod.ts";
-      manualSeed(1949603856);
-      new SimpleRNN(1, 5, 1);
-      const model = new SimpleRNN(1, 5, 1);
-      const wave = reshape(sin(linspace(0, Math.PI, 10)), [1, 10, 1]);
-      console.log(model.forward(wave).item().toFixed(4));
-    `;
+    const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+    const [, lines, , printed] = readme.match(
+      /## Five lines\n\n```ts ignore\n([^]*?)```([^]*?)```text\n([^]*?)```/,
+    )!;
+    const program = lines.replace("localhost:8000", host);
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-config", "--no-prompt", "--quiet", `--allow-import=${host}`, "-"],
       stdin: "piped",
@@ -50,6 +47,6 @@ Deno.test({
     const { stdout, stderr } = await child.output();
     await server.shutdown();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    assertEquals([text(stdout), text(stderr)], ["-0.0877\n", ""]);
+    assertEquals([text(stdout), text(stderr)], [printed, ""]);
   },
 });

@@ -74,7 +74,7 @@ describe("kernels", () => {
   before(() => console.warn = () => {}); // some cases ask for what PyTorch, too, warns about
   after(() => console.warn = warn);
 
-  for (const path of everyPath) {
+  for (const path of everyPath.slice(0, -1)) { // the last one is what golden_test.ts runs
     it(`KERNEL-1: every golden of a recurrent layer in float32 holds on "${path}"`, () => {
       let count = 0;
       const wrong = Object.keys(files).flatMap((file) =>

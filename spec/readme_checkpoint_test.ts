@@ -35,7 +35,7 @@ Deno.test({
   async fn() {
     const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
     const section = readme.split("## From a .pt file to a prediction")[1];
-    const lines = section.match(/```ts\n(.*?)```/s)![1];
+    const lines = section.match(/```ts ignore\n(.*?)```/s)![1];
     const printed = section.match(/```text\n(.*?)```/s)![1];
     assertEquals(lines.trim().split("\n").length, 5);
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, serve);

@@ -92,7 +92,10 @@ function findDirectory(view: DataView): Directory {
     ) fail("the two ends of the archive contradict each other");
     if (wide(4) + 12 + record !== at - 20) fail("a gap before the archive's end");
     const disks = [at - 16, record + 16, record + 20].map((part) => view.getUint32(part, true));
-    if (disks.some((disk) => disk !== 0) || wide(24) !== fullCount) {
+    if (
+      disks.some((disk) => disk !== 0) || view.getUint32(at - 4, true) !== 1 ||
+      wide(24) !== fullCount
+    ) {
       fail("an archive in several parts");
     }
     [count, size, start, end] = [fullCount, fullSize, fullStart, record];
