@@ -6,9 +6,11 @@
 
 import { assertEquals } from "@std/assert";
 
-const granted = (["net", "read", "run"] as const).every((name) =>
-  Deno.permissions.querySync({ name }).state === "granted"
-);
+const granted = ([
+  { name: "net", host: "127.0.0.1" },
+  { name: "read" },
+  { name: "run" },
+] as const).every((wanted) => Deno.permissions.querySync(wanted).state === "granted");
 
 /** Serves the repository's TypeScript and nothing else. */
 async function serveFile(request: Request): Promise<Response> {
