@@ -11,9 +11,13 @@ import type { Command } from "../scripts/conform/converse.ts";
 import { diagnose, mistakes } from "../scripts/conform/diagnose.ts";
 import { conforms, failures, report, tabulate, total } from "../scripts/conform/report.ts";
 import { examine, judge, type Result, type Settings } from "../scripts/conform/runner.ts";
-import { fact } from "./law.ts";
+import { fact as onEveryPath, readablePath } from "./law.ts";
 import { Port } from "./wrong/port.ts";
 import { ports } from "./wrong/ports.ts";
+
+// What is asked here does not depend on the path: the mistakes are made on the readable one.
+const fact = (clauses: readonly string[], claim: string, holds: () => void) =>
+  onEveryPath(clauses, claim, holds, readablePath);
 
 const layers = select({ levels: ["forward"] }).filter(({ id, request }) =>
   id.endsWith("/float32") && /^(RNN|LSTM|GRU)$/.test(request.module ?? "") &&

@@ -41,16 +41,6 @@ export const known: readonly Known[] = [
   },
   {
     title: /^PyTorch 1\./,
-    row: "losses, optimisers, training",
-    says: "Its optimisers have fewer arguments, which their state_dict lists.",
-  },
-  {
-    title: /^PyTorch 1\./,
-    row: "printing",
-    says: "Its optimisers have fewer arguments, which their text lists.",
-  },
-  {
-    title: /^PyTorch 1\./,
     row: "errors, word for word",
     says: "Some messages and classes of errors were others in this version.",
   },
