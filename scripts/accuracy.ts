@@ -1,7 +1,7 @@
 /**
- * How far float32 is from the truth: PyTorch's goldens and this implementation, chapter by chapter.
- * The truth is PyTorch's float64 answer to the same request. Exits with 1 where this implementation
- * is further off than PyTorch.
+ * How far float32 is from the truth: PyTorch's goldens and this implementation, its readable path
+ * and its kernels, chapter by chapter. The truth is PyTorch's float64 answer to the same request.
+ * Exits with 1 where the readable path is further off than PyTorch.
  *
  * ```sh
  * deno task accuracy
@@ -12,6 +12,7 @@
 
 import { files } from "../golden/mod.ts";
 import { type Answer, type Case, goldenFile, type JsonTensor } from "../golden/pair.ts";
+import { type Kernels, setKernels } from "../mod.ts";
 import { answer } from "./adapters/reference.ts";
 
 /** Operations whose answers are computed, not drawn or moved. */
@@ -55,52 +56,69 @@ function tensorsOf({ outputs = {}, grads }: Answer): JsonTensor[] {
 }
 
 console.warn = () => {}; // some cases ask for what PyTorch, too, warns about
-const chapters = new Map<string, { cases: number; torch: Errors; ours: Errors }>();
+const sides = ["torch", "readable", "kernels"] as const;
+type Row = Record<typeof sides[number], Errors> & { cases: number };
+
+/** What a path answers. */
+function answerOn(path: Kernels, asked: Case): JsonTensor[] {
+  setKernels(path);
+  return tensorsOf(answer(asked.request));
+}
+
+const chapters = new Map<string, Row>();
 for (const path of Object.keys(files)) {
   const { chapter, cases } = goldenFile(path);
   const twins = new Map(cases.map((one): [string, Case] => [one.id, one]));
-  for (const { id, request, expect } of cases) {
+  for (const asked of cases) {
+    const { id, request, expect } = asked;
     const twin = twins.get(id.replace(/float32$/, "float64"));
     if (request.dtype !== "float32" || !computed.has(request.op) || !twin || expect.error) continue;
-    const row = chapters.get(chapter) ?? { cases: 0, torch: new Errors(), ours: new Errors() };
+    const row = chapters.get(chapter) ??
+      { cases: 0, torch: new Errors(), readable: new Errors(), kernels: new Errors() };
     chapters.set(chapter, row);
     row.cases++;
-    const ours = tensorsOf(answer(request));
-    const torch = tensorsOf(expect);
+    const given = {
+      torch: tensorsOf(expect),
+      readable: answerOn("readable", asked),
+      kernels: answerOn("auto", asked),
+    };
     tensorsOf(twin.expect).forEach(({ data }, k) => {
       data.forEach((value, i) => {
         const truth = Number(value);
-        const [t, o] = [Number(torch[k].data[i]), Number(ours[k].data[i])];
-        if (![truth, t, o].every(Number.isFinite)) return; // beyond float32 there is no distance
-        row.torch.add(t, truth);
-        row.ours.add(o, truth);
+        const numbers = sides.map((side) => Number(given[side][k].data[i]));
+        if (![truth, ...numbers].every(Number.isFinite)) return; // infinities have no distance
+        sides.forEach((side, s) => row[side].add(numbers[s], truth));
       });
     });
   }
 }
 
+const columns = ["chapter", "cases", "numbers", ...sides.flatMap((side) => [`${side} max`, "rms"])];
+const rows = [...chapters].map(([chapter, row]) => [
+  chapter,
+  String(row.cases),
+  String(row.torch.count),
+  ...sides.flatMap((side) => [row[side].largest.toFixed(2), row[side].typical.toFixed(3)]),
+]);
+const widths = columns.map((column, k) =>
+  Math.max(column.length, ...rows.map((row) => row[k].length))
+);
+const line = (cells: string[]) =>
+  `| ${
+    cells.map((cell, k) => k ? cell.padStart(widths[k]) : cell.padEnd(widths[k])).join(" | ")
+  } |`;
 console.log("float32 against float64, in units of 2^-24 * max(1, |x|)\n");
+console.log(line(columns));
 console.log(
-  "| chapter   | cases | numbers | PyTorch largest | ours largest | PyTorch rms | ours rms |",
+  `| ${widths.map((width, k) => "-".repeat(width - (k ? 1 : 0)) + (k ? ":" : "")).join(" | ")} |`,
 );
-console.log(
-  "| --------- | ----: | ------: | --------------: | -----------: | ----------: | -------: |",
+for (const row of rows) console.log(line(row));
+const further = [...chapters].filter(([, { torch, readable }]) =>
+  readable.largest > torch.largest || readable.typical > torch.typical
 );
-let further = 0;
-for (const [chapter, { cases, torch, ours }] of chapters) {
-  const cells = [
-    chapter.padEnd(9),
-    String(cases).padStart(5),
-    String(ours.count).padStart(7),
-    torch.largest.toFixed(2).padStart(15),
-    ours.largest.toFixed(2).padStart(12),
-    torch.typical.toFixed(3).padStart(11),
-    ours.typical.toFixed(3).padStart(8),
-  ];
-  console.log(`| ${cells.join(" | ")} |`);
-  if (ours.largest > torch.largest || ours.typical > torch.typical) further++;
-}
-if (further > 0) {
-  console.error(`\nfurther from the truth than PyTorch in ${further} chapter(s)`);
+if (further.length > 0) {
+  console.error(
+    `\nfurther from the truth than PyTorch: ${further.map(([name]) => name).join(", ")}`,
+  );
   Deno.exit(1);
 }

@@ -106,42 +106,56 @@ async function measure(work: Work, peers: readonly Peer[], rounds: number): Prom
   });
 }
 
-/** A table: a row for each work, a column for each participant, and the ratios to the best. */
+/** Microseconds, with as many digits as mean something. */
+function micro(value: number): string {
+  return value < 100 ? value.toFixed(1) : value.toFixed(0);
+}
+
+/**
+ * A table: a row for each work; for each participant the median and, in brackets, the least time;
+ * how many times as long as ours each other one takes, by medians and by least times; and our rate.
+ */
 function report(results: readonly Result[]): string {
   const names = [...new Set(results.map(({ peer }) => peer))];
   const works = [...new Set(results.map(({ work }) => work))];
   const others = names.filter((name) => !name.startsWith("ours"));
-  const ratios: Record<string, number[]> = {};
+  const own = names.filter((name) => name.startsWith("ours")).at(-1); // the one taken by itself
+  const ratios = new Map(
+    others.map((name) => [name, { median: [] as number[], min: [] as number[] }]),
+  );
   const rows = works.map((work) => {
-    const own = results.filter((result) => result.work === work);
-    const best = own.filter(({ peer }) => peer.startsWith("ours"))
-      .reduce((a, b) => a.median < b.median ? a : b);
-    const cells = names.map((name) => {
-      const one = own.find(({ peer }) => peer === name);
-      return one ? `${one.median.toFixed(one.median < 100 ? 1 : 0)}` : "–";
+    const of = (name?: string) => results.find((one) => one.work === work && one.peer === name);
+    const ours = of(own);
+    const times = names.map((name) => {
+      const one = of(name);
+      return one ? `${micro(one.median)} (${micro(one.min)})` : "–";
     });
-    const times = others.map((name) => {
-      const one = own.find(({ peer }) => peer === name);
-      if (!one) return "–";
-      (ratios[name] ??= []).push(one.median / best.median);
-      return `${(one.median / best.median).toFixed(2)}×`;
+    const slower = others.map((name) => {
+      const one = of(name);
+      if (!one || !ours) return "–";
+      const [median, min] = [one.median / ours.median, one.min / ours.min];
+      ratios.get(name)!.median.push(median);
+      ratios.get(name)!.min.push(min);
+      return `${median.toFixed(2)}× (${min.toFixed(2)}×)`;
     });
-    const rate = best.operations / best.median / 1000;
-    return [work, ...cells, ...times, rate.toFixed(1)];
+    const rate = ours ? (ours.operations / ours.min / 1000).toFixed(1) : "–";
+    return [work, ...times, ...slower, rate];
   });
-  const mean = (values: number[] = []) =>
-    values.length === 0
-      ? "–"
-      : `${Math.exp(values.reduce((sum, x) => sum + Math.log(x), 0) / values.length).toFixed(2)}×`;
-  const head = ["median µs", ...names, ...others.map((name) => `${name} ÷ ours`), "GFLOP/s"];
-  const last = [
-    "geometric mean",
-    ...names.map(() => ""),
-    ...others.map((n) => mean(ratios[n])),
-    "",
+  const mean = (values: readonly number[]) =>
+    Math.exp(values.reduce((sum, x) => sum + Math.log(x), 0) / values.length).toFixed(2);
+  const means = others.map((name) => {
+    const { median, min } = ratios.get(name)!;
+    return median.length > 0 ? `${mean(median)}× (${mean(min)}×)` : "–";
+  });
+  const head = [
+    "median (least) µs",
+    ...names,
+    ...others.map((name) => `${name} ÷ ours`),
+    "GFLOP/s",
   ];
-  const line = (cells: string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line), line(last)].join("\n");
+  const last = ["geometric mean", ...names.map(() => ""), ...means, ""];
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [head, head.map(() => "---"), ...rows, last].map(line).join("\n");
 }
 
 /** All participants that are there. */

@@ -13,7 +13,7 @@ export type Code = readonly number[];
 export type Operand = Code | Local | number;
 
 /** The types of value that the kernels use, with their encodings. */
-const types = { i32: 0x7f, v128: 0x7b } as const;
+const types = { i32: [0x7f], v128: [0x7b], block: [0x64, 0], table: [0x64, 1] } as const;
 
 /** A type of value. */
 export type Type = keyof typeof types;
@@ -169,6 +169,51 @@ export const f32x4 = {
   relaxedMadd: ternary(lanes, ...simd(0x105)),
 };
 
+/**
+ * Instructions on blocks: objects of vectors, in a table that all functions see. An engine need not
+ * check where a field of an object lies, as it must for every address in memory.
+ */
+export const blocks = {
+  /** The table. */
+  table: [0x23, 0, 0xd4] as Code,
+  /** Replaces the table. */
+  setTable: (table: Operand): Code => [...code(table), 0x24, 0],
+  /** A table with no blocks yet. */
+  newTable: (length: Operand): Code => [...code(length), 0xfb, 0x07, 1],
+  /** Copies the first blocks of one table into another. */
+  copy: (to: Operand, from: Operand, length: Operand): Code => [
+    ...code(to),
+    ...code(0),
+    ...code(from),
+    ...code(0),
+    ...code(length),
+    ...[0xfb, 0x11, 1, 1],
+  ],
+  /** A block of a table. */
+  at: (table: Operand, index: Operand): Code => [
+    ...code(table),
+    ...code(index),
+    ...[0xfb, 0x0b, 1, 0xd4],
+  ],
+  /** Puts a block into a table. */
+  put: (table: Operand, index: Operand, block: Operand): Code => [
+    ...code(table),
+    ...code(index),
+    ...code(block),
+    ...[0xfb, 0x0e, 1],
+  ],
+  /** A new block of these vectors. */
+  create: (fields: readonly Code[]): Code => [...fields.flat(), 0xfb, 0x00, 0],
+  /** Nothing, in place of a block. */
+  none: [0xd0, 0] as Code,
+  /** A field of a block. */
+  get: (block: Operand, field: number): Code => [
+    ...code(block),
+    ...[0xfb, 0x02, 0],
+    ...unsigned(field),
+  ],
+};
+
 /** How products are added: `a · b + c`. */
 export type Madd = (a: Operand, b: Operand, c: Operand) => Code;
 
@@ -233,7 +278,7 @@ export class Func {
 
   /** Its entry in the code section. */
   encode(): number[] {
-    const declared = this.#locals.flatMap((type) => [1, types[type]]);
+    const declared = this.#locals.flatMap((type) => [1, ...types[type]]);
     const body = [...unsigned(this.#locals.length), ...declared, ...this.#body.flat(), 0x0b];
     return [...unsigned(body.length), ...body];
   }
@@ -243,6 +288,9 @@ export class Func {
 export class Assembler {
   readonly #functions: Func[] = [];
   readonly #exports: [string, Func][] = [];
+
+  /** A module whose blocks, if it has any, have so many vectors. */
+  constructor(readonly blockFields = 0) {}
 
   /**
    * Adds a function.
@@ -270,14 +318,21 @@ export class Assembler {
     const signatures = this.#functions.map(({ params }) => [
       0x60,
       ...unsigned(params),
-      ...Array<number>(params).fill(types.i32),
+      ...Array<number>(params).fill(types.i32[0]),
       0,
     ]);
+    // Type 0 is a block, type 1 an array of blocks or nothing; then come the functions' types.
+    const fields = Array.from({ length: this.blockFields }, () => [...types.v128, 0]);
+    const own = fields.length > 0
+      ? [[0x5f, ...unsigned(fields.length), ...fields.flat()], [0x5e, 0x63, 0, 1]]
+      : [];
+    const table = own.length > 0 ? section(6, [[0x63, 1, 1, 0xd0, 1, 0x0b]]) : [];
     return Uint8Array.from([
       ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-      ...section(1, signatures),
+      ...section(1, [...own, ...signatures]),
       ...section(2, [[...name("env"), ...name("memory"), 0x02, 0x00, 1]]),
-      ...section(3, this.#functions.map((_, k) => unsigned(k))),
+      ...section(3, this.#functions.map((_, k) => unsigned(own.length + k))),
+      ...table,
       ...section(7, this.#exports.map(([text, f]) => [...name(text), 0x00, ...unsigned(f.index)])),
       ...section(10, this.#functions.map((f) => f.encode())),
     ]);

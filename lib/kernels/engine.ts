@@ -5,7 +5,8 @@
  */
 
 import { Assembler, f32x4, type Madd, mulAdd, v128 } from "./assembler.ts";
-import { Heap } from "./heap.ts";
+import { blockFeatures, blockVectors, supportsBlocks } from "./blocks.ts";
+import { Heap, Ranges } from "./heap.ts";
 import { assemble, type CellKind } from "./sequence.ts";
 
 /**
@@ -14,11 +15,6 @@ import { assemble, type CellKind } from "./sequence.ts";
  * addition; or `"auto"`, the best one that the engine has.
  */
 export type Kernels = "auto" | "readable" | "simd128" | "relaxed";
-
-/** The functions of the module; addresses and distances in bytes (see `linear.ts`). */
-type Exports =
-  & Record<CellKind, (slots: number) => void>
-  & Record<"linear", (...args: Parameters<LinearKernel>) => void>;
 
 /** `out = init + x Wᵀ`. */
 type LinearKernel = (
@@ -34,8 +30,94 @@ type LinearKernel = (
   outRow: number,
 ) => void;
 
+/** The same for one row, with W in blocks. */
+type RowKernel = (
+  x: number,
+  blocks: number,
+  w: number,
+  k: number,
+  vectors: number,
+  init: number,
+  out: number,
+) => void;
+
+/** The functions on blocks; see `blocks.ts`. */
+interface BlockFunctions {
+  readonly row: RowKernel;
+  readonly grow: (before: number, length: number) => void;
+  readonly fill: (at: number, w: number, k: number, vectors: number) => void;
+  readonly clear: (at: number, count: number) => void;
+}
+
+/** Blocks of weights, where the engine has them. */
+export class BlockTable {
+  /** The kernel that reads them. */
+  readonly row: RowKernel;
+  readonly #functions: BlockFunctions;
+  readonly #ranges = new Ranges(1); // 0 stays free, so that it can mean "none"
+  #length = 0;
+
+  /** Wraps the functions of a module. */
+  constructor(functions: BlockFunctions) {
+    this.#functions = functions;
+    this.row = functions.row;
+  }
+
+  /** Makes blocks of W in panels; where they begin, 0 if not even one would be full. */
+  add(w: number, features: number, vectors: number): number {
+    const count = countOfBlocks(features, vectors);
+    if (count === 0) return 0;
+    const at = this.#ranges.take(count);
+    if (this.#ranges.end > this.#length) {
+      const length = Math.max(2 * this.#length, this.#ranges.end);
+      this.#functions.grow(this.#length, length);
+      this.#length = length;
+    }
+    this.#functions.fill(at, w, features, vectors);
+    return at;
+  }
+
+  /** Forgets blocks. */
+  remove(at: number, features: number, vectors: number): void {
+    const count = countOfBlocks(features, vectors);
+    this.#functions.clear(at, count);
+    this.#ranges.give(at, count);
+  }
+}
+
+function countOfBlocks(features: number, vectors: number): number {
+  return Math.floor(vectors / blockVectors) * Math.ceil(features / blockFeatures);
+}
+
+/** Blocks that belong together and are forgotten together. */
+export class BlockSet {
+  readonly #table: BlockTable;
+  readonly #added: [at: number, features: number, vectors: number][] = [];
+
+  /** None yet. */
+  constructor(table: BlockTable) {
+    this.#table = table;
+  }
+
+  /** Makes blocks of W in panels; where they begin, 0 if not even one would be full. */
+  add(w: number, features: number, vectors: number): number {
+    const at = this.#table.add(w, features, vectors);
+    if (at > 0) this.#added.push([at, features, vectors]);
+    return at;
+  }
+
+  /** Forgets them. */
+  clear(): void {
+    for (const one of this.#added.splice(0)) this.#table.remove(...one);
+  }
+}
+
 /** The kernels of one level, on the heap that all share. */
-export type Engine = Exports & { readonly heap: Heap };
+export type Engine = Record<CellKind, (slots: number) => void> & {
+  readonly linear: LinearKernel;
+  readonly heap: Heap;
+  readonly blocks: BlockTable | null;
+};
 
 const madds: Record<"simd128" | "relaxed", Madd> = {
   simd128: mulAdd,
@@ -63,9 +145,13 @@ function engineOf(level: Kernels): Engine | null {
   else if (level === "readable" || !supports(level)) engine = null;
   else {
     shared ??= new Heap();
-    const module = new WebAssembly.Module(assemble(madds[level]));
+    // Blocks came later than relaxed SIMD; the plain level does without, and so shows both ways.
+    const withBlocks = level === "relaxed" && supportsBlocks();
+    const module = new WebAssembly.Module(assemble(madds[level], withBlocks));
     const { exports } = new WebAssembly.Instance(module, { env: { memory: shared.memory } });
-    engine = { ...exports as Exports, heap: shared };
+    const functions = exports as unknown as Engine & BlockFunctions;
+    const blocks = withBlocks ? new BlockTable(functions) : null;
+    engine = { ...functions, heap: shared, blocks };
   }
   engines.set(level, engine);
   return engine;

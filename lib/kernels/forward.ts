@@ -36,6 +36,9 @@ export interface Result {
 /** The input is multiplied for so many bytes of sums, and at least so many rows, at a time. */
 const [chunkBytes, chunkRows] = [2 ** 18, 96];
 
+/** So many steps of a single row, and the weights are put in blocks. */
+const blocksFrom = 4;
+
 /** Where everything lies in the scratch memory, in bytes from its start, and how time is cut. */
 class Plan {
   /** How many rows the input has. */
@@ -136,6 +139,8 @@ export class Forward {
       this.#plan = new Plan(pack, length, batch, batchFirst, batchSizes);
     }
     const plan = this.#plan;
+    // A single row that takes but a step or two is not worth making blocks.
+    if (batch === 1 && length >= blocksFrom) pack.makeBlocks(engine);
     const base = heap.scratch(plan.bytes);
     heap.floats.set(given.x, (base + plan.input) / 4);
     if (batchSizes) heap.integers.set(batchSizes, (base + plan.batches) / 4);
@@ -182,6 +187,8 @@ function scan(
   integers[at + slots.c] = base + plan.c;
   integers[at + slots.newSums] = base + plan.newSums;
   integers[at + slots.full] = base + plan.full;
+  integers[at + slots.wBlocks] = batch === 1 ? part.blocks : 0;
+  integers[at + slots.newBlocks] = batch === 1 ? part.newBlocks : 0;
   integers[at + slots.outRow] = apart ? width * length : width;
   integers[at + slots.outStep] = apart ? width : width * batch;
   for (let done = 0; done < length; done += plan.steps) {

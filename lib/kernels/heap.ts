@@ -12,6 +12,42 @@ export interface Block {
   readonly bytes: number;
   /** When it was last used, by the heap's clock. */
   used: number;
+  /** Told when it is taken back. */
+  released?: () => void;
+}
+
+/** Ranges of numbers, given out and taken back; what was taken back is given out first. */
+export class Ranges {
+  /** Holes between what is given out, in order. */
+  readonly #holes: { at: number; length: number }[] = [];
+
+  /** No number from `end` on has been given out. */
+  constructor(public end: number) {}
+
+  /** Gives out so many numbers in a row, and tells the first. */
+  take(length: number): number {
+    const hole = this.#holes.find((hole) => hole.length >= length);
+    if (!hole) return (this.end += length) - length;
+    hole.at += length;
+    hole.length -= length;
+    return hole.at - length;
+  }
+
+  /** Takes a range back. */
+  give(at: number, length: number): void {
+    this.#holes.push({ at, length });
+    this.#holes.sort((a, b) => a.at - b.at);
+    for (let k = this.#holes.length - 2; k >= 0; k--) {
+      const [hole, next] = [this.#holes[k], this.#holes[k + 1]];
+      if (hole.length === 0) this.#holes.splice(k, 1);
+      else if (hole.at + hole.length === next.at) {
+        hole.length += next.length;
+        this.#holes.splice(k + 1, 1);
+      }
+    }
+    const last = this.#holes.at(-1);
+    if (last && last.at + last.length === this.end) this.end = this.#holes.pop()!.at;
+  }
 }
 
 const page = 65536;
@@ -20,7 +56,7 @@ const page = 65536;
 const line = 64;
 
 /** What packed weights may hold before the ones unused for longest are taken back. */
-const keep = 256 * 2 ** 20;
+const keep = 128 * 2 ** 20;
 
 /** One memory, given out in blocks. It grows to the most that was ever needed at once. */
 export class Heap {
@@ -30,52 +66,31 @@ export class Heap {
   floats = new Float32Array(this.memory.buffer);
   /** The memory as integers; another array whenever it has grown. */
   integers = new Int32Array(this.memory.buffer);
-  /** Holes between blocks, in the order of their addresses. */
-  readonly #holes: { at: number; bytes: number }[] = [];
+  readonly #ranges = new Ranges(line); // address 0 stays free, so that it can mean "none"
   readonly #kept = new Set<Block>();
   #keptBytes = 0;
-  #end = line; // address 0 stays free, so that it can mean "none"
   #clock = 0;
   #scratch: Block = { at: 0, bytes: 0, used: 0 };
 
   /** A block of its own, until {@linkcode Heap.release}. */
   allocate(bytes: number): Block {
     bytes = Math.ceil(bytes / line) * line;
-    const hole = this.#holes.find((hole) => hole.bytes >= bytes);
-    if (hole) {
-      hole.at += bytes;
-      hole.bytes -= bytes;
-      return { at: hole.at - bytes, bytes, used: 0 };
-    }
-    const missing = this.#end + bytes - this.memory.buffer.byteLength;
+    const at = this.#ranges.take(bytes);
+    const missing = this.#ranges.end - this.memory.buffer.byteLength;
     if (missing > 0) {
       this.memory.grow(Math.ceil(missing / page));
       this.floats = new Float32Array(this.memory.buffer);
       this.integers = new Int32Array(this.memory.buffer);
     }
-    this.#end += bytes;
-    return { at: this.#end - bytes, bytes, used: 0 };
+    return { at, bytes, used: 0 };
   }
 
   /** Takes a block back. */
   release(block: Block): void {
     if (block.at === 0) return;
-    this.#holes.push({ at: block.at, bytes: block.bytes });
-    this.#holes.sort((a, b) => a.at - b.at);
+    this.#ranges.give(block.at, block.bytes);
     block.at = 0;
-    for (let k = this.#holes.length - 2; k >= 0; k--) {
-      const [hole, next] = [this.#holes[k], this.#holes[k + 1]];
-      if (hole.bytes === 0) this.#holes.splice(k, 1);
-      else if (hole.at + hole.bytes === next.at) {
-        hole.bytes += next.bytes;
-        this.#holes.splice(k + 1, 1);
-      }
-    }
-    const last = this.#holes.at(-1);
-    if (last && last.at + last.bytes === this.#end) {
-      this.#end = last.at;
-      this.#holes.pop();
-    }
+    block.released?.();
   }
 
   /** A block to keep something in that can be made again: it may be taken back, `at` is 0 then. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { BlockSet, type Engine } from "./engine.ts";
 import type { Block, Heap } from "./heap.ts";
 import { panelWidth } from "./linear.ts";
 import { type CellKind, slotCount, slots } from "./sequence.ts";
@@ -48,6 +49,12 @@ export interface Part {
   readonly bias: number;
   /** What its recurrence reads (see `sequence.ts`). */
   readonly slots: number;
+  /** W_ih in blocks, 0 for none; there only for streams. */
+  inputBlocks: number;
+  /** W_hh in blocks, 0 for none. */
+  blocks: number;
+  /** W_hn of a GRU in blocks, 0 for none. */
+  newBlocks: number;
 }
 
 /** How many gates a cell has. */
@@ -141,6 +148,27 @@ export class Pack {
     return this.#parts;
   }
 
+  /**
+   * Makes blocks of the weights that single rows meet, once, where the engine has blocks.
+   *
+   * @param engine the engine
+   */
+  makeBlocks({ heap, blocks }: Engine): void {
+    const block = this.#block!;
+    if (blocks === null || block.released) return;
+    const set = new BlockSet(blocks);
+    block.released = () => set.clear();
+    const { integers } = heap;
+    for (const part of this.#parts) {
+      const slot = (name: keyof typeof slots) => integers[part.slots / 4 + slots[name]];
+      part.blocks = set.add(slot("w"), slot("k"), slot("vectors"));
+      if (this.sizes.kind === "gru") {
+        part.newBlocks = set.add(slot("newW"), slot("k"), slot("newVectors"));
+      }
+      if (this.owned) part.inputBlocks = set.add(part.input, part.features, this.sums / 4);
+    }
+  }
+
   #unchanged(): boolean {
     const arrays = this.#arrays;
     for (let k = 0; k < arrays.length; k++) {
@@ -158,13 +186,15 @@ export class Pack {
   }
 
   #write(heap: Heap, weights: readonly Weights[]): void {
-    const { kind, hiddenSize, numDirections, projSize } = this.sizes;
+    const { hiddenSize, numDirections, projSize } = this.sizes;
     const layers = weights.map((_, k) => this.features(Math.floor(k / numDirections)));
     // Of each: W_ih, W_hh and biases; W_hr and zeros; slots. Every piece fills whole vectors.
     const each = (features: number) =>
       this.sums * (features + this.outputSize + 2) + padded(projSize) * (hiddenSize + 1) +
       padded(slotCount);
-    const floats = layers.reduce((sum, features) => sum + each(features), 0);
+    // Blocks are made of whole features by four, and may read so much beyond the last panel.
+    const beyond = 3 * panelWidth;
+    const floats = layers.reduce((sum, features) => sum + each(features), beyond);
     const block = this.owned ? heap.allocate(4 * floats) : heap.cache(4 * floats);
     [this.#heap, this.#block, this.#cursor] = [heap, block, block.at];
     heap.floats.fill(0, block.at / 4, (block.at + block.bytes) / 4);
@@ -207,7 +237,7 @@ export class Pack {
       set("zero", this.#take(all));
     }
     set("outBytes", 4 * outputSize);
-    return { features, input, bias, slots: at };
+    return { features, input, bias, slots: at, inputBlocks: 0, blocks: 0, newBlocks: 0 };
   }
 
   /** Room for some floats, all zero. */

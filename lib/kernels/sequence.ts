@@ -19,6 +19,7 @@ import {
   v128,
   when,
 } from "./assembler.ts";
+import { addBlockTable, addRow, blockFields } from "./blocks.ts";
 import { elman, gru, lstm } from "./cells.ts";
 import { addLinear } from "./linear.ts";
 
@@ -45,10 +46,12 @@ const names = [
   "hRow",
   "c", // of an LSTM
   "cRow",
-  "w", // W_hh of all gates, or of r and z in a GRU
+  "w", // W_hh of all gates, or of r and z in a GRU; and its blocks, or 0
+  "wBlocks",
   "k", // the features of h
   "vectors", // the outputs of W, by fours
-  "newW", // W_hn, b_hn and their sums, of a GRU
+  "newW", // W_hn, its blocks, b_hn and their sums, of a GRU
+  "newBlocks",
   "newBias",
   "newSums",
   "newVectors",
@@ -88,8 +91,20 @@ function addCopy(m: Assembler): Func {
   });
 }
 
+/** What the recurrences call. */
+interface Helpers {
+  readonly linear: Func;
+  readonly copy: Func;
+  readonly row: Func | null;
+}
+
 /** Adds the recurrence of one kind of cell, exported by the kind's name; it takes the slots. */
-function addSequence(m: Assembler, kind: CellKind, madd: Madd, linear: Func, copy: Func): void {
+function addSequence(
+  m: Assembler,
+  kind: CellKind,
+  madd: Madd,
+  { linear, copy, row }: Helpers,
+): void {
   const cell = kind === "lstm"
     ? lstm(m, madd)
     : kind === "gru"
@@ -121,14 +136,25 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, linear: Func, cop
       ...move(by, sums, "sumsRow", "sumsStep"),
       ...move(by, out, "outRow", "outStep"),
     ];
+    /** By blocks where there are any, which is for a single row. */
+    const either = (at: Name, byBlocks: (row: Func) => Code, plain: Code): Code =>
+      row ? when(slot(at), [byBlocks(row)], [plain]) : plain;
     const input = [sums, sumsRow];
     const body: Code[] = {
       tanh: () => [cell.call(sums, sumsRow, rows, slot("width"), h, hRow)],
       relu: () => [cell.call(sums, sumsRow, rows, slot("width"), h, hRow)],
       gru: () => [
-        linear.call(
-          ...[h, hRow, rows, slot("newW"), slot("k"), slot("newVectors")],
-          ...[slot("newBias"), 0, slot("newSums"), slot("width")],
+        either(
+          "newBlocks",
+          (row) =>
+            row.call(
+              ...[h, slot("newBlocks"), slot("newW"), slot("k"), slot("newVectors")],
+              ...[slot("newBias"), slot("newSums")],
+            ),
+          linear.call(
+            ...[h, hRow, rows, slot("newW"), slot("k"), slot("newVectors")],
+            ...[slot("newBias"), 0, slot("newSums"), slot("width")],
+          ),
         ),
         cell.call(sums, sumsRow, rows, slot("width"), h, hRow, slot("newSums")),
       ],
@@ -151,7 +177,11 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, linear: Func, cop
         rows.set(i32.load(batches)),
       ]),
       when(reverse, moveAll(i32.sub)),
-      linear.call(h, hRow, rows, slot("w"), slot("k"), slot("vectors"), ...input, ...input),
+      either(
+        "wBlocks",
+        (row) => row.call(h, slot("wBlocks"), slot("w"), slot("k"), slot("vectors"), sums, sums),
+        linear.call(h, hRow, rows, slot("w"), slot("k"), slot("vectors"), ...input, ...input),
+      ),
       ...body,
       when(out, [copy.call(h, hRow, out, slot("outRow"), rows, slot("outBytes"))]),
       when(reverse, [], moveAll(i32.add)),
@@ -161,11 +191,13 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, linear: Func, cop
   }, kind);
 }
 
-/** All kernels, assembled: the bytes of a module. */
-export function assemble(madd: Madd): Uint8Array<ArrayBuffer> {
-  const m = new Assembler();
+/** All kernels, assembled: the bytes of a module, with blocks or without. */
+export function assemble(madd: Madd, withBlocks: boolean): Uint8Array<ArrayBuffer> {
+  const m = new Assembler(withBlocks ? blockFields : 0);
   const linear = addLinear(m, madd);
   const copy = addCopy(m);
-  for (const kind of kinds) addSequence(m, kind, madd, linear, copy);
+  const row = withBlocks ? addRow(m, madd, linear) : null;
+  if (withBlocks) addBlockTable(m);
+  for (const kind of kinds) addSequence(m, kind, madd, { linear, copy, row });
   return m.encode();
 }

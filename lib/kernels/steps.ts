@@ -26,6 +26,7 @@ export class KernelSteps {
     this.#engine = engine;
     this.#pack = new Pack(sizes, true);
     this.#parts = this.#pack.update(heap, weights);
+    this.#pack.makeBlocks(engine);
     let end = 0;
     const take = (floats: number) => (end += 4 * padded(floats)) - 4 * padded(floats);
     const { gate, sums, outputSize } = this.#pack;
@@ -51,6 +52,8 @@ export class KernelSteps {
       set("full", at + full);
       set("out", 0);
       set("outStep", 0);
+      set("wBlocks", part.blocks);
+      set("newBlocks", part.newBlocks);
     });
     this.reset();
   }
@@ -68,8 +71,10 @@ export class KernelSteps {
     engine.heap.floats.set(x, this.#input / 4);
     let from = this.#input;
     for (let k = 0; k < this.#parts.length; k++) {
-      const { features, input, bias, slots } = this.#parts[k];
-      engine.linear(from, 0, 1, input, features, sums / 4, bias, 0, this.#sums, 0);
+      const { features, input, inputBlocks, bias, slots } = this.#parts[k];
+      if (inputBlocks > 0) {
+        engine.blocks!.row(from, inputBlocks, input, features, sums / 4, bias, this.#sums);
+      } else engine.linear(from, 0, 1, input, features, sums / 4, bias, 0, this.#sums, 0);
       engine[sizes.kind](slots);
       from = this.#states[2 * k];
     }

@@ -36,8 +36,8 @@ export interface Oddities {
 
 /** How a conversation ended. */
 export interface Ending {
-  /** `died` includes a program that cannot be started or closes its output. */
-  how: "answered" | "died" | "hung";
+  /** `died` includes a program that closes its output. */
+  how: "answered" | "died" | "hung" | "not started";
   /** In words. */
   why: string;
   /** Seconds to the first answer, where there was one. */
@@ -76,7 +76,7 @@ export async function converse(command: Command, limits: Limits, talk: Talk): Pr
       detached: true, // a group of its own, so that what it starts can be ended with it
     }).spawn();
   } catch (error) {
-    return { how: "died", why: `cannot be started: ${(error as Error).message}` };
+    return { how: "not started", why: `cannot be started: ${(error as Error).message}` };
   }
   const stop = () => kill(child);
   globalThis.addEventListener("unload", stop);

@@ -92,9 +92,8 @@ export function failures(results: readonly Result[]): Result[] {
 }
 
 function describe(result: Result, findings: Findings): string {
-  const { task, status, differences, why } = result;
+  const { task, differences } = result;
   const lines = [`${task.id} (${task.clauses.join(", ")}): ${task.reason}`];
-  if (status === "silent") lines.push(`no answer: ${why}`);
   const shown = [...differences].sort((a, b) => b.units - a.units).slice(0, 3);
   for (const { where, wanted, given, units: off } of shown) {
     const far = Number.isFinite(off) ? `, ${units(off)} times the tolerance` : "";
@@ -105,6 +104,16 @@ function describe(result: Result, findings: Findings): string {
     lines.push(`matches PyTorch if ${says}`);
   }
   return lines.join("\n    ");
+}
+
+/** What got no answer, by the reason. */
+function silences(results: readonly Result[], most: number): string[] {
+  const silent = results.filter(({ status }) => status === "silent");
+  return [...Map.groupBy(silent, ({ why = "" }) => why)].map(([why, own]) => {
+    const shown = own.slice(0, most).map(({ task }) => task.id).join(", ");
+    const more = own.length > most ? `, and ${own.length - most} more` : "";
+    return `${why}\n    ${shown}${more}`;
+  });
 }
 
 /** Everything that a program did and the protocol does not foresee, one line each. */
@@ -144,7 +153,7 @@ export function report(
 ): string {
   const section = (title: string, lines: readonly string[]) =>
     lines.length ? `\n\n${title}\n${lines.map((line) => `  ${line}`).join("\n")}` : "";
-  const bad = failures(results);
+  const bad = failures(results).filter(({ status }) => status === "failed");
   const shown = bad.slice(0, most).map((result) => describe(result, findings));
   if (bad.length > most) shown.push(`… and ${bad.length - most} more (--failures ${bad.length})`);
   const { failed, silent } = total(tabulate(results));
@@ -158,6 +167,7 @@ export function report(
         `${cases} of ${findings.diagnosed} diagnosed match PyTorch if ${says}`
       ),
     ) +
+    section("No answer", silences(results, most)) +
     section("Unsupported", [...why.slice(0, 10), ...unshown]) +
     section("The program", oddities(odd)) +
     `\n\n${conforms(results) ? "conforms" : `does not conform: ${failed} failed`}` +

@@ -133,6 +133,7 @@ export async function examine(
     barren = answered ? 0 : barren + (how !== "hung" ? 1 : results.size ? 4 : 8);
     if (left.length === 0) continue;
     if (batch.length === 1) silence(left, `the program ${why}`);
+    else if (how === "not started") queue.unshift(left);
     else if (answered) {
       // Where one case is fatal, others of its chapter may be: the other chapters come first.
       const [suspect, ...rest] = left;
@@ -145,7 +146,9 @@ export async function examine(
       const half = (left.length + 1) >> 1;
       queue.unshift(left.slice(0, 1), left.slice(1, half), left.slice(half));
     }
-    const reason = barren > 14
+    const reason = how === "not started"
+      ? "the program"
+      : barren > 14
       ? "the program again and again gave no answer at all; the last time it"
       : oddities.restarts >= restarts
       ? `the program was started again ${restarts} times; the last time it`
