@@ -34,7 +34,9 @@ interface Jax {
 
 /** jax-js on its WebAssembly backend. */
 export async function jax(): Promise<Peer> {
-  const { init, defaultDevice, jit, nn, numpy }: Jax = await import("@jax-js/jax" as string);
+  const { init, defaultDevice, jit, nn, numpy }: Jax = await import(
+    "npm:@jax-js/jax@0.1.25" as string
+  );
   await init("wasm");
   defaultDevice("wasm");
   const { tanh, dot, stack } = numpy;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import type { InferenceSession, Tensor as OrtTensor } from "npm:onnxruntime-common@1.30.0";
 import { type Kernels, LSTM, setKernels, type Tensor, toKeras, toOnnx, transpose } from "../mod.ts";
 import { Graph } from "./adapters/onnx_model.ts";
 import { forward, inputOf, moduleOf, type Work } from "./bench_work.ts";
@@ -66,7 +66,7 @@ interface Runtime {
 
 /** ONNX Runtime on one thread. */
 export async function onnx(name: "onnxruntime-web" | "onnxruntime-node"): Promise<Peer> {
-  const runtime: Runtime = await import(name);
+  const runtime: Runtime = await import(`npm:${name}@1.30.0`);
   runtime.env.wasm.numThreads = 1;
   return {
     name,
@@ -125,8 +125,8 @@ interface Tf {
 export async function tfjs(backend: "cpu" | "wasm"): Promise<Peer> {
   const { log, warn } = console; // it greets
   console.log = console.warn = () => {};
-  const tf: Tf = await import("@tensorflow/tfjs" as string);
-  if (backend === "wasm") await import("@tensorflow/tfjs-backend-wasm" as string);
+  const tf: Tf = await import("npm:@tensorflow/tfjs@4.22.0" as string);
+  if (backend === "wasm") await import("npm:@tensorflow/tfjs-backend-wasm@4.22.0" as string);
   if (!await tf.setBackend(backend)) throw new Error(`TensorFlow.js has no backend ${backend}`);
   await tf.ready();
   [console.log, console.warn] = [log, warn];

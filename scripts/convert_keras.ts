@@ -76,7 +76,7 @@ export function kerasProgram(network: Network, path: string): string[] {
 }
 
 // Not named literally, so that only who converts to Keras downloads it.
-const library = "h5wasm/node";
+const library = "npm:h5wasm@0.10.3/node";
 
 /**
  * Writes the file.

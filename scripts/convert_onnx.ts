@@ -72,7 +72,7 @@ export function toOnnxModel({ detected, layer, state, head, options }: Network):
 export async function openOnnx(
   model: Uint8Array,
 ): Promise<((inputs: Named) => Promise<Named>) | null> {
-  const name = "onnxruntime-node"; // not named literally, so that only who runs this downloads it
+  const name = "npm:onnxruntime-node@1.30.0"; // not named literally, so that only who runs this downloads it
   let runtime;
   try {
     runtime = await import(name);

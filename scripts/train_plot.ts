@@ -4,8 +4,8 @@
  * @module
  */
 
-import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
+import * as Plot from "npm:@observablehq/plot@0.6.17";
+import { parseHTML } from "npm:linkedom@0.18.15";
 import { seen, sine, type Training } from "./train_run.ts";
 
 const [blue, orange, grey] = ["#2f6db5", "#e0692a", "#8a8f98"];

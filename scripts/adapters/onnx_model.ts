@@ -4,7 +4,7 @@
  * @module
  */
 
-import protobuf from "protobufjs";
+import protobuf from "npm:protobufjs@8.8.1";
 import type { DType, Tensor } from "../../mod.ts";
 
 // The field numbers are ONNX's (onnx/onnx.proto3).

@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import type { InferenceSession, Tensor as OrtTensor } from "npm:onnxruntime-common@1.30.0";
 import {
   type Answer,
   decode,
@@ -34,7 +34,7 @@ interface Runtime {
 
 const all = Deno.args.includes("--all");
 const web = Deno.args.includes("--web");
-const name = web ? "onnxruntime-web" : "onnxruntime-node";
+const name = web ? "npm:onnxruntime-web@1.30.0" : "npm:onnxruntime-node@1.30.0";
 // Not named literally, so that only who runs this downloads the package.
 const runtime: Runtime = await import(name);
 runtime.env.wasm.numThreads = 1;

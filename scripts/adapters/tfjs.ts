@@ -49,7 +49,7 @@ interface Tf {
 }
 
 // Not named literally, so that only who runs this downloads the package. It greets on stdout.
-const name = "@tensorflow/tfjs";
+const name = "npm:@tensorflow/tfjs@4.22.0";
 const { log, warn } = console;
 console.log = console.warn = () => {};
 const tf: Tf = await import(name);
