@@ -35,17 +35,50 @@ interface Result {
   min: number;
 }
 
-const { values: options } = parseArgs({
-  args: Deno.args,
-  options: {
-    only: { type: "string", default: "" },
-    peers: { type: "string", default: "" },
-    rounds: { type: "string", default: "15" },
-    python: { type: "string" },
-    plot: { type: "string" },
-    json: { type: "boolean", default: false },
-  },
-});
+const help = `Usage: deno task bench [options]
+
+Measures this library beside other runtimes, on one thread.
+
+Options:
+  --only TEXT      only works whose names contain the text
+  --peers A,B      only participants whose names contain one of the texts
+  --rounds N       how many rounds (default 15)
+  --python PYTHON  with PyTorch, run by this Python
+  --plot FILE      draw time against hidden size and length, as SVG
+  --json           print JSON instead of a table
+  --help           show this
+`;
+
+/** Reads the command line; a wrong one ends the program with one line. */
+function read() {
+  try {
+    const { values } = parseArgs({
+      args: Deno.args,
+      options: {
+        only: { type: "string", default: "" },
+        peers: { type: "string", default: "" },
+        rounds: { type: "string", default: "15" },
+        python: { type: "string" },
+        plot: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (!/^[1-9][0-9]{0,3}$/.test(values.rounds)) {
+      throw new Error(`--rounds takes a whole number from 1 to 9999, not "${values.rounds}"`);
+    }
+    return values;
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message.split("\n")[0]} (--help lists the options)`);
+    Deno.exit(2);
+  }
+}
+
+const options = read();
+if (options.help) {
+  console.log(help);
+  Deno.exit(0);
+}
 
 /** A sample lasts at least so many milliseconds, if need be by running more than once. */
 const sample = 2;
