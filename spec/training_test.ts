@@ -140,7 +140,7 @@ const program = `
   const [script, config] = Deno.args;
   const dir = Deno.makeTempDirSync();
   const start = (...args) => new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--config", config, "--allow-read", "--allow-write", script, ...args],
+    args: ["run", "--quiet", "--no-lock", "--config", config, "--allow-read", "--allow-write", script, ...args],
     stdout: "piped",
     stderr: "piped",
   });
