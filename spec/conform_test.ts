@@ -95,6 +95,7 @@ const count = (results: readonly Result[], status: Result["status"]) =>
 function started(clauses: readonly string[], claim: string, body: () => Promise<void>): void {
   const name = `${clauses.join(", ")}: ${claim}`;
   const options = { sanitizeOps: false, sanitizeResources: false }; // what is killed may linger
+  // A plain `deno test` may not start a program; `deno task test` and CI may.
   Deno.test({ name, ignore: !granted, ...options, fn: body });
 }
 

@@ -101,7 +101,7 @@ const granted = (["ffi", "env", "sys", "read"] as const).every((name) =>
 
 Deno.test({
   name: "CKPT-12: ONNX models run in ONNX Runtime within the closeness, every kind and flag",
-  ignore: !granted,
+  ignore: !granted, // a native library wants every permission; a step of CI grants them
   sanitizeResources: false,
   async fn() {
     // Not named literally, so that a test without permissions does not load the packages.

@@ -173,6 +173,7 @@ const granted = (["read", "run"] as const).every((name) =>
 
 Deno.test({
   name: "TRAIN-3: interrupted by Ctrl-C, the program loses nothing",
+  // A plain `deno test` may not start a program; `deno task test` and CI may.
   ignore: !granted || Deno.build.os === "windows", // there, a process cannot be sent Ctrl-C
   async fn() {
     const path = (file: string) => new URL(file, import.meta.url).pathname;

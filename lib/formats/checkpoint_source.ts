@@ -55,8 +55,28 @@ export async function readSource(source: CheckpointSource): Promise<Uint8Array> 
     await response.body?.cancel();
     throw new CheckpointError(`the server answered ${response.status} ${response.statusText}`);
   }
-  const { readFile } = await import("node:fs/promises");
-  return await readFile(url);
+  return await fileSystem().readFile(url);
+}
+
+/** As much of the module `node:fs/promises` as is used here. */
+interface FileSystem {
+  readFile(path: string | URL): Promise<Uint8Array>;
+  open(path: string | URL, flags: "w"): Promise<{
+    write(bytes: Uint8Array, at: number, length: number): Promise<{ bytesWritten: number }>;
+    close(): Promise<void>;
+  }>;
+  rename(from: string | URL, to: string | URL): Promise<void>;
+  rm(path: string | URL, options: { force: boolean }): Promise<void>;
+}
+
+/** What Deno and Node have in common and a browser has not; not imported, so that it can load. */
+function fileSystem(): FileSystem {
+  const { process } = globalThis as unknown as {
+    process?: { getBuiltinModule?(name: string): FileSystem };
+  };
+  const found = process?.getBuiltinModule?.("node:fs/promises");
+  if (!found) throw new CheckpointError("there are no files here: give bytes, a Blob or a URL");
+  return found;
 }
 
 /** Gathers a stream; its pieces are copied once, into their place. */
@@ -91,7 +111,7 @@ async function readStream(stream: ReadableStream<Uint8Array>): Promise<Uint8Arra
  * @param parts the bytes, in order
  */
 export async function writeParts(path: string | URL, parts: Iterable<Uint8Array>): Promise<void> {
-  const { open, rename, rm } = await import("node:fs/promises");
+  const { open, rename, rm } = fileSystem();
   const target = typeof path === "string" && isAddress(path) ? new URL(path) : path;
   const draft = target instanceof URL ? new URL(`${target.href}.part`) : `${target}.part`;
   const file = await open(draft, "w");
