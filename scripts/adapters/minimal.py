@@ -1,9 +1,8 @@
-"""
-A minimal adapter: RNN, LSTM, GRU and their cells, in Python with numpy alone. It reads a line of
-JSON, answers with a line of JSON, flushes, and says "unsupported" to what it has not.
-
-    deno task conform --level forward -- python3 scripts/adapters/minimal.py
-"""
+# /// script
+# dependencies = ["numpy==2.4.6"]
+# ///
+"""A minimal adapter: RNN, LSTM, GRU and their cells, with numpy alone. Reads a line of JSON, answers
+with a line of JSON, flushes, and says "unsupported" to what it has not."""
 
 import json
 import sys
