@@ -90,7 +90,7 @@ export async function find(
   for (const python of pythons) {
     const version = await ask([python, "-c", "import numpy; print(numpy.__version__)"]);
     if (!version) continue;
-    const title = `NumPy ${version}, in 99 lines`;
+    const title = `NumPy ${version}, in 98 lines`;
     return [...found, { title, command: [python, adapter("minimal.py")] }];
   }
   missing("NumPy");
