@@ -90,7 +90,13 @@ export { SimpleRNN } from "./lib/nn/simple_rnn.ts";
 export { Stream, type StreamSource } from "./lib/nn/stream.ts";
 export type { StackSizes } from "./lib/kernels/pack.ts";
 export type { CellKind } from "./lib/kernels/sequence.ts";
-export { getKernels, type Kernels, setKernels } from "./lib/kernels/engine.ts";
+export {
+  getKernels,
+  getNumThreads,
+  type Kernels,
+  setKernels,
+  setNumThreads,
+} from "./lib/kernels/engine.ts";
 export { fromOnnx, type OnnxLayer, toOnnx } from "./lib/formats/onnx.ts";
 export { fromKeras, type KerasLayer, toKeras } from "./lib/formats/keras.ts";
 export {

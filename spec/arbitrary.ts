@@ -383,3 +383,20 @@ export function assertClose(
   const indices = [...given.data.keys()];
   report(what, given, wanted, indices.filter((i) => !close(given.data[i], wanted.data[i])));
 }
+
+/**
+ * Extents on both sides of the edges of vectors (4), panels (8), blocks (24 features) and tiles (4
+ * or 6 rows, 4 or 6 panels).
+ */
+export const edges = {
+  ...tame,
+  dtype: fc.constant("float32" as const),
+  inputSize: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(16, 23, 24, 25, 31, 49)),
+  hiddenSize: fc.oneof(
+    fc.integer({ min: 1, max: 9 }),
+    fc.constantFrom(11, 12, 13, 15, 16, 17, 23, 24, 25, 32, 33, 40, 48, 49, 57),
+  ),
+  batch: fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 8, 9, 13),
+  length: fc.constantFrom(1, 2, 3, 4, 5, 9),
+  scale: fc.constant(1),
+} as const;

@@ -1,17 +1,17 @@
 /** Chapter kernels: the fast path is the readable one, to the closeness, and keeps its own laws. */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { after, before, describe, it } from "@std/testing/bdd";
-import { memoryUsage } from "node:process";
 import fc from "fast-check";
 import { compare } from "../golden/compare.ts";
 import { files } from "../golden/mod.ts";
 import { goldenFile } from "../golden/pair.ts";
-import { engine } from "../lib/kernels/engine.ts";
+import { type Engine, engine } from "../lib/kernels/engine.ts";
 import { Heap } from "../lib/kernels/heap.ts";
 import {
   cat,
   getKernels,
+  getNumThreads,
   GRU,
   type Kernels,
   LSTM,
@@ -21,12 +21,12 @@ import {
   RNN,
   RuntimeError,
   setKernels,
+  setNumThreads,
   type Tensor,
   tensor,
   to,
   transpose,
   unpackSequence,
-  ValueError,
   zeros,
 } from "../mod.ts";
 import { answer } from "../scripts/adapters/reference.ts";
@@ -36,33 +36,17 @@ import {
   assertBitwise,
   assertClose,
   build,
+  type Config,
   configs,
+  edges,
   inputOf,
-  outputSize,
   run,
   stateOf,
-  tame,
   timeDim,
 } from "./arbitrary.ts";
 import { everyPath, fact, law, onPath } from "./law.ts";
 
 const fastPaths = everyPath.filter((path) => path !== "readable");
-
-/** Extents on both sides of the edges of vectors (4), panels (12) and tiles (4 rows). */
-const edges = {
-  ...tame,
-  dtype: fc.constant("float32" as const),
-  inputSize: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(11, 12, 13, 31)),
-  hiddenSize: fc.oneof(
-    fc.integer({ min: 1, max: 9 }),
-    fc.constantFrom(11, 12, 13, 15, 16, 17, 23, 24, 25, 37, 48, 49),
-  ),
-  batch: fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 9),
-  length: fc.constantFrom(1, 2, 3, 4, 5, 9),
-  scale: fc.constant(1),
-} as const;
-
-const single = { dtype: fc.constant("float32" as const), bidirectional: fc.constant(false) };
 
 /** Runs on a path. */
 function by(path: Kernels, c: Parameters<typeof build>[0], x: Tensor, state: typeof stateOf) {
@@ -108,19 +92,31 @@ describe("kernels", () => {
     fastPaths,
   );
 
+  /** One module, both ways. */
+  const bothClose = (some: Partial<Config>) => {
+    const c: Config = {
+      ...{ kind: "LSTM", batchFirst: false, batch: 3, inputSize: 3, hiddenSize: 40, numLayers: 2 },
+      ...{ bias: true, bidirectional: true, projSize: 0, dtype: "float32", length: 150, seed: 5 },
+      ...{ scale: 1, extreme: null, ...some },
+    };
+    const wanted = by("readable", c, inputOf(c), stateOf);
+    const given = run(build(c), inputOf(c), stateOf(c));
+    assertClose(given[0], wanted[0]);
+    given[1].forEach((part, k) => assertClose(part, wanted[1][k]));
+  };
+
   fact(["KERNEL-1"], "a long sequence, which is taken in pieces, is close, too", () => {
-    for (const [kind, batchFirst, batch] of [["LSTM", true, 3], ["GRU", false, 5]] as const) {
-      const [dtype, extreme] = ["float32" as const, null];
-      const c = {
-        ...{ kind, batchFirst, batch, inputSize: 3, hiddenSize: 40, numLayers: 2, bias: true },
-        ...{ bidirectional: true, projSize: 0, dtype, length: 150, seed: 5, scale: 1, extreme },
-      };
-      const wanted = by("readable", c, inputOf(c), stateOf);
-      const given = run(build(c), inputOf(c), stateOf(c));
-      assertClose(given[0], wanted[0]);
-      given[1].forEach((part, k) => assertClose(part, wanted[1][k]));
-    }
-  });
+    bothClose({ batchFirst: true });
+    bothClose({ kind: "GRU", batch: 5 });
+  }, fastPaths);
+
+  fact(["KERNEL-1"], "so are large layers, whose features and outputs are taken in pieces", () => {
+    const large = { numLayers: 1, bidirectional: false, length: 3 };
+    bothClose({ ...large, inputSize: 193, hiddenSize: 130, batch: 7 });
+    bothClose({ ...large, inputSize: 192, hiddenSize: 217, batch: 13, projSize: 200 });
+    bothClose({ ...large, kind: "GRU", inputSize: 384, hiddenSize: 191, batch: 6 });
+    bothClose({ ...large, kind: "RNN relu", inputSize: 10, hiddenSize: 530, batch: 1, length: 9 });
+  }, fastPaths);
 
   fact(["KERNEL-1"], "what is recorded, or in float64, is the readable path's, bitwise", () => {
     const x = tensor([[[0.5], [-0.25]]]);
@@ -173,31 +169,97 @@ describe("kernels", () => {
     }, [path]);
   }
 
+  /** Every row of a batch, and of the same batch packed with ragged lengths, is what it is alone. */
+  const rowsAlone = (c: Config) => {
+    const [module, x, { batchFirst }] = [build(c), inputOf(c), c];
+    const lengths = Array.from({ length: c.batch }, (_, n) => 1 + (c.seed >>> n) % c.length);
+    const rowsFirst = batchFirst ? x : transpose(x, 0, 1);
+    const packed = packPaddedSequence(x, lengths, { batchFirst, enforceSorted: false });
+    const initial = stateOf(c);
+    const [raggedOutput, raggedFinal] = run(module, packed, initial);
+    const ragged = unpackSequence(raggedOutput);
+    const [output, final] = run(module, x, initial);
+    const outputRows = batchFirst ? output : transpose(output, 0, 1);
+    lengths.forEach((length, n) => {
+      const state = initial.map((part) => narrow(part, 1, n, 1));
+      const row = narrow(rowsFirst, 0, n, 1);
+      const part = narrow(row, 1, 0, length);
+      const [own, ownFinal] = run(module, batchFirst ? row : transpose(row, 0, 1), state);
+      assertEquals([...narrow(outputRows, 0, n, 1).data], [...own.data]);
+      ownFinal.forEach((one, k) => assertBitwise(narrow(final[k], 1, n, 1), one));
+      const [short, shortFinal] = run(module, batchFirst ? part : transpose(part, 0, 1), state);
+      assertEquals([...ragged[n].data], [...short.data]);
+      shortFinal.forEach((one, k) => assertBitwise(narrow(raggedFinal[k], 1, n, 1), one));
+    });
+  };
+
   law(
     ["KERNEL-4", "BATCH-4", "PACK-4"],
     "each row is computed as if alone, whatever tile took it, bitwise",
     configs(edges),
-    (c) => {
-      const [module, x] = [build(c), inputOf(c)];
-      const lengths = Array.from({ length: c.batch }, (_, n) => 1 + (c.seed >>> n) % c.length);
-      const rowsFirst = c.batchFirst ? x : transpose(x, 0, 1);
-      const alone = lengths.map((length, n) => {
-        const row = narrow(narrow(rowsFirst, 0, n, 1), 1, 0, length);
-        return c.batchFirst ? row : transpose(row, 0, 1);
-      });
-      const { batchFirst } = c;
-      const packed = packPaddedSequence(x, lengths, { batchFirst, enforceSorted: false });
-      const [output, final] = run(module, packed);
-      const parts = unpackSequence(output);
-      alone.forEach((row, n) => {
-        const [own, ownFinal] = run(module, row);
-        assertEquals([...parts[n].data], [...own.data]);
-        ownFinal.forEach((part, k) => assertBitwise(narrow(final[k], 1, n, 1), part));
-      });
-    },
+    rowsAlone,
     80,
     fastPaths,
   );
+
+  describe("threads", () => {
+    if (fastPaths.length === 0) return;
+    before(() => setNumThreads(3));
+    after(() => setNumThreads(1));
+
+    law(
+      ["KERNEL-7", "BATCH-4", "PACK-4"],
+      "each row is computed as if alone, whatever thread took it, bitwise",
+      configs({
+        ...edges,
+        hiddenSize: fc.integer({ min: 33, max: 50 }), // enough to be worth other threads
+        batch: fc.integer({ min: 2, max: 9 }),
+        length: fc.integer({ min: 60, max: 80 }),
+      }),
+      rowsAlone,
+      20,
+      fastPaths,
+    );
+
+    fact(
+      ["KERNEL-7"],
+      "a large batch goes to all threads, a small one and a single row do not",
+      () => {
+        const asked: number[] = [];
+        const watched = engine() as { -readonly [K in keyof Engine]: Engine[K] };
+        const { start } = watched;
+        watched.start = (thread, ...rest) => {
+          asked.push(thread);
+          start(thread, ...rest);
+        };
+        run(new LSTM(64, 64), zeros([20, 9, 64]));
+        assertEquals(asked, [1, 2]);
+        run(new LSTM(64, 64), zeros([20, 2, 64]));
+        assertEquals(asked, [1, 2, 1]);
+        run(new LSTM(64, 64), zeros([90, 1, 64]));
+        run(new LSTM(4, 4), zeros([20, 9, 4]));
+        watched.start = start;
+        assertEquals(asked, [1, 2, 1]);
+      },
+      fastPaths,
+    );
+
+    it("KERNEL-7: the number of threads, and what is no number of threads", async () => {
+      assertEquals(getNumThreads(), 3);
+      for (
+        const [threads, message] of [
+          [0, "set_num_threads expects a positive integer"],
+          [1.5, "set_num_threads expects an int, but got float"],
+          ["2", "set_num_threads expects an int, but got str"],
+        ] as const
+      ) {
+        await assertRejects(() => setNumThreads(threads as number), RuntimeError, message);
+      }
+      const changes = [setNumThreads(2), setNumThreads(4), setNumThreads(3)];
+      await Promise.all(changes);
+      assertEquals(getNumThreads(), 3);
+    });
+  });
 
   law(
     ["KERNEL-4", "STACK-8"],
@@ -216,82 +278,6 @@ describe("kernels", () => {
     80,
     fastPaths,
   );
-
-  law(
-    ["KERNEL-5"],
-    "a stream is the sequence, bitwise, for all kinds and stacks",
-    fc.tuple(configs({ ...edges, bidirectional: fc.constant(false) }), fc.boolean()),
-    ([given, initial]) => {
-      const c = { ...given, batch: 1 };
-      const [module, x] = [build(c), inputOf(c)];
-      const state = stateOf(c);
-      const [output, final] = run(module, x, initial ? state : null);
-      const flat = (part: Tensor) => tensorOf(part.data, [c.numLayers, -1]);
-      using stream = module.stream();
-      if (initial) stream.state = state.map(flat);
-      const out = new Float32Array(outputSize(c));
-      for (let t = 0; t < c.length; t++) {
-        stream.step(x.data.subarray(t * c.inputSize, (t + 1) * c.inputSize), out);
-        assertEquals([...out], [...output.data.subarray(t * out.length, (t + 1) * out.length)]);
-      }
-      assertAllBitwise(stream.state, final.map(flat));
-      stream.reset();
-      assert(stream.state.every(({ data }) => data.every((value) => value === 0)));
-    },
-    100,
-  );
-
-  law(
-    ["KERNEL-5"],
-    "streams do not disturb each other, nor what runs between their steps",
-    configs({ ...single, ...tame, batch: fc.constant(1) }),
-    (c) => {
-      const [module, x] = [build(c), inputOf(c)];
-      const [output] = run(module, x);
-      const streams = [module.stream(), module.stream()];
-      const outs = streams.map(() => new Float32Array(outputSize(c)));
-      for (let t = 0; t < c.length; t++) {
-        const row = x.data.subarray(t * c.inputSize, (t + 1) * c.inputSize);
-        streams.forEach((stream, k) => stream.step(row, outs[k]));
-        run(new GRU(2, 30 + t), zeros([2, 9, 2])); // takes memory
-        for (const out of outs) {
-          assertEquals([...out], [...output.data.subarray(t * out.length, (t + 1) * out.length)]);
-        }
-      }
-      streams.forEach((stream) => stream.dispose());
-    },
-  );
-
-  fact(["KERNEL-5"], "what a stream refuses", () => {
-    assertThrows(() => new GRU(1, 2, { bidirectional: true }).stream(), ValueError, "direction");
-    const stream = new LSTM(3, 4).stream();
-    const [x, out] = [new Float32Array(3), new Float32Array(4)];
-    assertThrows(() => stream.step(out, out), RuntimeError, "takes 3 numbers and gives 4");
-    assertThrows(() => stream.step(new Float64Array(3), out), RuntimeError, "float32");
-    assertThrows(() => stream.state = [zeros([1, 4])], RuntimeError, "[1, 4] and [1, 4]");
-    stream.dispose();
-    stream.dispose();
-    assertThrows(() => stream.step(x, out), RuntimeError, "disposed");
-  });
-
-  it("KERNEL-5: a step allocates nothing", () => {
-    if (fastPaths.length === 0) return;
-    using stream = onPath("auto", () => new LSTM(16, 16, { numLayers: 2 }).stream());
-    const [x, out] = [new Float32Array(16).fill(0.5), new Float32Array(16)];
-    const steps = 10_000;
-    const many = () => {
-      for (let k = 0; k < steps; k++) stream.step(x, out);
-    };
-    many();
-    // The counter is the whole process's: others may add to it, so the least of some tries counts.
-    const grown = Array.from({ length: 8 }, () => {
-      const before = memoryUsage().heapUsed;
-      many();
-      return memoryUsage().heapUsed - before;
-    });
-    const perStep = Math.min(...grown.filter((bytes) => bytes >= 0)) / steps;
-    assert(perStep < 1, `${perStep} bytes a step`);
-  });
 
   law(
     ["KERNEL-6"],
@@ -351,9 +337,3 @@ describe("kernels", () => {
 });
 
 /** A view of values in another shape; -1 stands for what is left. */
-function tensorOf(data: Tensor["data"], [rows]: number[]): Tensor {
-  const features = data.length / rows;
-  return tensor(Array.from({ length: rows }, (_, k) => [
-    ...data.subarray(k * features, (k + 1) * features),
-  ]));
-}

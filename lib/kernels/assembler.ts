@@ -1,13 +1,14 @@
 /**
  * A small assembler for WebAssembly: kernels are TypeScript functions that put instructions
- * together. Code is a list of bytes; an expression's code leaves its value on the stack, so
- * `f32x4.add(a, b)` is the code of `a`, the code of `b`, and one byte sequence more.
+ * together. Code is a list of bytes and of more code, flattened at the end; an expression's code
+ * leaves its value on the stack, so `f32x4.add(a, b)` is the code of `a`, the code of `b`, and the
+ * bytes of one instruction.
  *
  * @module
  */
 
 /** The bytes of some instructions. */
-export type Code = readonly number[];
+export type Code = readonly (number | Code)[];
 
 /** What an instruction reads: a value's code, a local, or a number that becomes a constant. */
 export type Operand = Code | Local | number;
@@ -20,17 +21,19 @@ export type Type = keyof typeof types;
 
 /** A local variable or parameter of a function. */
 export class Local {
-  /** Names the `index`-th local. */
-  constructor(readonly index: number) {}
-
   /** The code that reads it. */
-  get code(): Code {
-    return [0x20, ...unsigned(this.index)];
+  readonly code: Code;
+  readonly #assign: Code;
+
+  /** Names the `index`-th local. */
+  constructor(index: number) {
+    this.code = [0x20, ...unsigned(index)];
+    this.#assign = [0x21, ...unsigned(index)];
   }
 
   /** The code that assigns to it. */
   set(value: Operand): Code {
-    return [...code(value), 0x21, ...unsigned(this.index)];
+    return [code(value), this.#assign];
   }
 }
 
@@ -71,16 +74,16 @@ function lanes(operand: Operand): Code {
 
 type Read = typeof code;
 const binary = (read: Read, ...opcode: number[]) => (a: Operand, b: Operand): Code => [
-  ...read(a),
-  ...read(b),
-  ...opcode,
+  read(a),
+  read(b),
+  opcode,
 ];
-const unary = (read: Read, ...opcode: number[]) => (a: Operand): Code => [...read(a), ...opcode];
+const unary = (read: Read, ...opcode: number[]) => (a: Operand): Code => [read(a), opcode];
 const ternary = (read: Read, ...opcode: number[]) => (a: Operand, b: Operand, c: Operand): Code => [
-  ...read(a),
-  ...read(b),
-  ...read(c),
-  ...opcode,
+  read(a),
+  read(b),
+  read(c),
+  opcode,
 ];
 
 /** Instructions on integers, which here are addresses and counts. */
@@ -91,13 +94,15 @@ export const i32 = {
   shl: binary(code, 0x74),
   eqz: unary(code, 0x45),
   eq: binary(code, 0x46),
+  le: binary(code, 0x4c),
   ge: binary(code, 0x4e),
+  divU: binary(code, 0x6e),
   and: binary(code, 0x71),
   shrU: binary(code, 0x76),
-  load: (address: Operand, offset = 0): Code => [...code(address), 0x28, 2, ...unsigned(offset)],
+  load: (address: Operand, offset = 0): Code => [code(address), 0x28, 2, ...unsigned(offset)],
   store: (address: Operand, value: Operand, offset = 0): Code => [
-    ...code(address),
-    ...code(value),
+    code(address),
+    code(value),
     0x36,
     2,
     ...unsigned(offset),
@@ -110,21 +115,21 @@ const simd = (opcode: number) => [0xfd, ...unsigned(opcode)];
 export const v128 = {
   /** The four floats at an address. */
   load: (address: Operand, offset = 0): Code => [
-    ...code(address),
+    code(address),
     ...simd(0x00),
     2,
     ...unsigned(offset),
   ],
   /** The float at an address, in all four lanes. */
   splat: (address: Operand, offset = 0): Code => [
-    ...code(address),
+    code(address),
     ...simd(0x09),
     2,
     ...unsigned(offset),
   ],
   store: (address: Operand, value: Operand, offset = 0): Code => [
-    ...code(address),
-    ...lanes(value),
+    code(address),
+    lanes(value),
     ...simd(0x0b),
     2,
     ...unsigned(offset),
@@ -139,7 +144,7 @@ export const v128 = {
   /** One lane, in all four. */
   lane: (a: Operand, index: number): Code => {
     const bytes = [0, 1, 2, 3].map((byte) => 4 * index + byte);
-    return [...code(a), ...code(a), ...simd(0x0d), ...bytes, ...bytes, ...bytes, ...bytes];
+    return [code(a), code(a), ...simd(0x0d), ...bytes, ...bytes, ...bytes, ...bytes];
   },
   and: binary(lanes, ...simd(0x4e)),
   or: binary(lanes, ...simd(0x50)),
@@ -150,7 +155,7 @@ export const v128 = {
 
 /** Instructions on four integers. */
 export const i32x4 = {
-  shl: (a: Operand, bits: number): Code => [...code(a), ...code(bits), ...simd(0xab)],
+  shl: (a: Operand, bits: number): Code => [code(a), code(bits), ...simd(0xab)],
   add: binary(code, ...simd(0xae)),
 };
 
@@ -177,39 +182,36 @@ export const blocks = {
   /** The table. */
   table: [0x23, 0, 0xd4] as Code,
   /** Replaces the table. */
-  setTable: (table: Operand): Code => [...code(table), 0x24, 0],
-  /** A table with no blocks yet. */
-  newTable: (length: Operand): Code => [...code(length), 0xfb, 0x07, 1],
+  setTable: (table: Operand): Code => [code(table), 0x24, 0],
+  /** A table that has the same block everywhere. */
+  newTable: (block: Operand, length: Operand): Code => [code(block), code(length), 0xfb, 0x06, 1],
   /** Copies the first blocks of one table into another. */
   copy: (to: Operand, from: Operand, length: Operand): Code => [
-    ...code(to),
-    ...code(0),
-    ...code(from),
-    ...code(0),
-    ...code(length),
+    code(to),
+    code(0),
+    code(from),
+    code(0),
+    code(length),
     ...[0xfb, 0x11, 1, 1],
   ],
   /** A block of a table. */
-  at: (table: Operand, index: Operand): Code => [
-    ...code(table),
-    ...code(index),
-    ...[0xfb, 0x0b, 1, 0xd4],
-  ],
+  at: (table: Operand, index: Operand): Code => [code(table), code(index), 0xfb, 0x0b, 1],
   /** Puts a block into a table. */
   put: (table: Operand, index: Operand, block: Operand): Code => [
-    ...code(table),
-    ...code(index),
-    ...code(block),
+    code(table),
+    code(index),
+    code(block),
     ...[0xfb, 0x0e, 1],
   ],
-  /** A new block of these vectors. */
-  create: (fields: readonly Code[]): Code => [...fields.flat(), 0xfb, 0x00, 0],
-  /** Nothing, in place of a block. */
-  none: [0xd0, 0] as Code,
+  /** A new block, all zeros. */
+  create: [0xfb, 0x01, 0] as Code,
   /** A field of a block. */
-  get: (block: Operand, field: number): Code => [
-    ...code(block),
-    ...[0xfb, 0x02, 0],
+  get: (block: Operand, field: number): Code => [code(block), 0xfb, 0x02, 0, ...unsigned(field)],
+  /** Sets a field of a block. */
+  set: (block: Operand, field: number, value: Operand): Code => [
+    code(block),
+    code(value),
+    ...[0xfb, 0x05, 0],
     ...unsigned(field),
   ],
 };
@@ -222,7 +224,7 @@ export const mulAdd: Madd = (a, b, c) => f32x4.add(f32x4.mul(a, b), c);
 
 /** Repeats `body` while `condition` holds at its end; it runs at least once. */
 export function repeat(body: readonly Code[], condition: Operand): Code {
-  return [0x03, 0x40, ...body.flat(), ...code(condition), 0x0d, 0, 0x0b];
+  return [0x03, 0x40, ...body, code(condition), 0x0d, 0, 0x0b];
 }
 
 /** Runs `body` only if `condition` holds, and otherwise `other`. */
@@ -231,12 +233,30 @@ export function when(
   body: readonly Code[],
   other: readonly Code[] = [],
 ): Code {
-  return [...code(condition), 0x04, 0x40, ...body.flat(), 0x05, ...other.flat(), 0x0b];
+  return [code(condition), 0x04, 0x40, ...body, 0x05, ...other, 0x0b];
 }
 
 /** Runs `body` while `condition` holds. */
 export function during(condition: Operand, body: readonly Code[]): Code {
   return when(condition, [repeat(body, condition)]);
+}
+
+/** Code that {@linkcode leave} gets out of. */
+export function leavable(body: readonly Code[]): Code {
+  return [0x02, 0x40, ...body, 0x0b];
+}
+
+/** Skips the rest of the innermost {@linkcode leavable} code if `condition` holds. */
+export function leave(condition: Operand): Code {
+  return [code(condition), 0x0d, 0];
+}
+
+/** Appends all bytes of some code to a list. */
+function flatten(code: Code, bytes: number[]): void {
+  for (const part of code) {
+    if (typeof part === "number") bytes.push(part);
+    else flatten(part, bytes);
+  }
 }
 
 /** A function being put together. */
@@ -273,14 +293,16 @@ export class Func {
   /** The code that calls it. */
   call(...args: Operand[]): Code {
     if (args.length !== this.params) throw new Error(`a call needs ${this.params} arguments`);
-    return [...args.flatMap(code), 0x10, ...unsigned(this.index)];
+    return [...args.map(code), 0x10, ...unsigned(this.index)];
   }
 
   /** Its entry in the code section. */
   encode(): number[] {
     const declared = this.#locals.flatMap((type) => [1, ...types[type]]);
-    const body = [...unsigned(this.#locals.length), ...declared, ...this.#body.flat(), 0x0b];
-    return [...unsigned(body.length), ...body];
+    const body = [...unsigned(this.#locals.length), ...declared];
+    flatten(this.#body, body);
+    body.push(0x0b);
+    return unsigned(body.length).concat(body);
   }
 }
 
@@ -289,8 +311,13 @@ export class Assembler {
   readonly #functions: Func[] = [];
   readonly #exports: [string, Func][] = [];
 
-  /** A module whose blocks, if it has any, have so many vectors. */
-  constructor(readonly blockFields = 0) {}
+  /**
+   * A module with no functions yet.
+   *
+   * @param blockFields how many vectors its blocks have, if it has any
+   * @param sharedPages how far its memory can grow, if threads share it
+   */
+  constructor(readonly blockFields = 0, readonly sharedPages = 0) {}
 
   /**
    * Adds a function.
@@ -310,9 +337,10 @@ export class Assembler {
 
   /** The module's bytes. */
   encode(): Uint8Array<ArrayBuffer> {
-    const section = (id: number, entries: readonly number[][]) => {
-      const content = [...unsigned(entries.length), ...entries.flat()];
-      return [id, ...unsigned(content.length), ...content];
+    const section = (id: number, entries: readonly number[][]): Code => {
+      const count = unsigned(entries.length);
+      const length = entries.reduce((sum, entry) => sum + entry.length, count.length);
+      return [id, unsigned(length), count, ...entries];
     };
     const name = (text: string) => [...unsigned(text.length), ...new TextEncoder().encode(text)];
     const signatures = this.#functions.map(({ params }) => [
@@ -321,20 +349,23 @@ export class Assembler {
       ...Array<number>(params).fill(types.i32[0]),
       0,
     ]);
-    // Type 0 is a block, type 1 an array of blocks or nothing; then come the functions' types.
-    const fields = Array.from({ length: this.blockFields }, () => [...types.v128, 0]);
+    // Type 0 is a block, type 1 an array of blocks; then come the functions' types.
+    const fields = Array.from({ length: this.blockFields }, () => [...types.v128, 1]);
     const own = fields.length > 0
-      ? [[0x5f, ...unsigned(fields.length), ...fields.flat()], [0x5e, 0x63, 0, 1]]
+      ? [[0x5f, ...unsigned(fields.length), ...fields.flat()], [0x5e, ...types.block, 1]]
       : [];
-    const table = own.length > 0 ? section(6, [[0x63, 1, 1, 0xd0, 1, 0x0b]]) : [];
-    return Uint8Array.from([
+    const limits = this.sharedPages > 0 ? [0x03, 1, ...unsigned(this.sharedPages)] : [0x00, 1];
+    const table = own.length > 0 ? [section(6, [[0x63, 1, 1, 0xd0, 1, 0x0b]])] : [];
+    const bytes: number[] = [];
+    flatten([
       ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-      ...section(1, [...own, ...signatures]),
-      ...section(2, [[...name("env"), ...name("memory"), 0x02, 0x00, 1]]),
-      ...section(3, this.#functions.map((_, k) => unsigned(own.length + k))),
+      section(1, [...own, ...signatures]),
+      section(2, [[...name("env"), ...name("memory"), 0x02, ...limits]]),
+      section(3, this.#functions.map((_, k) => unsigned(own.length + k))),
       ...table,
-      ...section(7, this.#exports.map(([text, f]) => [...name(text), 0x00, ...unsigned(f.index)])),
-      ...section(10, this.#functions.map((f) => f.encode())),
-    ]);
+      section(7, this.#exports.map(([text, f]) => [...name(text), 0x00, ...unsigned(f.index)])),
+      section(10, this.#functions.map((f) => f.encode())),
+    ], bytes);
+    return new Uint8Array(bytes);
   }
 }

@@ -1,10 +1,15 @@
 /**
- * `out = init + x Wᵀ` for a single row, on weights in blocks.
+ * `out = init + x Wᵀ` on weights in blocks.
  *
- * A single row uses every weight once, so all that counts is how fast weights come in. Some engines,
- * Deno's among them, check each access to memory, at the cost of the access itself. A block is an
- * object of 48 vectors, 12 of outputs by 4 features, and the fields of an object need no check.
- * The sums are those of `linear.ts`, in the same order. Outputs that fill no block stay there.
+ * Some engines, Deno's among them, check each access to memory, at the cost of two instructions
+ * more. A block is an object of 48 vectors, and the fields of an object need no check. So what is
+ * read over and over is kept in blocks:
+ *
+ * - W, one panel by 24 features in a block, the blocks of a panel one after the other;
+ * - for more than one row, some of x, 6 rows by 8 features in a block, every number in all four
+ *   lanes of a vector: blocks 0 to 23 of the table.
+ *
+ * The sums are those of `linear.ts`, in the same order.
  *
  * @module
  */
@@ -16,123 +21,288 @@ import {
   during,
   type Func,
   i32,
+  leavable,
+  leave,
+  type Local,
   type Madd,
   repeat,
   v128,
   when,
 } from "./assembler.ts";
-import { panelWidth } from "./linear.ts";
+import { float, ladder, panelRow, panelVectors, vector } from "./linear.ts";
 
-/** How many vectors of outputs, and how many features, a block has. */
-export const [blockVectors, blockFeatures] = [12, 4];
+/** How many vectors a block has. */
+export const blockFields = 48;
 
-/** How many vectors a block has in all. */
-export const blockFields = blockVectors * blockFeatures;
+/** The features in a block of W. */
+export const blockFeatures = blockFields / panelVectors;
 
-const [float, vector] = [4, 16];
+/** The most rows of a tile, and the features in a block of x. */
+const [tileRows, inputFeatures] = [6, 8];
 
-/** The bytes of a panel from one feature to the next, and the panels side by side in a block. */
-const panelRow = panelWidth * float;
-const panels = blockVectors * vector / panelRow;
+/** The features that a tile takes at a time: x then fills half of a usual first-level cache. */
+const chunk = 8 * blockFeatures;
+
+/** How many blocks of x there are. */
+export const inputBlocks = chunk / inputFeatures;
+
+/** So many panels at a time meet all rows: what they take of W stays in a second-level cache. */
+const group = 64;
 
 /** Whether an engine knows objects, and vectors in them. */
 export function supportsBlocks(): boolean {
   const m = new Assembler(blockFields);
   addBlockTable(m);
-  return WebAssembly.validate(m.encode());
+  return typeof WebAssembly !== "undefined" && WebAssembly.validate(m.encode());
 }
 
-/** One block's outputs: the address of x, where the blocks begin, the features, init and out. */
-function addBlocks(m: Assembler, madd: Madd): Func {
-  return m.func(5, (f, x, at, k, init, out) => {
+/** The code of the features 0 to 23 of a block of W, and of fewer, when k is less than 24. */
+function features(k: Local, feature: (u: number) => Code[]): { all: Code[]; some: Code } {
+  const each = Array.from({ length: blockFeatures }, (_, u) => feature(u));
+  const some = each.slice(0, -1).flatMap((code, u) => [leave(i32.eq(k, u)), ...code]);
+  return { all: each.flat(), some: leavable(some) };
+}
+
+/**
+ * A single row and so many panels side by side. A single row uses every weight once, so all that
+ * counts is how fast weights come in; they come in best from several places at once.
+ */
+function rowTile(m: Assembler, madd: Madd, panels: number): Func {
+  return m.func(6, (f, x, at, step, k, init, out) => {
     const table = f.let("table", blocks.table);
-    const block = f.local("block");
+    const weights = f.locals("block", panels);
     const [xv, quad] = f.locals("v128", 2);
+    const next = f.local("i32");
     const sums = Array.from(
-      { length: blockVectors },
+      { length: panels * panelVectors },
       (_, c) => f.let("v128", v128.load(init, c * vector)),
     );
-    const feature = (u: number, read: Code): Code[] => [
-      xv.set(read),
-      ...sums.map((sum, c) => sum.set(madd(blocks.get(block, u * blockVectors + c), xv, sum))),
+    const open = [
+      next.set(at),
+      ...weights.flatMap((block) => [
+        block.set(blocks.at(table, next)),
+        next.set(i32.add(next, step)),
+      ]),
     ];
+    const { all, some } = features(k, (u) => [
+      ...(u % 4 === 0 ? [quad.set(v128.load(x, u * float))] : []),
+      xv.set(v128.lane(quad, u % 4)),
+      ...sums.map((sum, c) => {
+        const [panel, part] = [Math.floor(c / panelVectors), c % panelVectors];
+        const w = blocks.get(weights[panel], u * panelVectors + part);
+        return sum.set(madd(w, xv, sum));
+      }),
+    ]);
     f.emit(
       during(i32.ge(k, blockFeatures), [
-        block.set(blocks.at(table, at)),
-        quad.set(v128.load(x)),
-        ...[0, 1, 2, 3].flatMap((u) => feature(u, v128.lane(quad, u))),
+        ...open,
+        ...all,
         x.set(i32.add(x, blockFeatures * float)),
         at.set(i32.add(at, 1)),
         k.set(i32.sub(k, blockFeatures)),
       ]),
-      when(k, [
-        block.set(blocks.at(table, at)),
-        ...[0, 1, 2].map((u) => when(i32.ge(k, u + 1), feature(u, v128.splat(x, u * float)))),
-      ]),
+      when(k, [...open, some]),
       ...sums.map((sum, c) => v128.store(out, sum, c * vector)),
     );
   });
 }
 
-/**
- * Adds the kernel, exported as `row`. Its parameters: the address of x; where W's blocks begin in
- * the table; W in panels; how many features x has; how many vectors of four outputs there are; and
- * the addresses where the sums start from and end up.
- */
-export function addRow(m: Assembler, madd: Madd, linear: Func): Func {
-  const oneBlock = addBlocks(m, madd);
-  return m.func(7, (f, x, at, w, k, vectors, init, out) => {
-    const step = f.let("i32", i32.shrU(i32.add(k, blockFeatures - 1), 2)); // blocks for all of x
-    const stride = f.let("i32", i32.mul(k, panelRow * panels));
-    f.emit(
-      during(i32.ge(vectors, blockVectors), [
-        oneBlock.call(x, at, k, init, out),
-        at.set(i32.add(at, step)),
-        w.set(i32.add(w, stride)),
-        ...[init, out].map((at) => at.set(i32.add(at, blockVectors * vector))),
-        vectors.set(i32.sub(vectors, blockVectors)),
-      ]),
-      when(vectors, [linear.call(x, 0, 1, w, k, vectors, init, 0, out, 0)]),
+/** Puts some features of so many rows of x into its blocks. */
+function stage(m: Assembler, rows: number): Func {
+  return m.func(3, (f, x, ldx, k) => {
+    const table = f.let("table", blocks.table);
+    const block = f.local("block");
+    const at = f.let("i32", [0x41, 0]);
+    const xs = ladder(f, x, ldx, rows);
+    const splats = Array.from(
+      { length: inputFeatures },
+      (_, u) => xs.map((x, r) => blocks.set(block, u * tileRows + r, v128.splat(x, u * float))),
     );
-  }, "row");
+    f.emit(repeat([ // beyond the last feature, blocks hold what is never read
+      block.set(blocks.at(table, at)),
+      ...splats.flat(),
+      ...xs.map((x) => x.set(i32.add(x, inputFeatures * float))),
+      at.set(i32.add(at, 1)),
+      k.set(i32.sub(k, inputFeatures)),
+    ], i32.ge(k, 1)));
+  });
 }
 
-/** Adds what makes and forgets blocks: `grow`, `fill` and `clear`. */
+/**
+ * So many rows, whose features are in blocks, and one panel. The sums, one row of the panel and a
+ * feature of x fill the 15 registers there are.
+ */
+function rowsTile(m: Assembler, madd: Madd, rows: number): Func {
+  return m.func(6, (f, at, k, init, ldi, out, ldo) => {
+    const table = f.let("table", blocks.table);
+    const [weights, input] = f.locals("block", 2);
+    const from = f.let("i32", [0x41, 0]);
+    const wv = f.locals("v128", panelVectors);
+    const xv = f.local("v128");
+    const sums = ladder(f, init, ldi, rows).map((row) =>
+      wv.map((_, c) => f.let("v128", v128.load(row, c * vector)))
+    );
+    const { all, some } = features(k, (u) => {
+      const v = u % inputFeatures;
+      const index = i32.add(from, Math.floor(u / inputFeatures));
+      return [
+        ...(v === 0 ? [input.set(blocks.at(table, index))] : []),
+        ...wv.map((w, c) => w.set(blocks.get(weights, u * panelVectors + c))),
+        ...sums.flatMap((row, r) => [
+          xv.set(blocks.get(input, v * tileRows + r)),
+          ...row.map((sum, c) => sum.set(madd(wv[c], xv, sum))),
+        ]),
+      ];
+    });
+    f.emit(
+      during(i32.ge(k, blockFeatures), [
+        weights.set(blocks.at(table, at)),
+        ...all,
+        at.set(i32.add(at, 1)),
+        from.set(i32.add(from, blockFeatures / inputFeatures)),
+        k.set(i32.sub(k, blockFeatures)),
+      ]),
+      when(k, [weights.set(blocks.at(table, at)), some]),
+      ...ladder(f, out, ldo, rows).flatMap((row, r) =>
+        sums[r].map((sum, c) => v128.store(row, sum, c * vector))
+      ),
+    );
+  });
+}
+
+/** Sets `size` so that as few parts as can be, none of more than 6, are as equal as can be. */
+function share(size: Local, left: Local): Code[] {
+  const parts = i32.divU(i32.add(left, tileRows - 1), tileRows);
+  return [size.set(parts), size.set(i32.divU(i32.sub(i32.add(left, size), 1), size))];
+}
+
+/** A single row. */
+function addRow(m: Assembler, madd: Madd): Func {
+  const sizes = [6, 5, 4, 1].map((panels) => ({ panels, tile: rowTile(m, madd, panels) }));
+  return m.func(6, (f, x, at, k, panels, init, out) => {
+    const step = f.let("i32", i32.divU(i32.add(k, blockFeatures - 1), blockFeatures));
+    const size = f.local("i32");
+    f.emit(during(panels, [
+      ...share(size, panels),
+      when(i32.ge(3, size), [size.set(1)]),
+      ...sizes.map(({ panels, tile }) =>
+        when(i32.eq(size, panels), [tile.call(x, at, step, k, init, out)])
+      ),
+      at.set(i32.add(at, i32.mul(step, size))),
+      ...[init, out].map((address) => address.set(i32.add(address, i32.mul(size, panelRow)))),
+      panels.set(i32.sub(panels, size)),
+    ]));
+  });
+}
+
+/** Three rows or more. */
+function addRows(m: Assembler, madd: Madd): Func {
+  const sizes = [6, 5, 4, 3].map((rows) => ({
+    rows,
+    stage: stage(m, rows),
+    tile: rowsTile(m, madd, rows),
+  }));
+  return m.func(10, (f, x, ldx, rows, at, k, panels, init, ldi, out, ldo) => {
+    const step = f.let("i32", i32.divU(i32.add(k, blockFeatures - 1), blockFeatures));
+    const [some, kLeft, kNow, left, size, panel] = f.locals("i32", 6);
+    const [xk, atK, xr, from, fromRow, start, to] = f.locals("i32", 7);
+    const [weights, initAt, outAt] = f.locals("i32", 3);
+    const oneTile = sizes.map(({ rows, stage, tile }) =>
+      when(i32.eq(size, rows), [
+        stage.call(xr, ldx, kNow),
+        ...[weights.set(atK), initAt.set(start), outAt.set(to), panel.set(some)],
+        repeat([
+          tile.call(weights, kNow, initAt, fromRow, outAt, ldo),
+          weights.set(i32.add(weights, step)),
+          initAt.set(i32.add(initAt, panelRow)),
+          outAt.set(i32.add(outAt, panelRow)),
+          panel.set(i32.sub(panel, 1)),
+        ], panel),
+      ])
+    );
+    const allRows = [
+      ...[left.set(rows), xr.set(xk), start.set(from), to.set(out)],
+      repeat([
+        ...share(size, left),
+        ...oneTile,
+        xr.set(i32.add(xr, i32.mul(ldx, size))),
+        start.set(i32.add(start, i32.mul(fromRow, size))),
+        to.set(i32.add(to, i32.mul(ldo, size))),
+        left.set(i32.sub(left, size)),
+      ], left),
+    ];
+    const allFeatures = [
+      ...[kLeft.set(k), xk.set(x), atK.set(at), from.set(init), fromRow.set(ldi)],
+      repeat([
+        kNow.set(kLeft),
+        when(i32.ge(kLeft, chunk), [kNow.set(chunk)]),
+        ...allRows,
+        ...[from.set(out), fromRow.set(ldo)], // later features add to what is there
+        xk.set(i32.add(xk, chunk * float)),
+        atK.set(i32.add(atK, chunk / blockFeatures)),
+        kLeft.set(i32.sub(kLeft, kNow)),
+      ], kLeft),
+    ];
+    f.emit(repeat([
+      some.set(panels),
+      when(i32.ge(panels, group), [some.set(group)]),
+      ...allFeatures,
+      at.set(i32.add(at, i32.mul(step, some))),
+      ...[init, out].map((address) => address.set(i32.add(address, i32.mul(some, panelRow)))),
+      panels.set(i32.sub(panels, some)),
+    ], panels));
+  });
+}
+
+/**
+ * Adds the kernel. Its parameters: the address of x and the bytes from row to row; how many rows,
+ * but not two; where W's blocks begin in the table; how many features x has; how many panels there
+ * are; then where sums start and where they end up, each an address and the bytes from row to row.
+ */
+export function addLinearByBlocks(m: Assembler, madd: Madd): Func {
+  const [row, rowsOf] = [addRow(m, madd), addRows(m, madd)];
+  return m.func(10, (f, x, ldx, rows, at, k, panels, init, ldi, out, ldo) => {
+    f.emit(when(
+      i32.eq(rows, 1),
+      [row.call(x, at, k, panels, init, out)],
+      [rowsOf.call(x, ldx, rows, at, k, panels, init, ldi, out, ldo)],
+    ));
+  });
+}
+
+/** Adds what makes and fills blocks: `grow`, `create` and `fill`. */
 export function addBlockTable(m: Assembler): void {
   // How many blocks there were room for, and how many there shall be.
   m.func(2, (f, before, length) => {
-    const table = f.let("table", blocks.newTable(length));
+    const table = f.let("table", blocks.newTable(blocks.create, length));
     f.emit(when(before, [blocks.copy(table, blocks.table, before)]), blocks.setTable(table));
   }, "grow");
-  // Blocks from `at` on, of so many vectors of outputs and so many features, from W in panels.
-  m.func(4, (f, at, w, k, vectors) => {
-    const stride = f.let("i32", i32.mul(k, panelRow));
-    const from = f.locals("i32", panels);
-    const left = f.local("i32");
-    const fields = Array.from({ length: blockFields }, (_, n) => {
-      const [c, u] = [n % blockVectors, Math.floor(n / blockVectors)];
-      const perPanel = blockVectors / panels;
-      const panel = from[Math.floor(c / perPanel)];
-      return v128.load(panel, u * panelRow + (c % perPanel) * vector);
-    });
-    f.emit(during(i32.ge(vectors, blockVectors), [
-      ...from.map((panel, n) => panel.set(n === 0 ? w : i32.add(from[n - 1], stride))),
-      left.set(k),
-      repeat([ // what the last block has beyond the last feature is never read
-        blocks.put(blocks.table, at, blocks.create(fields)),
-        ...from.map((panel) => panel.set(i32.add(panel, blockFeatures * panelRow))),
-        at.set(i32.add(at, 1)),
-        left.set(i32.sub(left, blockFeatures)),
-      ], i32.ge(left, 1)),
-      w.set(i32.add(w, i32.mul(stride, panels))),
-      vectors.set(i32.sub(vectors, blockVectors)),
-    ]));
-  }, "fill");
   m.func(2, (f, at, count) => {
     f.emit(during(count, [
-      blocks.put(blocks.table, at, blocks.none),
+      blocks.put(blocks.table, at, blocks.create),
       at.set(i32.add(at, 1)),
       count.set(i32.sub(count, 1)),
     ]));
-  }, "clear");
+  }, "create");
+  // Blocks from `at` on, from so many panels of W with so many features.
+  m.func(4, (f, at, w, k, panels) => {
+    const block = f.local("block");
+    const left = f.local("i32");
+    f.emit(during(panels, [
+      left.set(k),
+      repeat([
+        block.set(blocks.at(blocks.table, at)),
+        // What the last block has beyond the last feature is never read.
+        ...Array.from(
+          { length: blockFields },
+          (_, n) => blocks.set(block, n, v128.load(w, n * vector)),
+        ),
+        w.set(i32.add(w, blockFields * vector)),
+        at.set(i32.add(at, 1)),
+        left.set(i32.sub(left, blockFeatures)),
+      ], i32.ge(left, 1)),
+      w.set(i32.add(w, i32.mul(left, panelRow))), // left is what was beyond, counted below zero
+      panels.set(i32.sub(panels, 1)),
+    ]));
+  }, "fill");
 }

@@ -4,10 +4,14 @@
  * @module
  */
 
-import { Assembler, f32x4, type Madd, mulAdd, v128 } from "./assembler.ts";
-import { blockFeatures, blockVectors, supportsBlocks } from "./blocks.ts";
-import { Heap, Ranges } from "./heap.ts";
+import { RuntimeError } from "../errors.ts";
+import { pythonType } from "../python.ts";
+import { Assembler, f32x4, mulAdd, v128 } from "./assembler.ts";
+import { type BlockFunctions, BlockTable } from "./block_table.ts";
+import { supportsBlocks } from "./blocks.ts";
+import { Heap } from "./heap.ts";
 import { assemble, type CellKind } from "./sequence.ts";
+import { boxBytes, Team } from "./threads.ts";
 
 /**
  * Which path computes: `"readable"`, plain TypeScript that reads like the equations; `"simd128"`,
@@ -16,120 +20,33 @@ import { assemble, type CellKind } from "./sequence.ts";
  */
 export type Kernels = "auto" | "readable" | "simd128" | "relaxed";
 
-/** `out = init + x Wᵀ`. */
-type LinearKernel = (
-  x: number,
-  xRow: number,
-  rows: number,
-  w: number,
-  k: number,
-  vectors: number,
-  init: number,
-  initRow: number,
-  out: number,
-  outRow: number,
-) => void;
+/** The levels of kernels, and how each adds products. */
+const madds = { relaxed: f32x4.relaxedMadd, simd128: mulAdd };
 
-/** The same for one row, with W in blocks. */
-type RowKernel = (
-  x: number,
-  blocks: number,
-  w: number,
-  k: number,
-  vectors: number,
-  init: number,
-  out: number,
-) => void;
-
-/** The functions on blocks; see `blocks.ts`. */
-interface BlockFunctions {
-  readonly row: RowKernel;
-  readonly grow: (before: number, length: number) => void;
-  readonly fill: (at: number, w: number, k: number, vectors: number) => void;
-  readonly clear: (at: number, count: number) => void;
-}
-
-/** Blocks of weights, where the engine has them. */
-export class BlockTable {
-  /** The kernel that reads them. */
-  readonly row: RowKernel;
-  readonly #functions: BlockFunctions;
-  readonly #ranges = new Ranges(1); // 0 stays free, so that it can mean "none"
-  #length = 0;
-
-  /** Wraps the functions of a module. */
-  constructor(functions: BlockFunctions) {
-    this.#functions = functions;
-    this.row = functions.row;
-  }
-
-  /** Makes blocks of W in panels; where they begin, 0 if not even one would be full. */
-  add(w: number, features: number, vectors: number): number {
-    const count = countOfBlocks(features, vectors);
-    if (count === 0) return 0;
-    const at = this.#ranges.take(count);
-    if (this.#ranges.end > this.#length) {
-      const length = Math.max(2 * this.#length, this.#ranges.end);
-      this.#functions.grow(this.#length, length);
-      this.#length = length;
-    }
-    this.#functions.fill(at, w, features, vectors);
-    return at;
-  }
-
-  /** Forgets blocks. */
-  remove(at: number, features: number, vectors: number): void {
-    const count = countOfBlocks(features, vectors);
-    this.#functions.clear(at, count);
-    this.#ranges.give(at, count);
-  }
-}
-
-function countOfBlocks(features: number, vectors: number): number {
-  return Math.floor(vectors / blockVectors) * Math.ceil(features / blockFeatures);
-}
-
-/** Blocks that belong together and are forgotten together. */
-export class BlockSet {
-  readonly #table: BlockTable;
-  readonly #added: [at: number, features: number, vectors: number][] = [];
-
-  /** None yet. */
-  constructor(table: BlockTable) {
-    this.#table = table;
-  }
-
-  /** Makes blocks of W in panels; where they begin, 0 if not even one would be full. */
-  add(w: number, features: number, vectors: number): number {
-    const at = this.#table.add(w, features, vectors);
-    if (at > 0) this.#added.push([at, features, vectors]);
-    return at;
-  }
-
-  /** Forgets them. */
-  clear(): void {
-    for (const one of this.#added.splice(0)) this.#table.remove(...one);
-  }
-}
+type Level = keyof typeof madds;
 
 /** The kernels of one level, on the heap that all share. */
-export type Engine = Record<CellKind, (slots: number) => void> & {
-  readonly linear: LinearKernel;
+export interface Engine {
+  /** Runs a cell's kernel: where its integers are (see `sequence.ts`), and how many times as many. */
+  readonly run: Readonly<Record<CellKind, (at: number, count: number) => void>>;
+  /** Finds the bits that differ in two places, so many bytes long; see `sequence.ts`. */
+  readonly difference: (a: number, b: number, bytes: number, result: number) => void;
   readonly heap: Heap;
+  /** Blocks of weights, where the engine has blocks. */
   readonly blocks: BlockTable | null;
-};
+  /** How many threads may compute at a time. */
+  readonly threads: number;
+  /** Has another thread, from 1 on, run a kernel. */
+  start(thread: number, kind: CellKind, at: number, count: number): void;
+  /** Waits for the other threads. */
+  wait(): void;
+}
 
-const madds: Record<"simd128" | "relaxed", Madd> = {
-  simd128: mulAdd,
-  relaxed: f32x4.relaxedMadd,
-};
+/** How far the memory that threads share can grow: to 2 GiB. */
+const sharedPages = 2 ** 15;
 
-let chosen: Kernels = "auto";
-let shared: Heap | null = null;
-const engines = new Map<Kernels, Engine | null>();
-
-/** Whether the engine takes the instructions of a level. */
-function supports(level: "simd128" | "relaxed"): boolean {
+/** Whether the JavaScript engine takes the instructions of a level. */
+function supports(level: Level): boolean {
   if (typeof WebAssembly === "undefined") return false;
   const m = new Assembler();
   const one = v128.floats(1);
@@ -137,29 +54,105 @@ function supports(level: "simd128" | "relaxed"): boolean {
   return WebAssembly.validate(m.encode());
 }
 
-/** The engine of a level, made when first asked for; `null` for none. */
-function engineOf(level: Kernels): Engine | null {
-  let engine = engines.get(level);
-  if (engine !== undefined) return engine;
-  if (level === "auto") engine = engineOf("relaxed") ?? engineOf("simd128");
-  else if (level === "readable" || !supports(level)) engine = null;
-  else {
-    shared ??= new Heap();
-    // Blocks came later than relaxed SIMD; the plain level does without, and so shows both ways.
-    const withBlocks = level === "relaxed" && supportsBlocks();
-    const module = new WebAssembly.Module(assemble(madds[level], withBlocks));
-    const { exports } = new WebAssembly.Instance(module, { env: { memory: shared.memory } });
-    const functions = exports as unknown as Engine & BlockFunctions;
-    const blocks = withBlocks ? new BlockTable(functions) : null;
-    engine = { ...functions, heap: shared, blocks };
+/** The engines that share a heap. */
+class Engines {
+  readonly #engines = new Map<Kernels, Engine | null>();
+  readonly #modules = new Map<Level, WebAssembly.Module>();
+  #heap: Heap | null = null;
+  #team: Team | null = null;
+
+  /** On this thread alone, or with a memory that others can share. */
+  constructor(readonly shared = false) {}
+
+  get #pages(): number {
+    return this.shared ? sharedPages : 0;
   }
-  engines.set(level, engine);
-  return engine;
+
+  /** How many threads there are. */
+  get threads(): number {
+    return this.#team?.size ?? 1;
+  }
+
+  /** Starts other threads, before any engine is asked for. */
+  async start(others: number): Promise<void> {
+    const levels = (Object.keys(madds) as Level[]).filter(supports);
+    this.#heap = new Heap(sharedPages);
+    const { at } = this.#heap.allocate(boxBytes(others));
+    const modules = levels.map((level) => this.#module(level));
+    this.#team = await Team.start(this.#heap.memory, at, others, modules);
+  }
+
+  /** Ends the other threads. */
+  end(): void {
+    this.#team?.end();
+  }
+
+  /** The engine of a level, made when first asked for; `null` for none. */
+  get(level: Kernels): Engine | null {
+    let engine = this.#engines.get(level);
+    if (engine !== undefined) return engine;
+    if (level === "auto") engine = this.get("relaxed") ?? this.get("simd128");
+    else if (level === "readable" || !supports(level)) engine = null;
+    else engine = this.#make(level);
+    this.#engines.set(level, engine);
+    return engine;
+  }
+
+  #module(level: Level): WebAssembly.Module {
+    let module = this.#modules.get(level);
+    if (!module) {
+      const options = {
+        madd: madds[level],
+        withBlocks: hasBlocks(level),
+        sharedPages: this.#pages,
+      };
+      module = new WebAssembly.Module(assemble(options));
+      this.#modules.set(level, module);
+    }
+    return module;
+  }
+
+  #make(level: Level): Engine {
+    this.#heap ??= new Heap();
+    const [heap, team, module] = [this.#heap, this.#team, this.#module(level)];
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
+    const run = exports as unknown as Engine["run"] & BlockFunctions & Pick<Engine, "difference">;
+    const place = [...this.#modules.keys()].indexOf(level);
+    /** The same on all threads, for each has blocks of its own. */
+    const everywhere = (name: keyof BlockFunctions) => (...args: number[]) => {
+      for (let thread = 1; thread < this.threads; thread++) team!.call(thread, place, name, args);
+      (run[name] as (...args: number[]) => void)(...args);
+      team?.wait();
+    };
+    const functions = {
+      grow: everywhere("grow"),
+      create: everywhere("create"),
+      fill: everywhere("fill"),
+    };
+    return {
+      run,
+      difference: run.difference,
+      heap,
+      blocks: hasBlocks(level) ? new BlockTable(functions) : null,
+      threads: this.threads,
+      start: (thread, kind, at, count) => team!.call(thread, place, kind, [at, count]),
+      wait: () => team?.wait(),
+    };
+  }
 }
+
+/** Blocks came later than relaxed SIMD; the plain level does without, and so shows both ways. */
+function hasBlocks(level: Level): boolean {
+  return level === "relaxed" && supportsBlocks();
+}
+
+let chosen: Kernels = "auto";
+let engines = new Engines();
+let changing: Promise<void> = Promise.resolve();
 
 /** The engine chosen; `null` for the readable path. */
 export function engine(): Engine | null {
-  return engines.get(chosen) ?? engineOf(chosen);
+  return engines.get(chosen);
 }
 
 /**
@@ -184,7 +177,7 @@ export function setKernels(kernels: Kernels): void {
   if (!["auto", "readable", "simd128", "relaxed"].includes(kernels)) {
     throw new TypeError(`there are no kernels "${kernels}"`);
   }
-  if ((kernels === "simd128" || kernels === "relaxed") && engineOf(kernels) === null) {
+  if ((kernels === "simd128" || kernels === "relaxed") && engines.get(kernels) === null) {
     throw new TypeError(`this engine cannot run the kernels "${kernels}"`);
   }
   chosen = kernels;
@@ -205,4 +198,74 @@ export function setKernels(kernels: Kernels): void {
  */
 export function getKernels(): Kernels {
   return chosen;
+}
+
+/**
+ * Chooses how many threads compute (KERNEL-7), as `torch.set_num_threads` does. With more than one,
+ * a forward pass on the fast path splits a batch among them where that pays. No result changes.
+ *
+ * The other threads are workers, which sleep between calls and do not keep a program from ending.
+ * They share their memory with this one; a page in a browser has to be cross-origin isolated for
+ * that.
+ *
+ * @param threads how many, this one counted
+ * @returns once the others are ready, or have ended
+ * @throws {RuntimeError} if it is no positive whole number, or threads cannot share memory here
+ *
+ * @example
+ * ```ts
+ * import { getNumThreads, LSTM, noGrad, randn, setNumThreads } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lstm = new LSTM(64, 64);
+ * const x = randn([20, 32, 64]); // (L, N, H_in)
+ * const [alone] = noGrad(() => lstm.forward(x));
+ * await setNumThreads(2);
+ * assertEquals(getNumThreads(), 2);
+ * const [together] = noGrad(() => lstm.forward(x));
+ * assertEquals(together.data, alone.data);
+ * await setNumThreads(1);
+ * ```
+ */
+export function setNumThreads(threads: number): Promise<void> {
+  const change = async () => {
+    checkThreads(threads);
+    if (threads === engines.threads) return;
+    const next = new Engines(threads > 1);
+    if (threads > 1) await next.start(threads - 1);
+    engines.end();
+    engines = next;
+  };
+  const changed = changing.then(change);
+  changing = changed.catch(() => {});
+  return changed;
+}
+
+function checkThreads(threads: number): void {
+  if (!Number.isInteger(threads)) {
+    throw new RuntimeError(`set_num_threads expects an int, but got ${pythonType(threads)}`);
+  }
+  if (threads < 1) throw new RuntimeError("set_num_threads expects a positive integer");
+  if (threads > 1 && typeof SharedArrayBuffer === "undefined") {
+    throw new RuntimeError(
+      "threads cannot share memory here: a page must be cross-origin isolated",
+    );
+  }
+}
+
+/**
+ * Tells how many threads compute; see {@linkcode setNumThreads}.
+ *
+ * @returns 1 unless another number was chosen
+ *
+ * @example
+ * ```ts
+ * import { getNumThreads } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(getNumThreads(), 1);
+ * ```
+ */
+export function getNumThreads(): number {
+  return engines.threads;
 }

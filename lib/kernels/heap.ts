@@ -61,16 +61,25 @@ const keep = 128 * 2 ** 20;
 /** One memory, given out in blocks. It grows to the most that was ever needed at once. */
 export class Heap {
   /** The memory, as the kernels import it. */
-  readonly memory = new WebAssembly.Memory({ initial: 1 });
+  readonly memory: WebAssembly.Memory;
   /** The memory as floats; another array whenever it has grown. */
-  floats = new Float32Array(this.memory.buffer);
+  floats: Float32Array;
   /** The memory as integers; another array whenever it has grown. */
-  integers = new Int32Array(this.memory.buffer);
+  integers: Int32Array;
   readonly #ranges = new Ranges(line); // address 0 stays free, so that it can mean "none"
   readonly #kept = new Set<Block>();
   #keptBytes = 0;
   #clock = 0;
   #scratch: Block = { at: 0, bytes: 0, used: 0 };
+
+  /** Nothing yet; `sharedPages` is how far the memory can grow if threads share it, else 0. */
+  constructor(sharedPages = 0) {
+    this.memory = new WebAssembly.Memory(
+      sharedPages > 0 ? { initial: 1, maximum: sharedPages, shared: true } : { initial: 1 },
+    );
+    this.floats = new Float32Array(this.memory.buffer);
+    this.integers = new Int32Array(this.memory.buffer);
+  }
 
   /** A block of its own, until {@linkcode Heap.release}. */
   allocate(bytes: number): Block {

@@ -5,8 +5,8 @@
  * a lane of its own. So no result depends on how many rows there are or which tile took them, and
  * a batch, a packed batch, a sequence cut in two and a stream give the same bits.
  *
- * W lies in panels of 12 outputs, `[panel][k][12]`; the last panel is as narrow as the outputs
- * left over, 4 or 8. A tile holds the sums of a few rows and one panel in registers.
+ * W lies in panels of 8 outputs, `[panel][k][8]`. A tile holds the sums of a few rows and panels in
+ * registers. Where W is in blocks, too, `blocks.ts` has quicker tiles.
  *
  * @module
  */
@@ -25,32 +25,28 @@ import {
 } from "./assembler.ts";
 
 /** How many outputs a panel of W has. */
-export const panelWidth = 12;
+export const panelWidth = 8;
 
-/** The most vectors of four outputs in a panel. */
-const widest = panelWidth / 4;
+/** The vectors of four outputs in a panel. */
+export const panelVectors = panelWidth / 4;
 
-/** The bytes of a float, and of a vector of four. */
-const [float, vector] = [4, 16];
+/** The bytes of a float, of a vector of four, and of a panel from one feature to the next. */
+export const [float, vector, panelRow] = [4, 16, 4 * panelWidth];
 
-/**
- * A tile: the sums of `rows` rows and of `panels` panels side by side, each of `width` vectors.
- *
- * Engines that check the bounds of every access, such as Deno, spend more on a load than on a
- * multiplication, so a tile is as large as 15 registers allow, and a single row is read four
- * features at a time.
- */
-function tile(m: Assembler, madd: Madd, rows: number, panels: number, width: number): Func {
-  const columns = panels * width;
+/** Local variables for addresses that are equally far apart. */
+export function ladder(f: Func, first: Local, step: Local, count: number): Local[] {
+  const steps = [first];
+  while (steps.length < count) steps.push(f.let("i32", i32.add(steps.at(-1)!, step)));
+  return steps;
+}
+
+/** A tile: the sums of `rows` rows and of `panels` panels side by side. */
+function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
+  const columns = panels * panelVectors;
   return m.func(9, (f, x, ldx, w, stride, k, init, ldi, out, ldo) => {
-    const ladder = (first: Local, step: Local, count: number) => {
-      const steps = [first];
-      while (steps.length < count) steps.push(f.let("i32", i32.add(steps.at(-1)!, step)));
-      return steps;
-    };
-    const xs = ladder(x, ldx, rows);
-    const ws = ladder(w, stride, panels);
-    const sums = ladder(init, ldi, rows).map((from) =>
+    const xs = ladder(f, x, ldx, rows);
+    const ws = ladder(f, w, stride, panels);
+    const sums = ladder(f, init, ldi, rows).map((from) =>
       Array.from({ length: columns }, (_, c) => f.let("v128", v128.load(from, c * vector)))
     );
     const xv = f.locals("v128", rows);
@@ -58,8 +54,8 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number, width: num
     const quad = f.local("v128");
 
     const loadW = (c: number, u: number) => {
-      const offset = (u * width + (c % width)) * vector;
-      return wv[c].set(v128.load(ws[Math.floor(c / width)], offset));
+      const offset = u * panelRow + (c % panelVectors) * vector;
+      return wv[c].set(v128.load(ws[Math.floor(c / panelVectors)], offset));
     };
     const addTo = (r: number, c: number) => sums[r][c].set(madd(wv[c], xv[r], sums[r][c]));
     const all = sums[0].map((_, c) => c);
@@ -81,10 +77,10 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number, width: num
       during(i32.ge(k, unroll), [
         ...features,
         ...xs.map((x) => x.set(i32.add(x, unroll * float))),
-        ...ws.map((w) => w.set(i32.add(w, unroll * width * vector))),
+        ...ws.map((w) => w.set(i32.add(w, unroll * panelRow))),
         k.set(i32.sub(k, unroll)),
       ]);
-    if (rows === 1) {
+    if (rows === 1) { // one load of x for four features
       const four = [0, 1, 2, 3].flatMap((u) => holdX(u, () => v128.lane(quad, u)));
       f.emit(loop(4, [quad.set(v128.load(x)), ...four]));
     } else {
@@ -92,7 +88,7 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number, width: num
     }
     f.emit(loop(1, one(0)));
 
-    ladder(out, ldo, rows).forEach((to, r) =>
+    ladder(f, out, ldo, rows).forEach((to, r) =>
       sums[r].forEach((sum, c) => f.emit(v128.store(to, sum, c * vector)))
     );
   });
@@ -100,23 +96,24 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number, width: num
 
 /**
  * Adds the kernel to a module, exported as `linear`. Its parameters: the address of x and the
- * bytes from row to row; how many rows; W; how many features x has; how many vectors of four
- * outputs there are; then where sums start and where they end up, each an address and the bytes
- * from row to row.
+ * bytes from row to row; how many rows; W in panels; where W's blocks begin, 0 if there are none;
+ * how many features x has; how many panels there are; then where sums start and where they end up,
+ * each an address and the bytes from row to row.
+ *
+ * @param byBlocks the same on blocks, with the same parameters but for the panels; not for two rows
  */
-export function addLinear(m: Assembler, madd: Madd): Func {
+export function addLinear(m: Assembler, madd: Madd, byBlocks: Func | null): Func {
   // For so many rows at a time, so many panels side by side, widest first.
   const plans: [number, number[]][] = [[4, [1]], [3, [1]], [2, [2, 1]], [1, [4, 1]]];
   const tiles = plans.map(([rows, panels]) => ({
     rows,
-    wide: panels.map((count) => ({ count, tile: tile(m, madd, rows, count, widest) })),
-    narrow: [2, 1].map((width) => ({ width, tile: tile(m, madd, rows, 1, width) })),
+    wide: panels.map((count) => ({ count, tile: tile(m, madd, rows, count) })),
   }));
-  return m.func(10, (f, x, ldx, rows, w, k, vectors, init, ldi, out, ldo) => {
-    const stride = f.let("i32", i32.mul(k, widest * vector));
+  return m.func(11, (f, x, ldx, rows, w, at, k, panels, init, ldi, out, ldo) => {
+    const stride = f.let("i32", i32.mul(k, panelRow));
     const [panel, left, xr, from, to, tilesLeft] = f.locals("i32", 6);
     const [initAt, outAt] = f.locals("i32", 2);
-    for (const { rows: size, wide, narrow } of tiles) {
+    const onPanels = tiles.map(({ rows: size, wide }) => {
       // All full tiles of four rows; then what is left is one tile of three, two or one.
       const rowTiles = (tile: Func): Code[] => {
         const call = (x: Local, init: Local, out: Local) =>
@@ -134,30 +131,33 @@ export function addLinear(m: Assembler, madd: Madd): Func {
         ];
       };
       const columns = [
-        ...[panel.set(w), left.set(vectors), initAt.set(init), outAt.set(out)],
+        ...[panel.set(w), left.set(panels), initAt.set(init), outAt.set(out)],
         ...wide.map(({ count, tile }) =>
-          during(i32.ge(left, count * widest), [
+          during(i32.ge(left, count), [
             ...rowTiles(tile),
             panel.set(i32.add(panel, i32.mul(stride, count))),
-            initAt.set(i32.add(initAt, count * widest * vector)),
-            outAt.set(i32.add(outAt, count * widest * vector)),
-            left.set(i32.sub(left, count * widest)),
+            initAt.set(i32.add(initAt, count * panelRow)),
+            outAt.set(i32.add(outAt, count * panelRow)),
+            left.set(i32.sub(left, count)),
           ])
         ),
-        ...narrow.map(({ width, tile }) => when(i32.eq(left, width), rowTiles(tile))),
       ];
-      if (size === 4) {
-        const done = i32.and(rows, -4);
-        f.emit(when(i32.ge(rows, 4), [
-          ...columns,
-          x.set(i32.add(x, i32.mul(ldx, done))),
-          init.set(i32.add(init, i32.mul(ldi, done))),
-          out.set(i32.add(out, i32.mul(ldo, done))),
-          rows.set(i32.and(rows, 3)),
-        ]));
-      } else {
-        f.emit(when(i32.eq(rows, size), columns));
-      }
+      if (size < 4) return when(i32.eq(rows, size), columns);
+      const done = i32.and(rows, -4);
+      return when(i32.ge(rows, 4), [
+        ...columns,
+        x.set(i32.add(x, i32.mul(ldx, done))),
+        init.set(i32.add(init, i32.mul(ldi, done))),
+        out.set(i32.add(out, i32.mul(ldo, done))),
+        rows.set(i32.and(rows, 3)),
+      ]);
+    });
+    if (byBlocks === null) f.emit(...onPanels);
+    else {
+      f.emit(
+        when(i32.eq(rows, 2), [at.set(0)]),
+        when(at, [byBlocks.call(x, ldx, rows, at, k, panels, init, ldi, out, ldo)], onPanels),
+      );
     }
   }, "linear");
 }

@@ -4,9 +4,11 @@
  * @module
  */
 
-import { BlockSet, type Engine } from "./engine.ts";
+import { BlockSet } from "./block_table.ts";
+import { blockFeatures } from "./blocks.ts";
+import type { Engine } from "./engine.ts";
 import type { Block, Heap } from "./heap.ts";
-import { panelWidth } from "./linear.ts";
+import { panelRow, panelWidth } from "./linear.ts";
 import { type CellKind, slotCount, slots } from "./sequence.ts";
 
 /** The weights of one direction of one layer, as PyTorch lays them out. */
@@ -39,69 +41,20 @@ export interface StackSizes {
   readonly numDirections: number;
 }
 
-/** Where the parts of one direction of one layer are, in bytes. */
-export interface Part {
-  /** The features of its input. */
-  readonly features: number;
-  /** W_ih in panels. */
-  readonly input: number;
-  /** What the sums start from: b_ih, and b_hh where it simply adds. */
-  readonly bias: number;
-  /** What its recurrence reads (see `sequence.ts`). */
-  readonly slots: number;
-  /** W_ih in blocks, 0 for none; there only for streams. */
-  inputBlocks: number;
-  /** W_hh in blocks, 0 for none. */
-  blocks: number;
-  /** W_hn of a GRU in blocks, 0 for none. */
-  newBlocks: number;
-}
-
 /** How many gates a cell has. */
 const gates: Record<CellKind, number> = { tanh: 1, relu: 1, lstm: 4, gru: 3 };
 
-/** A number of floats, rounded up to whole vectors. */
+/** A number of floats, rounded up to whole panels. */
 export function padded(floats: number): number {
-  return (floats + 3) & ~3;
+  return (floats + panelWidth - 1) & -panelWidth;
 }
 
-/**
- * Numbers as the quickest thing to compare: pairs of floats as one double. A pair that is no number
- * counts as changed, and a zero that changed its sign does not; neither makes a result wrong.
- */
-function comparable(data: Float32Array): Float32Array | Float64Array {
-  const paired = data.byteOffset % 8 === 0 && data.length % 2 === 0;
-  return paired ? new Float64Array(data.buffer, data.byteOffset, data.length / 2) : data;
-}
-
-/** An array whose values were packed, and what they were. */
-class Watched {
-  #data: Float32Array;
-  #now: Float32Array | Float64Array;
-  #before: Float32Array | Float64Array;
-
-  constructor(data: Float32Array) {
-    this.#data = data;
-    this.#now = comparable(data);
-    this.#before = this.#now.slice();
-  }
-
-  /** Whether the array given holds what was packed. */
-  holds(data: Float32Array): boolean {
-    if (data !== this.#data) {
-      this.#data = data;
-      this.#now = comparable(data);
-    }
-    const [now, before] = [this.#now, this.#before];
-    if (now.length !== before.length) return false;
-    for (let k = 0; k < now.length; k++) if (now[k] !== before[k]) return false;
-    return true;
-  }
-}
+/** Weights for fewer features are not worth a block. */
+const leastFeatures = 8;
 
 /** The weights of a stack of layers. */
 export class Pack {
-  /** The floats of a gate, of the sums of a step, and of the hidden state, in whole vectors. */
+  /** The floats of a gate, in whole panels. */
   readonly gate: number;
   /** The floats of the sums of one row. */
   readonly sums: number;
@@ -111,8 +64,11 @@ export class Pack {
   #heap: Heap | null = null;
   #weights: readonly Weights[] = [];
   #arrays: readonly Float32Array[] = [];
-  #watched: readonly Watched[] = [];
-  #parts: Part[] = [];
+  #arraysBytes = 0;
+  /** Where copies of the arrays begin, to tell whether they changed since; and their bytes. */
+  #copies = 0;
+  #copiesBytes = 0;
+  #parts: number[] = [];
   #cursor = 0;
 
   /** Weights for layers of these sizes; `owned` ones are never taken back to make room. */
@@ -130,26 +86,28 @@ export class Pack {
   /**
    * Packs the weights unless they are there as they are now.
    *
-   * @param heap where to
+   * @param engine the engine
    * @param weights of layer k and direction d at index `k · D + d`
-   * @returns where they are, in the same order
+   * @returns where what a kernel reads of each begins (see `sequence.ts`), in the same order
    */
-  update(heap: Heap, weights: readonly Weights[]): readonly Part[] {
+  update(engine: Engine, weights: readonly Weights[]): readonly number[] {
+    const { heap } = engine;
     if (weights !== this.#weights) {
       this.#weights = weights;
       this.#arrays = weights.flatMap(listed);
+      this.#arraysBytes = this.#arrays.reduce((sum, data) => sum + 4 * padded(data.length), 0);
     }
-    if (this.#heap !== heap || !this.#block?.at || !this.#unchanged()) {
+    if (this.#heap !== heap || !this.#block?.at || !this.#unchanged(engine)) {
       this.release();
       this.#write(heap, weights);
-      this.#watched = this.#arrays.map((data) => new Watched(data));
+      this.#copy(heap, this.#copies);
     }
     heap.touch(this.#block!);
     return this.#parts;
   }
 
   /**
-   * Makes blocks of the weights that single rows meet, once, where the engine has blocks.
+   * Makes blocks of the weights, once, where the engine has blocks.
    *
    * @param engine the engine
    */
@@ -159,22 +117,47 @@ export class Pack {
     const set = new BlockSet(blocks);
     block.released = () => set.clear();
     const { integers } = heap;
-    for (const part of this.#parts) {
-      const slot = (name: keyof typeof slots) => integers[part.slots / 4 + slots[name]];
-      part.blocks = set.add(slot("w"), slot("k"), slot("vectors"));
-      if (this.sizes.kind === "gru") {
-        part.newBlocks = set.add(slot("newW"), slot("k"), slot("newVectors"));
-      }
-      if (this.owned) part.inputBlocks = set.add(part.input, part.features, this.sums / 4);
+    for (const at of this.#parts) {
+      const value = (name: keyof typeof slots) => integers[at / 4 + slots[name]];
+      const put = (
+        name: keyof typeof slots,
+        weights: keyof typeof slots,
+        features: keyof typeof slots,
+        panels: number,
+      ) => {
+        if (value(weights) === 0 || value(features) < leastFeatures) return;
+        integers[at / 4 + slots[name]] = set.add(value(weights), value(features), panels);
+      };
+      put("inputBlocks", "input", "features", value("panels"));
+      put("wBlocks", "w", "k", value("wPanels"));
+      put("newBlocks", "newW", "k", value("newPanels"));
+      put("projectionBlocks", "projection", "fullK", value("hRow") / panelRow);
     }
   }
 
-  #unchanged(): boolean {
-    const arrays = this.#arrays;
-    for (let k = 0; k < arrays.length; k++) {
-      if (!this.#watched[k].holds(arrays[k])) return false;
+  /** Whether all arrays hold, to the bit, what was packed. */
+  #unchanged({ heap, difference }: Engine): boolean {
+    const bytes = this.#copiesBytes;
+    if (this.#arrays.reduce((sum, data) => sum + 4 * padded(data.length), 0) !== bytes) {
+      return false;
     }
+    const at = heap.scratch(bytes + panelRow);
+    this.#copy(heap, at);
+    difference(at, this.#copies, bytes, at + bytes);
+    const found = (at + bytes) / 4;
+    for (let k = found; k < found + 4; k++) if (heap.integers[k] !== 0) return false;
     return true;
+  }
+
+  /** Copies all arrays, one after the other. */
+  #copy(heap: Heap, at: number): void {
+    at /= 4;
+    const { floats } = heap;
+    for (const data of this.#arrays) {
+      floats.set(data, at);
+      const end = at + padded(data.length);
+      for (at += data.length; at < end; at++) floats[at] = 0;
+    }
   }
 
   /** Gives the memory back. */
@@ -188,20 +171,24 @@ export class Pack {
   #write(heap: Heap, weights: readonly Weights[]): void {
     const { hiddenSize, numDirections, projSize } = this.sizes;
     const layers = weights.map((_, k) => this.features(Math.floor(k / numDirections)));
-    // Of each: W_ih, W_hh and biases; W_hr and zeros; slots. Every piece fills whole vectors.
+    // Of each: W_ih, W_hh and biases; W_hr and zeros; slots. Every piece fills whole panels.
     const each = (features: number) =>
       this.sums * (features + this.outputSize + 2) + padded(projSize) * (hiddenSize + 1) +
       padded(slotCount);
-    // Blocks are made of whole features by four, and may read so much beyond the last panel.
-    const beyond = 3 * panelWidth;
-    const floats = layers.reduce((sum, features) => sum + each(features), beyond);
+    // Blocks are filled as a whole, and may read so much beyond the last panel.
+    const beyond = blockFeatures * panelWidth;
+    const copies = this.#arraysBytes / 4;
+    const floats = layers.reduce((sum, features) => sum + each(features), beyond + copies);
     const block = this.owned ? heap.allocate(4 * floats) : heap.cache(4 * floats);
     [this.#heap, this.#block, this.#cursor] = [heap, block, block.at];
     heap.floats.fill(0, block.at / 4, (block.at + block.bytes) / 4);
     this.#parts = weights.map((own, k) => this.#writePart(heap, own, layers[k], k));
+    this.#cursor += 4 * beyond;
+    this.#copies = this.#take(copies);
+    this.#copiesBytes = this.#arraysBytes;
   }
 
-  #writePart(heap: Heap, own: Weights, features: number, index: number): Part {
+  #writePart(heap: Heap, own: Weights, features: number, index: number): number {
     const { kind, hiddenSize, projSize, numDirections } = this.sizes;
     const { gate, sums, outputSize } = this;
     const { integers } = heap;
@@ -211,24 +198,27 @@ export class Pack {
       row % gate < hiddenSize ? Math.floor(row / gate) * hiddenSize + row % gate : -1;
     const plainRow = (row: number) => row < outputSize ? row : -1;
 
-    const input = this.#panels(heap, own.weightIh, sums, features, gateRow);
     const together = kind === "gru" ? 2 * gate : sums; // of r and z, or of all gates
+    set("input", this.#panels(heap, own.weightIh, sums, features, gateRow));
     const bias = this.#bias(heap, sums, (row) => {
       const k = gateRow(row);
       return (own.biasIh?.[k] ?? 0) + (row < together ? own.biasHh?.[k] ?? 0 : 0);
     });
+    set("bias", bias);
+    set("features", features);
+    set("panels", sums / panelWidth);
     set("reverse", index % numDirections);
     set("width", 4 * gate);
     set("hRow", 4 * padded(outputSize));
     set("cRow", 4 * gate);
     set("w", this.#panels(heap, own.weightHh, together, outputSize, gateRow));
     set("k", outputSize);
-    set("vectors", together / 4);
+    set("wPanels", together / panelWidth);
     if (kind === "gru") {
       const later = (row: number) => gateRow(row + together);
       set("newW", this.#panels(heap, own.weightHh, gate, outputSize, later));
       set("newBias", this.#bias(heap, gate, (row) => own.biasHh?.[later(row)] ?? 0));
-      set("newVectors", gate / 4);
+      set("newPanels", gate / panelWidth);
     }
     if (own.weightHr) {
       const all = padded(projSize);
@@ -237,7 +227,7 @@ export class Pack {
       set("zero", this.#take(all));
     }
     set("outBytes", 4 * outputSize);
-    return { features, input, bias, slots: at, inputBlocks: 0, blocks: 0, newBlocks: 0 };
+    return at;
   }
 
   /** Room for some floats, all zero. */
@@ -263,13 +253,13 @@ export class Pack {
   ): number {
     const at = this.#take(rows * features);
     const { floats } = heap;
-    for (let first = 0; first < rows; first += panelWidth) {
-      const width = Math.min(panelWidth, rows - first);
-      for (let j = 0; j < width; j++) {
-        const row = source(first + j);
-        if (row < 0) continue;
-        let to = at / 4 + first * features + j;
-        for (let k = row * features; k < (row + 1) * features; k++, to += width) floats[to] = w[k];
+    for (let j = 0; j < rows; j++) {
+      const row = source(j);
+      if (row < 0) continue;
+      let to = at / 4 + (j - j % panelWidth) * features + j % panelWidth;
+      for (let k = row * features; k < (row + 1) * features; k++) {
+        floats[to] = w[k];
+        to += panelWidth;
       }
     }
     return at;

@@ -1,9 +1,9 @@
 /**
  * The recurrence: one direction of one layer over some steps in time, without leaving WebAssembly.
  *
- * The input's share of all sums is there already; each step adds the state's share and makes the
- * new state of it, in place. A row that has ended, or not begun, is not among a step's rows, and
- * its state stays as it is.
+ * The input's share of all sums comes first, for all steps; then each step adds the state's share
+ * and makes the new state of it, in place. A row that has ended, or not begun, is not among a
+ * step's rows, and its state stays as it is.
  *
  * @module
  */
@@ -16,12 +16,14 @@ import {
   i32,
   type Local,
   type Madd,
+  type Operand,
+  repeat,
   v128,
   when,
 } from "./assembler.ts";
-import { addBlockTable, addRow, blockFields } from "./blocks.ts";
+import { addBlockTable, addLinearByBlocks, blockFields } from "./blocks.ts";
 import { elman, gru, lstm } from "./cells.ts";
-import { addLinear } from "./linear.ts";
+import { addLinear, panelRow } from "./linear.ts";
 
 /** The cells that there are kernels for. */
 export type CellKind = "tanh" | "relu" | "lstm" | "gru";
@@ -34,6 +36,17 @@ export const kinds: readonly CellKind[] = ["tanh", "relu", "lstm", "gru"];
  * in bytes.
  */
 const names = [
+  "x", // the input of all steps; then from row to row
+  "xRow",
+  "xRows", // how many rows follow each other, how often, and how far that is from time to time
+  "xRuns",
+  "xRun",
+  "input", // W_ih of all gates, and its blocks, or 0; what the sums start from
+  "inputBlocks",
+  "bias",
+  "features", // of x
+  "panels", // of all gates
+  "inputSums", // where the sums of all steps begin
   "steps", // how many
   "reverse", // 1 where time runs from the last step to the first
   "batches", // where the rows of each step are counted; 0 where there are `rows` at all steps
@@ -49,13 +62,14 @@ const names = [
   "w", // W_hh of all gates, or of r and z in a GRU; and its blocks, or 0
   "wBlocks",
   "k", // the features of h
-  "vectors", // the outputs of W, by fours
+  "wPanels",
   "newW", // W_hn, its blocks, b_hn and their sums, of a GRU
   "newBlocks",
   "newBias",
   "newSums",
-  "newVectors",
-  "projection", // W_hr, or 0
+  "newPanels",
+  "projection", // W_hr, or 0; and its blocks, or 0
+  "projectionBlocks",
   "full", // h before the projection, and its features
   "fullK",
   "zero", // as many zeros as h has features
@@ -67,7 +81,7 @@ const names = [
 
 type Name = typeof names[number];
 
-/** The place of each entry, counted in integers. */
+/** The place of each, counted in integers. */
 export const slots = Object.fromEntries(names.map((name, k) => [name, k])) as Record<Name, number>;
 
 /** How many integers there are. */
@@ -91,28 +105,51 @@ function addCopy(m: Assembler): Func {
   });
 }
 
+/**
+ * Adds `difference`: two addresses, how many bytes from there on, a multiple of 32, and where to put
+ * a vector of all bits that differ anywhere.
+ */
+function addDifference(m: Assembler): void {
+  m.func(4, (f, a, b, bytes, result) => {
+    const found = f.locals("v128", 2);
+    f.emit(
+      during(bytes, [
+        ...found.map((bits, k) =>
+          bits.set(v128.or(bits, v128.xor(v128.load(a, 16 * k), v128.load(b, 16 * k))))
+        ),
+        ...[a, b].map((at) => at.set(i32.add(at, 32))),
+        bytes.set(i32.sub(bytes, 32)),
+      ]),
+      v128.store(result, v128.or(found[0], found[1])),
+    );
+  }, "difference");
+}
+
 /** What the recurrences call. */
 interface Helpers {
   readonly linear: Func;
   readonly copy: Func;
-  readonly row: Func | null;
 }
 
-/** Adds the recurrence of one kind of cell, exported by the kind's name; it takes the slots. */
-function addSequence(
-  m: Assembler,
-  kind: CellKind,
-  madd: Madd,
-  { linear, copy, row }: Helpers,
-): void {
+/**
+ * Adds the kernel of one kind of cell, exported by the kind's name. It takes the address of some
+ * integers as `names` lists them, and how many times there are as many.
+ */
+function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }: Helpers): void {
   const cell = kind === "lstm"
     ? lstm(m, madd)
     : kind === "gru"
     ? gru(m, madd)
     : elman(m, madd, kind);
-  m.func(1, (f, at) => {
+  m.func(2, (f, at, count) => {
     const slot = (name: Name): Code => i32.load(at, 4 * slots[name]);
-    const keep = (name: Name) => f.let("i32", slot(name));
+    const kept = new Map<Local, Name>();
+    const keep = (name: Name) => {
+      const local = f.local("i32");
+      kept.set(local, name);
+      return local;
+    };
+    const [x, runs, inputSums] = [keep("x"), keep("xRuns"), keep("inputSums")];
     const [steps, reverse, batches, rows] = [
       keep("steps"),
       keep("reverse"),
@@ -136,68 +173,82 @@ function addSequence(
       ...move(by, sums, "sumsRow", "sumsStep"),
       ...move(by, out, "outRow", "outStep"),
     ];
-    /** By blocks where there are any, which is for a single row. */
-    const either = (at: Name, byBlocks: (row: Func) => Code, plain: Code): Code =>
-      row ? when(slot(at), [byBlocks(row)], [plain]) : plain;
-    const input = [sums, sumsRow];
+    const row = i32.mul(slot("panels"), panelRow);
+    const input = [
+      linear.call(
+        ...[x, slot("xRow"), slot("xRows"), slot("input"), slot("inputBlocks"), slot("features")],
+        ...[slot("panels"), slot("bias"), 0, inputSums, row],
+      ),
+      x.set(i32.add(x, slot("xRun"))),
+      inputSums.set(i32.add(inputSums, i32.mul(slot("xRows"), row))),
+      runs.set(i32.sub(runs, 1)),
+    ];
+    const cellCall = (...state: Operand[]) =>
+      cell.call(sums, sumsRow, rows, slot("width"), ...state);
     const body: Code[] = {
-      tanh: () => [cell.call(sums, sumsRow, rows, slot("width"), h, hRow)],
-      relu: () => [cell.call(sums, sumsRow, rows, slot("width"), h, hRow)],
+      tanh: () => [cellCall(h, hRow)],
+      relu: () => [cellCall(h, hRow)],
       gru: () => [
-        either(
-          "newBlocks",
-          (row) =>
-            row.call(
-              ...[h, slot("newBlocks"), slot("newW"), slot("k"), slot("newVectors")],
-              ...[slot("newBias"), slot("newSums")],
-            ),
-          linear.call(
-            ...[h, hRow, rows, slot("newW"), slot("k"), slot("newVectors")],
-            ...[slot("newBias"), 0, slot("newSums"), slot("width")],
-          ),
+        linear.call(
+          ...[h, hRow, rows, slot("newW"), slot("newBlocks"), slot("k"), slot("newPanels")],
+          ...[slot("newBias"), 0, slot("newSums"), slot("width")],
         ),
-        cell.call(sums, sumsRow, rows, slot("width"), h, hRow, slot("newSums")),
+        cellCall(h, hRow, slot("newSums")),
       ],
-      lstm: () => {
-        const state = [slot("c"), slot("cRow")];
-        return [when(slot("projection"), [
-          cell.call(sums, sumsRow, rows, slot("width"), slot("full"), slot("width"), ...state),
+      lstm: () => [
+        when(slot("projection"), [
+          cellCall(slot("full"), slot("width"), slot("c"), slot("cRow")),
           linear.call(
-            ...[slot("full"), slot("width"), rows, slot("projection"), slot("fullK")],
-            ...[i32.shrU(hRow, 4), slot("zero"), 0, h, hRow],
+            ...[slot("full"), slot("width"), rows, slot("projection"), slot("projectionBlocks")],
+            ...[slot("fullK"), i32.divU(hRow, panelRow), slot("zero"), 0, h, hRow],
           ),
         ], [
-          cell.call(sums, sumsRow, rows, slot("width"), h, hRow, ...state),
-        ])];
-      },
+          cellCall(h, hRow, slot("c"), slot("cRow")),
+        ]),
+      ],
     }[kind]();
-    f.emit(during(steps, [
-      when(batches, [
-        when(reverse, [batches.set(i32.sub(batches, 4))]),
-        rows.set(i32.load(batches)),
+    f.emit(repeat([
+      ...[...kept].map(([local, name]) => local.set(slot(name))),
+      during(runs, input),
+      during(steps, [
+        when(batches, [
+          when(reverse, [batches.set(i32.sub(batches, 4))]),
+          rows.set(i32.load(batches)),
+        ]),
+        when(reverse, moveAll(i32.sub)),
+        linear.call(
+          ...[h, hRow, rows, slot("w"), slot("wBlocks"), slot("k"), slot("wPanels")],
+          ...[sums, sumsRow, sums, sumsRow],
+        ),
+        ...body,
+        when(out, [copy.call(h, hRow, out, slot("outRow"), rows, slot("outBytes"))]),
+        when(reverse, [], moveAll(i32.add)),
+        when(batches, [when(reverse, [], [batches.set(i32.add(batches, 4))])]),
+        steps.set(i32.sub(steps, 1)),
       ]),
-      when(reverse, moveAll(i32.sub)),
-      either(
-        "wBlocks",
-        (row) => row.call(h, slot("wBlocks"), slot("w"), slot("k"), slot("vectors"), sums, sums),
-        linear.call(h, hRow, rows, slot("w"), slot("k"), slot("vectors"), ...input, ...input),
-      ),
-      ...body,
-      when(out, [copy.call(h, hRow, out, slot("outRow"), rows, slot("outBytes"))]),
-      when(reverse, [], moveAll(i32.add)),
-      when(batches, [when(reverse, [], [batches.set(i32.add(batches, 4))])]),
-      steps.set(i32.sub(steps, 1)),
-    ]));
+      at.set(i32.add(at, 4 * slotCount)),
+      count.set(i32.sub(count, 1)),
+    ], count));
   }, kind);
 }
 
-/** All kernels, assembled: the bytes of a module, with blocks or without. */
-export function assemble(madd: Madd, withBlocks: boolean): Uint8Array<ArrayBuffer> {
-  const m = new Assembler(withBlocks ? blockFields : 0);
-  const linear = addLinear(m, madd);
+/** How a module of kernels is made. */
+export interface Options {
+  /** How products are added. */
+  readonly madd: Madd;
+  /** Whether weights are kept in blocks, too. */
+  readonly withBlocks: boolean;
+  /** The pages that a memory shared by threads may have; 0 for a memory of one's own. */
+  readonly sharedPages: number;
+}
+
+/** All kernels, assembled: the bytes of a module. */
+export function assemble({ madd, withBlocks, sharedPages }: Options): Uint8Array<ArrayBuffer> {
+  const m = new Assembler(withBlocks ? blockFields : 0, sharedPages);
+  const linear = addLinear(m, madd, withBlocks ? addLinearByBlocks(m, madd) : null);
   const copy = addCopy(m);
-  const row = withBlocks ? addRow(m, madd, linear) : null;
+  addDifference(m);
   if (withBlocks) addBlockTable(m);
-  for (const kind of kinds) addSequence(m, kind, madd, { linear, copy, row });
+  for (const kind of kinds) addSequence(m, kind, madd, { linear, copy });
   return m.encode();
 }

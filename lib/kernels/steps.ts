@@ -6,54 +6,62 @@
 
 import type { Engine } from "./engine.ts";
 import type { Block } from "./heap.ts";
-import { Pack, padded, type Part, type StackSizes, type Weights } from "./pack.ts";
-import { slots } from "./sequence.ts";
+import { Pack, padded, type StackSizes, type Weights } from "./pack.ts";
+import { slotCount, slots } from "./sequence.ts";
 
 /** A stack of layers, one direction and one row each, and its state. */
 export class KernelSteps {
   readonly #engine: Engine;
   readonly #pack: Pack;
-  readonly #parts: readonly Part[];
   readonly #block: Block;
+  readonly #layers: number;
   /** Where the states of layer k begin: h at `2 k`, c at `2 k + 1`, in bytes. */
   readonly #states: number[];
   readonly #input: number;
-  readonly #sums: number;
+  readonly #program: number;
 
   /** Packs the weights as they are now, and starts from zeros. */
   constructor(engine: Engine, sizes: StackSizes, weights: readonly Weights[]) {
     const { heap } = engine;
     this.#engine = engine;
     this.#pack = new Pack(sizes, true);
-    this.#parts = this.#pack.update(heap, weights);
+    const parts = this.#pack.update(engine, weights);
     this.#pack.makeBlocks(engine);
     let end = 0;
     const take = (floats: number) => (end += 4 * padded(floats)) - 4 * padded(floats);
     const { gate, sums, outputSize } = this.#pack;
-    const [input, own, newSums, full] = [sizes.inputSize, sums, gate, gate].map(take);
-    const states = this.#parts.flatMap(() => [take(outputSize), take(gate)]);
+    const [input, own, newSums, full, program] = [
+      sizes.inputSize,
+      sums,
+      gate,
+      gate,
+      parts.length * slotCount,
+    ].map(take);
+    const states = parts.flatMap(() => [take(outputSize), take(gate)]);
     this.#block = heap.allocate(end);
     const { at } = this.#block;
+    this.#layers = parts.length;
     this.#input = at + input;
-    this.#sums = at + own;
+    this.#program = at + program;
     this.#states = states.map((state) => at + state);
-    this.#parts.forEach((part, k) => {
+    parts.forEach((part, k) => {
+      const { integers } = heap;
+      const record = this.#program / 4 + k * slotCount;
+      integers.copyWithin(record, part / 4, part / 4 + slotCount);
       const set = (name: keyof typeof slots, value: number) =>
-        heap.integers[part.slots / 4 + slots[name]] = value;
+        integers[record + slots[name]] = value;
+      set("x", k === 0 ? this.#input : this.#states[2 * k - 2]);
+      set("xRows", 1);
+      set("xRuns", 1);
+      set("inputSums", at + own);
       set("steps", 1);
-      set("batches", 0);
       set("rows", 1);
-      set("sums", this.#sums);
+      set("sums", at + own);
       set("sumsRow", 4 * sums);
-      set("sumsStep", 0);
       set("h", this.#states[2 * k]);
       set("c", this.#states[2 * k + 1]);
       set("newSums", at + newSums);
       set("full", at + full);
-      set("out", 0);
-      set("outStep", 0);
-      set("wBlocks", part.blocks);
-      set("newBlocks", part.newBlocks);
     });
     this.reset();
   }
@@ -66,20 +74,12 @@ export class KernelSteps {
 
   /** Takes one step. Nothing is allocated. */
   step(x: Float32Array, out: Float32Array): void {
-    const engine = this.#engine;
-    const { sums, outputSize, sizes } = this.#pack;
-    engine.heap.floats.set(x, this.#input / 4);
-    let from = this.#input;
-    for (let k = 0; k < this.#parts.length; k++) {
-      const { features, input, inputBlocks, bias, slots } = this.#parts[k];
-      if (inputBlocks > 0) {
-        engine.blocks!.row(from, inputBlocks, input, features, sums / 4, bias, this.#sums);
-      } else engine.linear(from, 0, 1, input, features, sums / 4, bias, 0, this.#sums, 0);
-      engine[sizes.kind](slots);
-      from = this.#states[2 * k];
-    }
-    const { floats } = engine.heap;
-    for (let j = 0, at = from / 4; j < outputSize; j++) out[j] = floats[at + j];
+    const { heap, run } = this.#engine;
+    heap.floats.set(x, this.#input / 4);
+    run[this.#pack.sizes.kind](this.#program, this.#layers);
+    const { floats } = heap;
+    const at = this.#states[2 * this.#layers - 2] / 4;
+    for (let j = 0; j < out.length; j++) out[j] = floats[at + j];
   }
 
   /** Writes the state of layer k, h or c, from an array. */

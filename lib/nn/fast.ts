@@ -6,8 +6,9 @@
 
 import { isGradEnabled, wouldRecord } from "../autograd/graph.ts";
 import { engine } from "../kernels/engine.ts";
-import { type Batch, Forward } from "../kernels/forward.ts";
+import { Forward } from "../kernels/forward.ts";
 import { Pack, type StackSizes, type Weights } from "../kernels/pack.ts";
+import type { Batch } from "../kernels/slice.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellParameters, State } from "./cell.ts";
 import { PackedSequence } from "./packed.ts";
