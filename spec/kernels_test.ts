@@ -244,6 +244,14 @@ describe("kernels", () => {
       fastPaths,
     );
 
+    fact(["KERNEL-7"], "what goes wrong on another thread is told on this one", () => {
+      const { start, wait } = engine()!;
+      for (let twice = 0; twice < 2; twice++) {
+        start(1, "gru", 2 ** 30, 1); // there is no memory there
+        assertThrows(wait, Error, "a kernel failed on another thread");
+      }
+    }, fastPaths);
+
     it("KERNEL-7: the number of threads, and what is no number of threads", async () => {
       assertEquals(getNumThreads(), 3);
       for (
