@@ -18,7 +18,8 @@ import { parseArgs } from "node:util";
 import { type Kernels, setKernels } from "../mod.ts";
 import { tolerance } from "../golden/compare.ts";
 import { jax } from "./bench_jax.ts";
-import { type Job, onnx, ours, type Peer, pytorch, tfjs } from "./bench_peers.ts";
+import { peak } from "./bench_peak.ts";
+import { type Job, onnx, ours, type Peer, pytorch, tfjs, together } from "./bench_peers.ts";
 import { curves, forward, inputOf, moduleOf, operations, streams, table } from "./bench_work.ts";
 import type { Work } from "./bench_work.ts";
 
@@ -33,6 +34,9 @@ interface Result {
   operations: number;
   median: number;
   min: number;
+  /** The machine's peak between the rounds, in GFLOP/s: the median and the most; 0 if unknown. */
+  peak: number;
+  peakMost: number;
 }
 
 const help = `Usage: deno task bench [options]
@@ -84,7 +88,7 @@ if (options.help) {
 const sample = 2;
 
 /** A participant that has taken so many milliseconds for a work sits the later rounds out. */
-const patience = 10_000;
+const patience = 4_000;
 
 /** Whether a result is close to the one wanted. */
 function close(given: Float32Array, wanted: Float32Array): boolean {
@@ -103,6 +107,9 @@ async function time(job: Job, times: number): Promise<number> {
   }
   return (performance.now() - start) / times;
 }
+
+/** The peak, where it can be measured. */
+const measurePeak = peak();
 
 /** Measures one work with all participants. */
 async function measure(work: Work, peers: readonly Peer[], rounds: number): Promise<Result[]> {
@@ -124,18 +131,25 @@ async function measure(work: Work, peers: readonly Peer[], rounds: number): Prom
     }
     entrants.push({ peer, job, times: Math.ceil(sample / took), samples: [] });
   }
+  const peaks: number[] = [];
   for (let round = 0; round < rounds; round++) {
     for (const { job, times, samples } of entrants) {
+      if (measurePeak) peaks.push(measurePeak());
       const spent = samples.reduce((sum, ms) => sum + ms, 0) * times;
       if (round < 3 || spent < patience) samples.push(await time(job, times));
     }
   }
   for (const { job } of entrants) job.close?.();
+  peaks.sort((a, b) => a - b);
+  const [middle, most] = [peaks[peaks.length >> 1] ?? 0, peaks.at(-1) ?? 0];
   return entrants.map(({ peer, samples }) => {
     samples.sort((a, b) => a - b);
     const [median, min] = [samples[samples.length >> 1], samples[0]].map((ms) => 1000 * ms);
     const { name, script } = peer;
-    return { work: work.name, peer: name, script, operations: operations(work), median, min };
+    return {
+      ...{ work: work.name, peer: name, script, operations: operations(work), median, min },
+      ...{ peak: middle, peakMost: most },
+    };
   });
 }
 
@@ -144,15 +158,18 @@ function micro(value: number): string {
   return value < 100 ? value.toFixed(1) : value.toFixed(0);
 }
 
+/** The path that this library takes by itself, and the same on two threads. */
+const [own, threaded] = ["ours, relaxed", "ours, 2 threads"];
+
 /**
  * A table: a row for each work; for each participant the median and, in brackets, the least time;
- * how many times as long as ours each other one takes, by medians and by least times; and our rate.
+ * how many times as long as ours each other one takes, by medians and by least times, how many
+ * times as long one thread takes as two; and our rate, of the machine's peak between the rounds.
  */
 function report(results: readonly Result[]): string {
   const names = [...new Set(results.map(({ peer }) => peer))];
   const works = [...new Set(results.map(({ work }) => work))];
   const others = names.filter((name) => !name.startsWith("ours"));
-  const own = names.filter((name) => name.startsWith("ours")).at(-1); // the one taken by itself
   const ratios = new Map(
     others.map((name) => [name, { median: [] as number[], min: [] as number[] }]),
   );
@@ -171,8 +188,17 @@ function report(results: readonly Result[]): string {
       ratios.get(name)!.min.push(min);
       return `${median.toFixed(2)}× (${min.toFixed(2)}×)`;
     });
-    const rate = ours ? (ours.operations / ours.min / 1000).toFixed(1) : "–";
-    return [work, ...times, ...slower, rate];
+    const two = of(threaded);
+    const gain = ours && two
+      ? `${(ours.median / two.median).toFixed(2)}× (${(ours.min / two.min).toFixed(2)}×)`
+      : "–";
+    if (!ours) return [work, ...times, ...slower, gain, "–", "–"];
+    const [rate, most] = [ours.median, ours.min].map((time) => ours.operations / time / 1000);
+    const share = (part: number, whole: number) => whole ? (100 * part / whole).toFixed(0) : "–";
+    return [
+      ...[work, ...times, ...slower, gain, `${rate.toFixed(1)} (${most.toFixed(1)})`],
+      `${share(rate, ours.peak)} (${share(most, ours.peakMost)})`,
+    ];
   });
   const mean = (values: readonly number[]) =>
     Math.exp(values.reduce((sum, x) => sum + Math.log(x), 0) / values.length).toFixed(2);
@@ -184,9 +210,11 @@ function report(results: readonly Result[]): string {
     "median (least) µs",
     ...names,
     ...others.map((name) => `${name} ÷ ours`),
+    "1 thread ÷ 2",
     "GFLOP/s",
+    "% of peak",
   ];
-  const last = ["geometric mean", ...names.map(() => ""), ...means, ""];
+  const last = ["geometric mean", ...names.map(() => ""), ...means, "", "", ""];
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [head, head.map(() => "---"), ...rows, last].map(line).join("\n");
 }
@@ -201,6 +229,7 @@ async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
     () => tfjs("cpu"),
     () => tfjs("wasm"),
     jax,
+    () => Promise.resolve(together()),
     ...(options.python ? [() => Promise.resolve(pytorch(options.python!))] : []),
   ];
   for (const open of others) {

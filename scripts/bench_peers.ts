@@ -163,29 +163,41 @@ export async function tfjs(backend: "cpu" | "wasm"): Promise<Peer> {
   };
 }
 
-/** PyTorch on one thread, in a process of its own, which keeps the time itself. */
-export function pytorch(python: string): Peer & { close(): Promise<void> } {
-  const script = new URL("./bench_torch.py", import.meta.url).pathname;
-  const child = new Deno.Command(python, {
-    args: [script],
-    stdin: "piped",
-    stdout: "piped",
-    env: { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" },
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+/** A process that answers lines of JSON with lines of JSON, and keeps the time itself. */
+function child(command: string, args: string[], env: Record<string, string> = {}) {
+  const process = new Deno.Command(command, { args, stdin: "piped", stdout: "piped", env }).spawn();
+  const writer = process.stdin.getWriter();
+  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   const ask = async (request: object) => {
     await writer.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
     while (!rest.includes("\n")) {
       const { value, done } = await reader.read();
-      if (done) throw new Error("PyTorch ended");
+      if (done) throw new Error(`${command} ended`);
       rest += value;
     }
     const line = rest.slice(0, rest.indexOf("\n"));
     rest = rest.slice(line.length + 1);
     return JSON.parse(line);
   };
+  const job: Job = {
+    run: async () => Float32Array.from((await ask({ op: "run" })).output),
+    time: async (times) => (await ask({ op: "time", times })).milliseconds,
+  };
+  const close = async () => {
+    await writer.close();
+    await process.status;
+  };
+  return { ask, job, close };
+}
+
+/** PyTorch on one thread. */
+export function pytorch(python: string): Peer & { close(): Promise<void> } {
+  const script = new URL("./bench_torch.py", import.meta.url).pathname;
+  const { ask, job, close } = child(python, [script], {
+    OMP_NUM_THREADS: "1",
+    MKL_NUM_THREADS: "1",
+  });
   return {
     name: "PyTorch",
     script: false,
@@ -200,14 +212,24 @@ export function pytorch(python: string): Peer & { close(): Promise<void> } {
         state: Object.fromEntries(state),
         input: plain(inputOf(work)),
       });
-      return {
-        run: async () => Float32Array.from((await ask({ op: "run" })).output),
-        time: async (times) => (await ask({ op: "time", times })).milliseconds,
-      };
+      return job;
     },
-    async close() {
-      await writer.close();
-      await child.status;
+    close,
+  };
+}
+
+/** This library on two threads, where there is a batch to split. */
+export function together(): Peer & { close(): Promise<void> } {
+  const script = new URL("./bench_threads.ts", import.meta.url).pathname;
+  const { ask, job, close } = child(Deno.execPath(), ["run", "--no-lock", "-A", script, "2"]);
+  return {
+    name: "ours, 2 threads",
+    script: true,
+    async prepare(work) {
+      if (work.batch < 2) return null;
+      await ask({ op: "prepare", work });
+      return job;
     },
+    close,
   };
 }
