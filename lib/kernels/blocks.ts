@@ -5,7 +5,8 @@
  * more. A block is an object of 48 vectors, and the fields of an object need no check. So what is
  * read over and over is kept in blocks:
  *
- * - W, one panel by 24 features in a block, the blocks of a panel one after the other;
+ * - W, one panel by 24 features in a block; first come the first 192 features of all panels, panel
+ *   after panel, then the next 192, so that what is read together lies together;
  * - for more than one row, some of x, 6 rows by 8 features in a block, every number in all four
  *   lanes of a vector: blocks 0 to 23 of the table.
  *
@@ -40,7 +41,7 @@ export const blockFeatures = blockFields / panelVectors;
 /** The most rows of a tile, and the features in a block of x. */
 const [tileRows, inputFeatures] = [6, 8];
 
-/** The features that a tile takes at a time: x then fills half of a usual first-level cache. */
+/** The features that are taken at a time: x then fills half of a usual first-level cache. */
 const chunk = 8 * blockFeatures;
 
 /** How many blocks of x there are. */
@@ -190,11 +191,10 @@ function share(size: Local, left: Local): Code[] {
   return [size.set(parts), size.set(i32.divU(i32.sub(i32.add(left, size), 1), size))];
 }
 
-/** A single row. */
+/** A single row and some of its features. */
 function addRow(m: Assembler, madd: Madd): Func {
   const sizes = [6, 5, 4, 1].map((panels) => ({ panels, tile: rowTile(m, madd, panels) }));
-  return m.func(6, (f, x, at, k, panels, init, out) => {
-    const step = f.let("i32", i32.divU(i32.add(k, blockFeatures - 1), blockFeatures));
+  return m.func(7, (f, x, at, step, k, panels, init, out) => {
     const size = f.local("i32");
     f.emit(during(panels, [
       ...share(size, panels),
@@ -209,24 +209,22 @@ function addRow(m: Assembler, madd: Madd): Func {
   });
 }
 
-/** Three rows or more. */
+/** Three rows or more and some of their features. */
 function addRows(m: Assembler, madd: Madd): Func {
   const sizes = [6, 5, 4, 3].map((rows) => ({
     rows,
     stage: stage(m, rows),
     tile: rowsTile(m, madd, rows),
   }));
-  return m.func(10, (f, x, ldx, rows, at, k, panels, init, ldi, out, ldo) => {
-    const step = f.let("i32", i32.divU(i32.add(k, blockFeatures - 1), blockFeatures));
-    const [some, kLeft, kNow, left, size, panel] = f.locals("i32", 6);
-    const [xk, atK, xr, from, fromRow, start, to] = f.locals("i32", 7);
-    const [weights, initAt, outAt] = f.locals("i32", 3);
+  return m.func(11, (f, x, ldx, rows, at, step, k, panels, init, ldi, out, ldo) => {
+    const [some, left, size, panel] = f.locals("i32", 4);
+    const [xr, start, to, weights, initAt, outAt] = f.locals("i32", 6);
     const oneTile = sizes.map(({ rows, stage, tile }) =>
       when(i32.eq(size, rows), [
-        stage.call(xr, ldx, kNow),
-        ...[weights.set(atK), initAt.set(start), outAt.set(to), panel.set(some)],
+        stage.call(xr, ldx, k),
+        ...[weights.set(at), initAt.set(start), outAt.set(to), panel.set(some)],
         repeat([
-          tile.call(weights, kNow, initAt, fromRow, outAt, ldo),
+          tile.call(weights, k, initAt, ldi, outAt, ldo),
           weights.set(i32.add(weights, step)),
           initAt.set(i32.add(initAt, panelRow)),
           outAt.set(i32.add(outAt, panelRow)),
@@ -235,37 +233,34 @@ function addRows(m: Assembler, madd: Madd): Func {
       ])
     );
     const allRows = [
-      ...[left.set(rows), xr.set(xk), start.set(from), to.set(out)],
+      ...[left.set(rows), xr.set(x), start.set(init), to.set(out)],
       repeat([
         ...share(size, left),
         ...oneTile,
         xr.set(i32.add(xr, i32.mul(ldx, size))),
-        start.set(i32.add(start, i32.mul(fromRow, size))),
+        start.set(i32.add(start, i32.mul(ldi, size))),
         to.set(i32.add(to, i32.mul(ldo, size))),
         left.set(i32.sub(left, size)),
       ], left),
     ];
-    const allFeatures = [
-      ...[kLeft.set(k), xk.set(x), atK.set(at), from.set(init), fromRow.set(ldi)],
-      repeat([
-        kNow.set(kLeft),
-        when(i32.ge(kLeft, chunk), [kNow.set(chunk)]),
-        ...allRows,
-        ...[from.set(out), fromRow.set(ldo)], // later features add to what is there
-        xk.set(i32.add(xk, chunk * float)),
-        atK.set(i32.add(atK, chunk / blockFeatures)),
-        kLeft.set(i32.sub(kLeft, kNow)),
-      ], kLeft),
-    ];
     f.emit(repeat([
       some.set(panels),
       when(i32.ge(panels, group), [some.set(group)]),
-      ...allFeatures,
+      ...allRows,
       at.set(i32.add(at, i32.mul(step, some))),
       ...[init, out].map((address) => address.set(i32.add(address, i32.mul(some, panelRow)))),
       panels.set(i32.sub(panels, some)),
     ], panels));
   });
+}
+
+/** Sets `now` to how many features come next, and `step` to how many blocks they fill. */
+function nextChunk(now: Local, step: Local, k: Local): Code[] {
+  return [
+    now.set(k),
+    when(i32.ge(k, chunk), [now.set(chunk)]),
+    step.set(i32.divU(i32.add(now, blockFeatures - 1), blockFeatures)),
+  ];
 }
 
 /**
@@ -276,11 +271,19 @@ function addRows(m: Assembler, madd: Madd): Func {
 export function addLinearByBlocks(m: Assembler, madd: Madd): Func {
   const [row, rowsOf] = [addRow(m, madd), addRows(m, madd)];
   return m.func(10, (f, x, ldx, rows, at, k, panels, init, ldi, out, ldo) => {
-    f.emit(when(
-      i32.eq(rows, 1),
-      [row.call(x, at, k, panels, init, out)],
-      [rowsOf.call(x, ldx, rows, at, k, panels, init, ldi, out, ldo)],
-    ));
+    const [now, step] = f.locals("i32", 2);
+    f.emit(repeat([
+      ...nextChunk(now, step, k),
+      when(
+        i32.eq(rows, 1),
+        [row.call(x, at, step, now, panels, init, out)],
+        [rowsOf.call(x, ldx, rows, at, step, now, panels, init, ldi, out, ldo)],
+      ),
+      x.set(i32.add(x, chunk * float)),
+      at.set(i32.add(at, i32.mul(step, panels))),
+      ...[init.set(out), ldi.set(ldo)], // later features add to what is there
+      k.set(i32.sub(k, now)),
+    ], k));
   });
 }
 
@@ -300,23 +303,30 @@ export function addBlockTable(m: Assembler): void {
   }, "create");
   // Blocks from `at` on, from so many panels of W with so many features.
   m.func(4, (f, at, w, k, panels) => {
+    const stride = f.let("i32", i32.mul(k, panelRow));
     const block = f.local("block");
-    const left = f.local("i32");
-    f.emit(during(panels, [
-      left.set(k),
+    const [now, step, panel, from, left, blocksLeft] = f.locals("i32", 6);
+    f.emit(repeat([
+      ...nextChunk(now, step, k),
+      ...[panel.set(w), left.set(panels)],
       repeat([
-        block.set(blocks.at(blocks.table, at)),
-        // What the last block has beyond the last feature is never read.
-        ...Array.from(
-          { length: blockFields },
-          (_, n) => blocks.set(block, n, v128.load(w, n * vector)),
-        ),
-        w.set(i32.add(w, blockFields * vector)),
-        at.set(i32.add(at, 1)),
-        left.set(i32.sub(left, blockFeatures)),
-      ], i32.ge(left, 1)),
-      w.set(i32.add(w, i32.mul(left, panelRow))), // left is what was beyond, counted below zero
-      panels.set(i32.sub(panels, 1)),
-    ]));
+        ...[from.set(panel), blocksLeft.set(step)],
+        repeat([
+          block.set(blocks.at(blocks.table, at)),
+          // What the last block has beyond the last feature is never read.
+          ...Array.from(
+            { length: blockFields },
+            (_, n) => blocks.set(block, n, v128.load(from, n * vector)),
+          ),
+          from.set(i32.add(from, blockFields * vector)),
+          at.set(i32.add(at, 1)),
+          blocksLeft.set(i32.sub(blocksLeft, 1)),
+        ], blocksLeft),
+        panel.set(i32.add(panel, stride)),
+        left.set(i32.sub(left, 1)),
+      ], left),
+      w.set(i32.add(w, chunk * panelRow)),
+      k.set(i32.sub(k, now)),
+    ], k));
   }, "fill");
 }
