@@ -17,6 +17,7 @@ import {
   LSTM,
   narrow,
   noGrad,
+  ones,
   packPaddedSequence,
   RNN,
   RuntimeError,
@@ -306,6 +307,20 @@ describe("kernels", () => {
     80,
     fastPaths,
   );
+
+  fact(["KERNEL-6"], "so does one among many weights, wherever it stands", () => {
+    const [gru, x] = [new GRU(130, 70), ones([3, 1, 130])];
+    const arrays = gru.parameters().map(({ data }) => data);
+    let last = run(gru, x)[0];
+    for (const data of arrays) {
+      for (const where of [0, 16383, 16384, data.length - 1].filter((k) => k < data.length)) {
+        data[where] += 1;
+        const now = run(gru, x)[0];
+        assert(now.data.some((value, k) => value !== last.data[k]), `${data.length}: ${where}`);
+        last = now;
+      }
+    }
+  }, fastPaths);
 
   fact(["KERNEL-6"], "a change of dtype and back counts, too", () => {
     const [rnn, x] = [new RNN(2, 3), tensor([[1, 2], [3, 4]])];

@@ -49,6 +49,17 @@ export function padded(floats: number): number {
   return (floats + panelWidth - 1) & -panelWidth;
 }
 
+/** Puts floats where they are wanted, and zeros up to a whole panel; where that ends. */
+function place(floats: Float32Array, data: Float32Array, at: number): number {
+  floats.set(data, at);
+  const end = at + padded(data.length);
+  for (at += data.length; at < end; at++) floats[at] = 0;
+  return end;
+}
+
+/** So many floats at a time are compared: few enough to stay in a second-level cache. */
+const piece = 2 ** 14;
+
 /** Weights for fewer features are not worth a block. */
 const leastFeatures = 8;
 
@@ -100,7 +111,7 @@ export class Pack {
     if (this.#heap !== heap || !this.#block?.at || !this.#unchanged(engine)) {
       this.release();
       this.#write(heap, weights);
-      this.#copy(heap, this.#copies);
+      this.#copy(heap);
     }
     heap.touch(this.#block!);
     return this.#parts;
@@ -137,27 +148,34 @@ export class Pack {
 
   /** Whether all arrays hold, to the bit, what was packed. */
   #unchanged({ heap, difference }: Engine): boolean {
-    const bytes = this.#copiesBytes;
-    if (this.#arrays.reduce((sum, data) => sum + 4 * padded(data.length), 0) !== bytes) {
-      return false;
+    if (this.#arraysBytes !== this.#copiesBytes) return false;
+    const most = Math.min(piece, this.#copiesBytes / 4);
+    const found = heap.scratch(panelRow + 4 * most);
+    const start = found / 4 + panelWidth;
+    const { floats, integers } = heap;
+    let [at, compared] = [start, this.#copies];
+    const same = () => {
+      const bytes = 4 * (at - start);
+      difference(4 * start, compared, bytes, found);
+      compared += bytes;
+      at = start;
+      for (let k = found / 4; k < found / 4 + 4; k++) if (integers[k] !== 0) return false;
+      return true;
+    };
+    for (const data of this.#arrays) {
+      for (let from = 0; from < data.length; from += piece) {
+        const part = data.length <= piece ? data : data.subarray(from, from + piece);
+        if (at + padded(part.length) > start + most && !same()) return false;
+        at = place(floats, part, at);
+      }
     }
-    const at = heap.scratch(bytes + panelRow);
-    this.#copy(heap, at);
-    difference(at, this.#copies, bytes, at + bytes);
-    const found = (at + bytes) / 4;
-    for (let k = found; k < found + 4; k++) if (heap.integers[k] !== 0) return false;
-    return true;
+    return same();
   }
 
   /** Copies all arrays, one after the other. */
-  #copy(heap: Heap, at: number): void {
-    at /= 4;
-    const { floats } = heap;
-    for (const data of this.#arrays) {
-      floats.set(data, at);
-      const end = at + padded(data.length);
-      for (at += data.length; at < end; at++) floats[at] = 0;
-    }
+  #copy({ floats }: Heap): void {
+    let at = this.#copies / 4;
+    for (const data of this.#arrays) at = place(floats, data, at);
   }
 
   /** Gives the memory back. */
