@@ -87,6 +87,9 @@ if (options.help) {
 /** A sample lasts at least so many milliseconds, if need be by running more than once. */
 const sample = 2;
 
+/** Each participant runs so many milliseconds before it is measured. */
+const warm = 500;
+
 /** A participant that has taken so many milliseconds for a work sits the later rounds out. */
 const patience = 4_000;
 
@@ -124,9 +127,9 @@ async function measure(work: Work, peers: readonly Peer[], rounds: number): Prom
       console.error(`${peer.name} differs at ${work.name}: not counted`);
       continue;
     }
-    // Until it is warm, and to see how long it takes.
+    // Until compilers are done with it, and to see how long it takes.
     let took = Infinity;
-    for (let [k, start] = [0, performance.now()]; k < 200 && performance.now() - start < 300; k++) {
+    for (const start = performance.now(); performance.now() - start < warm;) {
       took = Math.min(took, await time(job, 1));
     }
     entrants.push({ peer, job, times: Math.ceil(sample / took), samples: [] });

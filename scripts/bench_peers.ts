@@ -164,40 +164,51 @@ export async function tfjs(backend: "cpu" | "wasm"): Promise<Peer> {
 }
 
 /** A process that answers lines of JSON with lines of JSON, and keeps the time itself. */
-function child(command: string, args: string[], env: Record<string, string> = {}) {
-  const process = new Deno.Command(command, { args, stdin: "piped", stdout: "piped", env }).spawn();
-  const writer = process.stdin.getWriter();
-  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  const ask = async (request: object) => {
-    await writer.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
-    while (!rest.includes("\n")) {
-      const { value, done } = await reader.read();
-      if (done) throw new Error(`${command} ended`);
-      rest += value;
+class Child {
+  readonly #command: Deno.Command;
+  #process: Deno.ChildProcess | null = null;
+  #writer: WritableStreamDefaultWriter | null = null;
+  #reader: ReadableStreamDefaultReader<string> | null = null;
+  #rest = "";
+
+  /** Starts it when it is first asked. */
+  constructor(command: string, args: string[], env: Record<string, string> = {}) {
+    this.#command = new Deno.Command(command, { args, stdin: "piped", stdout: "piped", env });
+  }
+
+  async ask(request: object) {
+    if (this.#process === null) {
+      this.#process = this.#command.spawn();
+      this.#writer = this.#process.stdin.getWriter();
+      this.#reader = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
     }
-    const line = rest.slice(0, rest.indexOf("\n"));
-    rest = rest.slice(line.length + 1);
+    await this.#writer!.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
+    while (!this.#rest.includes("\n")) {
+      const { value, done } = await this.#reader!.read();
+      if (done) throw new Error("a participant's process ended");
+      this.#rest += value;
+    }
+    const end = this.#rest.indexOf("\n");
+    const line = this.#rest.slice(0, end);
+    this.#rest = this.#rest.slice(end + 1);
     return JSON.parse(line);
+  }
+
+  readonly job: Job = {
+    run: async () => Float32Array.from((await this.ask({ op: "run" })).output),
+    time: async (times) => (await this.ask({ op: "time", times })).milliseconds,
   };
-  const job: Job = {
-    run: async () => Float32Array.from((await ask({ op: "run" })).output),
-    time: async (times) => (await ask({ op: "time", times })).milliseconds,
-  };
-  const close = async () => {
-    await writer.close();
-    await process.status;
-  };
-  return { ask, job, close };
+
+  async close(): Promise<void> {
+    await this.#writer?.close();
+    await this.#process?.status;
+  }
 }
 
 /** PyTorch on one thread. */
 export function pytorch(python: string): Peer & { close(): Promise<void> } {
   const script = new URL("./bench_torch.py", import.meta.url).pathname;
-  const { ask, job, close } = child(python, [script], {
-    OMP_NUM_THREADS: "1",
-    MKL_NUM_THREADS: "1",
-  });
+  const child = new Child(python, [script], { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" });
   return {
     name: "PyTorch",
     script: false,
@@ -205,31 +216,31 @@ export function pytorch(python: string): Peer & { close(): Promise<void> } {
       const plain = ({ shape, data }: Tensor) => ({ shape, data: [...data] });
       const module = moduleOf(work);
       const state = Object.entries(module.stateDict()).map(([name, x]) => [name, plain(x)]);
-      await ask({
+      await child.ask({
         op: "prepare",
         work,
         states: module instanceof LSTM ? 2 : 1,
         state: Object.fromEntries(state),
         input: plain(inputOf(work)),
       });
-      return job;
+      return child.job;
     },
-    close,
+    close: () => child.close(),
   };
 }
 
 /** This library on two threads, where there is a batch to split. */
 export function together(): Peer & { close(): Promise<void> } {
   const script = new URL("./bench_threads.ts", import.meta.url).pathname;
-  const { ask, job, close } = child(Deno.execPath(), ["run", "--no-lock", "-A", script, "2"]);
+  const child = new Child(Deno.execPath(), ["run", "--no-lock", "-A", script, "2"]);
   return {
     name: "ours, 2 threads",
     script: true,
     async prepare(work) {
       if (work.batch < 2) return null;
-      await ask({ op: "prepare", work });
-      return job;
+      await child.ask({ op: "prepare", work });
+      return child.job;
     },
-    close,
+    close: () => child.close(),
   };
 }

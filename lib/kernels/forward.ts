@@ -67,32 +67,35 @@ export class Forward {
     if (rows >= blocksFrom) pack.makeBlocks(engine);
 
     const base = heap.scratch(layout.bytes);
+    let first = 0;
     const states = parts.length * given.batch;
-    const h = new Float32Array(states * pack.outputSize);
-    const c = kind === "lstm" ? new Float32Array(states * hiddenSize) : null;
-    const final = c ? [h, c] : [h];
-    const own = slices[0];
-    own.load(heap, base, given, initial);
-    const count = own.write(heap, base, parts);
-    if (slices.length === 1) {
-      engine.run[kind](base + own.program, count);
-      return { output: own.store(heap, base, given, h, c, null), final };
-    }
-    const output = new Float32Array(rows * numDirections * pack.outputSize);
-    let at = base + own.bytes;
-    for (let k = 1; k < slices.length; k++) {
-      slices[k].load(heap, at, given, initial);
-      engine.start(k, kind, at + slices[k].program, slices[k].write(heap, at, parts));
-      at += slices[k].bytes;
-    }
-    engine.run[kind](base + own.program, count);
-    engine.wait();
-    at = base;
-    for (const slice of slices) {
-      slice.store(heap, at, given, h, c, output);
+    const width = numDirections * pack.outputSize;
+    // All in one buffer: engines take longer to make one than to compute little.
+    const [hLength, cLength] = [
+      states * pack.outputSize,
+      kind === "lstm" ? states * hiddenSize : 0,
+    ];
+    const buffer = new ArrayBuffer(4 * (rows * width + hLength + cLength));
+    const output = new Float32Array(buffer, 0, rows * width);
+    const h = new Float32Array(buffer, 4 * output.length, hLength);
+    const c = cLength ? new Float32Array(buffer, 4 * (output.length + hLength), cLength) : none;
+    let at = base;
+    for (let k = 0; k < slices.length; k++) {
+      const slice = slices[k];
+      slice.load(heap, at, given, initial);
+      const count = slice.write(heap, at, parts);
+      if (k > 0) engine.start(k, kind, at + slice.program, count);
+      else first = count;
       at += slice.bytes;
     }
-    return { output, final };
+    engine.run[kind](base + slices[0].program, first);
+    if (slices.length > 1) engine.wait();
+    at = base;
+    for (const slice of slices) {
+      slice.store(heap, at, given, output, h, c);
+      at += slice.bytes;
+    }
+    return { output, final: kind === "lstm" ? [h, c] : [h] };
   }
 
   #layoutOf(given: Batch, threads: number): Layout {

@@ -51,11 +51,16 @@ export function padded(floats: number): number {
 
 /** Puts floats where they are wanted, and zeros up to a whole panel; where that ends. */
 function place(floats: Float32Array, data: Float32Array, at: number): number {
-  floats.set(data, at);
-  const end = at + padded(data.length);
-  for (at += data.length; at < end; at++) floats[at] = 0;
+  const { length } = data;
+  const end = at + padded(length);
+  if (length > few) floats.set(data, at);
+  else for (let k = 0; k < length; k++) floats[at + k] = data[k];
+  for (at += length; at < end; at++) floats[at] = 0;
   return end;
 }
+
+/** So few floats are copied sooner one by one. */
+const few = 32;
 
 /** So many floats at a time are compared: few enough to stay in a second-level cache. */
 const piece = 2 ** 14;

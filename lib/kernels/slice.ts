@@ -163,32 +163,32 @@ export class Slice {
    * @param heap the heap
    * @param base where the scratch memory begins
    * @param given the whole batch
+   * @param output where the output goes
    * @param h where the final hidden states go
-   * @param c where the final cell states of an LSTM go
-   * @param output where the output goes; `null` for an array of its own
-   * @returns the output
+   * @param c where the final cell states of an LSTM go; empty for other cells
    */
   store(
     { floats }: Heap,
     base: number,
     given: Batch,
+    output: Float32Array,
     h: Float32Array,
-    c: Float32Array | null,
-    output: Float32Array | null,
-  ): Float32Array {
+    c: Float32Array,
+  ): void {
     const { gate, outputSize, sizes } = this.#pack;
     const move = (part: Float32Array, at: number, row: number, features: number) =>
       this.#eachState(at, row, features, given, (here, there) => part[there] = floats[here]);
     move(h, (base + this.#h) / 4, padded(outputSize), outputSize);
-    if (c) move(c, (base + this.#c) / 4, gate, sizes.hiddenSize);
+    if (c.length > 0) move(c, (base + this.#c) / 4, gate, sizes.hiddenSize);
     const width = sizes.numDirections * outputSize;
     let at = (base + this.#outputs[(sizes.numLayers - 1) % 2]) / 4;
-    if (output === null) return floats.slice(at, at + this.#rows * width);
-    for (const [from, rows] of this.#runs ?? []) {
-      output.set(floats.subarray(at, at + rows * width), from * width);
-      at += rows * width;
+    if (this.#runs === null) output.set(floats.subarray(at, at + this.#rows * width));
+    else {
+      for (const [from, rows] of this.#runs) {
+        output.set(floats.subarray(at, at + rows * width), from * width);
+        at += rows * width;
+      }
     }
-    return output;
   }
 
   /** Every number of a state: where it is on the heap, and where in `(layers · D, N, features)`. */

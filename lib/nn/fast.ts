@@ -13,6 +13,14 @@ import { Tensor } from "../tensor/tensor.ts";
 import type { CellParameters, State } from "./cell.ts";
 import { PackedSequence } from "./packed.ts";
 
+/** The shapes that belong to one of an input; frozen, so that tensors can share them. */
+interface Shapes {
+  readonly input: readonly number[];
+  readonly batch: number;
+  readonly output: readonly number[];
+  readonly states: readonly (readonly number[])[];
+}
+
 /** The fast path of one module. */
 export class FastPath {
   readonly #sizes: StackSizes;
@@ -21,6 +29,7 @@ export class FastPath {
   /** The parameters seen last, and their arrays. */
   #parameters: readonly CellParameters[] = [];
   #weights: readonly Weights[] | null = null;
+  #shapes: Shapes | null = null;
 
   /** Keeps the packed weights of layers of these sizes. */
   constructor(sizes: StackSizes) {
@@ -55,32 +64,36 @@ export class FastPath {
     if (isGradEnabled() && wouldRecord([data, ...hx ?? [], ...parameters.flatMap(tensorsOf)])) {
       return null;
     }
-    const { inputSize, numLayers, numDirections, hiddenSize, kind } = this.#sizes;
     const { shape } = data;
     const rank = shape.length;
     if (rank !== 2 && (rank !== 3 || packed)) return null;
-    if (shape[rank - 1] !== inputSize || data.data.length === 0) return null;
+    if (shape[rank - 1] !== this.#sizes.inputSize || data.data.length === 0) return null;
     const given = packed ? batchOfPacked(packed) : batchOf(data, batchFirst);
-
-    const rows = numLayers * numDirections;
-    const shapeOf = (features: number) =>
-      rank === 2 && !packed ? [rows, features] : [rows, given.batch, features];
-    const shapes = [shapeOf(this.#outputSize)];
-    if (kind === "lstm") shapes.push(shapeOf(hiddenSize));
-    if (hx && !hx.every((part, k) => sameShape(part.shape, shapes[k]))) return null;
+    const shapes = this.#shapesOf(shape, rank === 2 && !packed ? 0 : given.batch);
+    if (hx && !hx.every((part, k) => sameShape(part.shape, shapes.states[k]))) return null;
     const initial = hx && hx.map((part) => part.data as Float32Array);
     const { output, final } = this.#forward.run(available, weights, given, initial);
-    const features = numDirections * this.#outputSize;
-    const out = new Tensor(
-      output,
-      rank === 2 ? [shape[0], features] : [shape[0], shape[1], features],
-    );
+    const out = new Tensor(output, shapes.output);
     return [
       packed
         ? new PackedSequence(out, packed.batchSizes, packed.sortedIndices, packed.unsortedIndices)
         : out,
-      final.map((part, k) => new Tensor(part, shapes[k])),
+      final.map((part, k) => new Tensor(part, shapes.states[k])),
     ];
+  }
+
+  /** The shapes of what comes out for an input of a shape; `batch` is 0 for no batch. */
+  #shapesOf(input: readonly number[], batch: number): Shapes {
+    const last = this.#shapes;
+    if (last !== null && last.batch === batch && sameShape(last.input, input)) return last;
+    const { numLayers, numDirections, hiddenSize, kind } = this.#sizes;
+    const rows = numLayers * numDirections;
+    const state = (features: number) =>
+      Object.freeze(batch === 0 ? [rows, features] : [rows, batch, features]);
+    const states = [state(this.#outputSize)];
+    if (kind === "lstm") states.push(state(hiddenSize));
+    const output = Object.freeze([...input.slice(0, -1), numDirections * this.#outputSize]);
+    return this.#shapes = { input, batch, output, states };
   }
 
   /** The weights as arrays; `null` if they are not float32. */

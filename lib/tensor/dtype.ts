@@ -63,5 +63,7 @@ export function allocate(dtype: DType, length: number): FloatArray {
  * @returns their product; 1 for `[]`
  */
 export function numel(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
+  let product = 1;
+  for (let k = 0; k < shape.length; k++) product *= shape[k];
+  return product;
 }

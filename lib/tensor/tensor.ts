@@ -6,7 +6,7 @@
  */
 
 import { IndexError, RuntimeError } from "../errors.ts";
-import { type DType, type FloatArray, listed, numel, type Values } from "./dtype.ts";
+import { type DType, type FloatArray, listed, type Values } from "./dtype.ts";
 import { formatSize, formatTensor } from "./format.ts";
 
 /**
@@ -82,14 +82,18 @@ export class Tensor implements Values {
    * @throws {RuntimeError} if the shape does not hold exactly the elements given
    */
   constructor(data: FloatArray, shape: readonly number[]) {
-    const fits = shape.every((extent) => Number.isInteger(extent) && extent >= 0);
-    if (!fits || numel(shape) !== data.length) {
+    let elements = 1;
+    for (let k = 0; k < shape.length; k++) { // tensors are made often: no iterator, no closure
+      const extent = shape[k];
+      elements = Number.isInteger(extent) && extent >= 0 ? elements * extent : NaN;
+    }
+    if (elements !== data.length) {
       throw new RuntimeError(
         `shape '${listed(shape)}' is invalid for input of size ${data.length}`,
       );
     }
     this.data = data;
-    this.shape = Object.freeze([...shape]);
+    this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
   }
 
   /** The type of the elements. */
