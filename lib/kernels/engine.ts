@@ -206,7 +206,7 @@ export function getKernels(): Kernels {
  *
  * The other threads are workers, which sleep between calls and do not keep a program from ending.
  * They share their memory with this one; a page in a browser has to be cross-origin isolated for
- * that.
+ * that, and to allow workers from `blob:`.
  *
  * @param threads how many, this one counted
  * @returns once the others are ready, or have ended
