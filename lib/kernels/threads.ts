@@ -76,7 +76,7 @@ function spawn(data: unknown, onError: (error: Error) => void): () => void {
   const node = workerThreads();
   if (node) {
     const worker = new node.Worker(
-      `${program}serve(require("node:worker_threads").workerData);`,
+      `${program}serve(process.getBuiltinModule("node:worker_threads").workerData);`,
       { eval: true, workerData: data },
     );
     worker.unref();
