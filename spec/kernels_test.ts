@@ -322,6 +322,15 @@ describe("kernels", () => {
     }
   }, fastPaths);
 
+  fact(["KERNEL-6"], "results share a buffer with each other, and with nothing else", () => {
+    const [lstm, x] = [new LSTM(2, 3), zeros([4, 2])];
+    const [[output, [h, c]], [again]] = [run(lstm, x), run(lstm, x)];
+    const kept = [output, h, c].map(({ data }) => data.buffer);
+    assertEquals(new Set(kept).size, 1);
+    assertEquals(kept[0].byteLength, 4 * (4 * 3 + 3 + 3));
+    assert(again.data.buffer !== kept[0]);
+  }, fastPaths);
+
   fact(["KERNEL-6"], "a change of dtype and back counts, too", () => {
     const [rnn, x] = [new RNN(2, 3), tensor([[1, 2], [3, 4]])];
     const before = noGrad(() => rnn.forward(x)[0]);
