@@ -92,9 +92,7 @@ export const i32 = {
   sub: binary(code, 0x6b),
   mul: binary(code, 0x6c),
   shl: binary(code, 0x74),
-  eqz: unary(code, 0x45),
   eq: binary(code, 0x46),
-  le: binary(code, 0x4c),
   ge: binary(code, 0x4e),
   divU: binary(code, 0x6e),
   and: binary(code, 0x71),
@@ -146,7 +144,6 @@ export const v128 = {
     const bytes = [0, 1, 2, 3].map((byte) => 4 * index + byte);
     return [code(a), code(a), ...simd(0x0d), ...bytes, ...bytes, ...bytes, ...bytes];
   },
-  and: binary(lanes, ...simd(0x4e)),
   or: binary(lanes, ...simd(0x50)),
   xor: binary(lanes, ...simd(0x51)),
   /** The bits of the first operand that are not set in the second. */
