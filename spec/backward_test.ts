@@ -27,10 +27,8 @@ import {
   to,
   zeros,
 } from "../mod.ts";
+import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
 import {
-  assertAllBitwise,
-  assertBitwise,
-  assertClose,
   build,
   type Config,
   inputOf,

@@ -4,9 +4,8 @@ import { assert, assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import { cat, indexSelect, narrow, select, squeeze, type Tensor, transpose } from "../mod.ts";
+import { assertAllBitwise, assertBitwise } from "./alike.ts";
 import {
-  assertAllBitwise,
-  assertBitwise,
   build,
   buildCell,
   type Config,

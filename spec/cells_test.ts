@@ -4,18 +4,8 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import { mul, RNNCell, select, type State, type StateDict, tanh, Tensor, zeros } from "../mod.ts";
-import {
-  assertAllBitwise,
-  assertBitwise,
-  assertClose,
-  buildCell,
-  type Config,
-  configs,
-  type Kind,
-  normals,
-  step,
-  tame,
-} from "./arbitrary.ts";
+import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
+import { buildCell, type Config, configs, type Kind, normals, step, tame } from "./arbitrary.ts";
 import { law } from "./law.ts";
 
 /** Cells of the kinds given. */

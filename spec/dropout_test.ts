@@ -23,10 +23,8 @@ import {
   ValueError,
   zeros,
 } from "../mod.ts";
+import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
 import {
-  assertAllBitwise,
-  assertBitwise,
-  assertClose,
   build,
   type Config,
   configs,

@@ -29,8 +29,8 @@ import {
   ValueError,
   zeros,
 } from "../mod.ts";
+import { assertAllBitwise } from "./alike.ts";
 import {
-  assertAllBitwise,
   build,
   configs,
   inputOf,

@@ -19,8 +19,8 @@ import {
   transpose,
   zeros,
 } from "../mod.ts";
+import { assertBitwise } from "./alike.ts";
 import {
-  assertBitwise,
   build,
   configs,
   directions,

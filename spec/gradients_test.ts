@@ -50,15 +50,8 @@ import {
   unpadSequence,
   unsqueeze,
 } from "../mod.ts";
-import {
-  assertBitwise,
-  normals,
-  ragged,
-  recording,
-  runRecorded,
-  small,
-  timeDim,
-} from "./arbitrary.ts";
+import { assertBitwise } from "./alike.ts";
+import { normals, ragged, recording, runRecorded, small, timeDim } from "./arbitrary.ts";
 import { fact, law } from "./law.ts";
 
 const shapes = fc.record({

@@ -17,10 +17,8 @@ import {
   type Tensor,
   ValueError,
 } from "../mod.ts";
+import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
 import {
-  assertAllBitwise,
-  assertBitwise,
-  assertClose,
   build,
   buildCell,
   type Config,

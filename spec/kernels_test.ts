@@ -32,19 +32,8 @@ import {
 } from "../mod.ts";
 import { answer } from "../scripts/adapters/reference.ts";
 import { activations, sigmoid, ulps } from "../scripts/ulps.ts";
-import {
-  assertAllBitwise,
-  assertBitwise,
-  assertClose,
-  build,
-  type Config,
-  configs,
-  edges,
-  inputOf,
-  run,
-  stateOf,
-  timeDim,
-} from "./arbitrary.ts";
+import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
+import { build, type Config, configs, edges, inputOf, run, stateOf, timeDim } from "./arbitrary.ts";
 import { everyPath, fact, law, onPath } from "./law.ts";
 
 const fastPaths = everyPath.filter((path) => path !== "readable");

@@ -29,17 +29,8 @@ import {
   ValueError,
   zeros,
 } from "../mod.ts";
-import {
-  assertAllBitwise,
-  assertClose,
-  build,
-  type Config,
-  configs,
-  inputOf,
-  run,
-  stateOf,
-  tame,
-} from "./arbitrary.ts";
+import { assertAllBitwise, assertClose } from "./alike.ts";
+import { build, type Config, configs, inputOf, run, stateOf, tame } from "./arbitrary.ts";
 import { fact, law } from "./law.ts";
 
 const plain = { projSize: fc.constant(0) } as const;

@@ -17,7 +17,8 @@ import {
   tensor,
   zeros,
 } from "../mod.ts";
-import { assertBitwise, assertClose, normals } from "./arbitrary.ts";
+import { assertBitwise, assertClose } from "./alike.ts";
+import { normals } from "./arbitrary.ts";
 import { fact, law } from "./law.ts";
 
 const layers = fc.record({

@@ -25,7 +25,8 @@ import {
   transpose,
   zeros,
 } from "../mod.ts";
-import { assertBitwise, assertClose, normals } from "./arbitrary.ts";
+import { assertBitwise, assertClose } from "./alike.ts";
+import { normals } from "./arbitrary.ts";
 import { fact, law } from "./law.ts";
 
 function leaf(given: { seed: number; dtype: DType }, size: number[], salt = 0): Tensor {

@@ -19,10 +19,8 @@ import {
   tensor,
   to,
 } from "../mod.ts";
+import { assertAllBitwise, assertBitwise, assertClose, tolerance } from "./alike.ts";
 import {
-  assertAllBitwise,
-  assertBitwise,
-  assertClose,
   build,
   buildCell,
   type Config,
@@ -37,7 +35,6 @@ import {
   step,
   tame,
   timeDim,
-  tolerance,
 } from "./arbitrary.ts";
 import { fact, law, readablePath } from "./law.ts";
 

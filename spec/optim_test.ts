@@ -29,7 +29,8 @@ import {
   to,
   zeros,
 } from "../mod.ts";
-import { assertAllBitwise, assertBitwise, normals } from "./arbitrary.ts";
+import { assertAllBitwise, assertBitwise } from "./alike.ts";
+import { normals } from "./arbitrary.ts";
 import { fact, law } from "./law.ts";
 
 /** Every optimiser, with options that reach every line of it. */

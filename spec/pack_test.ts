@@ -21,9 +21,8 @@ import {
   unpadSequence,
   zeros,
 } from "../mod.ts";
+import { assertAllBitwise, assertBitwise } from "./alike.ts";
 import {
-  assertAllBitwise,
-  assertBitwise,
   build,
   type Config,
   inputOf,

@@ -18,10 +18,8 @@ import {
   ValueError,
   zeros,
 } from "../mod.ts";
+import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
 import {
-  assertAllBitwise,
-  assertBitwise,
-  assertClose,
   build,
   type Config,
   configs,

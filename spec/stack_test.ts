@@ -14,9 +14,8 @@ import {
   type Tensor,
   zeros,
 } from "../mod.ts";
+import { assertAllBitwise, assertBitwise } from "./alike.ts";
 import {
-  assertAllBitwise,
-  assertBitwise,
   build,
   type Config,
   configs,

@@ -5,17 +5,8 @@ import { describe, it } from "@std/testing/bdd";
 import { memoryUsage } from "node:process";
 import fc from "fast-check";
 import { GRU, LSTM, reshape, RuntimeError, type Tensor, ValueError, zeros } from "../mod.ts";
-import {
-  assertAllBitwise,
-  build,
-  configs,
-  edges,
-  inputOf,
-  outputSize,
-  run,
-  stateOf,
-  tame,
-} from "./arbitrary.ts";
+import { assertAllBitwise } from "./alike.ts";
+import { build, configs, edges, inputOf, outputSize, run, stateOf, tame } from "./arbitrary.ts";
 import { everyPath, fact, law, onPath } from "./law.ts";
 
 const fastPaths = everyPath.filter((path) => path !== "readable");

@@ -37,7 +37,8 @@ import {
   ValueError,
   zeros,
 } from "../mod.ts";
-import { assertAllBitwise, assertBitwise, assertClose, extremes } from "./arbitrary.ts";
+import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
+import { extremes } from "./arbitrary.ts";
 import { fact, law } from "./law.ts";
 
 const dtypes = fc.constantFrom<DType>("float32", "float64");

@@ -116,6 +116,7 @@ class Engines {
     this.#heap ??= new Heap();
     const [heap, team, module] = [this.#heap, this.#team, this.#module(level)];
     const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
+    // What `assemble` exports, which TypeScript cannot know.
     const run = exports as unknown as Engine["run"] & BlockFunctions & Pick<Engine, "difference">;
     const place = [...this.#modules.keys()].indexOf(level);
     /** The same on all threads, for each has blocks of its own. */

@@ -65,6 +65,7 @@ interface WorkerThreads {
 
 /** The module of Node and Deno, whose threads need no file and keep no program from ending. */
 function workerThreads(): WorkerThreads | undefined {
+  // By hand, for a browser has no such global and lib/ no types of Node's.
   const { process } = globalThis as unknown as {
     process?: { getBuiltinModule?(name: string): WorkerThreads };
   };
