@@ -86,18 +86,32 @@ const server = Deno.serve({ port: 0, onListen: () => {} }, async (request) => {
   const headers = { "content-type": type, ...isolating };
   return new Response(body, { status: body === null ? 404 : 200, headers });
 });
-const browser = new Deno.Command(Deno.args[0] ?? "chromium", {
+const program = Deno.args[0] ?? "chromium";
+const command = new Deno.Command(program, {
   args: [
     ...["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${folder}/profile`],
     `http://localhost:${server.addr.port}/`,
   ],
   stdout: "null",
   stderr: "null",
-}).spawn();
+});
+
+/** Ends with one line on what went wrong, and leaves nothing behind. */
+function fail(message: string): never {
+  Deno.removeSync(folder, { recursive: true });
+  console.error(`browser: ${message}`);
+  Deno.exit(2);
+}
+
+let browser: Deno.ChildProcess;
+try {
+  browser = command.spawn();
+} catch (error) {
+  fail(`cannot start "${program}": ${(error as Error).message}`);
+}
 const limit = setTimeout(() => {
-  console.error("the page did not answer within two minutes");
   browser.kill();
-  Deno.exit(1);
+  fail("the page did not answer within two minutes");
 }, 120_000);
 
 const found = await promise;
