@@ -97,16 +97,16 @@ export {
   setKernels,
   setNumThreads,
 } from "./lib/kernels/engine.ts";
-export { fromOnnx, type OnnxLayer, toOnnx } from "./lib/formats/onnx.ts";
-export { fromKeras, type KerasLayer, toKeras } from "./lib/formats/keras.ts";
+export { fromOnnx, type OnnxLayer, toOnnx } from "./lib/layouts/onnx.ts";
+export { fromKeras, type KerasLayer, toKeras } from "./lib/layouts/keras.ts";
 export {
   fromWebnn,
   toWebnn,
   type WebnnLayer,
   type WebnnLayout,
   type WebnnOptions,
-} from "./lib/formats/webnn.ts";
-export type { LayerKind } from "./lib/formats/layout.ts";
+} from "./lib/layouts/webnn.ts";
+export type { LayerKind } from "./lib/layouts/layout.ts";
 export {
   binaryCrossEntropyWithLogits,
   l1Loss,
@@ -121,7 +121,7 @@ export {
   logSoftmax,
   nllLoss,
 } from "./lib/autograd/class_loss.ts";
-export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss } from "./lib/optim/losses.ts";
+export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss } from "./lib/nn/losses.ts";
 export {
   Optimizer,
   type OptimizerOptions,
@@ -141,23 +141,23 @@ export {
   type SchedulerState,
   StepLR,
 } from "./lib/optim/schedulers.ts";
-export { CheckpointError } from "./lib/formats/checkpoint_error.ts";
-export type { StoredDType } from "./lib/formats/checkpoint_dtype.ts";
+export { CheckpointError } from "./lib/checkpoints/error.ts";
+export type { StoredDType } from "./lib/checkpoints/dtype.ts";
 export {
   type StoredLayout,
   StoredTensor,
   type StoredValues,
   type WidenOptions,
-} from "./lib/formats/checkpoint_tensor.ts";
+} from "./lib/checkpoints/stored_tensor.ts";
 export {
   readSafetensors,
   type SafetensorsFile,
   type SafetensorsOptions,
   type TensorsByName,
   writeSafetensors,
-} from "./lib/formats/safetensors.ts";
-export { readTorchFile, type TorchValue } from "./lib/formats/torch_file.ts";
-export type { CheckpointSource } from "./lib/formats/checkpoint_source.ts";
+} from "./lib/checkpoints/safetensors.ts";
+export { readTorchFile, type TorchValue } from "./lib/checkpoints/torch_file.ts";
+export type { CheckpointSource } from "./lib/checkpoints/source.ts";
 export {
   type Checkpoint,
   loadCheckpoint,
@@ -167,18 +167,18 @@ export {
   stateDictOf,
   type StateDictOptions,
   storedStateDictOf,
-} from "./lib/formats/checkpoint.ts";
-export { selectPrefix, stripPrefix } from "./lib/formats/checkpoint_names.ts";
+} from "./lib/checkpoints/checkpoint.ts";
+export { selectPrefix, stripPrefix } from "./lib/checkpoints/names.ts";
 export {
   type DetectedKind,
   type DetectedModule,
   type Detection,
   detectModules,
-} from "./lib/formats/detect.ts";
+} from "./lib/detect/detect.ts";
 export {
   constructModule,
   type DetectedModel,
   modelFromStateDict,
   type ModelFromWeights,
   type ModelOptions,
-} from "./lib/formats/detect_model.ts";
+} from "./lib/detect/construct.ts";

@@ -17,11 +17,11 @@
 import { parseArgs } from "node:util";
 import { type Kernels, setKernels } from "../mod.ts";
 import { tolerance } from "../golden/compare.ts";
-import { jax } from "./bench_jax.ts";
-import { peak } from "./bench_peak.ts";
-import { type Job, onnx, ours, type Peer, pytorch, tfjs, together } from "./bench_peers.ts";
-import { curves, forward, inputOf, moduleOf, operations, streams, table } from "./bench_work.ts";
-import type { Work } from "./bench_work.ts";
+import { jax } from "./bench/jax.ts";
+import { peak } from "./bench/peak.ts";
+import { type Job, onnx, ours, type Peer, pytorch, tfjs, together } from "./bench/peers.ts";
+import { curves, forward, inputOf, moduleOf, operations, streams, table } from "./bench/work.ts";
+import type { Work } from "./bench/work.ts";
 
 /** The panels of the plot, and what stands on their x axes. */
 const panels = Object.entries(curves);
@@ -256,7 +256,7 @@ if (import.meta.main) {
   }
   for (const peer of peers) await peer.close?.();
   if (options.plot) {
-    const { plot } = await import("./bench_plot.ts");
+    const { plot } = await import("./bench/plot.ts");
     const points = panels.flatMap(([panel, curve]) =>
       curve.flatMap((work) =>
         results.filter((result) => result.work === work.name).map(({ peer, median }) => ({

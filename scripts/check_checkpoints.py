@@ -94,7 +94,7 @@ def check_written(deno, count, seed):
     notes = [choices.choice([None, {name(choices): name(choices)}]) for _ in made]
     files = [library.save(state, metadata=note) for state, note in zip(made, notes, strict=True)]
     lines = [json.dumps({"base64": base64.b64encode(file).decode()}) for file in files]
-    command = [*shlex.split(deno), "run", str(HERE / "rewrite_checkpoint.ts")]
+    command = [*shlex.split(deno), "run", str(HERE / "checkpoints" / "rewrite.ts")]
     asked = "\n".join(lines)
     found = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
     answers = [base64.b64decode(json.loads(line)["base64"]) for line in found.stdout.splitlines()]

@@ -20,8 +20,8 @@ import {
   type StateDict,
   storedStateDictOf,
 } from "../mod.ts";
-import { readSource, writeParts } from "../lib/formats/checkpoint_source.ts";
-import { kerasProgram, readKeras, writeKeras } from "./convert_keras.ts";
+import { readSource, writeParts } from "../lib/checkpoints/source.ts";
+import { kerasProgram, readKeras, writeKeras } from "./convert/keras.ts";
 import {
   distance,
   type Named,
@@ -30,9 +30,9 @@ import {
   type NetworkOptions,
   randomInputs,
   runReference,
-} from "./convert_network.ts";
-import { openOnnx, toOnnxModel } from "./convert_onnx.ts";
-import { fromWebnnFile, toWebnnFile } from "./convert_webnn.ts";
+} from "./convert/network.ts";
+import { openOnnx, toOnnxModel } from "./convert/onnx.ts";
+import { fromWebnnFile, toWebnnFile } from "./convert/webnn.ts";
 
 /** What is converted to. */
 const formats = ["onnx", "keras", "webnn", "safetensors"] as const;

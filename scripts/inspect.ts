@@ -22,7 +22,7 @@ import {
   StoredTensor,
   type TorchValue,
 } from "../mod.ts";
-import { plainName, table } from "./inspect_tensor.ts";
+import { plainName, table } from "./inspect/tensor.ts";
 
 /** A number with its thousands apart. */
 function grouped(x: number): string {

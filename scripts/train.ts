@@ -13,8 +13,8 @@
 
 import { parseArgs } from "node:util";
 import { toLine } from "../golden/pair.ts";
-import { models, optimizers, Training } from "./train_run.ts";
-import { lossChart, predictionChart } from "./train_plot.ts";
+import { models, optimizers, Training } from "./train/run.ts";
+import { lossChart, predictionChart } from "./train/plot.ts";
 
 const defaults = {
   model: "SimpleRNN",

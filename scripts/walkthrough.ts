@@ -25,7 +25,7 @@ import {
   to,
   zeros,
 } from "../mod.ts";
-import { stepTable } from "./steps.ts";
+import { stepTable } from "./walkthrough/steps.ts";
 
 /** What the walkthrough shows. */
 export interface Walk {

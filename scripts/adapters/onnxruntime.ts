@@ -1,6 +1,6 @@
 /**
  * ONNX Runtime's side of the conformance protocol. An ONNX model is built for each request, in the
- * layout of `lib/formats/onnx.ts`.
+ * layout of `lib/layouts/onnx.ts`.
  *
  * ```sh
  * deno task conform --level forward -- deno run -A scripts/adapters/onnxruntime.ts

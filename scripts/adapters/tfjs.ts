@@ -1,6 +1,6 @@
 /**
  * TensorFlow.js' side of the conformance protocol: its layers, with weights in the layout of
- * `lib/formats/keras.ts`.
+ * `lib/layouts/keras.ts`.
  *
  * ```sh
  * deno task conform --level forward -- deno run -A scripts/adapters/tfjs.ts

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { crc32 } from "../../lib/formats/zip.ts";
+import { crc32 } from "../../lib/checkpoints/zip.ts";
 
 /** One entry of an archive. */
 export interface Record {

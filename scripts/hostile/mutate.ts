@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readZip } from "../../lib/formats/zip.ts";
+import { readZip } from "../../lib/checkpoints/zip.ts";
 import { join, seal } from "./archive.ts";
 import type { Choices } from "./random.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { parseCheckpoint } from "../../lib/formats/checkpoint.ts";
-import { CheckpointError } from "../../lib/formats/checkpoint_error.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/checkpoint.ts";
+import { CheckpointError } from "../../lib/checkpoints/error.ts";
 
 if (import.meta.main) {
   const bytes = await Deno.readFile(Deno.args[0]);

@@ -1,0 +1,277 @@
+/**
+ * Checkpoints: from a file to a `state_dict`, whatever wrote the file, and back to a file.
+ *
+ * @module
+ */
+
+import type { StateDict } from "../nn/module.ts";
+import { CheckpointError, quote } from "./error.ts";
+import { selectPrefix } from "./names.ts";
+import { type CheckpointSource, readSource, sourceName, writeParts } from "./source.ts";
+import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
+import {
+  looksLikeSafetensors,
+  readSafetensors,
+  type SafetensorsOptions,
+  safetensorsParts,
+  type TensorsByName,
+} from "./safetensors.ts";
+import { looksLikeTorchFile, readTorchFile, type TorchValue } from "./torch_file.ts";
+
+/** A checkpoint as it stands in its file. */
+export interface Checkpoint {
+  /** What wrote it. */
+  readonly format: "safetensors" | "torch";
+  /** What it holds; of a safetensors file, a `Map` of its tensors. */
+  readonly value: TorchValue;
+  /** The free text of a safetensors file; `null` where there is none. */
+  readonly metadata: Readonly<Record<string, string>> | null;
+}
+
+/** Which part of a checkpoint is wanted, and how. */
+export interface StateDictOptions extends WidenOptions {
+  /** The keys that lead to the `state_dict`, where it is not the whole: `"model"`. */
+  readonly at?: string | readonly (string | number)[];
+  /** Takes only the names that begin so, and takes this off them: `"module."`, `"rnn."`. */
+  readonly prefix?: string;
+}
+
+/**
+ * Reads a checkpoint, a safetensors file or one of `torch.save`; its first bytes tell which.
+ *
+ * @param bytes the file
+ * @returns what it holds; tensors are views on the bytes
+ * @throws {CheckpointError} if it is neither, or not sound
+ *
+ * @example
+ * ```ts
+ * import { parseCheckpoint, StoredTensor, tensor, writeSafetensors } from "@rnn-spec/rnn-spec";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const { format, value } = parseCheckpoint(writeSafetensors({ w: tensor([1, 2]) }));
+ * assertEquals(format, "safetensors");
+ * assert(value instanceof Map && value.get("w") instanceof StoredTensor);
+ * ```
+ */
+export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
+  if (looksLikeTorchFile(bytes)) {
+    return { format: "torch", value: readTorchFile(bytes), metadata: null };
+  }
+  if (looksLikeSafetensors(bytes)) {
+    const { metadata, tensors } = readSafetensors(bytes);
+    return { format: "safetensors", value: tensors, metadata };
+  }
+  const legacy = bytes[0] === 0x80 && bytes[1] === 2;
+  throw new CheckpointError(
+    bytes.length === 0
+      ? "the file is empty"
+      : legacy
+      ? "a file of torch.save before PyTorch 1.6; load it there and save it again"
+      : "neither a safetensors file nor one of torch.save (PyTorch 1.6 or later)",
+  );
+}
+
+/**
+ * Reads a checkpoint whole, with all that is in it: an optimiser's state, numbers, text.
+ *
+ * @param source where it is
+ * @returns what it holds
+ * @throws {CheckpointError} if it is not a checkpoint, or not sound
+ *
+ * @example
+ * ```ts
+ * import { readCheckpoint, tensor, writeSafetensors } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const file = writeSafetensors({ w: tensor([1, 2]) }, { metadata: { epoch: "3" } });
+ * const { metadata } = await readCheckpoint(file);
+ * assertEquals(metadata, { epoch: "3" });
+ * ```
+ */
+export async function readCheckpoint(source: CheckpointSource): Promise<Checkpoint> {
+  return named(source, parseCheckpoint, await readSource(source));
+}
+
+/**
+ * Loads the weights of a model: `model.loadStateDict(await loadCheckpoint("model.pt"))`.
+ *
+ * @param source a path (needs permission to read), an address, bytes, a `Blob`, or a stream
+ * @param options which part of the checkpoint, and whether half precision becomes float32
+ * @returns tensors by name; where the file's bytes allow it they are views on them, so names that
+ * share a storage in the file share it here
+ * @throws {CheckpointError} if it is not a checkpoint, or not sound, or what is wanted is not a dict
+ * of float32 and float64 tensors
+ *
+ * @example
+ * ```ts
+ * import { loadCheckpoint, SimpleRNN, writeSafetensors } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const file = writeSafetensors(new SimpleRNN(1, 5, 1).stateDict());
+ * const model = new SimpleRNN(1, 5, 1);
+ * const keys = model.loadStateDict(await loadCheckpoint(file));
+ * assertEquals(String(keys), "<All keys matched successfully>");
+ * model.rnn.loadStateDict(await loadCheckpoint(file, { prefix: "rnn." }));
+ * ```
+ */
+export async function loadCheckpoint(
+  source: CheckpointSource,
+  options: StateDictOptions = {},
+): Promise<StateDict> {
+  const read = (bytes: Uint8Array) => stateDictOf(parseCheckpoint(bytes).value, options);
+  return named(source, read, await readSource(source));
+}
+
+/** Puts the source's name before what is wrong with it. */
+function named<T>(source: CheckpointSource, read: (bytes: Uint8Array) => T, bytes: Uint8Array): T {
+  const name = sourceName(source);
+  try {
+    return read(bytes);
+  } catch (error) {
+    if (!(error instanceof CheckpointError) || name === null) throw error;
+    throw new CheckpointError(`${name}: ${error.message}`);
+  }
+}
+
+/**
+ * Takes a `state_dict` out of what a checkpoint holds.
+ *
+ * @param value what the checkpoint holds
+ * @param options where in it, and whether half precision becomes float32
+ * @returns tensors by name
+ * @throws {CheckpointError} if there is no dict of float32 and float64 tensors there; the message
+ * tells what there is
+ *
+ * @example
+ * ```ts
+ * import { stateDictOf, StoredTensor, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const weights = new Map([["w", StoredTensor.from(tensor([1, 2]))]]);
+ * const checkpoint = new Map<string, typeof weights | number>([["epoch", 3], ["model", weights]]);
+ * assertEquals(stateDictOf(checkpoint, { at: "model" }).w.tolist(), [1, 2]);
+ * assertThrows(() => stateDictOf(checkpoint), Error, '"epoch" (a number), "model" (1 tensor)');
+ * ```
+ */
+export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): StateDict {
+  const stored = storedStateDictOf(value, options);
+  return Object.fromEntries(
+    Object.entries(stored).map(([name, tensor]) => {
+      try {
+        return [name, tensor.toTensor(options)];
+      } catch (error) {
+        throw new CheckpointError(`tensor ${quote(name)}: ${(error as Error).message}`);
+      }
+    }),
+  );
+}
+
+/**
+ * Takes a `state_dict` out of what a checkpoint holds, each tensor as it is stored, of any dtype.
+ *
+ * @param value what the checkpoint holds
+ * @param options where in it
+ * @returns stored tensors by name
+ * @throws {CheckpointError} if there is no dict of tensors there; the message tells what there is
+ *
+ * @example
+ * ```ts
+ * import { parseCheckpoint, storedStateDictOf, tensor, writeSafetensors } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { value } = parseCheckpoint(writeSafetensors({ "rnn.w": tensor([1, 2]) }));
+ * const { w } = storedStateDictOf(value, { prefix: "rnn." });
+ * assertEquals([w.dtype, w.shape], ["float32", [2]]);
+ * ```
+ */
+export function storedStateDictOf(
+  value: TorchValue,
+  { at = [], prefix = "" }: StateDictOptions = {},
+): Record<string, StoredTensor> {
+  const path = typeof at === "string" ? [at] : at;
+  let [part, place] = [value, "the checkpoint"];
+  for (const key of path) {
+    const next = part instanceof Map
+      ? part.get(key)
+      : Array.isArray(part)
+      ? part[Number(key)]
+      : undefined;
+    if (next === undefined) {
+      throw new CheckpointError(`${place} has no ${quoteKey(key)}; it is ${describe(part, true)}`);
+    }
+    [part, place] = [next, path.length === 1 ? quoteKey(key) : `${place} → ${quoteKey(key)}`];
+  }
+  if (!(part instanceof Map)) {
+    throw new CheckpointError(`${place} is no state_dict but ${describe(part, true)}`);
+  }
+  const entries = [...part].map(([key, value]) => [String(key), value] as const);
+  const wanted = prefix
+    ? Object.entries(selectPrefix(Object.fromEntries(entries), prefix))
+    : entries;
+  const other = wanted.find(([, value]) => !(value instanceof StoredTensor));
+  if (other !== undefined) {
+    const hint = path.length === 0 && [...part.values()].some((inner) => inner instanceof Map)
+      ? "; say which part with { at: … }"
+      : `; ${quote(other[0])} is ${describe(other[1])}`;
+    throw new CheckpointError(`${place} is no state_dict but ${describe(part, true)}${hint}`);
+  }
+  return Object.fromEntries(wanted as [string, StoredTensor][]);
+}
+
+function quoteKey(key: string | number): string {
+  return typeof key === "string" ? quote(key) : String(key);
+}
+
+/** What a value is, in few words; a dict with its keys where `full`. */
+function describe(value: TorchValue, full = false): string {
+  if (value === null) return "None";
+  if (value instanceof StoredTensor) return "a tensor";
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (!(value instanceof Map)) return typeof value === "string" ? "text" : `a ${typeof value}`;
+  const tensors = [...value.values()].filter((item) => item instanceof StoredTensor).length;
+  if (!full) {
+    const count = tensors > 0 && tensors === value.size ? "tensor" : "entry";
+    return value.size === 1 ? `1 ${count}` : `${value.size} ${count.replace(/y$/, "ie")}s`;
+  }
+  const shown = [...value].slice(0, 8).map(([key, item]) => `${quoteKey(key)} (${describe(item)})`);
+  if (value.size > shown.length) shown.push("…");
+  return value.size === 0 ? "an empty dict" : `a dict of ${shown.join(", ")}`;
+}
+
+/**
+ * Writes a safetensors file, byte for byte as the Python library does, without a copy in memory.
+ *
+ * @param target a path or a `file:` address, which need permission to write; or a stream
+ * @param tensors tensors by name
+ * @param options the metadata
+ * @throws {CheckpointError} if the format cannot hold a name or a dtype
+ *
+ * @example
+ * ```ts
+ * import { GRU, loadCheckpoint, saveSafetensors } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const gru = new GRU(3, 4);
+ * const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+ * const saved = saveSafetensors(writable, gru.stateDict());
+ * const state = await loadCheckpoint(readable);
+ * await saved;
+ * assertEquals(state.weight_hh_l0.data, gru.stateDict().weight_hh_l0.data);
+ * ```
+ */
+export async function saveSafetensors(
+  target: string | URL | WritableStream<Uint8Array>,
+  tensors: TensorsByName,
+  options: SafetensorsOptions = {},
+): Promise<void> {
+  const parts = safetensorsParts(tensors, options);
+  if (!(target instanceof WritableStream)) return await writeParts(target, parts);
+  const writer = target.getWriter();
+  try {
+    for (const part of parts) await writer.write(part);
+    await writer.close();
+  } catch (error) {
+    await writer.abort(error).catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The header of a safetensors file: JSON of one fixed form, read strictly.
+ *
+ * @module
+ */
+
+import { CheckpointError, quote } from "./error.ts";
+
+/** What the header says of one tensor. */
+export interface HeaderEntry {
+  /** The name of the dtype. */
+  readonly dtype: string;
+  /** The extent of each dimension. */
+  readonly shape: readonly number[];
+  /** Where its bytes begin, counted from the end of the header. */
+  readonly begin: number;
+  /** Where they end. */
+  readonly end: number;
+}
+
+/** What the header says. */
+export interface Header {
+  /** Free text by name. */
+  readonly metadata: Map<string, string> | null;
+  /** The tensors by name, in the header's order. */
+  readonly entries: Map<string, HeaderEntry>;
+}
+
+/** The shape of a single number; there may be many. */
+const single: readonly number[] = [];
+
+/** As many as PyTorch has. */
+const MAX_DIMS = 64;
+
+/**
+ * Reads a header. Unlike `JSON.parse` it refuses a name that comes twice, and it cannot nest
+ * deeper than the form does.
+ *
+ * @param text the header
+ * @returns its metadata and its entries
+ * @throws {CheckpointError} at the first character that does not fit
+ */
+export function parseHeader(text: string): Header {
+  let at = 0;
+  let metadata: Map<string, string> | null = null;
+  const entries = new Map<string, HeaderEntry>();
+
+  const fail = (what: string, where = at): never => {
+    throw new CheckpointError(`safetensors: header character ${where}: ${what}`);
+  };
+  const space = () => {
+    while (at < text.length && " \n\r\t".includes(text[at])) at++;
+  };
+  /** Takes a character where it comes next. */
+  const take = (character: string): boolean => {
+    space();
+    if (text[at] !== character) return false;
+    at++;
+    return true;
+  };
+  const expect = (character: string) => {
+    if (take(character)) return;
+    const found = at < text.length ? quote(String.fromCodePoint(text.codePointAt(at)!)) : "the end";
+    fail(`expected ${quote(character)}, found ${found}`);
+  };
+  const string = (): string => {
+    expect('"');
+    const start = at - 1;
+    let escaped = false;
+    for (;; at++) {
+      const code = text.charCodeAt(at); // NaN past the end
+      if (!(code >= 0x20)) fail(at < text.length ? "a control character" : "a string without end");
+      if (code === 0x22) break;
+      if (code !== 0x5c) continue;
+      escaped = true;
+      at++;
+    }
+    at++;
+    if (!escaped) return text.slice(start + 1, at - 1);
+    try {
+      const value: string = JSON.parse(text.slice(start, at));
+      if (!/\p{Surrogate}/u.test(value)) return value;
+    } catch { /* the message below says it */ }
+    return fail("a string with an escape that JSON does not have", start);
+  };
+  /** Calls `item` for each item of a list or object that `close` ends. */
+  const items = (close: string, item: (index: number) => void) => {
+    if (take(close)) return;
+    for (let index = 0;; index++) {
+      item(index);
+      if (take(close)) return;
+      expect(",");
+    }
+  };
+  const integers = (what: string, limit: number): number[] => {
+    const values: number[] = [];
+    expect("[");
+    items("]", (index) => {
+      space();
+      const start = at;
+      while (text[at] >= "0" && text[at] <= "9") at++;
+      const digits = text.slice(start, at);
+      if (!/^(0|[1-9][0-9]*)$/.test(digits) || /[.eE]/.test(text[at] ?? "")) {
+        fail(`${what} must be of non-negative integers`, start);
+      }
+      if (!Number.isSafeInteger(Number(digits))) fail(`${what} has a number beyond 2^53`, start);
+      if (index === limit) fail(`${what} has more than ${limit} numbers`, start);
+      values.push(Number(digits));
+    });
+    return values;
+  };
+  const entry = (name: string): HeaderEntry => {
+    const start = at;
+    const fields: { dtype?: string; shape?: readonly number[]; data_offsets?: number[] } = {};
+    expect("{");
+    items("}", () => {
+      const [where, key] = [at, string()];
+      expect(":");
+      if (key !== "dtype" && key !== "shape" && key !== "data_offsets") {
+        fail(`tensor ${quote(name)} has a field ${quote(key)} that the format does not`, where);
+      } else if (fields[key] !== undefined) {
+        fail(`tensor ${quote(name)} has two fields ${quote(key)}`, where);
+      } else if (key === "dtype") fields.dtype = string();
+      else if (key === "shape") {
+        const shape = integers(key, MAX_DIMS);
+        fields.shape = shape.length ? shape : single;
+      } else fields.data_offsets = integers(key, 2);
+    });
+    const { dtype, shape, data_offsets } = fields;
+    if (dtype === undefined || shape === undefined || data_offsets?.length !== 2) {
+      return fail(`tensor ${quote(name)} lacks a dtype, a shape or two data_offsets`, start);
+    }
+    return { dtype, shape, begin: data_offsets[0], end: data_offsets[1] };
+  };
+
+  expect("{");
+  items("}", () => {
+    space();
+    const [start, name] = [at, string()];
+    expect(":");
+    if (name === "__metadata__") {
+      if (metadata !== null) fail("__metadata__ comes twice", start);
+      const found = metadata = new Map<string, string>();
+      expect("{");
+      items("}", () => {
+        const [where, key] = [at, string()];
+        expect(":");
+        if (found.has(key)) fail(`metadata ${quote(key)} comes twice`, where);
+        found.set(key, string());
+      });
+      return;
+    }
+    if (entries.has(name)) fail(`tensor ${quote(name)} comes twice`, start);
+    entries.set(name, entry(name));
+  });
+  space();
+  if (at < text.length) fail("something after the header's end");
+  return { metadata, entries };
+}

@@ -1,0 +1,131 @@
+/**
+ * Where checkpoints come from and go to: bytes, files, streams, addresses. Files are opened only
+ * inside these functions, so that importing the library needs no permission.
+ *
+ * @module
+ */
+
+import { CheckpointError } from "./error.ts";
+
+/** Where a checkpoint is: a path, an address, its bytes, or a stream of them. */
+export type CheckpointSource =
+  | string
+  | URL
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | ReadableStream<Uint8Array>;
+
+/** Whether text is an address rather than a path. */
+function isAddress(text: string): boolean {
+  return /^(https?|file|data|blob):/i.test(text);
+}
+
+/**
+ * What a source is called in messages.
+ *
+ * @param source the source
+ * @returns its path or address; `null` for bytes and streams
+ */
+export function sourceName(source: CheckpointSource): string | null {
+  const name = typeof source === "string" ? source : source instanceof URL ? source.href : null;
+  return name && name.startsWith("data:") ? "data:…" : name;
+}
+
+/**
+ * Reads a source whole.
+ *
+ * @param source a path or a `file:` address, which need permission to read; another address, which
+ * is fetched; bytes, which are not copied; a `Blob`, a file of a browser among them; or a stream
+ * @returns the bytes
+ * @throws {CheckpointError} if a server answers that there is no such thing
+ */
+export async function readSource(source: CheckpointSource): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  if (source instanceof ReadableStream) return await readStream(source);
+  if (typeof source !== "string" && !(source instanceof URL)) {
+    throw new TypeError("a checkpoint is a path, a URL, bytes, a Blob or a stream of bytes");
+  }
+  const url = typeof source === "string" && isAddress(source) ? new URL(source) : source;
+  if (url instanceof URL && url.protocol !== "file:") {
+    const response = await fetch(url);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    await response.body?.cancel();
+    throw new CheckpointError(`the server answered ${response.status} ${response.statusText}`);
+  }
+  return await fileSystem().readFile(url);
+}
+
+/** As much of the module `node:fs/promises` as is used here. */
+interface FileSystem {
+  readFile(path: string | URL): Promise<Uint8Array>;
+  open(path: string | URL, flags: "w"): Promise<{
+    write(bytes: Uint8Array, at: number, length: number): Promise<{ bytesWritten: number }>;
+    close(): Promise<void>;
+  }>;
+  rename(from: string | URL, to: string | URL): Promise<void>;
+  rm(path: string | URL, options: { force: boolean }): Promise<void>;
+}
+
+/** What Deno and Node have in common and a browser has not; not imported, so that it can load. */
+function fileSystem(): FileSystem {
+  const { process } = globalThis as unknown as {
+    process?: { getBuiltinModule?(name: string): FileSystem };
+  };
+  const found = process?.getBuiltinModule?.("node:fs/promises");
+  if (!found) throw new CheckpointError("there are no files here: give bytes, a Blob or a URL");
+  return found;
+}
+
+/** Gathers a stream; its pieces are copied once, into their place. */
+async function readStream(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  const reader = stream.getReader();
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (!(value instanceof Uint8Array)) {
+      await reader.cancel();
+      throw new TypeError("a stream of something else than bytes");
+    }
+    pieces.push(value);
+    size += value.length;
+  }
+  if (pieces.length === 1) return pieces[0];
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/**
+ * Writes a file whole or not at all: under a name beside it first, which is then changed.
+ *
+ * @param path where to
+ * @param parts the bytes, in order
+ */
+export async function writeParts(path: string | URL, parts: Iterable<Uint8Array>): Promise<void> {
+  const { open, rename, rm } = fileSystem();
+  const target = typeof path === "string" && isAddress(path) ? new URL(path) : path;
+  const draft = target instanceof URL ? new URL(`${target.href}.part`) : `${target}.part`;
+  const file = await open(draft, "w");
+  try {
+    for (const part of parts) {
+      for (let at = 0; at < part.length;) {
+        at += (await file.write(part, at, part.length - at)).bytesWritten;
+      }
+    }
+    await file.close();
+    await rename(draft, target);
+  } catch (error) {
+    await file.close().catch(() => {});
+    await rm(draft, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * A model from its weights alone.
+ *
+ * @module
+ */
+
+import { GRU, GRUCell } from "../nn/gru.ts";
+import { Linear } from "../nn/linear.ts";
+import { LSTM, LSTMCell } from "../nn/lstm.ts";
+import type { StateDict } from "../nn/module.ts";
+import { type Nonlinearity, RNN, RNNCell } from "../nn/rnn.ts";
+import { SimpleRNN } from "../nn/simple_rnn.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { CheckpointError, quote } from "../checkpoints/error.ts";
+import { type DetectedModule, detectModules } from "./detect.ts";
+
+/** What weights do not tell. */
+export interface ModelOptions {
+  /** φ of an RNN or RNNCell; `"tanh"` unless told otherwise. */
+  readonly nonlinearity?: Nonlinearity;
+  /** Whether input and output have the batch first; false unless told otherwise. */
+  readonly batchFirst?: boolean;
+  /** The probability with which training zeroes what one layer hands to the next. */
+  readonly dropout?: number;
+}
+
+/** The modules that {@linkcode modelFromStateDict} makes. */
+export type DetectedModel =
+  | RNN
+  | LSTM
+  | GRU
+  | RNNCell
+  | LSTMCell
+  | GRUCell
+  | Linear
+  | SimpleRNN;
+
+/** A model, and what had to be assumed. */
+export interface ModelFromWeights {
+  /** The model, with its weights, in evaluation mode. */
+  readonly model: DetectedModel;
+  /** What the weights do not tell, and what was taken for it; empty where all was told. */
+  readonly assumed: readonly string[];
+}
+
+/**
+ * Constructs the module that a {@linkcode DetectedModule} describes. Like every constructor it draws
+ * its parameters from the default generator.
+ *
+ * @param detected which module
+ * @param options what its weights do not tell
+ * @param dtype the type of the parameters
+ * @returns the module, its weights not yet loaded
+ *
+ * @example
+ * ```ts
+ * import { constructModule, detectModules, LSTM } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const state = new LSTM(3, 4, { bidirectional: true, projSize: 2 }).stateDict();
+ * const [detected] = detectModules(state).modules;
+ * assertEquals(
+ *   String(constructModule(detected, { batchFirst: true })),
+ *   "LSTM(3, 4, proj_size=2, batch_first=True, bidirectional=True)",
+ * );
+ * ```
+ */
+export function constructModule(
+  detected: DetectedModule,
+  options: ModelOptions = {},
+  dtype: DType = "float32",
+): Exclude<DetectedModel, SimpleRNN> {
+  const { kind, inputSize, hiddenSize, bias, numLayers, bidirectional, projSize } = detected;
+  const { nonlinearity = "tanh", batchFirst = false, dropout = 0 } = options;
+  const own = { bias, dtype };
+  const layers = { ...own, numLayers, bidirectional, batchFirst, dropout };
+  switch (kind) {
+    case "RNN":
+      return new RNN(inputSize, hiddenSize, { ...layers, nonlinearity });
+    case "LSTM":
+      return new LSTM(inputSize, hiddenSize, { ...layers, projSize });
+    case "GRU":
+      return new GRU(inputSize, hiddenSize, layers);
+    case "RNNCell":
+      return new RNNCell(inputSize, hiddenSize, { ...own, nonlinearity });
+    case "LSTMCell":
+      return new LSTMCell(inputSize, hiddenSize, own);
+    case "GRUCell":
+      return new GRUCell(inputSize, hiddenSize, own);
+    case "Linear":
+      return new Linear(inputSize, hiddenSize, own);
+  }
+}
+
+/**
+ * Makes a model from its weights: one RNN, LSTM, GRU, cell or Linear, or the notebook's SimpleRNN
+ * (an RNN under `rnn.`, and a Linear with one output under `fc.`).
+ *
+ * @param state its `state_dict`
+ * @param options what the weights do not tell; whatever is left out is assumed
+ * @returns the model with these weights, in evaluation mode, and what was assumed
+ * @throws {CheckpointError} if the weights are not those of one such model
+ *
+ * @example
+ * ```ts
+ * import { GRU, modelFromStateDict } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const state = new GRU(3, 4, { numLayers: 2 }).stateDict();
+ * const { model, assumed } = modelFromStateDict(state, { batchFirst: true });
+ * assertEquals(String(model), "GRU(3, 4, num_layers=2, batch_first=True)");
+ * assertEquals(assumed, ["dropout 0"]);
+ * ```
+ */
+export function modelFromStateDict(state: StateDict, options: ModelOptions = {}): ModelFromWeights {
+  const { modules, others } = detectModules(state);
+  const dtype = Object.values(state)[0]?.dtype;
+  const given: Record<string, unknown> = {
+    nonlinearity: options.nonlinearity,
+    batch_first: options.batchFirst,
+    dropout: options.dropout,
+  };
+  const assumed = modules.flatMap((module) => module.assumed)
+    .filter((text) => given[text.split(" ")[0]] === undefined);
+  const whole = others.length === 0 && modules.length === 1 && modules[0].prefix === "";
+  if (whole || isSimple(modules, others)) {
+    const [first] = modules;
+    const model = whole
+      ? constructModule(first, options, dtype)
+      : new SimpleRNN(first.inputSize, first.hiddenSize, first.numLayers, { dtype });
+    model.loadStateDict(state);
+    model.eval();
+    return { model, assumed: whole ? assumed : ["SimpleRNN, which is batch first and tanh"] };
+  }
+  const found = [
+    ...modules.map(({ prefix, kind }) => prefix === "" ? kind : `${kind} under ${quote(prefix)}`),
+    ...others.slice(0, 4).map(quote),
+    ...(others.length > 4 ? [`${others.length - 4} more`] : []),
+  ];
+  throw new CheckpointError(
+    `the state_dict is not that of one module: ${found.join(", ") || "it is empty"}` +
+      (modules.length ? "; selectPrefix takes the weights of one" : ""),
+  );
+}
+
+/** Whether the weights are those of the notebook's model. */
+function isSimple(modules: readonly DetectedModule[], others: readonly string[]): boolean {
+  if (modules.length !== 2 || others.length > 0) return false;
+  const [rnn, fc] = modules;
+  return rnn.prefix === "rnn." && rnn.kind === "RNN" && !rnn.bidirectional && rnn.bias &&
+    fc.prefix === "fc." && fc.kind === "Linear" && fc.hiddenSize === 1 && fc.bias &&
+    fc.inputSize === rnn.hiddenSize;
+}

@@ -1,0 +1,232 @@
+/**
+ * Which modules a `state_dict` belongs to, as far as names and shapes tell.
+ *
+ * @module
+ */
+
+import { CheckpointError, quote } from "../checkpoints/error.ts";
+
+/** The modules that are recognised. */
+export type DetectedKind =
+  | "RNN"
+  | "LSTM"
+  | "GRU"
+  | "RNNCell"
+  | "LSTMCell"
+  | "GRUCell"
+  | "Linear";
+
+/** One module, as its weights show it. */
+export interface DetectedModule {
+  /** What stands before its parameters' names, such as `rnn.`; empty where it is the whole. */
+  readonly prefix: string;
+  /** Which module. */
+  readonly kind: DetectedKind;
+  /** H_in. */
+  readonly inputSize: number;
+  /** H; of a Linear, H_out. */
+  readonly hiddenSize: number;
+  /** How many layers; 1 for cells and Linear. */
+  readonly numLayers: number;
+  /** Whether there is a reverse direction. */
+  readonly bidirectional: boolean;
+  /** Whether there are biases. */
+  readonly bias: boolean;
+  /** H_proj of an LSTM; 0 for no projection. */
+  readonly projSize: number;
+  /** What the weights do not tell, and what is taken for it. */
+  readonly assumed: readonly string[];
+  /** How many numbers the parameters are. */
+  readonly parameters: number;
+  /** How many multiplications with additions one time step of one sequence takes. */
+  readonly multiplyAdds: number;
+}
+
+/** What {@linkcode detectModules} finds. */
+export interface Detection {
+  /** The modules, in the order of their first parameter. */
+  readonly modules: readonly DetectedModule[];
+  /** The names that belong to no module that is recognised. */
+  readonly others: readonly string[];
+}
+
+type Shapes = Map<string, readonly number[]>;
+
+const gateCounts: Readonly<Record<number, "RNN" | "LSTM" | "GRU">> = {
+  1: "RNN",
+  3: "GRU",
+  4: "LSTM",
+};
+
+/**
+ * Finds the recurrent and fully connected modules in a `state_dict`.
+ *
+ * @param state tensors by PyTorch's names
+ * @returns the modules, and the names that belong to none
+ * @throws {CheckpointError} if names look like a recurrent module's, but the shapes do not fit
+ * together or a parameter is missing
+ *
+ * @example
+ * ```ts
+ * import { detectModules, SimpleRNN } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { modules } = detectModules(new SimpleRNN(1, 5, 2).stateDict());
+ * assertEquals(modules.map(({ prefix, kind }) => prefix + kind), ["rnn.RNN", "fc.Linear"]);
+ * assertEquals(modules[0].numLayers, 2);
+ * assertEquals(modules[0].assumed, ['nonlinearity "tanh"', "batch_first False", "dropout 0"]);
+ * ```
+ */
+export function detectModules(
+  state: Readonly<Record<string, { readonly shape: readonly number[] }>>,
+): Detection {
+  const groups = new Map<string, Shapes>();
+  const others: string[] = [];
+  for (const [name, { shape }] of Object.entries(state)) {
+    const match = /^((?:.*\.)?)((?:weight|bias)(?:_(?:ih|hh|hr)(?:_l\d+(?:_reverse)?)?)?)$/s
+      .exec(name);
+    if (!match) {
+      others.push(name);
+      continue;
+    }
+    const [, prefix, parameter] = match;
+    const family = /_l\d/.test(parameter) ? "layers" : parameter.includes("_") ? "cell" : "linear";
+    const key = `${family} ${prefix}`;
+    if (!groups.has(key)) groups.set(key, new Map());
+    groups.get(key)!.set(parameter, shape);
+  }
+  const modules: DetectedModule[] = [];
+  for (const [key, shapes] of groups) {
+    const [family, prefix] = [key.slice(0, key.indexOf(" ")), key.slice(key.indexOf(" ") + 1)];
+    const found = family === "layers"
+      ? detectLayers(prefix, shapes)
+      : family === "cell"
+      ? detectCell(prefix, shapes)
+      : detectLinear(prefix, shapes);
+    if (found) modules.push(found);
+    else for (const parameter of shapes.keys()) others.push(prefix + parameter);
+  }
+  return { modules, others };
+}
+
+/** Takes parameters by name, and refuses what is missing, does not fit, or is left over. */
+class Parameters {
+  readonly #left: Shapes;
+  count = 0;
+
+  constructor(readonly prefix: string, readonly shapes: Shapes) {
+    this.#left = new Map(shapes);
+  }
+
+  fail(what: string): never {
+    const where = this.prefix === "" ? "" : ` under ${quote(this.prefix)}`;
+    throw new CheckpointError(`the parameters${where} fit no module: ${what}`);
+  }
+
+  matrix(name: string): readonly number[] {
+    const shape = this.shapes.get(name);
+    if (shape === undefined) this.fail(`${name} is missing`);
+    if (shape?.length !== 2 || shape.includes(0)) this.fail(`${name} is no matrix`);
+    return shape as readonly number[];
+  }
+
+  take(name: string, ...wanted: number[]): void {
+    const shape = this.#left.get(name);
+    if (shape === undefined) return this.fail(`${name} is missing`);
+    if (String(shape) !== String(wanted)) {
+      this.fail(`${name} has shape (${shape.join(", ")}) where (${wanted.join(", ")}) is wanted`);
+    }
+    this.#left.delete(name);
+    this.count += wanted.reduce((product, extent) => product * extent, 1);
+  }
+
+  finish(): void {
+    const [name] = this.#left.keys();
+    if (name !== undefined) this.fail(`${name} is one too many`);
+  }
+}
+
+/** The gates that rows of weights are, by the number of rows for each unit. */
+function kindOf(parameters: Parameters, name: string, rows: number, hiddenSize: number) {
+  return gateCounts[rows / hiddenSize] ??
+    parameters.fail(`${name} has ${rows} rows for ${hiddenSize} units: neither 1, 3 nor 4 gates`);
+}
+
+function detectLayers(prefix: string, shapes: Shapes): DetectedModule {
+  const parameters = new Parameters(prefix, shapes);
+  const [rows, outputSize] = parameters.matrix("weight_hh_l0");
+  const [, inputSize] = parameters.matrix("weight_ih_l0");
+  const projected = shapes.has("weight_hr_l0");
+  const hiddenSize = projected ? parameters.matrix("weight_hr_l0")[1] : outputSize;
+  const kind = kindOf(parameters, "weight_hh_l0", rows, hiddenSize);
+  if (projected && (kind !== "LSTM" || outputSize >= hiddenSize)) {
+    parameters.fail("weight_hr_l0 is no projection of an LSTM");
+  }
+  const bidirectional = shapes.has("weight_ih_l0_reverse");
+  const bias = shapes.has("bias_ih_l0");
+  const suffixes = bidirectional ? ["", "_reverse"] : [""];
+  let [numLayers, multiplyAdds] = [0, 0];
+  for (; shapes.has(`weight_ih_l${numLayers}`); numLayers++) {
+    const features = numLayers === 0 ? inputSize : outputSize * suffixes.length;
+    for (const suffix of suffixes) {
+      const end = `_l${numLayers}${suffix}`;
+      parameters.take(`weight_ih${end}`, rows, features);
+      parameters.take(`weight_hh${end}`, rows, outputSize);
+      if (bias) parameters.take(`bias_ih${end}`, rows);
+      if (bias) parameters.take(`bias_hh${end}`, rows);
+      if (projected) parameters.take(`weight_hr${end}`, outputSize, hiddenSize);
+      multiplyAdds += rows * (features + outputSize) + (projected ? outputSize * hiddenSize : 0);
+    }
+  }
+  parameters.finish();
+  return {
+    prefix,
+    kind,
+    inputSize,
+    hiddenSize,
+    numLayers,
+    bidirectional,
+    bias,
+    projSize: projected ? outputSize : 0,
+    assumed: [
+      ...(kind === "RNN" ? ['nonlinearity "tanh"'] : []),
+      "batch_first False",
+      ...(numLayers > 1 ? ["dropout 0"] : []),
+    ],
+    parameters: parameters.count,
+    multiplyAdds,
+  };
+}
+
+function detectCell(prefix: string, shapes: Shapes): DetectedModule {
+  const parameters = new Parameters(prefix, shapes);
+  const [rows, hiddenSize] = parameters.matrix("weight_hh");
+  const [, inputSize] = parameters.matrix("weight_ih");
+  const kind = kindOf(parameters, "weight_hh", rows, hiddenSize);
+  const bias = shapes.has("bias_ih");
+  parameters.take("weight_ih", rows, inputSize);
+  parameters.take("weight_hh", rows, hiddenSize);
+  if (bias) parameters.take("bias_ih", rows);
+  if (bias) parameters.take("bias_hh", rows);
+  parameters.finish();
+  return {
+    ...{ prefix, kind: `${kind}Cell`, inputSize, hiddenSize, bias },
+    ...{ numLayers: 1, bidirectional: false, projSize: 0, parameters: parameters.count },
+    assumed: kind === "RNN" ? ['nonlinearity "tanh"'] : [],
+    multiplyAdds: rows * (inputSize + hiddenSize),
+  };
+}
+
+/** A matrix, perhaps with a vector beside it; `null` for the weights of anything else. */
+function detectLinear(prefix: string, shapes: Shapes): DetectedModule | null {
+  const [weight, vector] = [shapes.get("weight"), shapes.get("bias")];
+  if (weight?.length !== 2 || (vector && String(vector) !== String([weight[0]]))) return null;
+  const [hiddenSize, inputSize] = weight;
+  return {
+    ...{ prefix, kind: "Linear", inputSize, hiddenSize, bias: vector !== undefined },
+    ...{ numLayers: 1, bidirectional: false, projSize: 0 },
+    assumed: vector ? [] : ["Linear without bias rather than Embedding"],
+    parameters: hiddenSize * inputSize + (vector ? hiddenSize : 0),
+    multiplyAdds: hiddenSize * inputSize,
+  };
+}

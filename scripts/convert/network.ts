@@ -1,0 +1,193 @@
+/**
+ * What is converted: a recurrent module, and the fully connected layer that reads it, if any.
+ *
+ * @module
+ */
+
+import {
+  CheckpointError,
+  constructModule,
+  type DetectedModule,
+  detectModules,
+  type GRU,
+  Linear,
+  type LSTM,
+  type ModelOptions,
+  noGrad,
+  rand,
+  type RNN,
+  select,
+  selectPrefix,
+  type StateDict,
+  sub,
+  Tensor,
+  to,
+} from "../../mod.ts";
+import { quote } from "../../lib/checkpoints/error.ts";
+
+/** What weights do not tell about a network. */
+export interface NetworkOptions extends ModelOptions {
+  /** Whether the fully connected layer reads every time step rather than the last. */
+  readonly everyStep?: boolean;
+  /** Whether the converted model takes an initial state as a further input. */
+  readonly withState?: boolean;
+}
+
+/** A recurrent module with its weights in float32, and what reads it. */
+export interface Network {
+  /** The module as its weights show it. */
+  readonly detected: DetectedModule;
+  /** The module. */
+  readonly layer: RNN | LSTM | GRU;
+  /** Its weights, by PyTorch's names. */
+  readonly state: StateDict;
+  /** The fully connected layer that reads its output; `null` for none. */
+  readonly head: Linear | null;
+  /** What the weights do not tell. */
+  readonly options: NetworkOptions;
+  /** What was assumed or changed. */
+  readonly notes: readonly string[];
+}
+
+/** Inputs or outputs by PyTorch's names. */
+export type Named = Record<string, Tensor>;
+
+/**
+ * Finds the network in a `state_dict`.
+ *
+ * @param given its weights
+ * @param options what they do not tell
+ * @returns the network
+ * @throws {CheckpointError} if it is not one recurrent module, perhaps with a Linear on its output
+ */
+export function networkOf(given: StateDict, options: NetworkOptions): Network {
+  const { modules, others } = detectModules(given);
+  const layers = modules.filter(({ kind }) => /^(RNN|LSTM|GRU)$/.test(kind));
+  const rest = modules.filter((module) => !layers.includes(module));
+  const [detected] = layers;
+  const features = detected
+    ? (detected.bidirectional ? 2 : 1) * (detected.projSize || detected.hiddenSize)
+    : 0;
+  const heads = rest.filter(({ kind, inputSize }) => kind === "Linear" && inputSize === features);
+  if (layers.length !== 1 || rest.length > 1 || heads.length !== rest.length || others.length) {
+    const found = [
+      ...modules.map(({ kind, prefix }) => prefix ? `${kind} under ${quote(prefix)}` : kind),
+      ...others.slice(0, 3).map(quote),
+      ...(others.length > 3 ? [`${others.length - 3} more`] : []),
+    ];
+    throw new CheckpointError(
+      "wanted one RNN, LSTM or GRU, and at most one Linear that reads its output; found " +
+        `${found.join(", ") || "nothing"} (--at and --prefix name a part)`,
+    );
+  }
+  const notes: string[] = [];
+  const single = Object.fromEntries(
+    Object.entries(given).map(([name, x]) => [name, to(x, "float32")]),
+  );
+  if (Object.values(given).some(({ dtype }) => dtype === "float64")) {
+    notes.push("float64 weights are rounded to float32");
+  }
+  const state = selectPrefix(single, detected.prefix);
+  const own = Object.fromEntries(Object.entries(state).filter(([name]) => /_l\d/.test(name)));
+  const layer = constructModule(detected, options) as RNN | LSTM | GRU;
+  layer.loadStateDict(own);
+  layer.eval();
+  const told: Record<string, unknown> = {
+    nonlinearity: options.nonlinearity,
+    batch_first: options.batchFirst,
+    dropout: 0,
+  };
+  for (const text of detected.assumed) {
+    if (told[text.split(" ")[0]] === undefined) notes.push(`assumed ${text}`);
+  }
+  const [found] = heads;
+  let head: Linear | null = null;
+  if (found) {
+    head = new Linear(found.inputSize, found.hiddenSize, { bias: found.bias });
+    const under = selectPrefix(single, found.prefix);
+    const { weight, bias } = under;
+    head.loadStateDict(bias && found.bias ? { weight, bias } : { weight });
+    if (options.everyStep === undefined) notes.push("assumed that the Linear reads the last step");
+  }
+  return { detected, layer, state: own, head, options, notes };
+}
+
+/**
+ * Random inputs for a network.
+ *
+ * @param network the network
+ * @param batch N
+ * @param length L
+ * @returns the input, and the initial state where the converted model takes one
+ */
+export function randomInputs(network: Network, batch: number, length: number): Named {
+  const { detected, options } = network;
+  const { inputSize, numLayers, bidirectional, hiddenSize, projSize, kind } = detected;
+  const spread = (size: number[]) => noGrad(() => sub(rand(size), rand(size)));
+  const inputs: Named = {
+    input: spread([...(options.batchFirst ? [batch, length] : [length, batch]), inputSize]),
+  };
+  if (!options.withState) return inputs;
+  const layers = numLayers * (bidirectional ? 2 : 1);
+  inputs.h_0 = spread([layers, batch, projSize || hiddenSize]);
+  if (kind === "LSTM") inputs.c_0 = spread([layers, batch, hiddenSize]);
+  return inputs;
+}
+
+/**
+ * Runs the network with this library.
+ *
+ * @param network the network
+ * @param inputs the input and perhaps the initial state
+ * @returns `output`, of the Linear where there is one, and the final states `h_n` and `c_n`
+ */
+export function runReference({ layer, head, options }: Network, inputs: Named): Named {
+  const { input, h_0, c_0 } = inputs;
+  return noGrad(() => {
+    const hx = h_0 && c_0 ? [h_0, c_0] : h_0;
+    const [output, state] = (layer as RNN).forward(input, hx as Tensor | undefined) as [
+      Tensor,
+      Tensor | readonly [Tensor, Tensor],
+    ];
+    const states = state instanceof Tensor ? [state] : state;
+    const read = head && !options.everyStep
+      ? select(output, options.batchFirst ? 1 : 0, -1)
+      : output;
+    return {
+      output: head ? head.forward(read) : output,
+      h_n: states[0],
+      ...(states[1] && { c_n: states[1] }),
+    };
+  });
+}
+
+/** How far results are from each other. */
+export interface Distance {
+  /** The largest difference of two numbers. */
+  difference: number;
+  /** The largest difference in units of `torch.testing.assert_close`'s tolerance for float32. */
+  units: number;
+}
+
+/**
+ * Holds results against the reference's.
+ *
+ * @param wanted the reference's
+ * @param given the others
+ * @returns how far they are from each other; infinite where a result is missing or misshapen
+ */
+export function distance(wanted: Named, given: Named): Distance {
+  const worst = { difference: 0, units: 0 };
+  for (const [name, { data, shape }] of Object.entries(wanted)) {
+    if (String(given[name]?.shape) !== String(shape)) {
+      return { difference: Infinity, units: Infinity };
+    }
+    data.forEach((x, k) => {
+      const difference = Math.abs(given[name].data[k] - x);
+      const units = difference / (1e-5 + 1.3e-6 * Math.abs(x));
+      worst.difference = Math.max(worst.difference, difference);
+      worst.units = Math.max(worst.units, Number.isNaN(units) ? Infinity : units);
+    });
+  }
+  return worst;
+}

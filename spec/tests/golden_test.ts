@@ -1,0 +1,38 @@
+/** Every golden case, put to this implementation; one test a file. */
+
+import { assert, assertEquals } from "@std/assert";
+import { after, before, describe, it } from "@std/testing/bdd";
+import { compare } from "../../golden/compare.ts";
+import { files } from "../../golden/mod.ts";
+import { goldenFile } from "../../golden/pair.ts";
+import { answer } from "../../scripts/adapters/reference.ts";
+
+describe("goldens", () => {
+  const { warn } = console;
+  before(() => console.warn = () => {}); // some cases ask for what PyTorch, too, warns about
+  after(() => console.warn = warn);
+
+  // training_test.ts puts the learning curves: they take long, and it has more to ask of them.
+  for (const path of Object.keys(files).filter((path) => !path.startsWith("training/"))) {
+    const { about, cases } = goldenFile(path);
+    it(`${path}: ${about} (${cases.length} cases)`, () => {
+      const failures = cases.flatMap(({ id, clauses, request, expect }) => {
+        const given = answer(request);
+        const { differences } = compare(request, expect, given);
+        return differences.map(({ where, wanted, given, units }) => ({
+          units,
+          text: `${id} (${clauses.join(", ")}) at ${where}: wanted ${wanted}, given ${given}` +
+            (Number.isFinite(units) ? `, ${units.toFixed(1)} times the tolerance` : ""),
+        }));
+      });
+      failures.sort((a, b) => b.units - a.units);
+      const shown = failures.slice(0, 20).map(({ text }) => text).join("\n");
+      assert(failures.length === 0, `${failures.length} differences, worst first:\n${shown}`);
+    });
+  }
+
+  it("have ids of their own", () => {
+    const ids = Object.keys(files).flatMap((path) => goldenFile(path).cases.map(({ id }) => id));
+    assertEquals(new Set(ids).size, ids.length);
+  });
+});

@@ -1,0 +1,78 @@
+/**
+ * A law: a claim of the specification that holds for all inputs, tried on generated ones and on
+ * both paths, the readable one and the kernels.
+ *
+ * @module
+ */
+
+import { it } from "@std/testing/bdd";
+import fc from "fast-check";
+import { getKernels, type Kernels, setKernels } from "../../mod.ts";
+
+/** Does something on a path. */
+export function onPath<T>(path: Kernels, run: () => T): T {
+  const before = getKernels();
+  setKernels(path);
+  try {
+    return run();
+  } finally {
+    setKernels(before);
+  }
+}
+
+/** Every path that this engine has. */
+export const everyPath: readonly Kernels[] = (["readable", "simd128", "relaxed"] as const)
+  .filter((path) => {
+    try {
+      return onPath(path, () => true);
+    } catch {
+      return false;
+    }
+  });
+
+/** For laws that compare, to the bit, what only the readable path computes with what both do. */
+export const readablePath: readonly Kernels[] = ["readable"];
+
+/**
+ * Declares a law as a test. A failure prints the smallest counterexample found, with its path, and
+ * the seed that finds it again.
+ *
+ * @param clauses the clauses of the specification that it checks
+ * @param claim the law in words
+ * @param arbitrary what to generate
+ * @param holds throws where the law does not hold
+ * @param runs how many inputs to try
+ * @param paths which paths to try them on, by turns
+ */
+export function law<T>(
+  clauses: readonly string[],
+  claim: string,
+  arbitrary: fc.Arbitrary<T>,
+  holds: (given: T) => void,
+  runs = 50,
+  paths = everyPath,
+): void {
+  const given = fc.tuple(arbitrary, fc.constantFrom(...paths));
+  it(`${clauses.join(", ")}: ${claim}`, () => {
+    fc.assert(fc.property(given, ([one, path]) => onPath(path, () => holds(one))), {
+      numRuns: runs,
+    });
+  });
+}
+
+/**
+ * Declares a test of single facts that a clause states.
+ *
+ * @param clauses the clauses of the specification that it checks
+ * @param claim the fact in words
+ * @param holds throws where it does not hold
+ * @param paths which paths to try it on, each in turn
+ */
+export function fact(
+  clauses: readonly string[],
+  claim: string,
+  holds: () => void,
+  paths = everyPath,
+): void {
+  it(`${clauses.join(", ")}: ${claim}`, () => paths.forEach((path) => onPath(path, holds)));
+}

@@ -1,0 +1,356 @@
+/** Chapter training: optimisers, clipping and schedules. */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe } from "@std/testing/bdd";
+import fc from "fast-check";
+import {
+  Adam,
+  AdamW,
+  add,
+  backward,
+  cat,
+  clipGradNorm,
+  clipGradValue,
+  CosineAnnealingLR,
+  detach,
+  type DType,
+  grad,
+  type LRScheduler,
+  mul,
+  noGrad,
+  type Optimizer,
+  RMSprop,
+  SGD,
+  StepLR,
+  sum,
+  tanh,
+  type Tensor,
+  tensor,
+  to,
+  zeros,
+} from "../../mod.ts";
+import { assertAllBitwise, assertBitwise } from "./alike.ts";
+import { normals } from "./arbitrary.ts";
+import { fact, law } from "./law.ts";
+
+/** Every optimiser, with options that reach every line of it. */
+const makers: Record<string, (params: Iterable<Tensor>) => Optimizer> = {
+  "SGD": (p) => new SGD(p, { lr: 0.1 }),
+  "SGD momentum": (p) => new SGD(p, { lr: 0.1, momentum: 0.9, dampening: 0.25 }),
+  "SGD nesterov": (p) => new SGD(p, { lr: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0.1 }),
+  "Adam": (p) => new Adam(p, { lr: 0.1, weightDecay: 0.1 }),
+  "Adam amsgrad": (p) => new Adam(p, { lr: 0.1, betas: [0.9, 0.5], amsgrad: true }),
+  "AdamW": (p) => new AdamW(p, { lr: 0.1, weightDecay: 0.1, maximize: true }),
+  "RMSprop": (p) => new RMSprop(p, { lr: 0.1, weightDecay: 0.1 }),
+  "RMSprop centered": (p) => new RMSprop(p, { lr: 0.1, centered: true, momentum: 0.5 }),
+};
+
+const runs = fc.record({
+  maker: fc.constantFrom(...Object.keys(makers)),
+  size: fc.integer({ min: 1, max: 5 }),
+  steps: fc.integer({ min: 1, max: 8 }),
+  seed: fc.nat(),
+  dtype: fc.constantFrom<DType>("float32", "float64"),
+});
+type Run = typeof runs extends fc.Arbitrary<infer T> ? T : never;
+
+function leaf(given: { seed: number; dtype: DType }, size: number[], salt = 0): Tensor {
+  const x = normals(given, size, salt);
+  x.requiresGrad = true;
+  return x;
+}
+
+/** Steps an optimiser with gradients drawn for each step. */
+function go(optimizer: Optimizer, params: Tensor[], from: number, until: number, given: Run): void {
+  for (let k = from; k < until; k++) {
+    params.forEach((param, n) => param.grad = normals(given, [...param.shape], 100 + 10 * k + n));
+    optimizer.step();
+  }
+}
+
+describe("optimisers", () => {
+  law(["OPTIM-1"], "SGD without options is p - lr · g, bitwise in float64", runs, (given) => {
+    const p = leaf({ ...given, dtype: "float64" }, [given.size]);
+    const before = [...p.data];
+    p.grad = normals({ ...given, dtype: "float64" }, [given.size], 1);
+    new SGD([p], { lr: 0.25 }).step();
+    assertEquals([...p.data], before.map((value, i) => value - 0.25 * p.grad!.data[i]));
+  });
+
+  law(["OPTIM-7", "TRAIN-3"], "saved and loaded, each goes on bit for bit", runs, (given) => {
+    const params = [0, 1].map((salt) => leaf(given, [given.size], salt));
+    const optimizer = makers[given.maker](params);
+    go(optimizer, params, 0, given.steps, given);
+    const copies = params.map((param) => {
+      const copy = tensor(param.data.slice());
+      copy.requiresGrad = true;
+      return copy;
+    });
+    const other = makers[given.maker](copies);
+    const state = optimizer.stateDict();
+    other.loadStateDict(state);
+    assertEquals(JSON.stringify(other.stateDict()), JSON.stringify(state));
+    go(optimizer, params, given.steps, given.steps + 5, given);
+    go(other, copies, given.steps, given.steps + 5, given);
+    assertAllBitwise(copies, params);
+  });
+
+  law(
+    ["OPTIM-7"],
+    "elements do not depend on each other: one at a time is the same",
+    runs,
+    (given) => {
+      const whole = leaf(given, [given.size]);
+      const parts = [...whole.data].map((value) =>
+        tensor([value], { dtype: given.dtype, requiresGrad: true })
+      );
+      const [one, many] = [makers[given.maker]([whole]), makers[given.maker](parts)];
+      for (let k = 0; k < given.steps; k++) {
+        whole.grad = normals(given, [given.size], k + 1);
+        parts.forEach((part, i) =>
+          part.grad = tensor([whole.grad!.data[i]], { dtype: given.dtype })
+        );
+        one.step();
+        many.step();
+      }
+      assertBitwise(noGrad(() => cat(parts)), detach(whole));
+    },
+  );
+
+  law(["OPTIM-1", "OPTIM-2", "OPTIM-4"], "maximize is to descend on -g", runs, (given) => {
+    const [up, down] = [leaf(given, [given.size]), leaf(given, [given.size])];
+    for (const Kind of [SGD, Adam, AdamW, RMSprop]) {
+      up.grad = normals(given, [given.size], 1);
+      down.grad = mul(up.grad, -1);
+      new Kind([up], { lr: 0.1, weightDecay: 0.1, maximize: true }).step();
+      new Kind([down], { lr: 0.1, weightDecay: 0.1 }).step();
+      assertBitwise(up, down);
+      assertBitwise(up.grad, mul(down.grad, -1)); // the gradient itself is left alone
+    }
+  });
+
+  fact(["OPTIM-7"], "a step records nothing and keeps the parameter's storage", () => {
+    const p = tensor([1, 2], { requiresGrad: true });
+    const { data } = p;
+    backward(sum(mul(p, p)));
+    new Adam([p]).step();
+    assert(p.data === data && p.isLeaf);
+  });
+
+  fact(["OPTIM-7"], "zeroGrad clears the gradient of every group", () => {
+    const [a, b] = [0, 1].map(() => zeros([1], { requiresGrad: true }));
+    const optimizer = new SGD([{ params: [a] }, { params: [b], lr: 1 }]);
+    backward(sum(add(a, b)));
+    assertEquals([a.grad?.tolist(), b.grad?.tolist()], [[1], [1]]);
+    optimizer.zeroGrad();
+    assertEquals([a.grad, b.grad], [null, null]);
+    optimizer.step();
+    assertEquals([a.tolist(), b.tolist()], [[0], [0]]);
+  });
+
+  fact(
+    ["OPTIM-7"],
+    "a group added later steps with its own options, and the others' defaults",
+    () => {
+      const [a, b] = [0, 1].map(() => zeros([1], { requiresGrad: true }));
+      const optimizer = new SGD([a], { lr: 0.5, momentum: 0.5 });
+      optimizer.addParamGroup({ params: [b], lr: 0.25 });
+      a.grad = tensor([1]);
+      b.grad = tensor([1]);
+      optimizer.step();
+      assertEquals([a.tolist(), b.tolist()], [[-0.5], [-0.25]]);
+      assertEquals(optimizer.paramGroups.map(({ momentum }) => momentum), [0.5, 0.5]);
+      assertEquals(optimizer.stateDict().param_groups.map(({ params }) => params), [[0], [1]]);
+      assert(String(optimizer).includes("\nParameter Group 1\n    dampening: 0\n"));
+    },
+  );
+
+  fact(["OPTIM-7", "ERROR-1"], "what cannot be optimised is refused", () => {
+    const p = zeros([1], { requiresGrad: true });
+    const made = tanh(p);
+    assertThrows(() => new SGD([made]), RangeError, "can't optimize a non-leaf Tensor");
+    assertThrows(() => new SGD(p as never), TypeError, "should be an iterable of Tensors or dicts");
+    assertThrows(() => new SGD([1] as never), TypeError, "optimizer can only optimize Tensors");
+    const optimizer = new SGD([p]);
+    assertThrows(() => optimizer.addParamGroup({ params: [p] }), RangeError, "more than one");
+    const { state, param_groups } = new SGD([p, zeros([1])]).stateDict();
+    assertThrows(
+      () => optimizer.loadStateDict({ state, param_groups }),
+      RangeError,
+      "doesn't match the size of optimizer's group",
+    );
+    assertThrows(
+      () => optimizer.loadStateDict({ state, param_groups: [] }),
+      RangeError,
+      "a different number of parameter groups",
+    );
+  });
+
+  fact(["OPTIM-7"], "loading converts to the parameter's dtype, but not the count of steps", () => {
+    const single = zeros([1], { requiresGrad: true });
+    single.grad = tensor([0.1]);
+    const saved = new Adam([single]);
+    saved.step();
+    const double = zeros([1], { dtype: "float64", requiresGrad: true });
+    const loaded = new Adam([double]);
+    loaded.loadStateDict(saved.stateDict());
+    const { step, exp_avg } = loaded.stateDict().state[0];
+    assertEquals([step.dtype, exp_avg.dtype], ["float32", "float64"]);
+    assertEquals(exp_avg.item(), saved.stateDict().state[0].exp_avg.item());
+  });
+});
+
+describe("clipping", () => {
+  const clips = fc.record({
+    sizes: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 3 }),
+    limit: fc.double({ min: 0.01, max: 5, noNaN: true }),
+    normType: fc.constantFrom(1, 2, 3, Infinity),
+    seed: fc.nat(),
+  });
+  const withGrads = ({ sizes, seed }: { sizes: number[]; seed: number }) =>
+    sizes.map((size, salt) => {
+      const x = zeros([size], { dtype: "float64", requiresGrad: true });
+      x.grad = normals({ seed, dtype: "float64" }, [size], salt);
+      return x;
+    });
+
+  law(["OPTIM-5"], "the norm is at most max_norm, the direction is kept", clips, (given) => {
+    const params = withGrads(given);
+    const before = params.flatMap(({ grad }) => [...grad!.data]);
+    const norm = clipGradNorm(params, given.limit, given).item();
+    const p = given.normType;
+    const whole = p === Infinity
+      ? before.reduce((top, x) => Math.max(top, Math.abs(x)), 0)
+      : before.reduce((total, x) => total + Math.abs(x) ** p, 0) ** (1 / p);
+    assert(Math.abs(norm - whole) <= 1e-12 * whole);
+    const after = params.flatMap(({ grad }) => [...grad!.data]);
+    const factor = Math.min(1, given.limit / (whole + 1e-6));
+    after.forEach((x, i) =>
+      assert(Math.abs(x - factor * before[i]) <= 1e-12 * Math.abs(before[i]))
+    );
+    if (whole < given.limit - 1e-6) assertEquals(after, before);
+    assert(clipGradNorm(params, given.limit, given).item() <= given.limit * (1 + 1e-12));
+  });
+
+  law(["OPTIM-5"], "no element beyond clip_value, none within it changed", clips, (given) => {
+    const params = withGrads(given);
+    const before = params.flatMap(({ grad }) => [...grad!.data]);
+    clipGradValue(params, given.limit);
+    const after = params.flatMap(({ grad }) => [...grad!.data]);
+    assertEquals(after, before.map((x) => Math.min(Math.max(x, -given.limit), given.limit)));
+  });
+
+  fact(["OPTIM-5"], "parameters without a gradient are passed over", () => {
+    const [a, b] = [0, 1].map(() => zeros([2], { requiresGrad: true }));
+    assertEquals(String(clipGradNorm([a], 1)), "tensor(0.)");
+    b.grad = tensor([0, 2]);
+    assertEquals(clipGradNorm([a, b], 1, { normType: 0 }).item(), 1); // how many are not 0
+    clipGradValue([a, b], 0.5);
+    assertEquals([a.grad, b.grad.tolist()], [null, [0, 0.5]]);
+  });
+});
+
+describe("schedules", () => {
+  const plans = fc.record({
+    lr: fc.double({ min: 0.01, max: 1, noNaN: true }),
+    low: fc.double({ min: 0, max: 0.005, noNaN: true }),
+    extent: fc.integer({ min: 1, max: 8 }),
+    steps: fc.integer({ min: 1, max: 40 }),
+  });
+  const dummy = (lr: number) => new SGD([zeros([1], { requiresGrad: true })], { lr });
+
+  law(["OPTIM-6"], "both follow their closed forms", plans, ({ lr, low, extent, steps }) => {
+    const [first, second] = [dummy(lr), dummy(lr)];
+    const stairs = new StepLR(first, extent, { gamma: 0.9 });
+    const cosine = new CosineAnnealingLR(second, extent, { etaMin: low });
+    for (let t = 1; t <= steps; t++) {
+      stairs.step();
+      cosine.step();
+      const near = (given: number, wanted: number) =>
+        assert(Math.abs(given - wanted) <= 1e-9, `step ${t}: ${given} for ${wanted}`);
+      near(first.paramGroups[0].lr, lr * 0.9 ** Math.floor(t / extent));
+      near(cosine.getLastLr()[0], low + (lr - low) * (1 + Math.cos(Math.PI * t / extent)) / 2);
+    }
+  });
+
+  law(["OPTIM-6", "TRAIN-3"], "saved and loaded, both go on bit for bit", plans, (given) => {
+    const kinds: ((optimizer: Optimizer) => LRScheduler)[] = [
+      (optimizer) => new StepLR(optimizer, given.extent, { gamma: 0.7 }),
+      (optimizer) => new CosineAnnealingLR(optimizer, given.extent, { etaMin: given.low }),
+    ];
+    for (const kind of kinds) {
+      const optimizer = dummy(given.lr);
+      const schedule = kind(optimizer);
+      for (let t = 0; t < given.steps; t++) schedule.step();
+      const other = dummy(123);
+      const copy = kind(other);
+      copy.loadStateDict(schedule.stateDict());
+      other.loadStateDict(optimizer.stateDict());
+      assertEquals(copy.stateDict(), schedule.stateDict());
+      for (let t = 0; t < 10; t++) {
+        schedule.step();
+        copy.step();
+        assertEquals(copy.getLastLr(), schedule.getLastLr());
+      }
+    }
+  });
+
+  fact(["OPTIM-6"], "state dicts have PyTorch's keys", () => {
+    const rest = ["base_lrs", "last_epoch", "_step_count", "_is_initial"];
+    const last = ["_get_lr_called_within_step", "_last_lr"];
+    const optimizer = dummy(0.5);
+    assertEquals(Object.keys(new StepLR(optimizer, 3).stateDict()), [
+      "step_size",
+      "gamma",
+      ...rest,
+      ...last,
+    ]);
+    assertEquals(Object.keys(new CosineAnnealingLR(optimizer, 3).stateDict()), [
+      "T_max",
+      "eta_min",
+      ...rest,
+      ...last,
+    ]);
+    assertEquals(optimizer.stateDict().param_groups[0].initial_lr, 0.5);
+  });
+});
+
+describe("grad", () => {
+  fact(
+    ["GRAD-1"],
+    "a gradient goes through a change of dtype, into the dtype of its tensor",
+    () => {
+      const x = tensor([1, 2], { requiresGrad: true });
+      const [dx] = grad([sum(mul(to(x, "float64"), 3))], [x]);
+      assertBitwise(dx!, tensor([3, 3]));
+    },
+  );
+
+  fact(["GRAD-3"], "refuses what PyTorch refuses", () => {
+    const [x, y] = [0, 1].map(() => tensor([1, 2], { requiresGrad: true }));
+    const z = sum(mul(x, x));
+    const options = { retainGraph: true };
+    const unused =
+      "The differentiated Tensor at index 1 appears to not have been used in the graph";
+    assertThrows(() => grad([z], [x, y], [], options), Error, unused);
+    const found = grad([z], [x, y], [], { ...options, allowUnused: true });
+    assertEquals(found.map((one) => one && one.tolist()), [[2, 4], null]);
+    const plain = "One of the differentiated Tensors does not require grad";
+    assertThrows(() => grad([z], [tensor([1])], [], options), Error, plain);
+    assertThrows(() => grad([z, z], [x], [null]), Error, "got 2 tensors and 1 gradients");
+    const twice = grad([z, mul(z, 2)], [x], [tensor(1), null], options);
+    assertEquals(twice[0]!.tolist(), [6, 12]);
+  });
+
+  fact(["GRAD-4"], "uses up only what lies between outputs and inputs", () => {
+    const x = tensor([1, 2], { requiresGrad: true });
+    const y = tanh(x);
+    const z = sum(mul(y, y));
+    assertBitwise(grad([z], [y])[0]!, noGrad(() => mul(y, 2)));
+    assertThrows(() => backward(z), Error, "a second time"); // mul is used up
+    backward(sum(y)); // tanh is not
+    assertThrows(() => backward(sum(y)), Error, "a second time");
+    assertBitwise(grad([sum(y)], [y])[0]!, tensor([1, 1])); // nothing behind y is asked for
+    assert(y.gradFn?.inputs.length === 0 && x.grad !== null);
+  });
+});

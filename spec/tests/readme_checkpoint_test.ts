@@ -1,0 +1,59 @@
+/**
+ * The README's lines "From a .pt file to a prediction", run as they stand there, with the addresses
+ * of a server in the place of the library's and the file's. Needs `--allow-net`, `--allow-read` and
+ * `--allow-run`, which `deno task test` grants.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { goldenFile } from "../../golden/pair.ts";
+import { bytesOf } from "../../scripts/adapters/checkpoints.ts";
+
+const granted = ([
+  { name: "net", host: "127.0.0.1" },
+  { name: "read" },
+  { name: "run" },
+] as const).every((wanted) => Deno.permissions.querySync(wanted).state === "granted");
+
+/** The checkpoint that the README speaks of: a model that PyTorch saved. */
+function modelFile(): Uint8Array {
+  const { cases } = goldenFile("checkpoints/torch.json");
+  const file = cases.find(({ id }) => id.endsWith("/run-simple-rnn"))?.request.file;
+  if (!file) throw new Error("the golden checkpoint is missing");
+  return bytesOf(file);
+}
+
+async function serve(request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (pathname === "/model.pt") return new Response(modelFile() as BodyInit);
+  const text = await Deno.readTextFile(new URL(`..${pathname}`, import.meta.url));
+  return new Response(text, { headers: { "content-type": "application/typescript" } });
+}
+
+Deno.test({
+  name: "CKPT-5, CKPT-9: the README's lines take a .pt file to a prediction",
+  ignore: !granted, // a plain `deno test` may not open a port; `deno task test` and CI may
+  async fn() {
+    const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+    const section = readme.split("## From a .pt file to a prediction")[1];
+    const lines = section.match(/```ts ignore\n(.*?)```/s)![1];
+    const printed = section.match(/```text\n(.*?)```/s)![1];
+    assertEquals(lines.trim().split("\n").length, 5);
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, serve);
+    const host = `127.0.0.1:${server.addr.port}`;
+    const program = lines.replace("localhost:8000", host)
+      .replace('"model.pt"', `"http://${host}/model.pt"`);
+    assert(program !== lines);
+    const flags = [`--allow-import=${host}`, `--allow-net=${host}`];
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-config", "--no-prompt", "--quiet", ...flags, "-"],
+      ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(program));
+    await writer.close();
+    const { stdout, stderr } = await child.output();
+    await server.shutdown();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assertEquals([text(stdout), text(stderr)], [printed, ""]);
+  },
+});
