@@ -132,7 +132,7 @@ function tensorsBehind(roots: readonly Tensor[], ends: ReadonlySet<Tensor> | nul
   const order = [...seen].sort((a, b) => (b.gradFn?.order ?? -1) - (a.gradFn?.order ?? -1));
   if (ends === null) return order;
   const onTheWay = new Set<Tensor>();
-  for (const x of order.toReversed()) {
+  for (const x of [...order].reverse()) {
     if (ends.has(x) || x.gradFn?.inputs.some((input) => onTheWay.has(input))) onTheWay.add(x);
   }
   return order.filter((x) => onTheWay.has(x));

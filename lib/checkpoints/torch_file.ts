@@ -27,15 +27,27 @@ export type TorchValue =
 
 /** The numbers behind tensors: one record of the archive. */
 class Storage {
-  constructor(readonly bytes: Uint8Array, readonly dtype: StoredDType | null) {}
+  readonly bytes: Uint8Array;
+  readonly dtype: StoredDType | null;
+
+  constructor(bytes: Uint8Array, dtype: StoredDType | null) {
+    this.bytes = bytes;
+    this.dtype = dtype;
+  }
 }
 
 /** A name that a pickle may refer to. */
 class Global {
+  readonly kind: "rebuild" | "rebuild3" | "parameter" | "dict" | "size" | "device" | "storage";
+  readonly dtype: StoredDType | null;
+
   constructor(
-    readonly kind: "rebuild" | "rebuild3" | "parameter" | "dict" | "size" | "device" | "storage",
-    readonly dtype: StoredDType | null = null,
-  ) {}
+    kind: "rebuild" | "rebuild3" | "parameter" | "dict" | "size" | "device" | "storage",
+    dtype: StoredDType | null = null,
+  ) {
+    this.kind = kind;
+    this.dtype = dtype;
+  }
 }
 
 const storages: Readonly<Record<string, StoredDType>> = {

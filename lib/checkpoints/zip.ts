@@ -37,7 +37,7 @@ export function readZip(bytes: Uint8Array): Map<string, Uint8Array> {
   const checked = entries.some(({ crc }) => crc !== 0);
   const result = new Map<string, Uint8Array>();
   let end = 0;
-  for (const entry of entries.toSorted((a, b) => a.header - b.header)) {
+  for (const entry of [...entries].sort((a, b) => a.header - b.header)) {
     if (entry.header < end) fail(`entry ${quote(entry.name)} overlaps the one before it`);
     const start = localData(bytes, view, entry, directory.start);
     end = start + entry.size;

@@ -114,7 +114,13 @@ class Parameters {
   readonly #left: Shapes;
   count = 0;
 
-  constructor(readonly prefix: string, readonly shapes: Shapes) {
+  readonly prefix: string;
+  readonly shapes: Shapes;
+
+  constructor(prefix: string, shapes: Shapes) {
+    this.prefix = prefix;
+    this.shapes = shapes;
+
     this.#left = new Map(shapes);
   }
 

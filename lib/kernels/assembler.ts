@@ -261,8 +261,14 @@ export class Func {
   readonly #locals: Type[] = [];
   readonly #body: Code[] = [];
 
+  readonly index: number;
+  readonly params: number;
+
   /** A function of `params` integers, numbered `index` in its module. */
-  constructor(readonly index: number, readonly params: number) {}
+  constructor(index: number, params: number) {
+    this.index = index;
+    this.params = params;
+  }
 
   /** A new local variable. */
   local(type: Type): Local {
@@ -308,13 +314,21 @@ export class Assembler {
   readonly #functions: Func[] = [];
   readonly #exports: [string, Func][] = [];
 
+  /** How many vectors its blocks have, if it has any. */
+  readonly blockFields: number;
+  /** How far its memory can grow, if threads share it. */
+  readonly sharedPages: number;
+
   /**
    * A module with no functions yet.
    *
    * @param blockFields how many vectors its blocks have, if it has any
    * @param sharedPages how far its memory can grow, if threads share it
    */
-  constructor(readonly blockFields = 0, readonly sharedPages = 0) {}
+  constructor(blockFields = 0, sharedPages = 0) {
+    this.blockFields = blockFields;
+    this.sharedPages = sharedPages;
+  }
 
   /**
    * Adds a function.

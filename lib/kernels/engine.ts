@@ -61,8 +61,12 @@ class Engines {
   #heap: Heap | null = null;
   #team: Team | null = null;
 
+  readonly shared: boolean;
+
   /** On this thread alone, or with a memory that others can share. */
-  constructor(readonly shared = false) {}
+  constructor(shared = false) {
+    this.shared = shared;
+  }
 
   get #pages(): number {
     return this.shared ? sharedPages : 0;

@@ -21,8 +21,12 @@ export class Ranges {
   /** Holes between what is given out, in order. */
   readonly #holes: { at: number; length: number }[] = [];
 
+  end: number;
+
   /** No number from `end` on has been given out. */
-  constructor(public end: number) {}
+  constructor(end: number) {
+    this.end = end;
+  }
 
   /** Gives out so many numbers in a row, and tells the first. */
   take(length: number): number {

@@ -87,8 +87,14 @@ export class Pack {
   #parts: number[] = [];
   #cursor = 0;
 
+  readonly sizes: StackSizes;
+  readonly owned: boolean;
+
   /** Weights for layers of these sizes; `owned` ones are never taken back to make room. */
-  constructor(readonly sizes: StackSizes, readonly owned = false) {
+  constructor(sizes: StackSizes, owned = false) {
+    this.sizes = sizes;
+    this.owned = owned;
+
     this.gate = padded(sizes.hiddenSize);
     this.sums = gates[sizes.kind] * this.gate;
     this.outputSize = sizes.projSize || sizes.hiddenSize;

@@ -80,8 +80,14 @@ export class Slice {
   /** How much scratch memory there is. */
   readonly bytes: number;
 
+  readonly first: number;
+  readonly batch: number;
+
   /** Lays out some sequences of a batch. */
-  constructor(pack: Pack, given: Batch, readonly first: number, readonly batch: number) {
+  constructor(pack: Pack, given: Batch, first: number, batch: number) {
+    this.first = first;
+    this.batch = batch;
+
     const { sizes, sums, gate, outputSize } = this.#pack = pack;
     this.#batchFirst = given.batchFirst;
     const { batchSizes, length } = given;

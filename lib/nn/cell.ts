@@ -61,6 +61,11 @@ export interface CellOptions {
 export abstract class RNNCellBase extends Module {
   readonly #equation: Equation;
 
+  /** H_in, the features of the input. */
+  readonly inputSize: number;
+  /** H, the features of the state. */
+  readonly hiddenSize: number;
+
   /**
    * Draws the parameters from the default generator.
    *
@@ -73,11 +78,13 @@ export abstract class RNNCellBase extends Module {
    */
   constructor(
     equation: Equation,
-    readonly inputSize: number,
-    readonly hiddenSize: number,
+    inputSize: number,
+    hiddenSize: number,
     options: CellOptions = {},
   ) {
     super();
+    this.inputSize = inputSize;
+    this.hiddenSize = hiddenSize;
     this.#equation = equation;
     refuseUnknown(this.getName(), options, ["bias", "dtype"]);
     const { bias = true, dtype = "float32" } = options;

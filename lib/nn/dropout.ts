@@ -61,14 +61,18 @@ function checkProbability(p: number): void {
  * ```
  */
 export class Dropout extends Module {
+  /** The probability of an element being zeroed. */
+  readonly p: number;
+
   /**
    * Takes the probability.
    *
    * @param p the probability of an element being zeroed
    * @throws {ValueError} if it is not within 0 and 1
    */
-  constructor(readonly p = 0.5) {
+  constructor(p = 0.5) {
     super();
+    this.p = p;
     checkProbability(p);
   }
 

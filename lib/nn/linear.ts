@@ -35,6 +35,11 @@ export interface LinearOptions {
  * ```
  */
 export class Linear extends Module {
+  /** H_in, the size of the last dimension of the input. */
+  readonly inFeatures: number;
+  /** H_out, the size of the last dimension of the output. */
+  readonly outFeatures: number;
+
   /**
    * Draws the parameters from the default generator, the weight first.
    *
@@ -45,11 +50,13 @@ export class Linear extends Module {
    * @throws {TypeError} if a size is not an integer
    */
   constructor(
-    readonly inFeatures: number,
-    readonly outFeatures: number,
+    inFeatures: number,
+    outFeatures: number,
     options: LinearOptions = {},
   ) {
     super();
+    this.inFeatures = inFeatures;
+    this.outFeatures = outFeatures;
     refuseUnknown("Linear", options, ["bias", "dtype"]);
     const { bias = true, dtype = "float32" } = options;
     checkMatrix(outFeatures, inFeatures);

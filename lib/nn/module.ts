@@ -35,13 +35,21 @@ export type StateDict = Record<string, Tensor>;
 
 /** What {@linkcode Module.loadStateDict} found that did not fit; prints as in PyTorch. */
 export class IncompatibleKeys {
+  /** Names that the module has and the state lacks. */
+  readonly missingKeys: string[];
+  /** Names that the state has and the module lacks. */
+  readonly unexpectedKeys: string[];
+
   /**
    * Notes the names that did not match.
    *
    * @param missingKeys names that the module has and the state lacks
    * @param unexpectedKeys names that the state has and the module lacks
    */
-  constructor(readonly missingKeys: string[], readonly unexpectedKeys: string[]) {}
+  constructor(missingKeys: string[], unexpectedKeys: string[]) {
+    this.missingKeys = missingKeys;
+    this.unexpectedKeys = unexpectedKeys;
+  }
 
   /** Returns `<All keys matched successfully>` or the names, as PyTorch prints them. */
   toString(): string {

@@ -26,6 +26,9 @@ export class PackedSequence {
   /** For each sequence of the batch, where it stands among the sorted ones. */
   readonly unsortedIndices: readonly number[] | null;
 
+  /** The elements, shape `(sum of lengths, *)`. */
+  readonly data: Tensor;
+
   /**
    * Holds the four fields; `unsortedIndices` follows from `sortedIndices` where left out.
    *
@@ -37,11 +40,13 @@ export class PackedSequence {
    * or if the indices are not those of that many sequences
    */
   constructor(
-    readonly data: Tensor,
+    data: Tensor,
     batchSizes: readonly number[],
     sortedIndices: readonly number[] | null = null,
     unsortedIndices: readonly number[] | null = null,
   ) {
+    this.data = data;
+
     const sum = batchSizes.reduce((total, size) => total + size, 0);
     const falls = batchSizes.every((size, t) =>
       Number.isInteger(size) && size > 0 && size <= (batchSizes[t - 1] ?? size)

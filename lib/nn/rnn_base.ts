@@ -48,6 +48,11 @@ export abstract class RNNBase extends Module {
   /** All parameters, for the fast path, until they are other tensors. */
   #listed: CellParameters[] | null = null;
 
+  /** H_in, the features of the input. */
+  readonly inputSize: number;
+  /** H, the features of the state. */
+  readonly hiddenSize: number;
+
   /**
    * Draws the parameters from the default generator.
    *
@@ -59,11 +64,13 @@ export abstract class RNNBase extends Module {
    */
   constructor(
     equation: Equation,
-    readonly inputSize: number,
-    readonly hiddenSize: number,
+    inputSize: number,
+    hiddenSize: number,
     options: RNNBaseOptions & { readonly projSize?: number } = {},
   ) {
     super();
+    this.inputSize = inputSize;
+    this.hiddenSize = hiddenSize;
     this.#equation = equation;
     this.#settings = checkArguments(inputSize, hiddenSize, options);
     const { numLayers, bias, dtype, projSize } = this.#settings;

@@ -34,6 +34,11 @@ export class SimpleRNN extends Module {
   /** The fully connected layer, with one output. */
   readonly fc: Linear;
 
+  /** H, the features of the hidden state. */
+  readonly hiddenSize: number;
+  /** How many recurrent layers. */
+  readonly numLayers: number;
+
   /**
    * Draws the parameters from the default generator, the recurrent layer's first.
    *
@@ -45,11 +50,13 @@ export class SimpleRNN extends Module {
    */
   constructor(
     inputSize: number,
-    readonly hiddenSize: number,
-    readonly numLayers: number,
+    hiddenSize: number,
+    numLayers: number,
     options: { readonly dtype?: DType } = {},
   ) {
     super();
+    this.hiddenSize = hiddenSize;
+    this.numLayers = numLayers;
     const { dtype } = options;
     this.rnn = this.register(
       "rnn",

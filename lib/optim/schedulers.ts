@@ -19,12 +19,17 @@ export abstract class LRScheduler {
   /** How many steps have been taken. */
   lastEpoch = 0;
 
+  /** The optimiser. */
+  protected readonly optimizer: Optimizer;
+
   /**
    * Takes the optimiser, whose learning rates are the base.
    *
    * @param optimizer the optimiser
    */
-  constructor(protected readonly optimizer: Optimizer) {
+  constructor(optimizer: Optimizer) {
+    this.optimizer = optimizer;
+
     this.baseLrs = optimizer.paramGroups.map((group) => group.initialLr ??= group.lr);
   }
 
@@ -104,6 +109,9 @@ export class StepLR extends LRScheduler {
   /** The factor. */
   gamma: number;
 
+  /** How many steps lie between two changes. */
+  stepSize: number;
+
   /**
    * Takes the optimiser and the factor.
    *
@@ -113,10 +121,11 @@ export class StepLR extends LRScheduler {
    */
   constructor(
     optimizer: Optimizer,
-    public stepSize: number,
+    stepSize: number,
     options: { readonly gamma?: number } = {},
   ) {
     super(optimizer);
+    this.stepSize = stepSize;
     this.gamma = options.gamma ?? 0.1;
   }
 
@@ -162,6 +171,9 @@ export class CosineAnnealingLR extends LRScheduler {
   /** The learning rate at the end of the half turn. */
   etaMin: number;
 
+  /** How many steps half a turn takes. */
+  tMax: number;
+
   /**
    * Takes the optimiser and the extent of the half turn.
    *
@@ -171,10 +183,11 @@ export class CosineAnnealingLR extends LRScheduler {
    */
   constructor(
     optimizer: Optimizer,
-    public tMax: number,
+    tMax: number,
     options: { readonly etaMin?: number } = {},
   ) {
     super(optimizer);
+    this.tMax = tMax;
     this.etaMin = options.etaMin ?? 0;
   }
 

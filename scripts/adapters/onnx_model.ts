@@ -52,8 +52,12 @@ export class Graph {
   readonly #outputs: object[] = [];
   #count = 0;
 
+  readonly dtype: DType;
+
   /** Begins a graph whose tensors are of a type. */
-  constructor(readonly dtype: DType = "float32") {}
+  constructor(dtype: DType = "float32") {
+    this.dtype = dtype;
+  }
 
   /** Adds an input of a number of dimensions, and returns its name. */
   input(name: string, dims: number, type: keyof typeof types = this.dtype): string {

@@ -51,7 +51,11 @@ class Builder {
   readonly args: Record<string, unknown>;
   readonly state: StateDict;
 
-  constructor(readonly request: Request) {
+  readonly request: Request;
+
+  constructor(request: Request) {
+    this.request = request;
+
     this.args = request.args ?? {};
     this.state = decodeStateDict(request);
     this.graph = new Graph(request.dtype ?? "float32");

@@ -232,8 +232,11 @@ function encodeState({ state, param_groups }: rnn.OptimizerState): Answer["optim
 /** A recurrent module, and a Linear on what it puts out at every step. */
 class Headed extends rnn.Module {
   readonly #head: rnn.Linear;
-  constructor(readonly rnn: rnn.Module, head: () => rnn.Linear) {
+  readonly rnn: rnn.Module;
+
+  constructor(rnn: rnn.Module, head: () => rnn.Linear) {
     super();
+    this.rnn = rnn;
     this.register("rnn", rnn);
     this.#head = this.register("fc", head());
   }

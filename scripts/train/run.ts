@@ -112,12 +112,17 @@ export class Training {
   /** The loss before each step that has been taken. */
   readonly losses: number[] = [];
 
+  /** What to train. */
+  readonly config: Config;
+
   /**
    * Draws the weights.
    *
    * @param config what to train
    */
-  constructor(readonly config: Config) {
+  constructor(config: Config) {
+    this.config = config;
+
     manualSeed(config.seed);
     this.#model = models[config.model](config.hiddenSize);
     this.#optimizer = optimizers[config.optimizer](this.#model, config.lr);

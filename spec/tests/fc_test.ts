@@ -35,8 +35,13 @@ import { fact, law } from "./law.ts";
 /** A model as a user writes it: any recurrent layer, then a Linear on the last time step. */
 class LastStep extends Module {
   readonly fc: Linear;
-  constructor(readonly rnn: Recurrent, features: number, private readonly time: number) {
+  readonly rnn: Recurrent;
+  private readonly time: number;
+
+  constructor(rnn: Recurrent, features: number, time: number) {
     super();
+    this.rnn = rnn;
+    this.time = time;
     this.register("rnn", rnn);
     const { dtype } = rnn.parameters()[0];
     this.fc = this.register("fc", new Linear(features, 2, { dtype }));
