@@ -4,6 +4,17 @@
  * @module
  */
 
+import { RuntimeError } from "../errors.ts";
+
+/** The memory that kernels share cannot grow as far as a call needs. */
+export class OutOfMemory extends RuntimeError {
+  /** What was asked for, and why it was not to be had. */
+  constructor(bytes: number, cause: unknown) {
+    const size = (bytes / 2 ** 20).toFixed(1);
+    super(`not enough memory: the kernels asked for ${size} MiB more`, { cause });
+  }
+}
+
 /** A part of the heap. */
 export interface Block {
   /** Where it begins, in bytes; 0 once it has been taken back. */
@@ -85,17 +96,30 @@ export class Heap {
     this.integers = new Int32Array(this.memory.buffer);
   }
 
-  /** A block of its own, until {@linkcode Heap.release}. */
+  /**
+   * A block of its own, until {@linkcode Heap.release}.
+   *
+   * @throws {OutOfMemory} if the memory cannot grow that far; the heap is then as it was
+   */
   allocate(bytes: number): Block {
     bytes = Math.ceil(bytes / line) * line;
     const at = this.#ranges.take(bytes);
-    const missing = this.#ranges.end - this.memory.buffer.byteLength;
-    if (missing > 0) {
-      this.memory.grow(Math.ceil(missing / page));
-      this.floats = new Float32Array(this.memory.buffer);
-      this.integers = new Int32Array(this.memory.buffer);
+    try {
+      this.reach(this.#ranges.end);
+    } catch (error) {
+      this.#ranges.give(at, bytes);
+      throw new OutOfMemory(bytes, error);
     }
     return { at, bytes, used: 0 };
+  }
+
+  /** Grows the memory, if need be, until it has `end` bytes; throws if it cannot. */
+  reach(end: number): void {
+    const missing = end - this.memory.buffer.byteLength;
+    if (missing <= 0) return;
+    this.memory.grow(Math.ceil(missing / page));
+    this.floats = new Float32Array(this.memory.buffer);
+    this.integers = new Int32Array(this.memory.buffer);
   }
 
   /** Takes a block back. */
@@ -135,7 +159,9 @@ export class Heap {
   /** Room for what one call needs while it runs; the next call gets the same. */
   scratch(bytes: number): number {
     if (this.#scratch.bytes < bytes) {
-      this.release(this.#scratch);
+      const old = this.#scratch;
+      this.#scratch = { at: 0, bytes: 0, used: 0 };
+      this.release(old);
       this.#scratch = this.allocate(bytes);
     }
     return this.#scratch.at;

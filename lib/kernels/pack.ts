@@ -192,9 +192,10 @@ export class Pack {
   /** Gives the memory back. */
   release(): void {
     if (this.#block === null) return;
-    if (this.owned) this.#heap!.release(this.#block);
-    else this.#heap!.drop(this.#block);
+    const block = this.#block;
     this.#block = null;
+    if (this.owned) this.#heap!.release(block);
+    else this.#heap!.drop(block);
   }
 
   #write(heap: Heap, weights: readonly Weights[]): void {

@@ -38,7 +38,12 @@ export class KernelSteps {
       parts.length * slotCount,
     ].map(take);
     const states = parts.flatMap(() => [take(outputSize), take(gate)]);
-    this.#block = heap.allocate(end);
+    try {
+      this.#block = heap.allocate(end);
+    } catch (error) {
+      this.#pack.release();
+      throw error;
+    }
     const { at } = this.#block;
     this.#layers = parts.length;
     this.#input = at + input;
