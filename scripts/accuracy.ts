@@ -11,7 +11,7 @@
  */
 
 import { files } from "../golden/mod.ts";
-import { type Answer, type Case, goldenFile, type JsonTensor } from "../golden/pair.ts";
+import { type Answer, type Case, goldenFile, type JsonTensor } from "../lib/conformance/pair.ts";
 import { type Kernels, setKernels } from "../mod.ts";
 import { answer } from "./adapters/reference.ts";
 

@@ -12,11 +12,11 @@
  */
 
 import { parseArgs } from "node:util";
-import { levels, select } from "./conform/cases.ts";
+import { levels, select } from "../lib/conformance/cases.ts";
 import type { Command } from "./conform/converse.ts";
-import { diagnose } from "./conform/diagnose.ts";
-import { conforms, report, reportJson } from "./conform/report.ts";
-import { examine, type Result } from "./conform/runner.ts";
+import { diagnose } from "../lib/conformance/diagnose.ts";
+import { conforms, report, reportJson } from "../lib/conformance/report.ts";
+import { examine, type Result } from "../lib/conformance/examine.ts";
 
 const usage = `deno task conform [flags] -- <command> [arguments]
 

@@ -10,7 +10,7 @@
  */
 
 import { files } from "../golden/mod.ts";
-import { goldenFile } from "../golden/pair.ts";
+import { goldenFile } from "../lib/conformance/pair.ts";
 
 /** One clause. */
 export interface Clause {
@@ -67,7 +67,7 @@ function testsOf(file: string, text: string): Citation[] {
  * @returns the clauses and what cites them
  */
 export async function trace(): Promise<Trace> {
-  const spec = new URL("../spec/", import.meta.url);
+  const spec = new URL("../spec", import.meta.url);
   const namesIn = async (folder: string) =>
     (await Array.fromAsync(Deno.readDir(new URL(folder, spec)))).map(({ name }) => name).sort();
   const read = (name: string) => Deno.readTextFile(new URL(name, spec));

@@ -10,8 +10,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { select, type Task } from "./conform/cases.ts";
-import { examine, type Result } from "./conform/runner.ts";
+import { select, type Task } from "../lib/conformance/cases.ts";
+import { examine, type Result } from "../lib/conformance/examine.ts";
 import { capabilities, type Capability } from "./matrix/capabilities.ts";
 import { find, type Implementation, known } from "./matrix/implementations.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Answer, encode, type JsonFile, type Request } from "../../golden/pair.ts";
+import { type Answer, encode, type JsonFile, type Request } from "../../lib/conformance/pair.ts";
 import {
   noGrad,
   parseCheckpoint,

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { JsonTensor } from "../../golden/pair.ts";
-import { encode } from "../../golden/pair.ts";
+import type { JsonTensor } from "../../lib/conformance/pair.ts";
+import { encode } from "../../lib/conformance/pair.ts";
 import * as rnn from "../../mod.ts";
 
 // deno-lint-ignore no-explicit-any -- the arguments come from outside; what they go to checks them

@@ -12,7 +12,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { type Kernels, setKernels } from "../../mod.ts";
 import { answer } from "./reference.ts";
-import { serve } from "./serve.ts";
+import { serve } from "../../lib/conformance/serve.ts";
 
 const [path = "auto", flag] = Deno.args;
 setKernels(path as Kernels);

@@ -20,10 +20,10 @@ import {
   encode,
   type JsonTensor,
   type Request,
-} from "../../golden/pair.ts";
+} from "../../lib/conformance/pair.ts";
 import { type FloatArray, type StateDict, Tensor, toOnnx } from "../../mod.ts";
 import { Graph } from "./onnx_model.ts";
-import { serve, Unsupported } from "./serve.ts";
+import { serve, Unsupported } from "../../lib/conformance/serve.ts";
 
 /** What the two packages have in common. */
 interface Runtime {

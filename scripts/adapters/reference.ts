@@ -21,7 +21,7 @@ import {
   type JsonTensor,
   type Request,
   toLine,
-} from "../../golden/pair.ts";
+} from "../../lib/conformance/pair.ts";
 import { walkthrough } from "../walkthrough.ts";
 import { type Arguments, functions, type Inputs } from "./functions.ts";
 import { checkpointOperations } from "./checkpoints.ts";

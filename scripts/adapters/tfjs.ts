@@ -16,9 +16,9 @@ import {
   encode,
   type JsonTensor,
   type Request,
-} from "../../golden/pair.ts";
+} from "../../lib/conformance/pair.ts";
 import { type KerasLayer, type StateDict, Tensor, toKeras, transpose } from "../../mod.ts";
-import { serve, Unsupported } from "./serve.ts";
+import { serve, Unsupported } from "../../lib/conformance/serve.ts";
 
 /** A tensor of TensorFlow.js, as far as it is used here. */
 interface TfTensor {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readLines, Tail } from "./lines.ts";
+import { readLines, Tail } from "../../lib/conformance/lines.ts";
 
 /** A program and its arguments. */
 export type Command = readonly [string, ...string[]];

@@ -164,7 +164,7 @@ SCHEMA = {
                     inputs=named(ref("tensor")),
                     state_dict=named(ref("tensor")),
                 ),
-                "value": {"description": "what a checkpoint holds: see golden/pair.ts"},
+                "value": {"description": "what a checkpoint holds: see lib/conformance/pair.ts"},
                 "metadata": named(TEXT),
                 "optimizer_state": shaped(
                     ["state", "param_groups"],

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { JsonTensor, Request } from "../../golden/pair.ts";
-import type { Task } from "../conform/cases.ts";
+import type { JsonTensor, Request } from "../../lib/conformance/pair.ts";
+import type { Task } from "../../lib/conformance/cases.ts";
 
 /** One row. */
 export interface Capability {

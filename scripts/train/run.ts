@@ -4,7 +4,12 @@
  * @module
  */
 
-import { decode, encode, type JsonOptimizerState, type JsonTensor } from "../../golden/pair.ts";
+import {
+  decode,
+  encode,
+  type JsonOptimizerState,
+  type JsonTensor,
+} from "../../lib/conformance/pair.ts";
 import {
   Adam,
   AdamW,

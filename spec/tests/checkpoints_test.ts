@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
-import { goldenFile } from "../../golden/pair.ts";
+import { goldenFile } from "../../lib/conformance/pair.ts";
 import {
   CheckpointError,
   constructModule,

@@ -6,11 +6,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
-import { select, type Task } from "../../scripts/conform/cases.ts";
+import { select, type Task } from "../../lib/conformance/cases.ts";
 import type { Command } from "../../scripts/conform/converse.ts";
-import { diagnose, mistakes } from "../../scripts/conform/diagnose.ts";
-import { conforms, failures, report, tabulate, total } from "../../scripts/conform/report.ts";
-import { examine, judge, type Result, type Settings } from "../../scripts/conform/runner.ts";
+import { diagnose, mistakes } from "../../lib/conformance/diagnose.ts";
+import { conforms, failures, report, tabulate, total } from "../../lib/conformance/report.ts";
+import { examine, judge, type Result, type Settings } from "../../lib/conformance/examine.ts";
 import { fact as onEveryPath, readablePath } from "./law.ts";
 import { Port } from "./wrong/port.ts";
 import { ports } from "./wrong/ports.ts";

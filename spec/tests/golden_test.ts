@@ -2,9 +2,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { after, before, describe, it } from "@std/testing/bdd";
-import { compare } from "../../golden/compare.ts";
+import { compare } from "../../lib/conformance/compare.ts";
 import { files } from "../../golden/mod.ts";
-import { goldenFile } from "../../golden/pair.ts";
+import { goldenFile } from "../../lib/conformance/pair.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
 
 describe("goldens", () => {

@@ -3,9 +3,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { after, before, describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import { compare } from "../../golden/compare.ts";
+import { compare } from "../../lib/conformance/compare.ts";
 import { files } from "../../golden/mod.ts";
-import { goldenFile } from "../../golden/pair.ts";
+import { goldenFile } from "../../lib/conformance/pair.ts";
 import { type Engine, engine } from "../../lib/kernels/engine.ts";
 import { Heap } from "../../lib/kernels/heap.ts";
 import {

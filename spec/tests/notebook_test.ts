@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
-import { goldenFile } from "../../golden/pair.ts";
+import { goldenFile } from "../../lib/conformance/pair.ts";
 import { notebook } from "../../golden/mod.ts";
 import {
   linspace,

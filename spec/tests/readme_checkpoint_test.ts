@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { goldenFile } from "../../golden/pair.ts";
+import { goldenFile } from "../../lib/conformance/pair.ts";
 import { bytesOf } from "../../scripts/adapters/checkpoints.ts";
 
 const granted = ([

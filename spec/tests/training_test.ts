@@ -4,8 +4,14 @@ import { assert, assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { compare } from "../../golden/compare.ts";
-import { type Answer, type Case, goldenFile, type JsonTensor, toLine } from "../../golden/pair.ts";
+import { compare } from "../../lib/conformance/compare.ts";
+import {
+  type Answer,
+  type Case,
+  goldenFile,
+  type JsonTensor,
+  toLine,
+} from "../../lib/conformance/pair.ts";
 import { Adam, backward, manualSeed, mseLoss, RNN, type Tensor, zeros } from "../../mod.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
 import { models, optimizers, Training } from "../../scripts/train/run.ts";

@@ -14,7 +14,7 @@ import {
   encode,
   type JsonTensor,
   type Request,
-} from "../../../golden/pair.ts";
+} from "../../../lib/conformance/pair.ts";
 
 /** Weights of one layer and direction. */
 export interface Weights {

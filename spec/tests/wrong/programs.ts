@@ -8,7 +8,7 @@
  * @module
  */
 
-import { toLine } from "../../../golden/pair.ts";
+import { toLine } from "../../../lib/conformance/pair.ts";
 import { answer } from "../../../scripts/adapters/reference.ts";
 import { ports } from "./ports.ts";
 

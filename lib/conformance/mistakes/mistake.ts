@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Answer } from "../../../golden/pair.ts";
+import type { Answer } from "../pair.ts";
 import type { Task } from "../cases.ts";
 import type { Deviation } from "../variant.ts";
 

@@ -5,10 +5,15 @@
  * @module
  */
 
-import { compare, type Difference } from "../../golden/compare.ts";
-import { type Answer, toLine } from "../../golden/pair.ts";
+import { compare, type Difference } from "./compare.ts";
+import { type Answer, toLine } from "./pair.ts";
 import type { Task } from "./cases.ts";
-import { type Command, converse, type Limits, type Oddities } from "./converse.ts";
+import {
+  type Command,
+  converse,
+  type Limits,
+  type Oddities,
+} from "../../scripts/conform/converse.ts";
 
 /** What became of a case. */
 export interface Result {

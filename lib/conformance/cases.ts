@@ -5,7 +5,7 @@
  */
 
 import { files } from "../../golden/mod.ts";
-import { type Case, goldenFile } from "../../golden/pair.ts";
+import { type Case, goldenFile } from "./pair.ts";
 
 /** A golden case with the chapter of its file. */
 export interface Task extends Case {

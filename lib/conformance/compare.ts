@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DType } from "../mod.ts";
+import type { DType } from "../../mod.ts";
 import type { Answer, JsonNumber, JsonTensor, Request } from "./pair.ts";
 
 /** PyTorch's own closeness, `torch.testing.assert_close` (NUM-2). */

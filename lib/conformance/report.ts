@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Oddities } from "./converse.ts";
+import type { Oddities } from "../../scripts/conform/converse.ts";
 import type { Findings } from "./diagnose.ts";
-import type { Examination, Result } from "./runner.ts";
+import type { Examination, Result } from "./examine.ts";
 
 /** One row of the table. */
 export interface Row {

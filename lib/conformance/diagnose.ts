@@ -4,8 +4,8 @@
  * @module
  */
 
-import { compare } from "../../golden/compare.ts";
-import type { Answer } from "../../golden/pair.ts";
+import { compare } from "./compare.ts";
+import type { Answer } from "./pair.ts";
 import type { Task } from "./cases.ts";
 import { cells } from "./mistakes/cells.ts";
 import { linear } from "./mistakes/linear.ts";
@@ -13,7 +13,7 @@ import type { Mistake } from "./mistakes/mistake.ts";
 import { numbers } from "./mistakes/numbers.ts";
 import { sequences } from "./mistakes/sequences.ts";
 import { weights } from "./mistakes/weights.ts";
-import type { Result } from "./runner.ts";
+import type { Result } from "./examine.ts";
 import { recompute } from "./variant.ts";
 
 /** Every mistake that the diagnosis knows. */

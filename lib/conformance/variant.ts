@@ -13,7 +13,7 @@ import {
   type JsonNumber,
   type JsonTensor,
   type Request,
-} from "../../golden/pair.ts";
+} from "./pair.ts";
 import { type Kind, steps } from "./equations.ts";
 
 /** A layer's question, whatever its form: time first, with a batch, as layers and directions. */

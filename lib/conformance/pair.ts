@@ -5,8 +5,8 @@
  * @module
  */
 
-import { type DType, type StateDict, Tensor } from "../mod.ts";
-import { files } from "./mod.ts";
+import { type DType, type StateDict, Tensor } from "../../mod.ts";
+import { files } from "../../golden/mod.ts";
 
 /** A number as JSON can hold it: what is not finite is a string. */
 export type JsonNumber = number | "NaN" | "Infinity" | "-Infinity";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { distance } from "../../../golden/compare.ts";
-import type { Answer, JsonNumber, JsonTensor } from "../../../golden/pair.ts";
+import { distance } from "../compare.ts";
+import type { Answer, JsonNumber, JsonTensor } from "../pair.ts";
 import type * as rnn from "../../../mod.ts";
 import type { Task } from "../cases.ts";
 import { map } from "../equations.ts";

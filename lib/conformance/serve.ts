@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Answer, type Request, toLine } from "../../golden/pair.ts";
+import { type Answer, type Request, toLine } from "./pair.ts";
 
 /** What an implementation has no answer to, and why. */
 export class Unsupported extends Error {}

@@ -12,8 +12,8 @@ import {
   encode,
   type JsonTensor,
   type Request,
-} from "../../../golden/pair.ts";
-import { compare } from "../../../golden/compare.ts";
+} from "../pair.ts";
+import { compare } from "../compare.ts";
 import type { Task } from "../cases.ts";
 import type { Mistake } from "./mistake.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import * as rnn from "../../../mod.ts";
-import { gateNames, reorder, zeroBias } from "../../../lib/layouts/layout.ts";
+import { gateNames, reorder, zeroBias } from "../../layouts/layout.ts";
 import type { Place } from "../variant.ts";
 import type { Mistake } from "./mistake.ts";
 
