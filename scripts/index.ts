@@ -11,6 +11,7 @@
 
 import { files } from "../golden/mod.ts";
 import { goldenFile } from "../lib/conformance/pair.ts";
+import { testsOf } from "../spec/tests/law.ts";
 
 /** One clause. */
 export interface Clause {
@@ -49,16 +50,10 @@ function clausesOf(file: string, text: string): Clause[] {
   ));
 }
 
-/** Finds the tests of a file: calls that begin with a list of clauses and a claim. */
-function testsOf(file: string, text: string): Citation[] {
-  const calls = text.matchAll(
-    /\b(?:law|fact|started)(?:<[^(]*>)?\(\s*\[([^\]]*)\],\s*(?:"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/g,
-  );
-  return [...calls].map(([, list, plain, template]) => ({
-    file,
-    name: (plain ?? template).replaceAll('\\"', '"'),
-    clauses: [...list.matchAll(/[A-Z]+-\d+/g)].map(([id]) => id),
-  }));
+/** The clauses that a test's name begins with, and the rest of it. */
+function citation(file: string, name: string): Citation {
+  const [, list = "", claim] = name.match(/^((?:[A-Z]+-\d+(?:, )?)*)(?:: )?(.*)$/s)!;
+  return { file, name: claim, clauses: list.match(/[A-Z]+-\d+/g) ?? [] };
 }
 
 /**
@@ -67,7 +62,7 @@ function testsOf(file: string, text: string): Citation[] {
  * @returns the clauses and what cites them
  */
 export async function trace(): Promise<Trace> {
-  const spec = new URL("../spec", import.meta.url);
+  const spec = new URL("../spec/", import.meta.url);
   const namesIn = async (folder: string) =>
     (await Array.fromAsync(Deno.readDir(new URL(folder, spec)))).map(({ name }) => name).sort();
   const read = (name: string) => Deno.readTextFile(new URL(name, spec));
@@ -78,7 +73,8 @@ export async function trace(): Promise<Trace> {
     }
   }
   for (const name of await namesIn("tests/")) {
-    if (name.endsWith("_test.ts")) found.tests.push(...testsOf(name, await read(`tests/${name}`)));
+    if (!name.endsWith("_test.ts")) continue;
+    found.tests.push(...(await testsOf(name)).map((test) => citation(name, test)));
   }
   for (const file of Object.keys(files)) {
     found.cases.push(
@@ -100,6 +96,15 @@ function counts(cases: readonly Citation[]): string {
   return [...byFile].map(([file, own]) => `${file} ${own.length}`).join("<br>") || "–";
 }
 
+/** The tests of one file that cite a clause: the first few by name, the others by number. */
+function listed([file, own]: [string, Citation[]]): string[] {
+  const names = own.slice(0, shown).map(({ name }) => `${file}: ${name.replaceAll("|", "\\|")}`);
+  return own.length > shown ? [...names, `${file}: and ${own.length - shown} more`] : names;
+}
+
+/** How many tests of a file the index names for a clause. */
+const shown = 8;
+
 /**
  * The text of the index.
  *
@@ -118,7 +123,7 @@ export function render({ clauses, tests, cases }: Trace): string {
     for (const clause of own) {
       const citing = (all: readonly Citation[]) =>
         all.filter(({ clauses }) => clauses.includes(clause.id));
-      const laws = citing(tests).map(({ file, name }) => `${file}: ${name.replaceAll("|", "\\|")}`);
+      const laws = [...Map.groupBy(citing(tests), ({ file }) => file)].flatMap(listed);
       const link = `[${clause.id}](${file}#${anchor(clause)}) ${clause.title}`;
       lines.push(`| ${link} | ${laws.join("<br>") || "–"} | ${counts(citing(cases))} |`);
     }
@@ -152,10 +157,14 @@ export function problems({ clauses, tests, cases }: Trace): string[] {
 
 if (import.meta.main) {
   const found = await trace();
-  await Deno.writeTextFile(new URL("../spec/INDEX.md", import.meta.url), render(found));
+  const wrong = problems(found);
+  const index = new URL("../spec/INDEX.md", import.meta.url);
+  if (!Deno.args.includes("--check")) await Deno.writeTextFile(index, render(found));
+  else if (await Deno.readTextFile(index) !== render(found)) {
+    wrong.push("spec/INDEX.md is stale: run deno task index");
+  }
   const { clauses, tests, cases } = found;
   console.log(`${clauses.length} clauses, ${tests.length} tests, ${cases.length} golden cases`);
-  const wrong = problems(found);
   if (wrong.length) console.error(wrong.join("\n"));
   Deno.exit(wrong.length ? 1 : 0);
 }

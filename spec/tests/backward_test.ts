@@ -1,7 +1,6 @@
 /** Chapter gradients: what a backward pass leaves behind, and where gradients do not flow. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   add,
@@ -40,7 +39,7 @@ import {
   stateOf,
   timeDim,
 } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const freed =
   "Trying to backward through the graph a second time (or directly access saved tensors after " +

@@ -1,7 +1,6 @@
 /** Chapter batch: where the batch stands, and that its rows do not meet. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import { cat, indexSelect, narrow, select, squeeze, type Tensor, transpose } from "../../mod.ts";
 import { assertAllBitwise, assertBitwise } from "./alike.ts";
@@ -19,7 +18,7 @@ import {
   tame,
   timeDim,
 } from "./arbitrary.ts";
-import { law } from "./law.ts";
+import { describe, law } from "./law.ts";
 
 const several = { batch: fc.integer({ min: 2, max: 4 }) };
 

@@ -1,7 +1,6 @@
 /** Chapters rnn, lstm and gru: one step of each cell. */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   mul,
@@ -15,7 +14,7 @@ import {
 } from "../../mod.ts";
 import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
 import { buildCell, type Config, configs, type Kind, normals, step, tame } from "./arbitrary.ts";
-import { law } from "./law.ts";
+import { describe, law } from "./law.ts";
 
 /** Cells of the kinds given. */
 function cells(kinds: readonly Kind[], fixed: Parameters<typeof configs>[0] = {}) {

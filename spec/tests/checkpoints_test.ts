@@ -1,7 +1,6 @@
 /** Chapter checkpoints: files from Python in, the same files out, and models from their weights. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import { goldenFile } from "../../lib/conformance/pair.ts";
 import {
@@ -34,7 +33,7 @@ import {
 import { bytesOf } from "../../scripts/adapters/checkpoints.ts";
 import { inspect } from "../../scripts/inspect.ts";
 import { summarise } from "../../scripts/inspect/tensor.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const torch = goldenFile("checkpoints/torch.json").cases;
 const safetensors = goldenFile("checkpoints/safetensors.json").cases;

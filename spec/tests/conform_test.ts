@@ -5,13 +5,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import { select, type Task } from "../../lib/conformance/cases.ts";
 import type { Command } from "../../scripts/conform/converse.ts";
 import { diagnose, mistakes } from "../../lib/conformance/diagnose.ts";
 import { conforms, failures, report, tabulate, total } from "../../lib/conformance/report.ts";
 import { examine, judge, type Result, type Settings } from "../../lib/conformance/examine.ts";
-import { fact as onEveryPath, readablePath } from "./law.ts";
+import { describe, fact as onEveryPath, readablePath, withPermission } from "./law.ts";
 import { Port } from "./wrong/port.ts";
 import { ports } from "./wrong/ports.ts";
 
@@ -78,7 +77,6 @@ describe("wrong implementations", () => {
   });
 });
 
-const granted = Deno.permissions.querySync({ name: "run" }).state === "granted";
 const tasks = select({ chapters: ["tensor"] });
 
 /** Examines one of the programs in `spec/tests/wrong`. */
@@ -95,8 +93,7 @@ const count = (results: readonly Result[], status: Result["status"]) =>
 function started(clauses: readonly string[], claim: string, body: () => Promise<void>): void {
   const name = `${clauses.join(", ")}: ${claim}`;
   const options = { sanitizeOps: false, sanitizeResources: false }; // what is killed may linger
-  // A plain `deno test` may not start a program; `deno task test` and CI may.
-  Deno.test({ name, ignore: !granted, ...options, fn: body });
+  withPermission(name, [{ name: "run" }], body, options);
 }
 
 const victims = tasks.filter(({ id }) => id.includes("rank-3")).length;

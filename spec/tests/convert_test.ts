@@ -4,7 +4,6 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import { GRU, Linear, LSTM, type Module, RNN, type StateDict, zeros } from "../../mod.ts";
 import {
   distance,
@@ -15,7 +14,7 @@ import {
   runReference,
 } from "../../scripts/convert/network.ts";
 import { fromWebnnFile, toWebnnFile } from "../../scripts/convert/webnn.ts";
-import { fact } from "./law.ts";
+import { describe, fact, withPermission } from "./law.ts";
 
 /** A model as people save it: a layer, and a Linear on its output. */
 function weights(layer: Module, features: number): StateDict {
@@ -95,15 +94,11 @@ describe("conversions", () => {
   });
 });
 
-const granted = (["ffi", "env", "sys", "read"] as const).every((name) =>
-  Deno.permissions.querySync({ name }).state === "granted"
-);
-
-Deno.test({
-  name: "CKPT-12: ONNX models run in ONNX Runtime within the closeness, every kind and flag",
-  ignore: !granted, // a native library wants every permission; a step of CI grants them
-  sanitizeResources: false,
-  async fn() {
+// A native library wants every permission; a step of CI grants them.
+withPermission(
+  "CKPT-12: ONNX models run in ONNX Runtime within the closeness, every kind and flag",
+  [{ name: "ffi" }, { name: "env" }, { name: "sys" }, { name: "read" }],
+  async () => {
     // Not named literally, so that a test without permissions does not load the packages.
     const script = "../../scripts/convert/onnx.ts";
     const { openOnnx, toOnnxModel } = await import(script);
@@ -119,4 +114,5 @@ Deno.test({
     }
     assert(worst > 0);
   },
-});
+  { sanitizeResources: false },
+);

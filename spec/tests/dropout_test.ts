@@ -1,7 +1,6 @@
 /** Chapter dropout: what training zeroes, and what never. */
 
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   defaultGenerator,
@@ -40,7 +39,7 @@ import {
   tame,
   timeDim,
 } from "./arbitrary.ts";
-import { fact, law, readablePath } from "./law.ts";
+import { describe, fact, law, readablePath } from "./law.ts";
 
 const deep = { numLayers: fc.integer({ min: 2, max: 3 }), ...tame };
 const probability = fc.constantFrom(0.1, 0.25, 0.5, 0.75, 0.9);

@@ -1,7 +1,6 @@
 /** Chapter errors: what is refused, as what, and in which words. Goldens hold the rest. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   cat,
@@ -41,7 +40,7 @@ import {
   stateSizes,
   tame,
 } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 /** What a function throws. */
 function thrown(run: () => unknown): Error {

@@ -1,7 +1,6 @@
 /** Chapter fc: a recurrent layer with a fully connected layer on its last time step. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   cat,
@@ -30,7 +29,7 @@ import {
   run,
   timeDim,
 } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 /** A model as a user writes it: any recurrent layer, then a Linear on the last time step. */
 class LastStep extends Module {

@@ -1,21 +1,21 @@
 /** Every golden case, put to this implementation; one test a file. */
 
 import { assert, assertEquals } from "@std/assert";
-import { after, before, describe, it } from "@std/testing/bdd";
 import { compare } from "../../lib/conformance/compare.ts";
 import { files } from "../../golden/mod.ts";
 import { goldenFile } from "../../lib/conformance/pair.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
+import { around, describe, it } from "./law.ts";
 
 describe("goldens", () => {
   const { warn } = console;
-  before(() => console.warn = () => {}); // some cases ask for what PyTorch, too, warns about
-  after(() => console.warn = warn);
+  // Some cases ask for what PyTorch, too, warns about.
+  around(() => void (console.warn = () => {}), () => void (console.warn = warn));
 
   // training_test.ts puts the learning curves: they take long, and it has more to ask of them.
   for (const path of Object.keys(files).filter((path) => !path.startsWith("training/"))) {
     const { about, cases } = goldenFile(path);
-    it(`${path}: ${about} (${cases.length} cases)`, () => {
+    it(`CONFORM-3: ${path}: ${about}`, () => {
       const failures = cases.flatMap(({ id, clauses, request, expect }) => {
         const given = answer(request);
         const { differences } = compare(request, expect, given);
@@ -31,7 +31,7 @@ describe("goldens", () => {
     });
   }
 
-  it("have ids of their own", () => {
+  it("CONFORM-1: have ids of their own", () => {
     const ids = Object.keys(files).flatMap((path) => goldenFile(path).cases.map(({ id }) => id));
     assertEquals(new Set(ids).size, ids.length);
   });

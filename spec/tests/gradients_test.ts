@@ -1,7 +1,6 @@
 /** Chapter gradients: derivatives of operations and modules, against central differences. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   abs,
@@ -52,7 +51,7 @@ import {
 } from "../../mod.ts";
 import { assertBitwise } from "./alike.ts";
 import { normals, ragged, recording, runRecorded, small, timeDim } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const shapes = fc.record({
   shape: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 }),

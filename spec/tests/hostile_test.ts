@@ -4,14 +4,13 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import { CheckpointError, parseCheckpoint, SimpleRNN, stateDictOf, tensor } from "../../mod.ts";
 import { writeSafetensors } from "../../mod.ts";
 import { campaign, truncations } from "../../scripts/hostile.ts";
 import { seal } from "../../scripts/hostile/archive.ts";
 import { bombs, safetensorsFile, torchFile } from "../../scripts/hostile/bombs.ts";
 import { judge, seeds } from "../../scripts/hostile/judge.ts";
-import { fact } from "./law.ts";
+import { describe, fact } from "./law.ts";
 
 /** The reason for which a file is refused. */
 function refusal(bytes: Uint8Array): string {

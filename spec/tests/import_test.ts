@@ -5,17 +5,12 @@
  */
 
 import { assertEquals } from "@std/assert";
-
-const granted = ([
-  { name: "net", host: "127.0.0.1" },
-  { name: "read" },
-  { name: "run" },
-] as const).every((wanted) => Deno.permissions.querySync(wanted).state === "granted");
+import { withPermission } from "./law.ts";
 
 /** Serves the repository's TypeScript and nothing else. */
 async function serveFile(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
-  const file = new URL(`..${pathname}`, import.meta.url);
+  const file = new URL(`../..${pathname}`, import.meta.url);
   try {
     if (!pathname.endsWith(".ts")) throw new Deno.errors.NotFound();
     return new Response(await Deno.readTextFile(file), {
@@ -26,10 +21,10 @@ async function serveFile(request: Request): Promise<Response> {
   }
 }
 
-Deno.test({
-  name: "mod.ts runs from a URL with no permission but the import",
-  ignore: !granted, // a plain `deno test` may not open a port; `deno task test` and CI may
-  async fn() {
+withPermission(
+  "FC-1: mod.ts runs from a URL with no permission but the import",
+  [{ name: "net", host: "127.0.0.1" }, { name: "read" }, { name: "run" }],
+  async () => {
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, serveFile);
     const host = `127.0.0.1:${server.addr.port}`;
     const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
@@ -51,4 +46,4 @@ Deno.test({
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     assertEquals([text(stdout), text(stderr)], [printed, ""]);
   },
-});
+);

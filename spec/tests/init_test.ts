@@ -1,7 +1,6 @@
 /** Chapter init: parameters, their first values, and the generator they are drawn from. */
 
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   defaultGenerator,
@@ -28,7 +27,7 @@ import {
   outputSize,
   suffixes,
 } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const drawn = { scale: fc.constant(1) };
 const dtypes = fc.constantFrom<DType>("float32", "float64");

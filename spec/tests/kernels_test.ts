@@ -1,7 +1,6 @@
 /** Chapter kernels: the fast path is the readable one, to the closeness, and keeps its own laws. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { after, before, describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
 import { compare } from "../../lib/conformance/compare.ts";
 import { files } from "../../golden/mod.ts";
@@ -34,7 +33,7 @@ import { answer } from "../../scripts/adapters/reference.ts";
 import { activations, sigmoid, ulps } from "../../scripts/ulps.ts";
 import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
 import { build, type Config, configs, edges, inputOf, run, stateOf, timeDim } from "./arbitrary.ts";
-import { everyPath, fact, law, onPath } from "./law.ts";
+import { around, describe, everyPath, fact, it, law, onPath } from "./law.ts";
 
 const fastPaths = everyPath.filter((path) => path !== "readable");
 
@@ -45,8 +44,8 @@ function by(path: Kernels, c: Parameters<typeof build>[0], x: Tensor, state: typ
 
 describe("kernels", () => {
   const { warn } = console;
-  before(() => console.warn = () => {}); // some cases ask for what PyTorch, too, warns about
-  after(() => console.warn = warn);
+  // Some cases ask for what PyTorch, too, warns about.
+  around(() => void (console.warn = () => {}), () => void (console.warn = warn));
 
   for (const path of everyPath.slice(0, -1)) { // the last one is what golden_test.ts runs
     fact(["KERNEL-1"], `every golden of a recurrent layer in float32 holds on "${path}"`, () => {
@@ -194,8 +193,7 @@ describe("kernels", () => {
 
   describe("threads", () => {
     if (fastPaths.length === 0) return;
-    before(() => setNumThreads(3));
-    after(() => setNumThreads(1));
+    around(() => setNumThreads(3), () => setNumThreads(1));
 
     law(
       ["KERNEL-7", "BATCH-4", "PACK-4"],

@@ -5,9 +5,70 @@
  * @module
  */
 
-import { it } from "@std/testing/bdd";
+import * as bdd from "@std/testing/bdd";
 import fc from "fast-check";
 import { getKernels, type Kernels, setKernels } from "../../mod.ts";
+
+/** The names of the tests that a file declares, while they are listed and not run; else `null`. */
+let listed: string[] | null = null;
+
+/**
+ * Imports a test file and lists its tests, without running any.
+ *
+ * @param file the file, beside this one
+ * @returns the names of its tests, in order
+ */
+export async function testsOf(file: string): Promise<string[]> {
+  const names: string[] = listed = [];
+  try {
+    await import(`./${file}`);
+  } finally {
+    listed = null;
+  }
+  return names;
+}
+
+/** Groups tests under a heading. */
+export function describe(heading: string, declare: () => void): void {
+  if (listed) declare();
+  else bdd.describe(heading, declare);
+}
+
+/** Runs something before the tests of the group, or after them. */
+export function around(
+  before: () => void | Promise<void>,
+  after: () => void | Promise<void>,
+): void {
+  if (listed) return;
+  bdd.before(before);
+  bdd.after(after);
+}
+
+/** Declares a test; its name begins with the clauses that it checks. */
+export function it(name: string, run: () => void | Promise<void>): void {
+  if (listed) listed.push(name);
+  else bdd.it(name, run);
+}
+
+/**
+ * Declares a test that needs permissions: it starts a program, opens a port or reads a file. A
+ * plain `deno test` ignores it, because it has none; `deno task test` and CI grant them.
+ *
+ * @param name its name, which begins with the clauses that it checks
+ * @param wanted the permissions
+ * @param run the test
+ * @param options how strictly `Deno.test` looks for what is left open
+ */
+export function withPermission(
+  name: string,
+  wanted: readonly Deno.PermissionDescriptor[],
+  run: () => void | Promise<void>,
+  options: Partial<Deno.TestDefinition> = {},
+): void {
+  if (listed) return void listed.push(name);
+  const granted = wanted.every((one) => Deno.permissions.querySync(one).state === "granted");
+  Deno.test({ name, ignore: !granted, fn: run, ...options });
+}
 
 /** Does something on a path. */
 export function onPath<T>(path: Kernels, run: () => T): T {

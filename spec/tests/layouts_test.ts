@@ -1,7 +1,6 @@
 /** The weights in other frameworks' layouts (LAYOUT): round trips, equations, refusals. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   add,
@@ -31,7 +30,7 @@ import {
 } from "../../mod.ts";
 import { assertAllBitwise, assertClose } from "./alike.ts";
 import { build, type Config, configs, inputOf, run, stateOf, tame } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const plain = { projSize: fc.constant(0) } as const;
 const weights = (c: Config) => build(c).stateDict();

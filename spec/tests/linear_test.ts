@@ -1,7 +1,6 @@
 /** Chapter linear: the fully connected layer. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   add,
@@ -19,7 +18,7 @@ import {
 } from "../../mod.ts";
 import { assertBitwise, assertClose } from "./alike.ts";
 import { normals } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const layers = fc.record({
   inputs: fc.integer({ min: 1, max: 6 }),

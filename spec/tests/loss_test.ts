@@ -1,7 +1,6 @@
 /** Chapter training: the losses. */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   add,
@@ -27,7 +26,7 @@ import {
 } from "../../mod.ts";
 import { assertBitwise, assertClose } from "./alike.ts";
 import { normals } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 function leaf(given: { seed: number; dtype: DType }, size: number[], salt = 0): Tensor {
   const x = normals(given, size, salt);

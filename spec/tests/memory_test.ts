@@ -1,7 +1,7 @@
 /** Chapter kernels: memory that runs out changes no later answer. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
+
 import { engine } from "../../lib/kernels/engine.ts";
 import { Heap, OutOfMemory } from "../../lib/kernels/heap.ts";
 import {
@@ -15,7 +15,7 @@ import {
   setNumThreads,
   type Tensor,
 } from "../../mod.ts";
-import { everyPath, fact, onPath } from "./law.ts";
+import { describe, everyPath, fact, it, onPath } from "./law.ts";
 
 const fastPaths = everyPath.filter((path) => path !== "readable");
 

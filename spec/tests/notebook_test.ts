@@ -1,7 +1,6 @@
 /** The walkthrough against the notebook: what PyTorch prints, and what the notebook's text shows. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import { goldenFile } from "../../lib/conformance/pair.ts";
 import { notebook } from "../../golden/mod.ts";
 import {
@@ -16,7 +15,7 @@ import {
   zeros,
 } from "../../mod.ts";
 import { notebookWalk, walkthrough } from "../../scripts/walkthrough.ts";
-import { fact } from "./law.ts";
+import { describe, fact } from "./law.ts";
 
 /** The lines that the notebook's text shows under its cells, blank ones left out. */
 function printedLines(): string[] {

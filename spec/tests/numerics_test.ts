@@ -1,7 +1,6 @@
 /** Chapter numerics: dtypes, closeness, and values that arithmetic treats in ways of their own. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   chunk,
@@ -36,7 +35,7 @@ import {
   tame,
   timeDim,
 } from "./arbitrary.ts";
-import { fact, law, readablePath } from "./law.ts";
+import { describe, fact, law, readablePath } from "./law.ts";
 
 const single = { dtype: fc.constant<DType>("float32") };
 const oneWay = { bidirectional: fc.constant(false) };

@@ -1,7 +1,6 @@
 /** Chapter training: optimisers, clipping and schedules. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   Adam,
@@ -31,7 +30,7 @@ import {
 } from "../../mod.ts";
 import { assertAllBitwise, assertBitwise } from "./alike.ts";
 import { normals } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 /** Every optimiser, with options that reach every line of it. */
 const makers: Record<string, (params: Iterable<Tensor>) => Optimizer> = {

@@ -1,7 +1,6 @@
 /** Chapter pack: batches of sequences of different lengths. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   cat,
@@ -34,7 +33,7 @@ import {
   tame,
   timeDim,
 } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 type Ragged = Config & { readonly lengths: number[] };
 

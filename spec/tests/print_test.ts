@@ -1,7 +1,6 @@
 /** Chapter print: tensors, sizes and modules as text. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   Dropout,
@@ -25,7 +24,7 @@ import {
   zeros,
 } from "../../mod.ts";
 import { build, configs } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const dtypes = fc.constantFrom<DType>("float32", "float64");
 const magnitudes = [

@@ -1,7 +1,6 @@
 /** Chapter proj: an LSTM whose hidden state is projected. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   GRU,
@@ -33,7 +32,7 @@ import {
   tame,
   timeDim,
 } from "./arbitrary.ts";
-import { fact, law, readablePath } from "./law.ts";
+import { describe, fact, law, readablePath } from "./law.ts";
 
 const projected = {
   kind: fc.constant("LSTM" as const),

@@ -7,12 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { goldenFile } from "../../lib/conformance/pair.ts";
 import { bytesOf } from "../../scripts/adapters/checkpoints.ts";
-
-const granted = ([
-  { name: "net", host: "127.0.0.1" },
-  { name: "read" },
-  { name: "run" },
-] as const).every((wanted) => Deno.permissions.querySync(wanted).state === "granted");
+import { withPermission } from "./law.ts";
 
 /** The checkpoint that the README speaks of: a model that PyTorch saved. */
 function modelFile(): Uint8Array {
@@ -25,14 +20,14 @@ function modelFile(): Uint8Array {
 async function serve(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname === "/model.pt") return new Response(modelFile() as BodyInit);
-  const text = await Deno.readTextFile(new URL(`..${pathname}`, import.meta.url));
+  const text = await Deno.readTextFile(new URL(`../..${pathname}`, import.meta.url));
   return new Response(text, { headers: { "content-type": "application/typescript" } });
 }
 
-Deno.test({
-  name: "CKPT-5, CKPT-9: the README's lines take a .pt file to a prediction",
-  ignore: !granted, // a plain `deno test` may not open a port; `deno task test` and CI may
-  async fn() {
+withPermission(
+  "CKPT-5, CKPT-9: the README's lines take a .pt file to a prediction",
+  [{ name: "net", host: "127.0.0.1" }, { name: "read" }, { name: "run" }],
+  async () => {
     const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
     const section = readme.split("## From a .pt file to a prediction")[1];
     const lines = section.match(/```ts ignore\n(.*?)```/s)![1];
@@ -56,4 +51,4 @@ Deno.test({
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     assertEquals([text(stdout), text(stderr)], [printed, ""]);
   },
-});
+);

@@ -1,17 +1,16 @@
 /** Every golden file fits `golden/schema.json`, and what does not fit is told apart. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { files } from "../../golden/mod.ts";
 import schema from "../../golden/schema.json" with { type: "text" };
-import { fact } from "./law.ts";
+import { describe, fact, it } from "./law.ts";
 
 const validate = new Ajv2020({ strict: true, strictTypes: false }).compile(JSON.parse(schema));
 
 describe("golden/schema.json", () => {
   for (const [path, text] of Object.entries(files)) {
-    it(`fits ${path}`, () => {
+    it(`CONFORM-1: ${path} fits`, () => {
       validate(JSON.parse(text));
       assertEquals((validate.errors ?? []).slice(0, 5), []);
     });

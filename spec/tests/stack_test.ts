@@ -1,7 +1,6 @@
 /** Chapter stack: time, layers and directions around a cell. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   cat,
@@ -35,7 +34,7 @@ import {
   timeDim,
   timeFirst,
 } from "./arbitrary.ts";
-import { law, readablePath } from "./law.ts";
+import { describe, law, readablePath } from "./law.ts";
 
 const oneWay = { bidirectional: fc.constant(false) };
 const bothWays = { bidirectional: fc.constant(true) };

@@ -1,13 +1,12 @@
 /** Chapter kernels: streams are the sequence, one step after the other. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
 import { memoryUsage } from "node:process";
 import fc from "fast-check";
 import { GRU, LSTM, reshape, RuntimeError, type Tensor, ValueError, zeros } from "../../mod.ts";
 import { assertAllBitwise } from "./alike.ts";
 import { build, configs, edges, inputOf, outputSize, run, stateOf, tame } from "./arbitrary.ts";
-import { everyPath, fact, law, onPath } from "./law.ts";
+import { describe, everyPath, fact, it, law, onPath } from "./law.ts";
 
 const fastPaths = everyPath.filter((path) => path !== "readable");
 

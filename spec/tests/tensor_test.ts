@@ -1,7 +1,6 @@
 /** Chapter tensor: the values that flow, and what changes their shape. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   add,
@@ -39,7 +38,7 @@ import {
 } from "../../mod.ts";
 import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
 import { extremes } from "./arbitrary.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const dtypes = fc.constantFrom<DType>("float32", "float64");
 const numbers = fc.oneof(fc.double(), fc.integer({ min: -9, max: 9 }), extremes);

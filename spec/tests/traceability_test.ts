@@ -1,28 +1,21 @@
 /**
  * Every clause is held by a test or a golden case, and both cite clauses that exist; the index of
- * them is up to date. Needs `--allow-read`, which `deno task test` grants.
+ * them is up to date. Starts `deno task index` as a program of its own, which imports every test
+ * file and lists what it declares.
  */
 
-import { assert, assertEquals } from "@std/assert";
-import { problems, render, trace } from "../../scripts/index.ts";
+import { assertEquals } from "@std/assert";
+import { withPermission } from "./law.ts";
 
-const granted = Deno.permissions.querySync({ name: "read" }).state === "granted";
-
-Deno.test({
-  name: "every clause is held, and every citation exists",
-  ignore: !granted, // a plain `deno test` may not read files; `deno task test` and CI may
-  async fn() {
-    const found = await trace();
-    assert(found.clauses.length > 60 && found.tests.length > 60, "clauses or tests were not found");
-    assertEquals(problems(found), []);
+withPermission(
+  "CONFORM-1: every clause is held, every citation exists, and spec/INDEX.md is up to date",
+  [{ name: "read" }, { name: "run" }],
+  async () => {
+    const script = new URL("../../scripts/index.ts", import.meta.url).pathname;
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const args = ["run", "--quiet", "--no-lock", "--config", config, "--allow-read", script];
+    const command = new Deno.Command(Deno.execPath(), { args: [...args, "--check"] });
+    const { code, stderr } = await command.output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
   },
-});
-
-Deno.test({
-  name: "spec/INDEX.md is up to date (deno task index)",
-  ignore: !granted, // a plain `deno test` may not read files; `deno task test` and CI may
-  async fn() {
-    const index = await Deno.readTextFile(new URL("INDEX.md", import.meta.url));
-    assert(index === render(await trace()), "it is stale: run deno task index");
-  },
-});
+);

@@ -1,7 +1,6 @@
 /** Chapter training: learning curves, memory, and going on after an interruption. */
 
 import { assert, assertEquals } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { compare } from "../../lib/conformance/compare.ts";
@@ -15,7 +14,7 @@ import {
 import { Adam, backward, manualSeed, mseLoss, RNN, type Tensor, zeros } from "../../mod.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
 import { models, optimizers, Training } from "../../scripts/train/run.ts";
-import { fact as onEveryPath, readablePath } from "./law.ts";
+import { describe, fact as onEveryPath, readablePath, withPermission } from "./law.ts";
 
 // Training records, so the readable path computes it, whichever is set.
 const fact = (clauses: readonly string[], claim: string, holds: () => void) =>
@@ -173,15 +172,10 @@ const program = `
   Deno.removeSync(dir, { recursive: true });
 `;
 
-const granted = (["read", "run"] as const).every((name) =>
-  Deno.permissions.querySync({ name }).state === "granted"
-);
-
-Deno.test({
-  name: "TRAIN-3: interrupted by Ctrl-C, the program loses nothing",
-  // A plain `deno test` may not start a program; `deno task test` and CI may.
-  ignore: !granted || Deno.build.os === "windows", // there, a process cannot be sent Ctrl-C
-  async fn() {
+withPermission(
+  "TRAIN-3: interrupted by Ctrl-C, the program loses nothing",
+  [{ name: "read" }, { name: "run" }],
+  async () => {
     const path = (file: string) => new URL(file, import.meta.url).pathname;
     const child = new Deno.Command(Deno.execPath(), {
       args: [
@@ -210,4 +204,5 @@ Deno.test({
       ],
     });
   },
-});
+  Deno.build.os === "windows" ? { ignore: true } : {}, // there, a process cannot be sent Ctrl-C
+);
