@@ -9,7 +9,8 @@ Write golden/: what PyTorch answers to every case of every chapter. The only wri
     uv run scripts/generate_golden.py --chapter rnn    compute one chapter, leave the others
     python3 scripts/generate_golden.py --verify        compare golden/ with the installed PyTorch
 
-golden/notebook/notebook.txt is an input: the notebook's own text. A second run changes no byte.
+golden/notebook/notebook.txt is an input: the notebook's own text. A second run changes no byte, on
+any x86-64 processor with AVX2 and FMA: goldens/settings.py makes PyTorch compute the same everywhere.
 --verify writes nothing; its status is 0 when every number is within torch.testing.assert_close's
 default tolerance and the bitwise chapters are equal bit for bit.
 """
@@ -19,9 +20,14 @@ import sys
 
 sys.dont_write_bytecode = True
 
+from goldens import settings  # noqa: E402
+
+if not {"--verify", "--help", "-h"} & set(sys.argv):
+    settings.prepare()
+
 import torch  # noqa: E402
 
-from goldens import (
+from goldens import (  # noqa: E402
     cells,
     checkpoints,
     dropout,
@@ -96,16 +102,19 @@ def main():
     parser.add_argument("--chapter", choices=chapters, help="only this chapter")
     options = parser.parse_args()
 
-    torch.set_num_threads(1)
-    torch.backends.cudnn.enabled = False
-
     def selected(golden):
         return options.chapter in (None, golden.chapter)
 
     if options.verify:
+        torch.set_num_threads(1)
+        torch.backends.cudnn.enabled = False
         return verify(FILES, selected, PYTORCH, progress)
     if torch.__version__.split("+")[0] != PYTORCH:
         parser.error(f"golden/ is made by PyTorch {PYTORCH}, this is {torch.__version__}")
+    reason = settings.lacking(torch)
+    if reason:
+        parser.error(reason)
+    settings.apply(torch)
     for path, cases in write(FILES, selected, progress):
         progress("")
         print(f"{path}: {cases} cases")

@@ -1,15 +1,13 @@
 """Chapter cells: one step of RNNCell, LSTMCell and GRUCell, and several in a row."""
 
-import json
 from functools import partial
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
-from .case import GoldenFile, Numbers, both, cell_weights, request
-from .encode import encode
-from .execute import execute
+from .case import GoldenFile, Numbers, both, cell_weights
+from .exact import next_states
 from .family_numerics import INF, NAN, OPEN, gate_biases
 
 
@@ -202,18 +200,6 @@ def forwards():
             yield from group(cell, place)
 
 
-def next_state(cell, args, inputs, state):
-    """The state after a step in float64, each number as the float32 nearest to it."""
-    fields = {"module": cell.module, "args": args, "state_dict": state, "inputs": inputs}
-    asked = request("forward", "float64", training=False, **fields)
-    outputs = execute(json.loads(encode(asked)))["outputs"]
-    after = (outputs[part.replace("_0", "_1")] for part in cell.state)
-    return {
-        part: value.astype(np.float32).astype(np.float64)
-        for part, value in zip(cell.state, after, strict=True)
-    }
-
-
 def chains():
     """Several steps: the state of each, rounded to float32, is where the next one starts."""
     for place, cell in enumerate(CELLS):
@@ -236,7 +222,9 @@ def chains():
                 yield from forward(
                     cell, f"chain-{name}/step-{step}", reason, clauses, args, inputs, state
                 )
-                carried = next_state(cell, args, inputs, state)
+                states = [inputs[part] for part in cell.state if part in inputs]
+                after = next_states(cell.module, args, state, inputs["input"], states)
+                carried = dict(zip(cell.state, after, strict=True))
 
 
 FILES = [

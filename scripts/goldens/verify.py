@@ -86,7 +86,7 @@ def verify(files, selected, pinned, progress):
     same_version = torch.__version__.split("+")[0] == pinned
     progress("")
     made = json.loads((GOLDEN / "manifest.json").read_text("ascii"))
-    print(f"golden/: PyTorch {made['pytorch']}, {made['platform']}, {made['cpu_capability']}")
+    print(f"golden/: PyTorch {made['pytorch']}, {made['settings']['processor']}")
     print(f"here:    PyTorch {torch.__version__}, {system()}, {capability()}")
     print(f"worst: the largest difference / (atol + rtol * |golden|); (rtol, atol): {TOLERANCE}\n")
     print(f"{'chapter':9} cases bitwise   worst   text  errors  skipped  worst case")

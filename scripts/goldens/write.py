@@ -6,13 +6,14 @@ import os
 import platform
 from pathlib import Path
 
-import numpy
 import torch
 
+from . import execute_training  # noqa: F401  its operations join those of execute
 from .compare import difference
 from .encode import encode, exact
 from .execute import execute
 from .schema import SCHEMA
+from .settings import recorded
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 # What PyTorch raises where a request is at fault; another type would be a fault of this script.
@@ -110,17 +111,15 @@ def sha256(path):
 
 
 def manifest(paths):
-    """Which PyTorch made the files, where, and a hash for each."""
+    """Which PyTorch made the files, under which settings, and a hash for each: no word of the machine."""
     files = {}
     for path in paths:
         cases = json.loads((GOLDEN / path).read_text("ascii"))["cases"]
         files[path] = {"cases": len(cases), "sha256": sha256(GOLDEN / path)}
     notebook = GOLDEN / "notebook" / "notebook.txt"
     return {
-        "pytorch": torch.__version__,
-        "numpy": numpy.__version__,
-        "platform": system(),
-        "cpu_capability": capability(),
+        "pytorch": torch.__version__.split("+")[0],
+        "settings": recorded(),
         "command": COMMAND,
         "cases": sum(entry["cases"] for entry in files.values()),
         "files": files,

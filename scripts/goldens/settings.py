@@ -1,0 +1,54 @@
+"""
+The settings under which PyTorch gives the same bits on every x86-64 processor with AVX2 and FMA.
+
+Left to itself, PyTorch chooses its instructions by the processor, and the last bits with them: MKL
+by the maker, oneDNN by what it finds, PyTorch's own loops by the widest vectors there are, and sums
+are split by the number of threads. Import this before PyTorch; it imports neither PyTorch nor numpy.
+"""
+
+import os
+import sys
+
+# For MKL: one code for every maker. For PyTorch's own loops: AVX2, which has FMA on any processor
+# (what it calls "default" is without FMA, and draws other initial weights). One thread.
+ENVIRONMENT = {
+    "MKL_CBWR": "COMPATIBLE",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+ELSEWHERE = (
+    "golden/ is made on x86-64 with AVX2 and FMA; golden/README.md has the command that makes it "
+    "in an emulator. --verify runs anywhere."
+)
+
+
+def prepare():
+    """Set what PyTorch reads from the environment as it is loaded."""
+    assert "torch" not in sys.modules, "PyTorch is loaded: it has chosen its instructions"
+    os.environ.update(ENVIRONMENT)
+
+
+def lacking(torch):
+    """Why this machine cannot make golden/, or nothing. PyTorch takes AVX2 for granted if told to."""
+    found = torch.cpu.get_capabilities()
+    if found["architecture"] != "x86_64":
+        return f"This processor is {found['architecture']}. {ELSEWHERE}"
+    missing = [name for name in ("avx2", "fma3") if not found[name]]
+    if missing:
+        return f"This processor has no {' and no '.join(missing)}. {ELSEWHERE}"
+    return None
+
+
+def apply(torch):
+    """Set what PyTorch is told after it is loaded, and make sure that all of it is so."""
+    torch.set_num_threads(1)
+    torch.backends.mkldnn.set_flags(False)
+    torch.backends.cudnn.enabled = False
+    assert torch.backends.cpu.get_cpu_capability() == "AVX2"
+    assert not torch.backends.mkldnn.is_available() or not torch._C._get_mkldnn_enabled()
+
+
+def recorded():
+    """The settings as the manifest has them."""
+    return {**ENVIRONMENT, "oneDNN": False, "threads": 1, "processor": "x86-64 with AVX2 and FMA"}
