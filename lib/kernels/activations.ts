@@ -35,6 +35,7 @@ const constants = {
   lowest: -88,
   /** Above it, `e^y` is infinite: k is 128. */
   highest: 88.7,
+  minusOne: -1,
   /** The bit of the sign alone. */
   sign: -0,
 };
@@ -62,14 +63,17 @@ export class Activations {
     return this.#constants.one;
   }
 
-  /** Takes y apart: sets q to `e^r - 1` and the scale to `2^k`, 0 for k = -127, ∞ for 128. */
-  #exponential(): Code[] {
+  /**
+   * Takes y apart: sets q to `e^r - 1`, and the scale to `2^k`, 0 for k = -127, ∞ for k = 128;
+   * or to the negative of that, where `unit` is -1 instead of 1.
+   */
+  #exponential(unit: Local): Code[] {
     const madd = this.#madd;
     const [y, k, q, scale] = [this.#y, this.#k, this.#q, this.#scale];
-    const { log2e, rounder, minusLn2, minusLn2Rest, p0, p1, p2, p3, p4, one } = this.#constants;
+    const { log2e, rounder, minusLn2, minusLn2Rest, p0, p1, p2, p3, p4 } = this.#constants;
     return [
       k.set(madd(y, log2e, rounder)),
-      scale.set(i32x4.add(i32x4.shl(k, 23), one)), // the bits of 1 are those of exponent 0
+      scale.set(i32x4.add(i32x4.shl(k, 23), unit)), // the bits of ±1 are those of exponent 0
       k.set(f32x4.sub(k, rounder)),
       y.set(madd(k, minusLn2Rest, madd(k, minusLn2, y))), // r
       q.set(madd(y, p4, p3)),
@@ -78,16 +82,19 @@ export class Activations {
     ];
   }
 
-  /** Sets `out` to tanh x: with `m = e^(-2|x|) - 1`, `tanh |x| = -m / (2 + m)` cannot exceed 1. */
+  /**
+   * Sets `out` to tanh x: with `m = 1 - e^(-2|x|)`, `tanh |x| = m / (2 - m)` cannot exceed 1. Of ±0
+   * m is +0, so that the sign of x is the sign of the result, of zeros too.
+   */
   tanh(out: Local, x: Local): Code[] {
-    const { lowest, sign, one, two } = this.#constants;
+    const { lowest, sign, one, minusOne, two } = this.#constants;
     const m = this.#q;
     return [
       this.#y.set(f32x4.pmax(v128.or(f32x4.add(x, x), sign), lowest)),
-      ...this.#exponential(),
-      m.set(this.#madd(this.#scale, this.#q, f32x4.sub(this.#scale, one))),
-      m.set(f32x4.div(m, f32x4.add(m, two))), // negative, or -0
-      out.set(v128.xor(m, v128.andNot(sign, x))),
+      ...this.#exponential(minusOne),
+      m.set(this.#madd(this.#scale, this.#q, f32x4.add(this.#scale, one))),
+      m.set(f32x4.div(m, f32x4.sub(two, m))),
+      out.set(v128.or(m, v128.and(x, sign))),
     ];
   }
 
@@ -96,7 +103,7 @@ export class Activations {
     const { lowest, highest, one } = this.#constants;
     return [
       this.#y.set(f32x4.pmin(f32x4.pmax(f32x4.neg(x), lowest), highest)),
-      ...this.#exponential(),
+      ...this.#exponential(one),
       out.set(f32x4.add(f32x4.mul(this.#scale, f32x4.add(this.#q, one)), one)),
       out.set(f32x4.div(one, out)),
     ];

@@ -144,10 +144,9 @@ export const v128 = {
     const bytes = [0, 1, 2, 3].map((byte) => 4 * index + byte);
     return [code(a), code(a), ...simd(0x0d), ...bytes, ...bytes, ...bytes, ...bytes];
   },
+  and: binary(lanes, ...simd(0x4e)),
   or: binary(lanes, ...simd(0x50)),
   xor: binary(lanes, ...simd(0x51)),
-  /** The bits of the first operand that are not set in the second. */
-  andNot: binary(lanes, ...simd(0x4f)),
 };
 
 /** Instructions on four integers. */

@@ -269,7 +269,8 @@ export class Pack {
 
   #bias(heap: Heap, count: number, value: (row: number) => number): number {
     const at = this.#take(count);
-    for (let row = 0; row < count; row++) heap.floats[at / 4 + row] = value(row);
+    // A sum that starts from +0 is never -0: so all paths give zeros the same sign.
+    for (let row = 0; row < count; row++) heap.floats[at / 4 + row] = value(row) + 0;
     return at;
   }
 

@@ -22,7 +22,7 @@ import {
   RuntimeError,
   setKernels,
   setNumThreads,
-  type Tensor,
+  Tensor,
   tensor,
   to,
   transpose,
@@ -32,7 +32,17 @@ import {
 import { answer } from "../../scripts/adapters/reference.ts";
 import { activations, sigmoid, ulps } from "../../scripts/ulps.ts";
 import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
-import { build, type Config, configs, edges, inputOf, run, stateOf, timeDim } from "./arbitrary.ts";
+import {
+  build,
+  type Config,
+  configs,
+  edges,
+  inputOf,
+  run,
+  stateOf,
+  tame,
+  timeDim,
+} from "./arbitrary.ts";
 import { around, describe, everyPath, fact, it, law, onPath } from "./law.ts";
 
 const fastPaths = everyPath.filter((path) => path !== "readable");
@@ -76,6 +86,36 @@ describe("kernels", () => {
       const wanted = onPath("readable", () => run(build(c), x, initial ? stateOf(c) : null));
       assertClose(given[0], wanted[0]);
       given[1].forEach((part, k) => assertClose(part, wanted[1][k]));
+    },
+    200,
+    fastPaths,
+  );
+
+  law(
+    ["KERNEL-1"],
+    "zeros have the same sign on both paths, +0 where weights and states are zeros",
+    fc.tuple(
+      configs({ ...tame, dtype: fc.constant("float32" as const) }),
+      fc.array(fc.constantFrom(0, -0, 0, -0, 1, -2), { minLength: 3, maxLength: 40 }),
+      fc.boolean(),
+    ),
+    ([c, values, initial]) => {
+      const [module, x, state] = [build(c), inputOf(c), stateOf(c)];
+      const zeros = values.filter((value) => value === 0);
+      module.parameters().forEach(({ data }, part) =>
+        data.forEach((_, k) => data[k] = zeros[(k + part) % zeros.length] ?? 0)
+      );
+      state.forEach(({ data }, part) =>
+        data.forEach((_, k) => data[k] = values[(k + part) % values.length])
+      );
+      const both = () => run(module, x, initial ? state : null);
+      const [given, wanted] = [both(), onPath("readable", both)]
+        .map(([output, final]) => [output, ...final].flatMap(({ data }) => [...data]));
+      given.forEach((value, k) => {
+        assertEquals(value === 0, wanted[k] === 0);
+        if (value === 0) assert(Object.is(value, wanted[k]), `${k}: ${value} and ${wanted[k]}`);
+        if (!initial) assert(Object.is(value, 0));
+      });
     },
     200,
     fastPaths,
@@ -145,7 +185,8 @@ describe("kernels", () => {
     fact(["KERNEL-3"], `tanh and σ of what is not an ordinary number, on "${path}"`, () => {
       const x = Float32Array.of(NaN, Infinity, -Infinity, 0, 2 ** -149, -(2 ** -149));
       const { tanh } = onPath(path, () => activations(x));
-      assertEquals([...tanh], [NaN, 1, -1, 0, 2 ** -149, -(2 ** -149)]);
+      const wanted = [NaN, 1, -1, 0, 2 ** -149, -(2 ** -149)];
+      assertBitwise(new Tensor(tanh, [6]), tensor(wanted));
       // By way of the bias: 0 · ∞ in the other gates would be NaN.
       const lstm = new LSTM(1, 1);
       lstm.parameters().forEach(({ data }) => data.fill(0));
