@@ -1,5 +1,6 @@
 /**
- * What Python calls and writes things, for messages and printing that are to be PyTorch's.
+ * What Python calls and writes things, for messages and printing that are to be PyTorch's. Nothing
+ * else spells a number or the type of a value as Python does.
  *
  * @module
  */
@@ -8,27 +9,35 @@
  * The name of a value's Python type.
  *
  * @param value any value
- * @returns `int`, `float`, `bool`, `str`, `list`, `dict` or `NoneType`
+ * @returns `int`, `float`, `bool`, `str`, `list`, `dict`, `NoneType`, `Tensor`, or the name that
+ * JavaScript has for what Python has not
  */
 export function pythonType(value: unknown): string {
   if (value === null || value === undefined) return "NoneType";
-  if (Array.isArray(value)) return "list";
-  const names: Record<string, string> = { string: "str", boolean: "bool", object: "dict" };
   if (typeof value === "number") return Number.isInteger(value) ? "int" : "float";
-  return names[typeof value] ?? typeof value;
+  if (Array.isArray(value)) return "list";
+  const names: Record<string, string> = { string: "str", boolean: "bool", bigint: "int" };
+  if (typeof value !== "object") return names[typeof value] ?? typeof value;
+  if ("gradFn" in value) return "Tensor"; // its class may have another name in a smaller file
+  const name = Object.getPrototypeOf(value)?.constructor?.name ?? "Object";
+  return name === "Object" || name === "Map" ? "dict" : name;
 }
 
 /**
- * A number as Python writes a `float`: `0.5`, `1.0`, `1e-05`.
+ * A number as Python writes a `float`: `0.5`, `1.0`, `1e-05`, `nan`, `-inf`.
  *
  * @param x the number
  * @returns its text
  */
 export function pythonFloat(x: number): string {
-  if (Number.isInteger(x)) return x.toFixed(1);
   if (Number.isNaN(x)) return "nan";
-  if (Math.abs(x) >= 1e-4) return String(x);
-  return x.toExponential().replace(/e-(\d)$/, "e-0$1");
+  const magnitude = Math.abs(x);
+  const sign = x < 0 || Object.is(x, -0) ? "-" : "";
+  if (magnitude === Infinity) return `${sign}inf`;
+  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e16)) {
+    return x.toExponential().replace(/(e[+-])(\d)$/, "$10$2");
+  }
+  return `${sign}${magnitude}${Number.isInteger(x) ? ".0" : ""}`;
 }
 
 /**
@@ -38,5 +47,37 @@ export function pythonFloat(x: number): string {
  * @returns its text
  */
 export function pythonNumber(x: number): string {
-  return Number.isInteger(x) ? String(x) : pythonFloat(x);
+  return Number.isSafeInteger(x) && !Object.is(x, -0) ? String(x) : pythonFloat(x);
+}
+
+/** A character that Python's `repr` writes as it is. */
+const printable = /[^\p{C}\p{Z}]| /u;
+
+/** Text as Python's `repr` writes it: `'a'`, `"it's"`, `'\n'`. */
+function pythonString(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
+  const inside = Array.from(text, (character) => {
+    if (character === quote) return `\\${quote}`;
+    if (named[character]) return named[character];
+    if (printable.test(character)) return character;
+    const code = character.codePointAt(0)!;
+    const [letter, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+    return `\\${letter}${code.toString(16).padStart(digits, "0")}`;
+  });
+  return quote + inside.join("") + quote;
+}
+
+/**
+ * A value as Python's `repr` writes it: `True`, `None`, `[1, 0.5]`, `"it's"`.
+ *
+ * @param value nothing, a truth value, a number, text, a list of them, or what has a text of its own
+ * @returns its text
+ */
+export function pythonText(value: unknown): string {
+  if (value === null || value === undefined) return "None";
+  if (Array.isArray(value)) return `[${value.map(pythonText).join(", ")}]`;
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "number") return pythonNumber(value);
+  return typeof value === "string" ? pythonString(value) : String(value);
 }

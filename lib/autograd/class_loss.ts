@@ -4,12 +4,22 @@
  * @module
  */
 
+import { any, type Call, check, int, type Options } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
 import { allocate } from "../tensor/dtype.ts";
-import { Tensor, wrapDim } from "../tensor/tensor.ts";
+import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 import { checkReduction, type LossOptions, reduce } from "./loss.ts";
+
+const classLossOptions: Options<ClassLossOptions> = { ignoreIndex: int, reduction: any };
+
+/** What each may be given. */
+const calls = {
+  logSoftmax: ["logSoftmax", { input: aTensor, dim: int }],
+  nllLoss: ["nllLoss", { input: aTensor, target: any }, classLossOptions],
+  crossEntropy: ["crossEntropy", { input: aTensor, target: any }, classLossOptions],
+} satisfies Record<string, Call>;
 
 /**
  * The logarithm of the softmax along a dimension, `x_k - ln Σ_j exp(x_j)`
@@ -29,6 +39,7 @@ import { checkReduction, type LossOptions, reduce } from "./loss.ts";
  * ```
  */
 export function logSoftmax(x: Tensor, dim: number): Tensor {
+  check(calls.logSoftmax, arguments);
   const { outer, extent, inner } = blocksOf(x.shape.length ? x.shape : [1], wrapDim(dim, x.dim()));
   const y = allocate(x.dtype, x.numel());
   const each = (visit: (at: (k: number) => number) => void) => {
@@ -165,6 +176,7 @@ export function nllLoss(
   target: ClassIndices,
   options: ClassLossOptions = {},
 ): Tensor {
+  check(calls.nllLoss, arguments);
   const { reduction = "mean", ignoreIndex = -100 } = options;
   checkReduction(reduction);
   const { shape, classes } = flatten(target);
@@ -222,5 +234,6 @@ export function crossEntropy(
   target: ClassIndices,
   options: ClassLossOptions = {},
 ): Tensor {
+  check(calls.crossEntropy, arguments);
   return nllLoss(logSoftmax(input, input.dim() === 1 ? 0 : 1), target, options);
 }

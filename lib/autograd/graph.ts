@@ -4,9 +4,35 @@
  * @module
  */
 
+import { bool, type Call, callable, check, checkCount, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate } from "../tensor/dtype.ts";
-import { type Backward, type GradFn, Tensor } from "../tensor/tensor.ts";
+import {
+  aTensor,
+  type Backward,
+  type GradFn,
+  Tensor,
+  tensorOrNone,
+  tensors,
+} from "../tensor/tensor.ts";
+
+const retainGraph = bool;
+
+/** What each may be given. */
+const calls = {
+  noGrad: ["noGrad", { run: callable }],
+  detach: ["detach", { input: aTensor }],
+  backward: [
+    "backward",
+    { tensor: aTensor, "gradient?": tensorOrNone },
+    { retainGraph } satisfies Options<BackwardOptions>,
+  ],
+  grad: [
+    "grad",
+    { outputs: tensors, inputs: tensors, "gradOutputs?": tensors },
+    { retainGraph, allowUnused: bool } satisfies Options<GradOptions>,
+  ],
+} satisfies Record<string, Call>;
 
 let enabled = true;
 let recorded = 0;
@@ -25,6 +51,7 @@ let recorded = 0;
  * ```
  */
 export function isGradEnabled(): boolean {
+  checkCount("isGradEnabled", 0, arguments.length);
   return enabled;
 }
 
@@ -46,6 +73,7 @@ export function isGradEnabled(): boolean {
  * ```
  */
 export function noGrad<T>(run: () => T): T {
+  check(calls.noGrad, arguments);
   const before = enabled;
   enabled = false;
   try {
@@ -99,6 +127,7 @@ export function record(
  * ```
  */
 export function detach(input: Tensor): Tensor {
+  check(calls.detach, arguments);
   return new Tensor(input.data, input.shape);
 }
 
@@ -242,6 +271,7 @@ export function backward(
   gradient?: Tensor | null,
   options: BackwardOptions = {},
 ): void {
+  check(calls.backward, arguments);
   propagate([output], [gradient], null, options, (x, grad) => {
     if (x.gradFn !== null) return;
     x.grad ??= new Tensor(allocate(x.dtype, x.data.length), x.shape);
@@ -286,6 +316,7 @@ export function grad(
   gradOutputs: readonly (Tensor | null | undefined)[] = [],
   options: GradOptions = {},
 ): (Tensor | null)[] {
+  check(calls.grad, arguments);
   if (!inputs.every((input) => input.requiresGrad)) {
     throw new RuntimeError("One of the differentiated Tensors does not require grad");
   }

@@ -4,10 +4,16 @@
  * @module
  */
 
+import { type Call, check } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
+
+/** What each may be given. */
+const calls = {
+  linear: ["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }],
+} satisfies Record<string, Call>;
 
 /** The dtype in the words of PyTorch's messages. */
 const words = { float32: ["Float", "float"], float64: ["Double", "double"] } as const;
@@ -80,6 +86,7 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
  * ```
  */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  check(calls.linear, arguments);
   // PyTorch reshapes what is not a matrix into one and back, and names the node after that.
   const name = input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
   return sumOfProducts(name, [[input, weight, bias]]);

@@ -5,13 +5,27 @@
  * @module
  */
 
+import { any, type Call, check, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { allocate } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 import { abs, sub } from "./pointwise.ts";
 import { mean, sum } from "./reduce.ts";
 import { expand } from "./shape.ts";
+
+const lossOptions: Options<LossOptions> = { reduction: any };
+
+/** What each may be given. */
+const calls = {
+  mseLoss: ["mseLoss", { input: aTensor, target: aTensor }, lossOptions],
+  l1Loss: ["l1Loss", { input: aTensor, target: aTensor }, lossOptions],
+  binaryCrossEntropyWithLogits: [
+    "binaryCrossEntropyWithLogits",
+    { input: aTensor, target: aTensor },
+    lossOptions,
+  ],
+} satisfies Record<string, Call>;
 
 /** What a loss makes of its elements: nothing, their mean, or their sum. */
 export type Reduction = "none" | "mean" | "sum";
@@ -23,9 +37,9 @@ export interface LossOptions {
 }
 
 /** Refuses what is not a reduction, in PyTorch's words. */
-export function checkReduction(reduction: string): void {
-  if (!["none", "mean", "sum"].includes(reduction)) {
-    throw new ValueError(`${reduction} is not a valid value for reduction`);
+export function checkReduction(reduction: unknown): void {
+  if (reduction !== "none" && reduction !== "mean" && reduction !== "sum") {
+    throw new ValueError(`${reduction ?? "None"} is not a valid value for reduction`);
   }
 }
 
@@ -101,6 +115,7 @@ function broadcast(input: Tensor, target: Tensor): [Tensor, Tensor] {
  * ```
  */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  check(calls.mseLoss, arguments);
   const { reduction = "mean" } = options;
   checkReduction(reduction);
   const [x, y] = broadcast(input, target);
@@ -144,6 +159,7 @@ function checkDTypes(a: Tensor, b: Tensor): void {
  * ```
  */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  check(calls.l1Loss, arguments);
   const { reduction = "mean" } = options;
   checkReduction(reduction);
   const errors = abs(sub(...broadcast(input, target)));
@@ -180,6 +196,7 @@ export function binaryCrossEntropyWithLogits(
   target: Tensor,
   options: LossOptions = {},
 ): Tensor {
+  check(calls.binaryCrossEntropyWithLogits, arguments);
   const { reduction = "mean" } = options;
   checkReduction(reduction);
   if (String(input.shape) !== String(target.shape)) {

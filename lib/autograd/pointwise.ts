@@ -5,10 +5,31 @@
  * @module
  */
 
+import { type Call, check, dtype as dtypeKind, type Kind } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type DType } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
+
+/** A tensor or a number. */
+const tensorOrNumber: Kind = {
+  word: "Tensor",
+  is: (value) => typeof value === "number" || value instanceof Tensor,
+};
+
+/** What each may be given. */
+const calls = {
+  tanh: ["tanh", { input: aTensor }],
+  sigmoid: ["sigmoid", { input: aTensor }],
+  relu: ["relu", { input: aTensor }],
+  sin: ["sin", { input: aTensor }],
+  neg: ["neg", { input: aTensor }],
+  abs: ["abs", { input: aTensor }],
+  add: ["add", { input: aTensor, other: tensorOrNumber }],
+  sub: ["sub", { input: tensorOrNumber, other: tensorOrNumber }],
+  mul: ["mul", { input: aTensor, other: tensorOrNumber }],
+  to: ["to", { input: aTensor, dtype: dtypeKind }],
+} satisfies Record<string, Call>;
 
 /** A new tensor like `x`, each element made from the one in its place. */
 function map(x: Tensor, f: (value: number) => number): Tensor {
@@ -65,6 +86,7 @@ function logistic(x: number): number {
  * ```
  */
 export function tanh(x: Tensor): Tensor {
+  check(calls.tanh, arguments);
   const y = map(x, Math.tanh);
   return record(y, "TanhBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * (1 - y.data[i] * y.data[i]);
@@ -86,6 +108,7 @@ export function tanh(x: Tensor): Tensor {
  * ```
  */
 export function sigmoid(x: Tensor): Tensor {
+  check(calls.sigmoid, arguments);
   const y = map(x, logistic);
   return record(y, "SigmoidBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * y.data[i] * (1 - y.data[i]);
@@ -107,6 +130,7 @@ export function sigmoid(x: Tensor): Tensor {
  * ```
  */
 export function relu(x: Tensor): Tensor {
+  check(calls.relu, arguments);
   const y = map(x, (value) => value < 0 ? 0 : value);
   return record(y, "ReluBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) if (!(y.data[i] <= 0)) dx![i] += dy[i];
@@ -128,6 +152,7 @@ export function relu(x: Tensor): Tensor {
  * ```
  */
 export function sin(x: Tensor): Tensor {
+  check(calls.sin, arguments);
   return record(map(x, Math.sin), "SinBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * Math.cos(x.data[i]);
   }, true);
@@ -148,6 +173,7 @@ export function sin(x: Tensor): Tensor {
  * ```
  */
 export function neg(x: Tensor): Tensor {
+  check(calls.neg, arguments);
   return record(map(x, (value) => -value), "NegBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] -= dy[i];
   }, false);
@@ -168,6 +194,7 @@ export function neg(x: Tensor): Tensor {
  * ```
  */
 export function abs(x: Tensor): Tensor {
+  check(calls.abs, arguments);
   return record(map(x, Math.abs), "AbsBackward0", [x], (dy, dx) => {
     const sign = (value: number) => value > 0 ? 1 : value < 0 ? -1 : 0;
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * sign(x.data[i]);
@@ -192,6 +219,7 @@ export function abs(x: Tensor): Tensor {
  * ```
  */
 export function add(a: Tensor, b: Tensor | number): Tensor {
+  check(calls.add, arguments);
   if (typeof b === "number") {
     return record(map(a, (value) => value + b), "AddBackward0", [a], (dy, da) => {
       for (let i = 0; i < dy.length; i++) da![i] += dy[i];
@@ -223,6 +251,7 @@ export function sub(a: Tensor, b: Tensor | number): Tensor;
 /** The difference from a number, element by element. */
 export function sub(a: number, b: Tensor): Tensor;
 export function sub(a: Tensor | number, b: Tensor | number): Tensor {
+  check(calls.sub, arguments);
   if (typeof a === "number") {
     const subtrahend = b as Tensor; // the overloads leave no other case
     return record(map(subtrahend, (y) => a - y), "RsubBackward1", [subtrahend], (dy, db) => {
@@ -257,6 +286,7 @@ export function sub(a: Tensor | number, b: Tensor | number): Tensor {
  * ```
  */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
+  check(calls.mul, arguments);
   if (typeof b === "number") {
     return record(map(a, (value) => value * b), "MulBackward0", [a], (dy, da) => {
       for (let i = 0; i < dy.length; i++) da![i] += dy[i] * b;
@@ -285,6 +315,7 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
  * ```
  */
 export function to(x: Tensor, dtype: DType): Tensor {
+  check(calls.to, arguments);
   if (x.dtype === dtype) return x;
   const data = allocate(dtype, x.data.length);
   data.set(x.data);

@@ -4,9 +4,16 @@
  * @module
  */
 
+import { type Call, check } from "../call.ts";
 import { allocate } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
+
+/** What each may be given. */
+const calls = {
+  sum: ["sum", { input: aTensor }],
+  mean: ["mean", { input: aTensor }],
+} satisfies Record<string, Call>;
 
 /** A tensor of one number and no dimension. */
 function scalar(value: number, like: Tensor): Tensor {
@@ -34,6 +41,7 @@ function total(x: Tensor): number {
  * ```
  */
 export function sum(x: Tensor): Tensor {
+  check(calls.sum, arguments);
   return record(scalar(total(x), x), "SumBackward0", [x], ([dy], dx) => {
     for (let i = 0; i < dx!.length; i++) dx![i] += dy;
   }, false);
@@ -54,6 +62,7 @@ export function sum(x: Tensor): Tensor {
  * ```
  */
 export function mean(x: Tensor): Tensor {
+  check(calls.mean, arguments);
   const n = x.data.length;
   return record(scalar(total(x) / n, x), "MeanBackward0", [x], ([dy], dx) => {
     for (let i = 0; i < n; i++) dx![i] += dy / n;

@@ -5,11 +5,21 @@
  * @module
  */
 
+import { type Call, check, int, ints } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
 import { allocate, numel } from "../tensor/dtype.ts";
-import { Tensor, wrapDim } from "../tensor/tensor.ts";
+import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
+
+/** What each may be given. */
+const calls = {
+  reshape: ["reshape", { input: aTensor, shape: ints }],
+  unsqueeze: ["unsqueeze", { input: aTensor, dim: int }],
+  squeeze: ["squeeze", { input: aTensor, dim: int }],
+  expand: ["expand", { input: aTensor, size: ints }],
+  transpose: ["transpose", { input: aTensor, dim0: int, dim1: int }],
+} satisfies Record<string, Call>;
 
 function addAll(dy: Float64Array, dx: Float64Array | undefined): void {
   if (dx) { for (let i = 0; i < dy.length; i++) dx[i] += dy[i]; }
@@ -32,6 +42,7 @@ function addAll(dy: Float64Array, dx: Float64Array | undefined): void {
  * ```
  */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  check(calls.reshape, arguments);
   const unknown = shape.indexOf(-1);
   const wrong = shape.findIndex((extent) => !Number.isInteger(extent) || extent < -1);
   if (wrong >= 0) {
@@ -78,6 +89,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
  * ```
  */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
+  check(calls.unsqueeze, arguments);
   const at = wrapDim(dim, x.dim() + 1);
   const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
   return record(new Tensor(x.data, shape), "UnsqueezeBackward0", [x], addAll, false);
@@ -100,6 +112,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
  * ```
  */
 export function squeeze(x: Tensor, dim: number): Tensor {
+  check(calls.squeeze, arguments);
   const at = wrapDim(dim, x.dim());
   const shape = x.shape[at] === 1 ? resized(x.shape, at) : x.shape;
   return record(new Tensor(x.data, shape), "SqueezeBackward1", [x], addAll, false);
@@ -124,6 +137,7 @@ export function squeeze(x: Tensor, dim: number): Tensor {
  * ```
  */
 export function expand(x: Tensor, shape: readonly number[]): Tensor {
+  check(calls.expand, arguments);
   const missing = shape.length - x.dim();
   if (missing < 0) {
     throw new RuntimeError(
@@ -174,6 +188,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
  * ```
  */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
+  check(calls.transpose, arguments);
   return exchange(x, dim0, dim1, "TransposeBackward0");
 }
 

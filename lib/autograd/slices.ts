@@ -5,11 +5,23 @@
  * @module
  */
 
+import { type Call, check, int, ints as indexList } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { type Blocks, blocksOf, resized } from "../tensor/blocks.ts";
 import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/dtype.ts";
-import { Tensor, wrapDim } from "../tensor/tensor.ts";
+import { aTensor, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
+
+/** What each may be given. */
+const calls = {
+  select: ["select", { input: aTensor, dim: int, index: int }],
+  narrow: ["narrow", { input: aTensor, dim: int, start: int, length: int }],
+  slice: ["slice", { input: aTensor, dim: int, "start?": int, "end?": int }],
+  chunk: ["chunk", { input: aTensor, chunks: int, "dim?": int }],
+  indexSelect: ["indexSelect", { input: aTensor, dim: int, index: indexList }],
+  cat: ["cat", { tensors, "dim?": int }],
+  stack: ["stack", { tensors, "dim?": int }],
+} satisfies Record<string, Call>;
 
 /** Copies slices `start … start + length` of a dimension. */
 function take(x: Tensor, dim: number, start: number, length: number): FloatArray {
@@ -56,6 +68,7 @@ function giveBack(
  * ```
  */
 export function select(x: Tensor, dim: number, index: number): Tensor {
+  check(calls.select, arguments);
   if (x.dim() === 0) throw new IndexError("select() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
@@ -92,6 +105,7 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
  * ```
  */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
+  check(calls.narrow, arguments);
   if (x.dim() === 0) throw new RuntimeError("narrow() cannot be applied to a 0-dim tensor.");
   if (length < 0) throw new RuntimeError("narrow(): length must be non-negative.");
   const at = wrapDim(dim, x.dim());
@@ -130,6 +144,7 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
  * ```
  */
 export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
+  check(calls.slice, arguments);
   if (x.dim() === 0) throw new IndexError("slice() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
@@ -171,6 +186,7 @@ function takeRange(x: Tensor, dim: number, start: number, length: number): Tenso
  * ```
  */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
+  check(calls.chunk, arguments);
   if (x.dim() === 0) throw new RuntimeError("chunk expects at least a 1-dimensional tensor");
   const at = wrapDim(dim, x.dim());
   const length = x.shape[at] / chunks;
@@ -199,6 +215,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
  * ```
  */
 export function indexSelect(x: Tensor, dim: number, index: readonly number[]): Tensor {
+  check(calls.indexSelect, arguments);
   const at = wrapDim(dim, x.dim());
   const from = blocksOf(x.shape, at);
   index.forEach((i) => {
@@ -245,6 +262,7 @@ export function indexSelect(x: Tensor, dim: number, index: readonly number[]): T
  * ```
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
+  check(calls.cat, arguments);
   if (tensors.length === 0) {
     throw new ValueError("torch.cat(): expected a non-empty list of Tensors");
   }
@@ -335,6 +353,7 @@ function checkDType(first: Tensor, x: Tensor, position: number): void {
  * ```
  */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+  check(calls.stack, arguments);
   if (tensors.length === 0) throw new RuntimeError("stack expects a non-empty TensorList");
   const [first] = tensors;
   tensors.forEach((x, position) => {

@@ -12,8 +12,15 @@ import {
   mseLoss,
   type Reduction,
 } from "../autograd/loss.ts";
+import { any, type Call, check, checkCount, int } from "../call.ts";
 import { Module } from "./module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+
+const crossEntropyCall: Call<ClassLossOptions> = [
+  "CrossEntropyLoss",
+  {},
+  { ignoreIndex: int, reduction: any },
+];
 
 /** The base of the losses: a module without parameters that knows its reduction. */
 export abstract class Loss extends Module {
@@ -27,6 +34,7 @@ export abstract class Loss extends Module {
    */
   constructor(options: LossOptions = {}) {
     super();
+    check([this.getName(), {}, { reduction: any }, "_Loss.__init__"], arguments);
     this.reduction = options.reduction ?? "mean";
   }
 
@@ -57,7 +65,8 @@ export class MSELoss extends Loss {
    * @throws {RuntimeError | ValueError} as {@linkcode mseLoss} does
    */
   override forward(input: Tensor, target: Tensor): Tensor {
-    return mseLoss(input, target, this);
+    checkCount("MSELoss.forward", 2, arguments.length);
+    return mseLoss(input, target, { reduction: this.reduction });
   }
 
   /** Returns `MSELoss`. */
@@ -87,7 +96,8 @@ export class L1Loss extends Loss {
    * @throws {RuntimeError | ValueError} as {@linkcode l1Loss} does
    */
   override forward(input: Tensor, target: Tensor): Tensor {
-    return l1Loss(input, target, this);
+    checkCount("L1Loss.forward", 2, arguments.length);
+    return l1Loss(input, target, { reduction: this.reduction });
   }
 
   /** Returns `L1Loss`. */
@@ -119,7 +129,8 @@ export class CrossEntropyLoss extends Loss {
    * told otherwise
    */
   constructor(options: ClassLossOptions = {}) {
-    super(options);
+    check(crossEntropyCall, arguments);
+    super({ reduction: options.reduction });
     this.ignoreIndex = options.ignoreIndex ?? -100;
   }
 
@@ -132,7 +143,9 @@ export class CrossEntropyLoss extends Loss {
    * @throws {RuntimeError | ValueError | IndexError} as {@linkcode crossEntropy} does
    */
   override forward(input: Tensor, target: ClassIndices): Tensor {
-    return crossEntropy(input, target, this);
+    checkCount("CrossEntropyLoss.forward", 2, arguments.length);
+    const { reduction, ignoreIndex } = this;
+    return crossEntropy(input, target, { reduction, ignoreIndex });
   }
 
   /** Returns `CrossEntropyLoss`. */
@@ -163,7 +176,8 @@ export class BCEWithLogitsLoss extends Loss {
    * @throws {RuntimeError | ValueError} as {@linkcode binaryCrossEntropyWithLogits} does
    */
   override forward(input: Tensor, target: Tensor): Tensor {
-    return binaryCrossEntropyWithLogits(input, target, this);
+    checkCount("BCEWithLogitsLoss.forward", 2, arguments.length);
+    return binaryCrossEntropyWithLogits(input, target, { reduction: this.reduction });
   }
 
   /** Returns `BCEWithLogitsLoss`. */

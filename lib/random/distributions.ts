@@ -5,11 +5,23 @@
  * @module
  */
 
+import { type Call, check, dtype, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type DType, type FloatArray, numel } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fma32, fma64 } from "./fma.ts";
-import { defaultGenerator, type Generator } from "./generator.ts";
+import { defaultGenerator, Generator } from "./generator.ts";
+
+const randomOptions: Options<RandomOptions> = {
+  dtype,
+  generator: { word: "Generator", is: (value) => value instanceof Generator },
+};
+
+/** What each may be given. */
+const calls = {
+  rand: ["rand", { size: ints }, randomOptions],
+  randn: ["randn", { size: ints }, randomOptions],
+} satisfies Record<string, Call>;
 
 /** The options of {@linkcode rand} and {@linkcode randn}. */
 export interface RandomOptions {
@@ -224,6 +236,7 @@ function allocateSize(name: string, size: readonly number[], dtype: DType): Floa
  * ```
  */
 export function rand(size: readonly number[], options: RandomOptions = {}): Tensor {
+  check(calls.rand, arguments);
   const data = allocateSize("rand", size, options.dtype ?? "float32");
   fillUnit(data, 0, options.generator ?? defaultGenerator);
   return new Tensor(data, size);
@@ -247,6 +260,7 @@ export function rand(size: readonly number[], options: RandomOptions = {}): Tens
  * ```
  */
 export function randn(size: readonly number[], options: RandomOptions = {}): Tensor {
+  check(calls.randn, arguments);
   const data = allocateSize("randn", size, options.dtype ?? "float32");
   normal(data, 0, 1, options.generator ?? defaultGenerator);
   return new Tensor(data, size);

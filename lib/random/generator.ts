@@ -4,7 +4,9 @@
  * @module
  */
 
+import { any, type Call, check, checkCount } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
+import { pythonType } from "../python.ts";
 
 /** The twister keeps 624 words and mixes each with the one 397 places on. */
 const N = 624, M = 397;
@@ -12,13 +14,12 @@ const N = 624, M = 397;
 /** The seed of a PyTorch generator that nobody has seeded. */
 const DEFAULT_SEED = 67280421310721n;
 
-/** What Python calls the type of a value that is no seed. */
-function pythonType(value: unknown): string {
-  if (value === null || value === undefined) return "NoneType";
-  if (Array.isArray(value)) return "list";
-  const names: Record<string, string> = { number: "float", string: "str", boolean: "bool" };
-  return names[typeof value] ?? typeof value;
-}
+/** What each may be given. */
+const calls = {
+  manualSeed: ["manualSeed", { seed: any }],
+  Generator: ["Generator", { "seed?": any }],
+  seedGenerator: ["Generator.manualSeed", { seed: any }],
+} satisfies Record<string, Call>;
 
 /** A seed as the unsigned 64-bit integer PyTorch stores: negative ones count down from 2^64. */
 function toUint64(seed: number | bigint): bigint {
@@ -90,6 +91,7 @@ export class Generator {
    * @param seed as for `manualSeed`; PyTorch's own default when left out
    */
   constructor(seed: number | bigint = DEFAULT_SEED) {
+    check(calls.Generator, arguments);
     this.manualSeed(seed);
   }
 
@@ -103,6 +105,7 @@ export class Generator {
    * @throws {ValueError} if it does not fit in 64 bits, or is a number too large to be exact
    */
   manualSeed(seed: number | bigint): this {
+    check(calls.seedGenerator, arguments);
     this.#seed = toUint64(seed);
     const words = this.#words;
     words[0] = Number(BigInt.asUintN(32, this.#seed));
@@ -121,6 +124,7 @@ export class Generator {
    * @returns the seed as an unsigned 64-bit integer
    */
   initialSeed(): bigint {
+    checkCount("Generator.initialSeed", 0, arguments.length);
     return this.#seed;
   }
 
@@ -130,6 +134,7 @@ export class Generator {
    * @returns an integer from 0 to 2^32 - 1
    */
   random(): number {
+    checkCount("Generator.random", 0, arguments.length);
     if (this.#used === N) this.#twist();
     let y = this.#words[this.#used++];
     y ^= y >>> 11;
@@ -145,6 +150,7 @@ export class Generator {
    * @returns an integer from 0 to 2^53 - 1
    */
   random53(): number {
+    checkCount("Generator.random53", 0, arguments.length);
     const high = this.random() & 0x1fffff;
     return high * 2 ** 32 + this.random();
   }
@@ -155,6 +161,7 @@ export class Generator {
    * @returns the copy; the two do not affect each other
    */
   clone(): Generator {
+    checkCount("Generator.clone", 0, arguments.length);
     const copy = new Generator();
     copy.#words.set(this.#words);
     copy.#used = this.#used;
@@ -209,5 +216,6 @@ export const defaultGenerator: Generator = new Generator();
  * ```
  */
 export function manualSeed(seed: number | bigint): Generator {
+  check(calls.manualSeed, arguments);
   return defaultGenerator.manualSeed(toInteger(seed));
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { any, bool, type Call, check, dtype, int, ints, number, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import { allocate, type DType, type FloatArray, numel } from "./dtype.ts";
@@ -19,6 +20,17 @@ export interface TensorOptions {
   /** Whether gradients are to flow back to it; false unless told otherwise. */
   readonly requiresGrad?: boolean;
 }
+
+const tensorOptions: Options<TensorOptions> = { dtype, requiresGrad: bool };
+
+/** What each may be given. */
+const calls = {
+  tensor: ["tensor", { data: any }, tensorOptions],
+  zeros: ["zeros", { size: ints }, tensorOptions],
+  ones: ["ones", { size: ints }, tensorOptions],
+  full: ["full", { size: ints, fillValue: number }, tensorOptions],
+  linspace: ["linspace", { start: number, end: number, steps: int }, tensorOptions],
+} satisfies Record<string, Call>;
 
 function finish(data: FloatArray, shape: readonly number[], options: TensorOptions): Tensor {
   const result = new Tensor(data, shape);
@@ -73,6 +85,7 @@ function shapeOf(data: TensorLike): number[] {
  * ```
  */
 export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
+  check(calls.tensor, arguments);
   const typed = data instanceof Float64Array ? "float64" : "float32";
   const { dtype = typed } = options;
   const shape = shapeOf(data);
@@ -117,6 +130,7 @@ export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
  * ```
  */
 export function zeros(size: readonly number[], options: TensorOptions = {}): Tensor {
+  check(calls.zeros, arguments);
   return filled("zeros", size, 0, options);
 }
 
@@ -137,6 +151,7 @@ export function zeros(size: readonly number[], options: TensorOptions = {}): Ten
  * ```
  */
 export function ones(size: readonly number[], options: TensorOptions = {}): Tensor {
+  check(calls.ones, arguments);
   return filled("ones", size, 1, options);
 }
 
@@ -163,11 +178,7 @@ export function full(
   value: number,
   options: TensorOptions = {},
 ): Tensor {
-  if (typeof value !== "number") {
-    throw new TypeError(
-      `full(): argument 'fill_value' (position 2) must be Number, not ${typeof value}`,
-    );
-  }
+  check(calls.full, arguments);
   return filled("full", size, value, options);
 }
 
@@ -209,10 +220,8 @@ export function linspace(
   steps: number,
   options: TensorOptions = {},
 ): Tensor {
+  check(calls.linspace, arguments);
   const { dtype = "float32" } = options;
-  if (!Number.isInteger(steps)) {
-    throw new TypeError(`linspace(): argument 'steps' must be an integer, not ${steps}`);
-  }
   if (steps < 0) throw new RuntimeError("number of steps must be non-negative");
   const data = allocate(dtype, steps);
   const step = steps > 1 ? (end - start) / (steps - 1) : 0;

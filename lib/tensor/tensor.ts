@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Call, check, checkCount, int, type Kind } from "../call.ts";
 import { IndexError, RuntimeError } from "../errors.ts";
 import { type DType, type FloatArray, listed, type Values } from "./dtype.ts";
 import { formatSize, formatTensor } from "./format.ts";
@@ -82,6 +83,12 @@ export class Tensor implements Values {
    * @throws {RuntimeError} if the shape does not hold exactly the elements given
    */
   constructor(data: FloatArray, shape: readonly number[]) {
+    checkCount("Tensor.__init__", 2, arguments.length);
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) {
+      throw new TypeError(
+        "Tensor wraps a Float32Array or a Float64Array; tensor([1, 2]) makes one of numbers",
+      );
+    }
     let elements = 1;
     for (let k = 0; k < shape.length; k++) { // tensors are made often: no iterator, no closure
       const extent = shape[k];
@@ -125,11 +132,13 @@ export class Tensor implements Values {
 
   /** Returns the number of dimensions. */
   dim(): number {
+    checkCount("Tensor.dim", 0, arguments.length);
     return this.shape.length;
   }
 
   /** Returns the number of elements. */
   numel(): number {
+    checkCount("Tensor.numel", 0, arguments.length);
     return this.data.length;
   }
 
@@ -143,6 +152,7 @@ export class Tensor implements Values {
    */
   size(dim: number): number;
   size(dim?: number): Size | number {
+    check(sizeCall, arguments);
     if (dim === undefined) return Size.from(this.shape);
     if (this.shape.length === 0) {
       throw new IndexError(`Dimension specified as ${dim} but tensor has no dimensions`);
@@ -156,6 +166,7 @@ export class Tensor implements Values {
    * @throws {RuntimeError} if there is not exactly one
    */
   item(): number {
+    checkCount("Tensor.item", 0, arguments.length);
     if (this.data.length !== 1) {
       throw new RuntimeError(
         `a Tensor with ${this.data.length} elements cannot be converted to Scalar`,
@@ -166,6 +177,7 @@ export class Tensor implements Values {
 
   /** Returns the elements as nested arrays, or as a number where there is no dimension. */
   tolist(): NestedNumbers {
+    checkCount("Tensor.tolist", 0, arguments.length);
     let offset = 0;
     const nest = (dim: number): NestedNumbers =>
       dim === this.shape.length
@@ -187,6 +199,20 @@ export class Tensor implements Values {
     return this.toString();
   }
 }
+
+const sizeCall: Call = ["Tensor.size", { "dim?": int }];
+
+/** A tensor, as an argument. */
+export const aTensor: Kind = { word: "Tensor", is: (value) => value instanceof Tensor };
+
+/** A tensor, or `null` for none. */
+export const tensorOrNone: Kind = {
+  word: "Tensor",
+  is: (value) => value === null || value instanceof Tensor,
+};
+
+/** A list of tensors; the function looks at what it holds. */
+export const tensors: Kind = { word: "tuple of Tensors", is: Array.isArray };
 
 /**
  * Resolves a dimension that may count from the last.
