@@ -49,7 +49,9 @@ const freed =
 
 /** A module's output and final state as one number, differently weighted throughout. */
 function loss(c: Config, parts: readonly Tensor[]): Tensor {
-  return parts.map((y, k) => sum(mul(y, normals(c, [...y.shape], 30 + k)))).reduce(add);
+  return parts.map((y, k) => sum(mul(y, normals(c, [...y.shape], 30 + k)))).reduce((a, b) =>
+    add(a, b)
+  );
 }
 
 /** Output and final state in one list. */
@@ -109,7 +111,7 @@ describe("backward", () => {
         if (dx && wanted[k]) assertClose(dx, wanted[k], { rtol: 1e-11, atol: 1e-13 });
         else assertEquals(dx, wanted[k]);
       });
-      const truncated = last(runRecorded(module, second, between.map(detach))[0]);
+      const truncated = last(runRecorded(module, second, between.map((part) => detach(part)))[0]);
       const [dx, dh] = grad([truncated], [x, state[0]], weights(cut), { allowUnused: true });
       assert(select(dx!, timeDim(c), 0).data.every((value) => value === 0));
       assertEquals(dh, null);
