@@ -1,6 +1,7 @@
 /**
  * Tries this library in a browser: bundles `mod.ts`, serves it to a headless Chromium, and has it
- * compute there on every path and on two threads.
+ * compute there on every path and on two threads; then on a page whose content policy allows no
+ * WebAssembly, where the readable path has to compute.
  *
  * ```sh
  * deno task browser              runs `chromium`
@@ -20,6 +21,18 @@ interface Found {
   readonly threadsAgree: boolean;
   /** What the notebook's model says, as printed. */
   readonly printed: string;
+  /** What went wrong, if anything did. */
+  readonly error?: string;
+}
+
+/** What the page with a strict policy finds out. */
+interface Strict {
+  /** What the library told the console. */
+  readonly notes: readonly string[];
+  /** Whether the answers are, to the bit, the readable path's. */
+  readonly readable: boolean;
+  /** What `setNumThreads(2)` answers. */
+  readonly threads: string;
   /** What went wrong, if anything did. */
   readonly error?: string;
 }
@@ -57,6 +70,28 @@ const script = `
   } catch (error) {
     await send({ error: String(error?.stack ?? error) });
   }
+  location = "/strict";
+`;
+
+/** What the page with a strict policy runs. */
+const strictScript = `
+  const send = (found) => fetch("/strict", { method: "POST", body: JSON.stringify(found) });
+  try {
+    const notes = [];
+    console.warn = (text) => notes.push(text);
+    const { LSTM, noGrad, randn, setKernels, setNumThreads } = await import("/rnn-spec.js");
+    const [lstm, x] = [new LSTM(16, 16), randn([10, 3, 16])];
+    const pass = () => noGrad(() => lstm.forward(x)[0].data);
+    const given = [pass(), pass()];
+    const threads = await setNumThreads(2).then(() => "ready", String);
+    given.push(pass());
+    setKernels("readable");
+    const wanted = pass();
+    const readable = given.every((one) => one.every((y, k) => Object.is(y, wanted[k])));
+    await send({ notes, readable, threads });
+  } catch (error) {
+    await send({ error: String(error?.stack ?? error) });
+  }
 `;
 
 const folder = await Deno.makeTempDir();
@@ -71,19 +106,30 @@ const isolating = {
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-embedder-policy": "require-corp",
 };
-const { promise, resolve } = Promise.withResolvers<Found>();
+const page = (name: string) => `<!doctype html><script type="module" src="/${name}.js"></script>`;
+const files: Record<string, readonly [body: string, type: string]> = {
+  "/": [page("page"), "text/html"],
+  "/page.js": [script, "text/javascript"],
+  "/strict": [page("strict"), "text/html"],
+  "/strict.js": [strictScript, "text/javascript"],
+  "/rnn-spec.js": [await Deno.readTextFile(bundle), "text/javascript"],
+};
+const [ordinary, strict] = [Promise.withResolvers<Found>(), Promise.withResolvers<Strict>()];
 const server = Deno.serve({ port: 0, onListen: () => {} }, async (request) => {
   const { pathname } = new URL(request.url);
-  if (pathname === "/found") {
-    resolve(await request.json());
+  if (request.method === "POST") {
+    const found = await request.json();
+    if (pathname === "/strict") strict.resolve(found);
+    else ordinary.resolve(found);
     return new Response();
   }
-  const [body, type] = pathname === "/"
-    ? [`<!doctype html><script type="module">${script}</script>`, "text/html"]
-    : pathname === "/rnn-spec.js"
-    ? [await Deno.readTextFile(bundle), "text/javascript"]
-    : [null, "text/plain"];
-  const headers = { "content-type": type, ...isolating };
+  const [body, type] = files[pathname] ?? [null, "text/plain"];
+  const policy = { "content-security-policy": "script-src 'self'" };
+  const headers = {
+    "content-type": type,
+    ...isolating,
+    ...(pathname === "/strict" && policy),
+  };
   return new Response(body, { status: body === null ? 404 : 200, headers });
 });
 const program = Deno.args[0] ?? "chromium";
@@ -114,7 +160,7 @@ const limit = setTimeout(() => {
   fail("the page did not answer within two minutes");
 }, 120_000);
 
-const found = await promise;
+const found = { ...await ordinary.promise, strict: await strict.promise };
 clearTimeout(limit);
 browser.kill();
 await browser.status;
@@ -123,6 +169,7 @@ await Deno.remove(folder, { recursive: true });
 console.log(JSON.stringify(found, null, 2));
 const close = Object.values(found.paths ?? {}).every(({ distance }) => distance < 1e-5);
 const right = !found.error && close && found.isolated && found.threadsAgree &&
-  found.printed.startsWith("tensor([[-0.0877]]");
+  found.printed.startsWith("tensor([[-0.0877]]") && found.strict.readable &&
+  found.strict.notes.length === 1 && found.strict.threads.startsWith("RuntimeError");
 console.log(right ? "all as it should be" : "not as it should be");
 Deno.exit(right ? 0 : 1);

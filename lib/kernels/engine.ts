@@ -54,9 +54,24 @@ function supports(level: Level): boolean {
   return WebAssembly.validate(m.encode());
 }
 
+/** Whether the console was told that kernels could not be made. */
+let noted = false;
+
+/** Tells on the console, once, why a path was not taken and which one computes. */
+function note(level: Level, error: unknown, instead: Kernels): void {
+  if (noted) return;
+  noted = true;
+  console.warn(
+    `rnn-spec: the kernels "${level}" could not be made, so the path "${instead}" computes ` +
+      `instead: ${error}`,
+  );
+}
+
 /** The engines that share a heap. */
 class Engines {
   readonly #engines = new Map<Kernels, Engine | null>();
+  /** Why levels that the JavaScript engine should have could not be made. */
+  readonly #failures = new Map<Level, unknown>();
   readonly #modules = new Map<Level, WebAssembly.Module>();
   #heap: Heap | null = null;
   #team: Team | null = null;
@@ -77,13 +92,21 @@ class Engines {
     return this.#team?.size ?? 1;
   }
 
-  /** Starts other threads, before any engine is asked for. */
+  /**
+   * Starts other threads, before any engine is asked for.
+   *
+   * @throws {RuntimeError} if memory, kernels or threads cannot be made here
+   */
   async start(others: number): Promise<void> {
-    const levels = (Object.keys(madds) as Level[]).filter(supports);
-    this.#heap = new Heap(sharedPages);
-    const { at } = this.#heap.allocate(boxBytes(others));
-    const modules = levels.map((level) => this.#module(level));
-    this.#team = await Team.start(this.#heap.memory, at, others, modules);
+    try {
+      const levels = (Object.keys(madds) as Level[]).filter(supports);
+      this.#heap = new Heap(sharedPages);
+      const { at } = this.#heap.allocate(boxBytes(others));
+      const modules = levels.map((level) => this.#module(level));
+      this.#team = await Team.start(this.#heap.memory, at, others, modules);
+    } catch (error) {
+      throw new RuntimeError(`${others + 1} threads cannot run here: ${error}`, { cause: error });
+    }
   }
 
   /** Ends the other threads. */
@@ -95,11 +118,33 @@ class Engines {
   get(level: Kernels): Engine | null {
     let engine = this.#engines.get(level);
     if (engine !== undefined) return engine;
-    if (level === "auto") engine = this.get("relaxed") ?? this.get("simd128");
-    else if (level === "readable" || !supports(level)) engine = null;
-    else engine = this.#make(level);
+    if (level === "auto") engine = this.#best();
+    else engine = level === "readable" ? null : this.#attempt(level);
     this.#engines.set(level, engine);
     return engine;
+  }
+
+  /** Why a level could not be made, if it should have been. */
+  failure(level: Level): unknown {
+    return this.#failures.get(level);
+  }
+
+  #best(): Engine | null {
+    const engine = this.get("relaxed") ?? this.get("simd128");
+    for (const [level, error] of this.#failures) {
+      note(level, error, engine ? "simd128" : "readable");
+    }
+    return engine;
+  }
+
+  /** Makes the engine of a level; `null` where that fails, as a page's policy can have it. */
+  #attempt(level: Level): Engine | null {
+    try {
+      return supports(level) ? this.#make(level) : null;
+    } catch (error) {
+      this.#failures.set(level, error);
+      return null;
+    }
   }
 
   #module(level: Level): WebAssembly.Module {
@@ -183,7 +228,9 @@ export function setKernels(kernels: Kernels): void {
     throw new TypeError(`there are no kernels "${kernels}"`);
   }
   if ((kernels === "simd128" || kernels === "relaxed") && engines.get(kernels) === null) {
-    throw new TypeError(`this engine cannot run the kernels "${kernels}"`);
+    const cause = engines.failure(kernels);
+    const why = cause === undefined ? "" : `: ${cause}`;
+    throw new TypeError(`this engine cannot run the kernels "${kernels}"${why}`, { cause });
   }
   chosen = kernels;
 }

@@ -73,6 +73,19 @@ const line = 64;
 /** What packed weights may hold before the ones unused for longest are taken back. */
 const keep = 128 * 2 ** 20;
 
+/** A memory that threads share. All it can ever have is reserved at once; else half, and so on. */
+function sharedMemory(maximum: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum, shared: true });
+  } catch (error) {
+    if (maximum <= leastShared) throw error;
+    return sharedMemory(maximum / 2);
+  }
+}
+
+/** Less than so many pages for all threads, 64 MiB, is not worth having. */
+const leastShared = 1024;
+
 /** One memory, given out in blocks. It grows to the most that was ever needed at once. */
 export class Heap {
   /** The memory, as the kernels import it. */
@@ -87,11 +100,15 @@ export class Heap {
   #clock = 0;
   #scratch: Block = { at: 0, bytes: 0, used: 0 };
 
-  /** Nothing yet; `sharedPages` is how far the memory can grow if threads share it, else 0. */
+  /**
+   * Nothing yet; `sharedPages` is how far the memory can grow if threads share it, else 0.
+   *
+   * @throws {RangeError} if there is no such memory
+   */
   constructor(sharedPages = 0) {
-    this.memory = new WebAssembly.Memory(
-      sharedPages > 0 ? { initial: 1, maximum: sharedPages, shared: true } : { initial: 1 },
-    );
+    this.memory = sharedPages > 0
+      ? sharedMemory(sharedPages)
+      : new WebAssembly.Memory({ initial: 1 });
     this.floats = new Float32Array(this.memory.buffer);
     this.integers = new Int32Array(this.memory.buffer);
   }

@@ -1,10 +1,11 @@
 /** Chapter kernels: memory that runs out changes no later answer. */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
-
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { engine } from "../../lib/kernels/engine.ts";
 import { Heap, OutOfMemory } from "../../lib/kernels/heap.ts";
 import {
+  getKernels,
+  getNumThreads,
   GRU,
   LSTM,
   manualSeed,
@@ -12,6 +13,7 @@ import {
   randn,
   RNN,
   RuntimeError,
+  setKernels,
   setNumThreads,
   type Tensor,
 } from "../../mod.ts";
@@ -84,6 +86,55 @@ describe("memory that runs out", () => {
       await setNumThreads(1);
     });
   }
+
+  it("KERNEL-2, KERNEL-7: where kernels cannot be made, the readable path computes", async () => {
+    if (fastPaths.length === 0) return;
+    const { Module, Instance, Memory, validate } = WebAssembly;
+    const { warn } = console;
+    const notes: string[] = [];
+    console.warn = (text: string) => notes.push(text);
+    const refuse = (kind: new (message: string) => Error) =>
+      class {
+        constructor() {
+          throw new kind("refused (a test)");
+        }
+      } as unknown;
+    const failures = [
+      { Module: refuse(WebAssembly.CompileError) }, // what `script-src 'self'` does
+      { Instance: refuse(WebAssembly.LinkError) },
+      { Memory: refuse(RangeError) },
+      { validate: () => new (refuse(TypeError) as new () => Error)() },
+    ];
+    const readable = onPath("readable", () => answers());
+    try {
+      for (const failure of failures) {
+        await setNumThreads(2);
+        Object.assign(WebAssembly, failure);
+        await setNumThreads(1); // new engines
+        assertEquals(answers(), readable);
+        assertEquals(answers(), readable);
+        const text = 'cannot run the kernels "simd128": ';
+        assertThrows(() => setKernels("simd128"), TypeError, text);
+        assertEquals(getKernels(), "auto");
+        if (!failure.Instance) {
+          await assertRejects(() => setNumThreads(2), RuntimeError, "(a test)");
+        }
+        assertEquals(getNumThreads(), 1);
+        Object.assign(WebAssembly, { Module, Instance, Memory, validate });
+        assertEquals(answers(), readable); // it is not tried again
+      }
+    } finally {
+      Object.assign(WebAssembly, { Module, Instance, Memory, validate });
+      console.warn = warn;
+      await setNumThreads(2);
+      await setNumThreads(1);
+    }
+    assertEquals(notes, [
+      'rnn-spec: the kernels "relaxed" could not be made, so the path "readable" computes ' +
+      "instead: CompileError: refused (a test)",
+    ]);
+    assertEquals(answers(), wanted[fastPaths.at(-1)!]);
+  });
 
   fact(["KERNEL-6"], "a heap that cannot grow is as it was", () => {
     const heap = new Heap();
