@@ -23,6 +23,7 @@ export {
   type Backward,
   type GradFn,
   type NestedNumbers,
+  type SavedTensor,
   Size,
   Tensor,
 } from "./lib/tensor/tensor.ts";
@@ -48,6 +49,7 @@ export {
   detach,
   grad,
   type GradOptions,
+  incrementVersion,
   isGradEnabled,
   noGrad,
 } from "./lib/autograd/graph.ts";

@@ -54,13 +54,14 @@ export function logSoftmax(x: Tensor, dim: number): Tensor {
     const log = Math.log(total);
     for (let k = 0; k < extent; k++) y[at(k)] = x.data[at(k)] - largest - log;
   });
-  return record(new Tensor(y, x.shape), "LogSoftmaxBackward0", [x], (dy, dx) => {
+  const output = new Tensor(y, x.shape);
+  return record(output, "LogSoftmaxBackward0", [x], (dy, dx) => {
     each((at) => {
       let total = 0;
       for (let k = 0; k < extent; k++) total += dy[at(k)];
       for (let k = 0; k < extent; k++) dx![at(k)] += dy[at(k)] - Math.exp(y[at(k)]) * total;
     });
-  }, true);
+  }, [output]);
 }
 
 /** Classes by number: one, or lists of them, nested evenly; typed arrays of integers, too. */
@@ -205,7 +206,7 @@ export function nllLoss(
     from.forEach((at, i) => {
       if (at >= 0) dx![at] -= dl[i * each] * share;
     });
-  }, true);
+  }, [input]);
 }
 
 /**

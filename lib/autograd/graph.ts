@@ -4,13 +4,17 @@
  * @module
  */
 
-import { bool, type Call, callable, check, checkCount, type Options } from "../call.ts";
+import { any, bool, type Call, callable, check, checkCount, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { allocate } from "../tensor/dtype.ts";
+import { allocate, listed, typeName } from "../tensor/dtype.ts";
 import {
   aTensor,
   type Backward,
+  countChange,
   type GradFn,
+  type SavedTensor,
+  sharesVersion,
+  shareVersion,
   Tensor,
   tensorOrNone,
   tensors,
@@ -22,6 +26,7 @@ const retainGraph = bool;
 const calls = {
   noGrad: ["noGrad", { run: callable }],
   detach: ["detach", { input: aTensor }],
+  incrementVersion: ["incrementVersion", { tensor: any }],
   backward: [
     "backward",
     { tensor: aTensor, "gradient?": tensorOrNone },
@@ -88,14 +93,22 @@ export function wouldRecord(inputs: readonly (Tensor | null | undefined)[]): boo
   return enabled && inputs.some((input) => input?.requiresGrad);
 }
 
+/** What an operation keeps: a tensor, or a view of one in another shape, such as `weight.t()`. */
+export type Keeps = Tensor | { readonly viewOf: Tensor; readonly shape: readonly number[] };
+
 /**
  * Records what made a tensor, if recording is on and a gradient may be wanted.
+ *
+ * An operation names in `keeps` each tensor of the forward pass that its backward reads, or that
+ * PyTorch's node saves: an input where another input's gradient needs it, or the output. A backward
+ * pass first looks whether one of them has been changed in place since (GRAD-6), in this order, and
+ * uses them up (GRAD-4). An operation that names none may run backwards again and again.
  *
  * @param output the tensor made
  * @param name PyTorch's name of the node
  * @param inputs the tensors it was made from
  * @param backward how a gradient flows from the output to them
- * @param saves whether `backward` needs values of the forward pass, as PyTorch's node does
+ * @param keeps what PyTorch's node saves, in the order in which it looks at them
  * @returns `output`
  */
 export function record(
@@ -103,16 +116,93 @@ export function record(
   name: string,
   inputs: readonly Tensor[],
   backward: Backward,
-  saves: boolean,
+  keeps: readonly Keeps[] = [],
 ): Tensor {
   if (wouldRecord(inputs)) {
-    output.gradFn = { name, order: recorded++, inputs, saves, backward };
+    output.gradFn = { name, order: recorded++, inputs, saved: keeps.map(saved), backward };
   }
   return output;
 }
 
 /**
- * The same values, cut off from what made them (`torch.detach`). The storage is shared.
+ * Records a tensor that PyTorch makes a view of another one: what changes one in place, changes
+ * the other (GRAD-6).
+ *
+ * @param output the tensor made
+ * @param name PyTorch's name of the node
+ * @param input the tensor that it is a view of
+ * @param backward how a gradient flows from the output to the input
+ * @returns `output`
+ */
+export function recordView(
+  output: Tensor,
+  name: string,
+  input: Tensor,
+  backward: Backward,
+): Tensor {
+  shareVersion(output, input);
+  return record(output, name, [input], backward);
+}
+
+function saved(kept: Keeps): SavedTensor {
+  const { tensor, shape } = kept instanceof Tensor
+    ? { tensor: kept, shape: kept.shape }
+    : { tensor: kept.viewOf, shape: kept.shape };
+  return { tensor, shape, version: tensor.version() };
+}
+
+/** Refuses to run a node backwards that kept what has been changed in place since. */
+function checkSaved({ saved }: GradFn): void {
+  for (const { tensor, shape, version } of saved) {
+    if (tensor.version() === version) continue;
+    const { gradFn } = tensor;
+    const isView = shape !== tensor.shape || (gradFn && sharesVersion(tensor, gradFn.inputs[0]));
+    const maker = isView && tensor.requiresGrad ? "AsStrided" : gradFn?.name.split("Backward")[0];
+    throw new RuntimeError(
+      "one of the variables needed for gradient computation has been modified by an inplace " +
+        `operation: [${typeName(tensor.dtype)} ${listed(shape)}]` +
+        `${maker ? `, which is output 0 of ${maker},` : ""} is at version ${tensor.version()}; ` +
+        `expected version ${version} instead. Hint: enable anomaly detection to find the ` +
+        "operation that failed to compute its gradient, with " +
+        "torch.autograd.set_detect_anomaly(True, check_nan=False).",
+    );
+  }
+}
+
+/**
+ * Says that the values of tensors have been changed in place
+ * (`torch.autograd.graph.increment_version`): for code that writes into `data`, such as an
+ * optimiser of your own, and wants a backward pass that still needs the old values to be refused.
+ *
+ * @param tensors one tensor, or several
+ * @throws {RuntimeError} if something is not a tensor
+ *
+ * @example
+ * ```ts
+ * import { backward, incrementVersion, sin, sum, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const x = tensor([1, 2], { requiresGrad: true });
+ * const y = sum(sin(x));
+ * x.data[0] = 5;
+ * incrementVersion(x);
+ * assertThrows(() => backward(y), Error, "[torch.FloatTensor [2]] is at version 1");
+ * ```
+ */
+export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
+  check(calls.incrementVersion, arguments);
+  const given: unknown = tensors;
+  const several = typeof given === "object" && given !== null && Symbol.iterator in given;
+  const all = several ? [...given as Iterable<unknown>] : [given];
+  if (!all.every((x) => x instanceof Tensor)) {
+    throw new RuntimeError("increment_version expect a Iterable[Tensor] as input");
+  }
+  all.forEach(countChange);
+}
+
+/**
+ * The same values, cut off from what made them (`torch.detach`). The storage is shared, and so is
+ * the count of its changes.
  *
  * @param input any tensor
  * @returns a leaf that requires no gradient
@@ -128,7 +218,9 @@ export function record(
  */
 export function detach(input: Tensor): Tensor {
   check(calls.detach, arguments);
-  return new Tensor(input.data, input.shape);
+  const same = new Tensor(input.data, input.shape);
+  shareVersion(same, input);
+  return same;
 }
 
 /** How a backward pass is to run. */
@@ -201,6 +293,9 @@ function propagate(
   const seeds = outputs.map((output, k) => seedOf(output, gradOutputs[k], k));
   const order = tensorsBehind(outputs, ends);
   const reached = new Set(order);
+  for (const { gradFn } of order) {
+    if (gradFn?.inputs.some((y) => reached.has(y))) checkSaved(gradFn);
+  }
   outputs.forEach((output, k) => {
     if (!reached.has(output)) return;
     const grad = gradOf(output);
@@ -213,13 +308,14 @@ function propagate(
     const node = x.gradFn;
     if (node?.inputs.some((y) => reached.has(y))) {
       node.backward!(grad, ...node.inputs.map((y) => reached.has(y) ? gradOf(y) : undefined));
-      if (node.saves) freed.push(node);
+      if (node.saved.length > 0) freed.push(node);
     }
     grads.delete(x);
   }
   if (options.retainGraph) return;
   for (const node of freed) {
     node.backward = null;
+    node.saved = [];
     node.inputs = []; // no pass comes here again, so nothing need be kept alive for one
   }
 }
@@ -254,7 +350,8 @@ function seedOf(output: Tensor, given: Tensor | null | undefined, k: number): Fl
  * left out where `output` is a single number
  * @param options whether to keep the graph for another pass
  * @throws {RuntimeError} if nothing behind `output` requires a gradient, if `output` is not a
- * single number and `gradient` is missing, or if the graph has been freed by an earlier pass
+ * single number and `gradient` is missing, if the graph has been freed by an earlier pass, or if
+ * something that it kept has been changed in place; nothing is then added to any `grad`
  *
  * @example
  * ```ts
@@ -274,7 +371,8 @@ export function backward(
   check(calls.backward, arguments);
   propagate([output], [gradient], null, options, (x, grad) => {
     if (x.gradFn !== null) return;
-    x.grad ??= new Tensor(allocate(x.dtype, x.data.length), x.shape);
+    if (x.grad === null) x.grad = new Tensor(allocate(x.dtype, x.data.length), x.shape);
+    else countChange(x.grad);
     const { data } = x.grad;
     for (let i = 0; i < grad.length; i++) data[i] += grad[i];
   });

@@ -8,7 +8,7 @@ import { type Call, check } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
-import { record } from "./graph.ts";
+import { type Keeps, record } from "./graph.ts";
 
 /** What each may be given. */
 const calls = {
@@ -143,7 +143,14 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
       const [dx, dw, db] = [grads[next++], grads[next++], bias ? grads[next++] : undefined];
       addGradients(dy, x.data, w.data, outputs, dx, dw, db);
     }
-  }, true);
+  }, terms.toReversed().flatMap(keptOf));
+}
+
+/** What PyTorch's product keeps: the rows of x for the gradient of W, and Wᵀ for that of x. */
+function keptOf([x, w]: Term): Keeps[] {
+  const rows = x.dim() === 2 ? x : { viewOf: x, shape: [numel(x.shape.slice(0, -1)), w.shape[1]] };
+  const transposed = { viewOf: w, shape: w.shape.toReversed() };
+  return [...w.requiresGrad ? [rows] : [], ...x.requiresGrad ? [transposed] : []];
 }
 
 /** Adds `x Wᵀ + b` to sums, row by row. */

@@ -128,7 +128,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
   return record(result, "MseLossBackward0", [x, y], (dl, dx, dy) => {
     if (dx) { for (let i = 0; i < n; i++) dx[i] += dl[i * each] * share * 2 * difference[i]; }
     if (dy) { for (let i = 0; i < n; i++) dy[i] -= dl[i * each] * share * 2 * difference[i]; }
-  }, true);
+  }, [x, y]);
 }
 
 function checkDTypes(a: Tensor, b: Tensor): void {
@@ -217,5 +217,5 @@ export function binaryCrossEntropyWithLogits(
       }
     }
     if (dy) { for (let i = 0; i < n; i++) dy[i] -= dl[i * each] * share * x[i]; }
-  }, true);
+  }, [input, target]);
 }

@@ -90,7 +90,7 @@ export function tanh(x: Tensor): Tensor {
   const y = map(x, Math.tanh);
   return record(y, "TanhBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * (1 - y.data[i] * y.data[i]);
-  }, true);
+  }, [y]);
 }
 
 /**
@@ -112,7 +112,7 @@ export function sigmoid(x: Tensor): Tensor {
   const y = map(x, logistic);
   return record(y, "SigmoidBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * y.data[i] * (1 - y.data[i]);
-  }, true);
+  }, [y]);
 }
 
 /**
@@ -134,7 +134,7 @@ export function relu(x: Tensor): Tensor {
   const y = map(x, (value) => value < 0 ? 0 : value);
   return record(y, "ReluBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) if (!(y.data[i] <= 0)) dx![i] += dy[i];
-  }, true);
+  }, [y]);
 }
 
 /**
@@ -155,7 +155,7 @@ export function sin(x: Tensor): Tensor {
   check(calls.sin, arguments);
   return record(map(x, Math.sin), "SinBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * Math.cos(x.data[i]);
-  }, true);
+  }, [x]);
 }
 
 /**
@@ -176,7 +176,7 @@ export function neg(x: Tensor): Tensor {
   check(calls.neg, arguments);
   return record(map(x, (value) => -value), "NegBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] -= dy[i];
-  }, false);
+  });
 }
 
 /**
@@ -198,7 +198,7 @@ export function abs(x: Tensor): Tensor {
   return record(map(x, Math.abs), "AbsBackward0", [x], (dy, dx) => {
     const sign = (value: number) => value > 0 ? 1 : value < 0 ? -1 : 0;
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * sign(x.data[i]);
-  }, true);
+  }, [x]);
 }
 
 /**
@@ -223,12 +223,12 @@ export function add(a: Tensor, b: Tensor | number): Tensor {
   if (typeof b === "number") {
     return record(map(a, (value) => value + b), "AddBackward0", [a], (dy, da) => {
       for (let i = 0; i < dy.length; i++) da![i] += dy[i];
-    }, false);
+    });
   }
   return record(zip(a, b, (x, y) => x + y), "AddBackward0", [a, b], (dy, da, db) => {
     if (da) { for (let i = 0; i < dy.length; i++) da[i] += dy[i]; }
     if (db) { for (let i = 0; i < dy.length; i++) db[i] += dy[i]; }
-  }, false);
+  });
 }
 
 /**
@@ -256,17 +256,17 @@ export function sub(a: Tensor | number, b: Tensor | number): Tensor {
     const subtrahend = b as Tensor; // the overloads leave no other case
     return record(map(subtrahend, (y) => a - y), "RsubBackward1", [subtrahend], (dy, db) => {
       for (let i = 0; i < dy.length; i++) db![i] -= dy[i];
-    }, false);
+    });
   }
   if (typeof b === "number") {
     return record(map(a, (x) => x - b), "SubBackward0", [a], (dy, da) => {
       for (let i = 0; i < dy.length; i++) da![i] += dy[i];
-    }, false);
+    });
   }
   return record(zip(a, b, (x, y) => x - y), "SubBackward0", [a, b], (dy, da, db) => {
     if (da) { for (let i = 0; i < dy.length; i++) da[i] += dy[i]; }
     if (db) { for (let i = 0; i < dy.length; i++) db[i] -= dy[i]; }
-  }, false);
+  });
 }
 
 /**
@@ -290,12 +290,12 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
   if (typeof b === "number") {
     return record(map(a, (value) => value * b), "MulBackward0", [a], (dy, da) => {
       for (let i = 0; i < dy.length; i++) da![i] += dy[i] * b;
-    }, true);
+    }, [new Tensor(Float64Array.of(b), [])]); // PyTorch keeps the number as a tensor
   }
   return record(zip(a, b, (x, y) => x * y), "MulBackward0", [a, b], (dy, da, db) => {
     if (da) { for (let i = 0; i < dy.length; i++) da[i] += dy[i] * b.data[i]; }
     if (db) { for (let i = 0; i < dy.length; i++) db[i] += dy[i] * a.data[i]; }
-  }, true);
+  }, [...a.requiresGrad ? [b] : [], ...b.requiresGrad ? [a] : []]);
 }
 
 /**
@@ -321,5 +321,5 @@ export function to(x: Tensor, dtype: DType): Tensor {
   data.set(x.data);
   return record(new Tensor(data, x.shape), "ToCopyBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i];
-  }, false);
+  });
 }

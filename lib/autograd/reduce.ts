@@ -44,7 +44,7 @@ export function sum(x: Tensor): Tensor {
   check(calls.sum, arguments);
   return record(scalar(total(x), x), "SumBackward0", [x], ([dy], dx) => {
     for (let i = 0; i < dx!.length; i++) dx![i] += dy;
-  }, false);
+  });
 }
 
 /**
@@ -66,5 +66,5 @@ export function mean(x: Tensor): Tensor {
   const n = x.data.length;
   return record(scalar(total(x) / n, x), "MeanBackward0", [x], ([dy], dx) => {
     for (let i = 0; i < n; i++) dx![i] += dy / n;
-  }, false);
+  });
 }

@@ -9,8 +9,8 @@ import { type Call, check, int, ints } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
 import { allocate, numel } from "../tensor/dtype.ts";
-import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
-import { record } from "./graph.ts";
+import { aTensor, shareVersion, Tensor, wrapDim } from "../tensor/tensor.ts";
+import { record, recordView } from "./graph.ts";
 
 /** What each may be given. */
 const calls = {
@@ -69,7 +69,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
       `shape '[${shape.join(", ")}]' is invalid for input of size ${x.numel()}`,
     );
   }
-  return record(new Tensor(x.data, full), "ViewBackward0", [x], addAll, false);
+  return recordView(new Tensor(x.data, full), "ViewBackward0", x, addAll);
 }
 
 /**
@@ -92,7 +92,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
   check(calls.unsqueeze, arguments);
   const at = wrapDim(dim, x.dim() + 1);
   const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
-  return record(new Tensor(x.data, shape), "UnsqueezeBackward0", [x], addAll, false);
+  return recordView(new Tensor(x.data, shape), "UnsqueezeBackward0", x, addAll);
 }
 
 /**
@@ -115,7 +115,7 @@ export function squeeze(x: Tensor, dim: number): Tensor {
   check(calls.squeeze, arguments);
   const at = wrapDim(dim, x.dim());
   const shape = x.shape[at] === 1 ? resized(x.shape, at) : x.shape;
-  return record(new Tensor(x.data, shape), "SqueezeBackward1", [x], addAll, false);
+  return recordView(new Tensor(x.data, shape), "SqueezeBackward1", x, addAll);
 }
 
 /**
@@ -165,9 +165,9 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
   });
   const data = allocate(x.dtype, source.length);
   source.forEach((from, to) => data[to] = x.data[from]);
-  return record(new Tensor(data, shape), "ExpandBackward0", [x], (dy, dx) => {
+  return recordView(new Tensor(data, shape), "ExpandBackward0", x, (dy, dx) => {
     source.forEach((from, to) => dx![from] += dy[to]);
-  }, false);
+  });
 }
 
 /**
@@ -189,12 +189,14 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
  */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
   check(calls.transpose, arguments);
-  return exchange(x, dim0, dim1, "TransposeBackward0");
+  const y = exchange(x, dim0, dim1, "TransposeBackward0");
+  shareVersion(y, x); // a view in PyTorch
+  return y;
 }
 
 /**
- * {@linkcode transpose} under the name that PyTorch's graph shows where its recurrent layers
- * transpose their own output in place.
+ * {@linkcode transpose} to a tensor that is no view, under the name that PyTorch's graph shows where
+ * its recurrent layers transpose their own output in place.
  */
 export function transposeOwn(x: Tensor, dim0: number, dim1: number): Tensor {
   return exchange(x, dim0, dim1, "TransposeBackward1");
@@ -203,7 +205,7 @@ export function transposeOwn(x: Tensor, dim0: number, dim1: number): Tensor {
 function exchange(x: Tensor, dim0: number, dim1: number, name: string): Tensor {
   const dims = [wrapDim(dim0, x.dim()), wrapDim(dim1, x.dim())];
   const [p, q] = [Math.min(...dims), Math.max(...dims)];
-  if (p === q) return record(new Tensor(x.data.slice(), x.shape), name, [x], addAll, false);
+  if (p === q) return record(new Tensor(x.data.slice(), x.shape), name, [x], addAll);
   // As five dimensions: outer, p, between, q, inner. Only p and q change places.
   const { outer, extent: m } = blocksOf(x.shape, p);
   const { extent: n, inner } = blocksOf(x.shape, q);
@@ -226,5 +228,5 @@ function exchange(x: Tensor, dim0: number, dim1: number, name: string): Tensor {
     source.forEach((from, to) => {
       for (let i = 0; i < inner; i++) dx![from + i] += dy[to * inner + i];
     });
-  }, false);
+  });
 }

@@ -10,7 +10,7 @@ import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { type Blocks, blocksOf, resized } from "../tensor/blocks.ts";
 import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
-import { record } from "./graph.ts";
+import { record, recordView } from "./graph.ts";
 
 /** What each may be given. */
 const calls = {
@@ -80,9 +80,9 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
   }
   const start = index < 0 ? index + extent : index;
   const y = new Tensor(take(x, at, start, 1), resized(x.shape, at));
-  return record(y, "SelectBackward0", [x], (dy, dx) => {
+  return recordView(y, "SelectBackward0", x, (dy, dx) => {
     giveBack(dy, dx!, blocksOf(x.shape, at), start, 1);
-  }, false);
+  });
 }
 
 /**
@@ -161,9 +161,9 @@ export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
 
 function takeRange(x: Tensor, dim: number, start: number, length: number): Tensor {
   const y = new Tensor(take(x, dim, start, length), resized(x.shape, dim, length));
-  return record(y, "SliceBackward0", [x], (dy, dx) => {
+  return recordView(y, "SliceBackward0", x, (dy, dx) => {
     giveBack(dy, dx!, blocksOf(x.shape, dim), start, length);
-  }, false);
+  });
 }
 
 /**
@@ -241,7 +241,7 @@ export function indexSelect(x: Tensor, dim: number, index: readonly number[]): T
         for (let j = 0; j < inner; j++) dx![to + j] += dy[at + j];
       });
     }
-  }, false);
+  });
 }
 
 /**
@@ -302,7 +302,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
         for (let i = 0; i < run; i++) dx[o * run + i] += dy[from + i];
       }
     });
-  }, false);
+  });
 }
 
 function isEmptyVector({ shape }: Tensor): boolean {
@@ -382,5 +382,5 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
         for (let i = 0; i < inner; i++) dx[o * inner + i] += dy[from + i];
       }
     });
-  }, false);
+  });
 }

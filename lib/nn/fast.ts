@@ -26,8 +26,7 @@ export class FastPath {
   readonly #sizes: StackSizes;
   readonly #outputSize: number;
   readonly #forward: Forward;
-  /** The parameters seen last, and their arrays. */
-  #parameters: readonly CellParameters[] = [];
+  /** The arrays of the parameters of the call before. */
   #weights: readonly Weights[] | null = null;
   #shapes: Shapes | null = null;
 
@@ -43,8 +42,7 @@ export class FastPath {
    *
    * @param input a batch, one unbatched sequence, or a packed batch
    * @param hx the initial states, or `null`
-   * @param parameters of layer k and direction d at index `k · D + d`; the same list as long as
-   * they are the same tensors
+   * @param parameters of layer k and direction d at index `k · D + d`
    * @param batchFirst whether a batch stands before time
    * @returns the output and the final states; `null` where the readable path has to compute, or to
    * refuse what does not fit
@@ -96,11 +94,10 @@ export class FastPath {
     return this.#shapes = { input, batch, output, states };
   }
 
-  /** The weights as arrays; `null` if they are not float32. */
+  /** The arrays of all weights; `null` if they are not float32. */
   #weightsOf(parameters: readonly CellParameters[]): readonly Weights[] | null {
-    if (parameters !== this.#parameters) {
-      this.#parameters = parameters;
-      this.#weights = isSingle(parameters[0].weightIh) ? parameters.map(arraysOf) : null;
+    if (!this.#weights?.every((own, k) => holds(own, parameters[k]))) {
+      this.#weights = parameters.every(allSingle) ? parameters.map(arraysOf) : null;
     }
     return this.#weights;
   }
@@ -139,6 +136,18 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
   if (a.length !== b.length) return false;
   for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
   return true;
+}
+
+/** Whether arrays are those of these parameters, as they are now. */
+function holds(arrays: Weights, own: CellParameters): boolean {
+  return arrays.weightIh === own.weightIh.data && arrays.weightHh === own.weightHh.data &&
+    arrays.biasIh === (own.biasIh && own.biasIh.data) &&
+    arrays.biasHh === (own.biasHh && own.biasHh.data) &&
+    arrays.weightHr === (own.weightHr && own.weightHr.data);
+}
+
+function allSingle(own: CellParameters): boolean {
+  return tensorsOf(own).every((x) => x === null || isSingle(x));
 }
 
 /** The arrays of float32 parameters. */

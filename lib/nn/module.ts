@@ -6,9 +6,8 @@
 
 import { RuntimeError } from "../errors.ts";
 import { allocate, type DType, numel, sameShape } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import { to } from "../autograd/pointwise.ts";
-import { noGrad } from "../autograd/graph.ts";
+import { countChange, replaceData, shareVersion, Tensor } from "../tensor/tensor.ts";
+import { detach } from "../autograd/graph.ts";
 import { uniform } from "../random/distributions.ts";
 import { defaultGenerator } from "../random/generator.ts";
 
@@ -21,6 +20,7 @@ export class Parameter extends Tensor {
    */
   constructor(values: Tensor) {
     super(values.data, values.shape);
+    shareVersion(this, values);
     this.requiresGrad = true;
   }
 
@@ -137,7 +137,9 @@ export abstract class Module {
   ): Parameter {
     const data = allocate(dtype, numel(shape));
     uniform(data, -bound, bound, defaultGenerator);
-    return this.registerParameter(name, new Parameter(new Tensor(data, shape)));
+    const parameter = this.registerParameter(name, new Parameter(new Tensor(data, shape)));
+    countChange(parameter); // PyTorch draws into a tensor that is there already
+    return parameter;
   }
 
   /** Returns the name that the module prints; a subclass that may be minified overrides it. */
@@ -150,20 +152,29 @@ export abstract class Module {
     return "";
   }
 
-  /** Yields every parameter with its full name, this module's own first, then each child's. */
+  /**
+   * Yields every parameter with its full name, this module's own first, then each child's; one that
+   * stands under several names, under the first.
+   */
   *namedParameters(): Generator<[string, Parameter]> {
-    yield* this.#parameters;
-    for (const [name, child] of this.#children) {
-      for (const [rest, parameter] of child.namedParameters()) yield [`${name}.${rest}`, parameter];
+    const seen = new Set<Parameter>();
+    for (const [name, parameter] of this.#everyName()) {
+      if (!seen.has(parameter)) yield [name, parameter];
+      seen.add(parameter);
     }
   }
 
-  /**
-   * Returns every parameter, in the order of {@linkcode Module.namedParameters}; one that stands
-   * under several names, once.
-   */
+  /** Every name of every parameter. */
+  *#everyName(): Generator<[string, Parameter]> {
+    yield* this.#parameters;
+    for (const [name, child] of this.#children) {
+      for (const [rest, parameter] of child.#everyName()) yield [`${name}.${rest}`, parameter];
+    }
+  }
+
+  /** Returns every parameter once, in the order of {@linkcode Module.namedParameters}. */
   parameters(): Parameter[] {
-    return [...new Set([...this.namedParameters()].map(([, parameter]) => parameter))];
+    return [...new Set([...this.#everyName()].map(([, parameter]) => parameter))];
   }
 
   /**
@@ -175,7 +186,7 @@ export abstract class Module {
   getParameter(target: string): Parameter {
     const own = this.#parameters.get(target);
     if (own) return own;
-    for (const [name, parameter] of this.namedParameters()) if (name === target) return parameter;
+    for (const [name, parameter] of this.#everyName()) if (name === target) return parameter;
     throw new RuntimeError(`${this.getName()} has no parameter \`${target}\``);
   }
 
@@ -184,11 +195,12 @@ export abstract class Module {
     return this.#parameters.get(name) ?? null;
   }
 
-  /** Returns the parameters by name, detached; they share storage with the module's. */
+  /**
+   * Returns the parameters by name, detached; they share storage with the module's. A parameter
+   * that stands under several names comes under each.
+   */
   stateDict(): StateDict {
-    return Object.fromEntries(
-      [...this.namedParameters()].map(([name, { data, shape }]) => [name, new Tensor(data, shape)]),
-    );
+    return inOrder([...this.#everyName()].map(([name, x]) => [name, detach(x)]));
   }
 
   /**
@@ -208,7 +220,7 @@ export abstract class Module {
       const given = Array.isArray(state) ? "list" : state === null ? "NoneType" : typeof state;
       throw new TypeError(`Expected state_dict to be dict-like, got <class '${given}'>.`);
     }
-    const own = new Map(this.namedParameters());
+    const own = new Map(this.#everyName());
     const missing = [...own.keys()].filter((name) => !Object.hasOwn(state, name));
     const unexpected = this.#unexpected(Object.keys(state));
     const quoted = (names: string[]) => names.map((name) => `"${name}"`).join(", ");
@@ -240,7 +252,9 @@ export abstract class Module {
       );
     }
     for (const [name, parameter] of own) {
-      if (Object.hasOwn(state, name)) parameter.data.set(state[name].data);
+      if (!Object.hasOwn(state, name)) continue;
+      parameter.data.set(state[name].data);
+      countChange(parameter);
     }
     return new IncompatibleKeys(missing, unexpected);
   }
@@ -260,20 +274,24 @@ export abstract class Module {
   }
 
   /**
-   * Converts the parameters to another dtype. The parameters are then new ones, without gradients:
-   * hand them to an optimiser afterwards.
+   * Converts the parameters, and their gradients, to another dtype, in place: they stay the same
+   * objects, so that whatever holds one (an optimiser, another module, a state dict's reader) goes
+   * on with the converted values.
    *
    * @param dtype the dtype wanted
    * @returns the module itself
+   * @throws {TypeError} if there is no such dtype
    */
   to(dtype: DType): this {
-    for (const [name, parameter] of this.#parameters) {
-      if (parameter.dtype === dtype) continue;
-      const converted = new Parameter(noGrad(() => to(parameter, dtype)));
-      converted.requiresGrad = parameter.requiresGrad;
-      this.#parameters.set(name, converted);
-    }
-    for (const child of this.#children.values()) child.to(dtype);
+    allocate(dtype, 0); // refuses what is no dtype
+    const tensors = this.parameters().flatMap((x) => x.grad ? [x, x.grad] : [x]);
+    const converted = tensors.map((x) => {
+      if (x.dtype === dtype) return x.data;
+      const data = allocate(dtype, x.numel());
+      data.set(x.data);
+      return data;
+    });
+    tensors.forEach((x, k) => replaceData(x, converted[k]));
     return this;
   }
 
@@ -312,4 +330,21 @@ export abstract class Module {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
+}
+
+/**
+ * A record that lists its names in the order given, also such as "10": those a plain object would
+ * list first, by number.
+ */
+function inOrder<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
+  const plain: Record<string, T> = Object.fromEntries(entries);
+  const listed = Object.keys(plain);
+  if (entries.every(([name], k) => name === listed[k])) return plain;
+  const names = new Set<string | symbol>(entries.map(([name]) => name));
+  return new Proxy(plain, {
+    ownKeys: (record) => {
+      const now = new Set(Reflect.ownKeys(record));
+      return [...names].filter((name) => now.delete(name)).concat(...now);
+    },
+  });
 }

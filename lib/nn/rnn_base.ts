@@ -16,7 +16,7 @@ import { boundOf } from "./arguments.ts";
 import type { CellParameters, Equation, State } from "./cell.ts";
 import { dropout } from "./dropout.ts";
 import { FastPath } from "./fast.ts";
-import { Module } from "./module.ts";
+import { Module, type Parameter } from "./module.ts";
 import { PackedSequence } from "./packed.ts";
 import { runLayers } from "./recurrence.ts";
 import {
@@ -45,7 +45,7 @@ export abstract class RNNBase extends Module {
   readonly #equation: Equation;
   readonly #settings: Settings;
   readonly #fast: FastPath | null;
-  /** All parameters, for the fast path, until they are other tensors. */
+  /** All parameters, for the fast path, until another one is registered. */
   #listed: CellParameters[] | null = null;
 
   /** H_in, the features of the input. */
@@ -128,6 +128,12 @@ export abstract class RNNBase extends Module {
     return this.#settings.bidirectional ? 2 : 1;
   }
 
+  /** Takes a parameter in under a name, perhaps in place of another. */
+  protected override registerParameter(name: string, parameter: Parameter): Parameter {
+    this.#listed = null;
+    return super.registerParameter(name, parameter);
+  }
+
   #suffixes(layer: number): string[] {
     return this.bidirectional ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
   }
@@ -150,17 +156,6 @@ export abstract class RNNBase extends Module {
     const [output, final] = this.#runFast(input, hx) ??
       (input instanceof PackedSequence ? this.#runPacked(input, hx) : this.#runTensor(input, hx));
     return [output as SequenceLike<T>, final];
-  }
-
-  /**
-   * Converts the parameters to another dtype, as {@linkcode Module.to} does.
-   *
-   * @param dtype the dtype wanted
-   * @returns the module itself
-   */
-  override to(dtype: DType): this {
-    this.#listed = null;
-    return super.to(dtype);
   }
 
   /**
@@ -213,7 +208,9 @@ export abstract class RNNBase extends Module {
     const batch = input.shape[this.batchFirst ? 0 : 1];
     const initial = hx ?? this.#zeroState(batch, input.dtype);
     checkCall(this.#shapes(batch), input, 3, initial);
-    const timeFirst = this.batchFirst ? transpose(input, 0, 1) : input;
+    // Where one extent is 1, PyTorch's product can read a view; otherwise it reads a copy.
+    const turn = input.shape[0] > 1 && input.shape[1] > 1 ? transposeOwn : transpose;
+    const timeFirst = this.batchFirst ? turn(input, 0, 1) : input;
     if (timeFirst.shape[0] === 0) {
       throw new RuntimeError("Expected sequence length to be larger than 0 in RNN");
     }

@@ -5,7 +5,7 @@
  */
 
 import { ValueError } from "../errors.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { countChange, type Tensor } from "../tensor/tensor.ts";
 import {
   countStep,
   Optimizer,
@@ -115,6 +115,7 @@ export class Adam extends Optimizer<AdamOptions> {
     const root = round(Math.sqrt(1 - beta2 ** t));
     const decay = round(decoupledWeightDecay ? 1 - lr * weightDecay : weightDecay);
     const [new1, kept2, new2, least] = [1 - beta1, beta2, 1 - beta2, eps].map(round);
+    if (weightDecay !== 0 && decoupledWeightDecay) countChange(param); // a change of its own
     for (let i = 0; i < p.length; i++) {
       let g = grad[i];
       if (weightDecay !== 0) {

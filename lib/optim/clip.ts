@@ -7,7 +7,7 @@
 import { RuntimeError } from "../errors.ts";
 import { pythonFloat } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { countChange, Tensor } from "../tensor/tensor.ts";
 import { roundingTo } from "./optimizer.ts";
 
 /** How {@linkcode clipGradNorm} measures. */
@@ -75,7 +75,11 @@ export function clipGradNorm(
   }
   const factor = round(round(maxNorm) / round(total + round(1e-6)));
   const clamped = factor > 1 ? 1 : factor; // NaN stays NaN
-  for (const { data } of grads) for (let i = 0; i < data.length; i++) data[i] *= clamped;
+  for (const grad of grads) {
+    const { data } = grad;
+    for (let i = 0; i < data.length; i++) data[i] *= clamped;
+    countChange(grad);
+  }
   return new Tensor(allocate(dtype, 1).fill(total), []);
 }
 
@@ -105,5 +109,7 @@ export function clipGradValue(parameters: Iterable<Tensor>, clipValue: number): 
       if (data[i] > clipValue) data[i] = clipValue;
       else if (data[i] < -clipValue) data[i] = -clipValue;
     }
+    countChange(grad); // PyTorch cuts from below,
+    countChange(grad); // then from above
   }
 }

@@ -8,7 +8,7 @@
 import { ValueError } from "../errors.ts";
 import { pythonFloat } from "../python.ts";
 import { allocate, type DType } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { countChange, Tensor } from "../tensor/tensor.ts";
 
 /** The options that every optimiser has. */
 export interface OptimizerOptions {
@@ -182,6 +182,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
         const { data, shape } = param.grad;
         const grad = group.maximize ? new Tensor(data.map((x) => -x), shape) : param.grad;
         this.update(param, grad, state, group);
+        countChange(param);
       }
     }
   }

@@ -42,6 +42,16 @@ export function listed(shape: readonly number[]): string {
 }
 
 /**
+ * The type of a tensor of a dtype, as PyTorch's messages name it.
+ *
+ * @param dtype the dtype
+ * @returns `torch.FloatTensor` or `torch.DoubleTensor`
+ */
+export function typeName(dtype: DType): string {
+  return dtype === "float32" ? "torch.FloatTensor" : "torch.DoubleTensor";
+}
+
+/**
  * New zero-filled storage.
  *
  * @param dtype the type of the elements

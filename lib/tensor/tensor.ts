@@ -17,6 +17,16 @@ import { formatSize, formatTensor } from "./format.ts";
  */
 export type Backward = (grad: Float64Array, ...inputs: (Float64Array | undefined)[]) => void;
 
+/** A tensor that a node of the graph keeps from the forward pass. */
+export interface SavedTensor {
+  /** The tensor. */
+  readonly tensor: Tensor;
+  /** The shape in which PyTorch keeps it; another one than its own is that of a view. */
+  readonly shape: readonly number[];
+  /** {@linkcode Tensor.version} when it was kept. */
+  readonly version: number;
+}
+
 /** What made a tensor: one node of the graph that gradients flow back through. */
 export interface GradFn {
   /** PyTorch's name of the node, such as `TanhBackward0`. */
@@ -25,11 +35,20 @@ export interface GradFn {
   readonly order: number;
   /** The tensors that the operation read; none once a backward pass has freed the node. */
   inputs: readonly Tensor[];
-  /** Whether the node keeps values of the forward pass, which one backward pass uses up. */
-  readonly saves: boolean;
+  /** The tensors that the node keeps for its backward, which one backward pass uses up. */
+  saved: readonly SavedTensor[];
   /** How the gradient flows back; `null` once a backward pass has freed it. */
   backward: Backward | null;
 }
+
+/** Counts that a tensor's values were changed in place (GRAD-6). */
+export let countChange: (x: Tensor) => void;
+/** Lets a tensor count changes together with another, of whose values it has (a view of) the same. */
+export let shareVersion: (x: Tensor, of: Tensor) => void;
+/** Whether two tensors count changes together. */
+export let sharesVersion: (x: Tensor, y: Tensor) => boolean;
+/** Gives a tensor other storage, perhaps of another dtype, of as many elements; not counted. */
+export let replaceData: (x: Tensor, data: FloatArray) => void;
 
 /** The nesting that {@linkcode Tensor.tolist} returns: a number, or lists of it. */
 export type NestedNumbers = number | NestedNumbers[];
@@ -74,6 +93,15 @@ export class Tensor implements Values {
   /** The gradient that `backward` has accumulated here; `null` before. */
   grad: Tensor | null = null;
   #requiresGrad = false;
+  #changes: { count: number } | null = null;
+
+  static {
+    const changesOf = (x: Tensor) => x.#changes ??= { count: 0 };
+    countChange = (x) => changesOf(x).count++;
+    shareVersion = (x, of) => x.#changes = changesOf(of);
+    sharesVersion = (x, y) => x.#changes !== null && x.#changes === y.#changes;
+    replaceData = (x, data) => (x as { data: FloatArray }).data = data;
+  }
 
   /**
    * Wraps storage as a tensor.
@@ -140,6 +168,14 @@ export class Tensor implements Values {
   numel(): number {
     checkCount("Tensor.numel", 0, arguments.length);
     return this.data.length;
+  }
+
+  /**
+   * Returns how often the values have been changed in place (`torch.Tensor._version`, GRAD-6), by
+   * an optimiser, by `loadStateDict` and the like. Plain writes into `data` are not counted.
+   */
+  version(): number {
+    return this.#changes === null ? 0 : this.#changes.count;
   }
 
   /** Returns the shape, which prints as PyTorch's `torch.Size`. */
