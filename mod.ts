@@ -110,20 +110,29 @@ export {
 } from "./lib/layouts/webnn.ts";
 export type { LayerKind } from "./lib/layouts/layout.ts";
 export {
+  type BCEWithLogitsOptions,
   binaryCrossEntropyWithLogits,
   l1Loss,
   type LossOptions,
   mseLoss,
   type Reduction,
 } from "./lib/autograd/loss.ts";
+export type { ClassArray, ClassIndices } from "./lib/autograd/class_indices.ts";
 export {
-  type ClassIndices,
   type ClassLossOptions,
   crossEntropy,
+  type CrossEntropyOptions,
   logSoftmax,
   nllLoss,
 } from "./lib/autograd/class_loss.ts";
-export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss } from "./lib/nn/losses.ts";
+export {
+  BCEWithLogitsLoss,
+  CrossEntropyLoss,
+  L1Loss,
+  Loss,
+  MSELoss,
+  NLLLoss,
+} from "./lib/nn/losses.ts";
 export {
   Optimizer,
   type OptimizerOptions,

@@ -4,21 +4,34 @@
  * @module
  */
 
-import { any, type Call, check, int, type Options } from "../call.ts";
+import { any, type Call, check, int, number, type Options } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
+import { pythonNumber } from "../python.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
-import { allocate } from "../tensor/dtype.ts";
-import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
+import { allocate, listed, sameShape } from "../tensor/dtype.ts";
+import { aTensor, Tensor, tensorOrNone, wrapDim } from "../tensor/tensor.ts";
+import { classesOf, type ClassIndices } from "./class_indices.ts";
 import { record } from "./graph.ts";
-import { checkReduction, type LossOptions, reduce } from "./loss.ts";
+import { checkNoGradient, checkReduction, type LossOptions, promoted, reduce } from "./loss.ts";
 
-const classLossOptions: Options<ClassLossOptions> = { ignoreIndex: int, reduction: any };
+/** What the options of a loss of classes are to be. */
+export const classLossOptions: Options<ClassLossOptions> = {
+  weight: tensorOrNone,
+  ignoreIndex: int,
+  reduction: any,
+};
+
+/** What the options of the cross-entropy are to be. */
+export const crossEntropyOptions: Options<CrossEntropyOptions> = {
+  ...classLossOptions,
+  labelSmoothing: number,
+};
 
 /** What each may be given. */
 const calls = {
   logSoftmax: ["logSoftmax", { input: aTensor, dim: int }],
   nllLoss: ["nllLoss", { input: aTensor, target: any }, classLossOptions],
-  crossEntropy: ["crossEntropy", { input: aTensor, target: any }, classLossOptions],
+  crossEntropy: ["crossEntropy", { input: aTensor, target: any }, crossEntropyOptions],
 } satisfies Record<string, Call>;
 
 /**
@@ -64,112 +77,169 @@ export function logSoftmax(x: Tensor, dim: number): Tensor {
   }, [output]);
 }
 
-/** Classes by number: one, or lists of them, nested evenly; typed arrays of integers, too. */
-export type ClassIndices =
-  | number
-  | Uint8Array
-  | Int32Array
-  | BigInt64Array
-  | readonly ClassIndices[];
-
 /** How a loss of classes is to be computed. */
 export interface ClassLossOptions extends LossOptions {
+  /** w, what each class's loss is multiplied with, shape `(C)`; 1 unless told otherwise. */
+  readonly weight?: Tensor | null;
   /** A target that counts for nothing, wherever it stands; -100 unless told otherwise. */
   readonly ignoreIndex?: number;
 }
 
-/** The target's shape and its numbers, row-major. */
-function flatten(target: ClassIndices): { shape: number[]; classes: number[] } {
-  if (target instanceof Tensor) {
-    const name = target.dtype === "float32" ? "Float" : "Double";
-    throw new RuntimeError(`expected target dtype to be Long or Byte, but got ${name}`);
-  }
-  const shape: number[] = [];
-  let level: unknown = target;
-  while (typeof level === "object" && level !== null && "length" in level) {
-    shape.push(level.length as number);
-    level = (level as ArrayLike<unknown>)[0];
-  }
-  const classes: number[] = [];
-  const walk = (part: unknown, dim: number): void => {
-    if (dim === shape.length) {
-      const value = typeof part === "bigint" ? Number(part) : part;
-      if (!Number.isInteger(value)) {
-        throw new RuntimeError("expected target dtype to be Long or Byte, but got Float");
-      }
-      classes.push(value as number);
-      return;
-    }
-    const { length } = part as ArrayLike<unknown>;
-    if (length !== shape[dim]) {
-      throw new ValueError(
-        `expected sequence of length ${shape[dim]} at dim ${dim} (got ${length})`,
-      );
-    }
-    Array.from(part as ArrayLike<unknown>).forEach((one) => walk(one, dim + 1));
-  };
-  walk(target, 0);
-  return { shape, classes };
+/** How {@linkcode crossEntropy} is to be computed. */
+export interface CrossEntropyOptions extends ClassLossOptions {
+  /** s, the share of each target that all classes get alike, up to 1; 0 unless told otherwise. */
+  readonly labelSmoothing?: number;
 }
 
-/** Refuses a target that does not fit its input, in PyTorch's words. */
-function checkTarget(input: Tensor, shape: readonly number[]): void {
-  const list = (size: readonly number[]) => `[${size.join(", ")}]`;
-  if (input.dim() === 0) throw new ValueError("Expected 1 or more dimensions (got 0)");
-  if (input.dim() === 1) {
-    if (shape.length > 1) {
-      throw new RuntimeError("0D or 1D target tensor expected, multi-target not supported");
-    }
-    if (shape.length === 1 && shape[0] !== 1) {
-      throw new ValueError(
-        `For 1D input, 1D target must have size 1, but got target size: ${shape[0]}`,
-      );
-    }
-    return;
-  }
-  if (input.shape[0] !== (shape[0] ?? 0)) {
+/** Refuses a target and a weight that do not fit their input, in PyTorch's words and order. */
+function checkTarget(input: Tensor, shape: readonly number[], weight: Tensor | null): void {
+  const rank = input.dim();
+  if (rank === 0) throw new ValueError("Expected 1 or more dimensions (got 0)");
+  if (rank > 1 && input.shape[0] !== (shape[0] ?? 0)) {
     throw new ValueError(
       `Expected input batch_size (${input.shape[0]}) to match target batch_size ` +
         `(${shape[0] ?? 0}).`,
     );
   }
   const wanted = resized(input.shape, 1);
-  if (String(shape) === String(wanted)) return;
-  if (input.dim() === 2) {
+  const fits = sameShape(shape, wanted);
+  if (rank > 2 && rank !== 4 && !fits) {
+    throw new RuntimeError(`Expected target size ${listed(wanted)}, got ${listed(shape)}`);
+  }
+  const operation = rank <= 2 ? "nll_loss_forward" : "nll_loss2d_forward";
+  checkNoGradient(weight, operation, "weight");
+  if (rank <= 2 && shape.length > 1) {
     throw new RuntimeError("0D or 1D target tensor expected, multi-target not supported");
   }
-  if (input.dim() !== 4) {
-    throw new RuntimeError(`Expected target size ${list(wanted)}, got ${list(shape)}`);
+  if (rank === 1 && shape.length === 1 && shape[0] !== 1) {
+    throw new ValueError(
+      `For 1D input, 1D target must have size 1, but got target size: ${shape[0]}`,
+    );
   }
-  if (shape.length !== 3) {
+  if (rank === 4 && shape.length !== 3) {
     throw new RuntimeError(
       "only batches of spatial targets supported (3D tensors) but got targets of dimension: " +
         shape.length,
     );
   }
-  throw new RuntimeError(
-    `size mismatch (got input: ${list(input.shape)} , target: ${list(shape)}`,
-  );
+  const classes = input.shape[rank === 1 ? 0 : 1];
+  if (weight && !sameShape(weight.shape, [classes])) {
+    throw new RuntimeError(
+      rank <= 2
+        ? `weight tensor should be defined either for all ${classes} classes or no classes but ` +
+          `got weight tensor of shape: ${listed(weight.shape)}`
+        : "weight tensor should be defined either for all or no classes",
+    );
+  }
+  if (rank === 4 && !fits) {
+    throw new RuntimeError(
+      `size mismatch (got input: ${listed(input.shape)} , target: ${listed(shape)}`,
+    );
+  }
 }
 
 /**
- * The negative log-likelihood of the wanted classes, `-x_target`
+ * The loss of classes by number; `smoothing` is the share that all classes get alike.
+ *
+ * @param input the logarithm of each class's probability
+ */
+function classLoss(
+  input: Tensor,
+  target: ClassIndices | Tensor,
+  options: ClassLossOptions,
+  smoothing: number,
+): Tensor {
+  const { reduction = "mean", weight = null, ignoreIndex = -100 } = options;
+  const { shape, classes, dtype } = classesOf(target);
+  checkTarget(input, shape, weight);
+  if (classes === null) {
+    throw new RuntimeError(`expected target dtype to be Long or Byte, but got ${dtype}`);
+  }
+  if (weight && weight.dtype !== input.dtype) {
+    const [wanted, given] = [input, weight].map((one) =>
+      one.dtype === "float32" ? "Float" : "Double"
+    );
+    throw new RuntimeError(`expected scalar type ${wanted} but found ${given}`);
+  }
+  const { data: x } = input;
+  const w = weight?.data;
+  const { extent, inner } = blocksOf(input.shape, input.dim() === 1 ? 0 : 1);
+  let count = 0; // what the mean divides by
+  const from = classes.map((k, place) => { // where each position's classes start in the input
+    if (k === ignoreIndex) return -1;
+    if (k < 0 || k >= extent) throw new IndexError(`Target ${k} is out of bounds.`);
+    count += w ? w[k] : 1;
+    return Math.floor(place / inner) * extent * inner + place % inner;
+  });
+  if (smoothing > 0 && input.dim() === 1 && shape.length === 1) {
+    throw new RuntimeError("output with shape [] doesn't match the broadcast shape [1]");
+  }
+  const [sharp, smooth] = [1 - smoothing, smoothing / extent];
+  const elements = Float64Array.from(from, (start, i) => {
+    if (start < 0) return 0;
+    const k = classes[i];
+    const one = -x[start + k * inner] * (w ? w[k] : 1);
+    if (!(smoothing > 0)) return one;
+    let all = 0;
+    for (let j = 0; j < extent; j++) all -= x[start + j * inner] * (w ? w[j] : 1);
+    return sharp * one + smooth * all;
+  });
+  const { result, share } = reduce(
+    elements,
+    input.dtype,
+    input.dim() === 1 ? [] : shape,
+    reduction,
+    count,
+  );
+  const each = reduction === "none" ? 1 : 0;
+  const flat = input.dim() <= 2;
+  const reshaped = reduction === "none" && !flat && input.dim() !== 4;
+  const name = smoothing > 0
+    ? "AddBackward0"
+    : flat
+    ? "NllLossBackward0"
+    : reshaped
+    ? "ViewBackward0"
+    : "NllLoss2DBackward0";
+  return record(result, name, [input], (dl, dx) => {
+    if (input.dim() === 1 && shape.length === 1 && extent !== 1) {
+      throw new RuntimeError(`size mismatch (got input: [${extent}], target: [1])`);
+    }
+    from.forEach((start, i) => {
+      if (start < 0) return;
+      const d = dl[i * each] * share;
+      const k = classes[i];
+      dx![start + k * inner] -= d * sharp * (w ? w[k] : 1);
+      if (!(smoothing > 0)) return;
+      for (let j = 0; j < extent; j++) {
+        dx![start + j * inner] -= d * smooth * (w ? w[j] : 1);
+      }
+    });
+  }, weight ? [input, weight] : [input]);
+}
+
+/**
+ * The negative log-likelihood of the wanted classes, `-w_target x_target`
  * (`torch.nn.functional.nll_loss`; LOSS-3).
  *
  * @param input the logarithm of each class's probability, shape `(C)`, `(N, C)` or `(N, C, *)`
  * @param target the wanted classes, shape `()`, `(N)` or `(N, *)`, each from 0 to C - 1, or the
  * ignored one
- * @param options the reduction, and which target to ignore; the mean is over those not ignored
+ * @param options the reduction, the classes' weights, and which target to ignore; the mean divides
+ * by the weights of the targets that are not ignored
  * @returns one number without a dimension, or the elements, in the target's shape
  * @throws {IndexError} if there is no such class
- * @throws {RuntimeError | ValueError} if the target's shape does not fit, in PyTorch's words
+ * @throws {RuntimeError | ValueError | TypeError} if the target or the weight does not fit, in
+ * PyTorch's words
  *
  * @example
  * ```ts
  * import { nllLoss, tensor } from "@rnn-spec/rnn-spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(nllLoss(tensor([[-0.5, -1], [-3, -0.25]]), [0, 1]).item(), 0.375);
+ * const x = tensor([[-0.5, -1], [-3, -0.25]]);
+ * assertEquals(nllLoss(x, [0, 1]).item(), 0.375);
+ * assertEquals(nllLoss(x, [0, 1], { weight: tensor([3, 1]) }).item(), 0.4375); // (1.5 + 0.25) / 4
  * ```
  */
 export function nllLoss(
@@ -178,48 +248,24 @@ export function nllLoss(
   options: ClassLossOptions = {},
 ): Tensor {
   check(calls.nllLoss, arguments);
-  const { reduction = "mean", ignoreIndex = -100 } = options;
-  checkReduction(reduction);
-  const { shape, classes } = flatten(target);
-  checkTarget(input, shape);
-  const { extent, inner } = blocksOf(input.shape, input.dim() === 1 ? 0 : 1);
-  let count = 0;
-  const from = classes.map((k, place) => { // where each element's class stands in the input
-    if (k === ignoreIndex) return -1;
-    if (k < 0 || k >= extent) throw new IndexError(`Target ${k} is out of bounds.`);
-    count++;
-    return (Math.floor(place / inner) * extent + k) * inner + place % inner;
-  });
-  const elements = Float64Array.from(from, (at) => at < 0 ? 0 : -input.data[at]);
-  const { result, share } = reduce(
-    elements,
-    input,
-    input.dim() === 1 ? [] : shape,
-    reduction,
-    count,
-  );
-  const each = reduction === "none" ? 1 : 0;
-  const flat = input.dim() <= 2;
-  const reshaped = reduction === "none" && !flat && input.dim() !== 4;
-  const name = flat ? "NllLossBackward0" : reshaped ? "ViewBackward0" : "NllLoss2DBackward0";
-  return record(result, name, [input], (dl, dx) => {
-    from.forEach((at, i) => {
-      if (at >= 0) dx![at] -= dl[i * each] * share;
-    });
-  }, [input]);
+  checkReduction(options.reduction ?? "mean");
+  return classLoss(input, target, options, 0);
 }
 
 /**
- * The cross-entropy of logits and classes, `-ln softmax(x)_target`
- * (`torch.nn.functional.cross_entropy`; LOSS-3).
+ * The cross-entropy of logits and classes (`torch.nn.functional.cross_entropy`; LOSS-3, LOSS-5):
+ * `-w_target ln softmax(x)_target` for classes by number, `-Σ_k w_k y_k ln softmax(x)_k` for a
+ * probability y of each class.
  *
  * @param input the logits, shape `(C)`, `(N, C)` or `(N, C, *)`
  * @param target the wanted classes, shape `()`, `(N)` or `(N, *)`, each from 0 to C - 1, or the
- * ignored one
- * @param options the reduction, and which target to ignore; the mean is over those not ignored
- * @returns one number without a dimension, or the elements, in the target's shape
+ * ignored one; or a tensor of the input's shape with each class's probability
+ * @param options the reduction, the classes' weights, which target to ignore, and the share that
+ * all classes get alike
+ * @returns one number without a dimension, or the elements, in the shape of a target by number
  * @throws {IndexError} if there is no such class
- * @throws {RuntimeError | ValueError} if the target's shape does not fit, in PyTorch's words
+ * @throws {RuntimeError | ValueError | TypeError} if the target, the weight or an option does not
+ * fit, in PyTorch's words
  *
  * @example
  * ```ts
@@ -228,13 +274,93 @@ export function nllLoss(
  *
  * const loss = crossEntropy(tensor([[0, 0, 0], [9, 9, 9]]), [2, -100]);
  * assertEquals(String(loss), "tensor(1.0986)"); // ln 3: the second target is ignored
+ * const x = tensor([[1, 2]]);
+ * assertEquals(String(crossEntropy(x, [0], { labelSmoothing: 0.1 })), "tensor(1.2633)");
+ * assertEquals(String(crossEntropy(x, tensor([[0.95, 0.05]]))), "tensor(1.2633)"); // the same
  * ```
  */
 export function crossEntropy(
   input: Tensor,
-  target: ClassIndices,
-  options: ClassLossOptions = {},
+  target: ClassIndices | Tensor,
+  options: CrossEntropyOptions = {},
 ): Tensor {
   check(calls.crossEntropy, arguments);
-  return nllLoss(logSoftmax(input, input.dim() === 1 ? 0 : 1), target, options);
+  const { reduction = "mean", ignoreIndex = -100, labelSmoothing = 0 } = options;
+  checkReduction(reduction);
+  const given = target instanceof Tensor ? null : classesOf(target);
+  const soft = sameShape(input.shape, (given ?? target as Tensor).shape);
+  if (soft && given) {
+    if (given.classes === null) {
+      throw new TypeError(
+        "class probabilities must be a tensor, tensor([[0.25, 0.75]]); a list holds classes by number",
+      );
+    }
+    throw new RuntimeError(
+      `Expected floating point type for target with class probabilities, got ${given.dtype}`,
+    );
+  }
+  if (soft && ignoreIndex >= 0) {
+    throw new RuntimeError("ignore_index is not supported for floating point target");
+  }
+  if (soft) return softLoss(input, target as Tensor, options);
+  checkSmoothing(labelSmoothing);
+  const logs = logSoftmax(input, input.dim() === 1 ? 0 : 1);
+  return classLoss(logs, target, options, labelSmoothing > 0 ? labelSmoothing : 0);
+}
+
+function checkSmoothing(smoothing: number): void {
+  if (smoothing > 1) {
+    throw new RuntimeError(
+      `label_smoothing must be between 0.0 and 1.0. Got: ${pythonNumber(smoothing)}`,
+    );
+  }
+}
+
+/** The cross-entropy of logits and each class's probability, in the input's shape. */
+function softLoss(input: Tensor, target: Tensor, options: CrossEntropyOptions): Tensor {
+  const { reduction = "mean", weight = null, labelSmoothing = 0 } = options;
+  const rank = input.dim();
+  if (rank === 0) throw new IndexError("Dimension specified as 1 but tensor has no dimensions");
+  const dim = rank === 1 ? 0 : 1;
+  const { outer, extent, inner } = blocksOf(input.shape, dim);
+  if (weight && !sameShape(weight.shape, [extent])) {
+    throw new RuntimeError(
+      `cross_entropy: weight tensor should be defined either for all ${extent} classes or no ` +
+        `classes but got weight tensor of shape: ${listed(weight.shape)}`,
+    );
+  }
+  const logs = logSoftmax(input, dim);
+  checkSmoothing(labelSmoothing);
+  const smoothing = labelSmoothing > 0 ? labelSmoothing : 0;
+  const [{ data: x }, { data: y }, w] = [logs, target, weight?.data];
+  const wanted = (at: number) => (1 - smoothing) * y[at] + smoothing / extent;
+  const each = (visit: (position: number, at: number, k: number) => void) => {
+    for (let o = 0; o < outer; o++) {
+      for (let k = 0; k < extent; k++) {
+        for (let i = 0; i < inner; i++) visit(o * inner + i, (o * extent + k) * inner + i, k);
+      }
+    }
+  };
+  const elements = new Float64Array(outer * inner);
+  each((position, at, k) => elements[position] -= x[at] * wanted(at) * (w ? w[k] : 1));
+  const count = x.length === 0 ? 0 : outer * inner;
+  const shape = resized(input.shape, dim);
+  const { result, share } = reduce(
+    elements,
+    promoted(logs, target, weight),
+    shape,
+    reduction,
+    count,
+  );
+  const step = reduction === "none" ? 1 : 0;
+  const name = reduction === "mean" && count > 0 ? "DivBackward1" : "NegBackward0";
+  const inputs = weight ? [logs, target, weight] : [logs, target];
+  return record(result, name, inputs, (dl, dx, dy, dw) => {
+    each((position, at, k) => {
+      const d = dl[position * step] * share;
+      if (dx) dx[at] -= d * wanted(at) * (w ? w[k] : 1);
+      if (dy) dy[at] -= d * x[at] * (1 - smoothing) * (w ? w[k] : 1);
+      if (dw) dw[k] -= d * x[at] * wanted(at);
+    });
+  }, inputs);
 }

@@ -7,14 +7,21 @@
 
 import { any, type Call, check, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import { allocate } from "../tensor/dtype.ts";
-import { aTensor, Tensor } from "../tensor/tensor.ts";
-import { record } from "./graph.ts";
-import { abs, sub } from "./pointwise.ts";
+import { allocate, type DType, type FloatArray, listed, sameShape } from "../tensor/dtype.ts";
+import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
+import { noGrad, record, wouldRecord } from "./graph.ts";
+import { abs, sub, to } from "./pointwise.ts";
 import { mean, sum } from "./reduce.ts";
 import { expand } from "./shape.ts";
 
 const lossOptions: Options<LossOptions> = { reduction: any };
+
+/** What the options of the binary cross-entropy are to be. */
+export const logitsOptions: Options<BCEWithLogitsOptions> = {
+  weight: tensorOrNone,
+  reduction: any,
+  posWeight: tensorOrNone,
+};
 
 /** What each may be given. */
 const calls = {
@@ -23,7 +30,7 @@ const calls = {
   binaryCrossEntropyWithLogits: [
     "binaryCrossEntropyWithLogits",
     { input: aTensor, target: aTensor },
-    lossOptions,
+    logitsOptions,
   ],
 } satisfies Record<string, Call>;
 
@@ -43,11 +50,25 @@ export function checkReduction(reduction: unknown): void {
   }
 }
 
+/** The dtype that numbers of several dtypes are computed in: float64 where one of them is. */
+export function promoted(...tensors: (Tensor | null)[]): DType {
+  return tensors.some((tensor) => tensor?.dtype === "float64") ? "float64" : "float32";
+}
+
+/** Refuses a weight that wants a gradient where PyTorch has none for it, in PyTorch's words. */
+export function checkNoGradient(weight: Tensor | null, operation: string, argument: string): void {
+  if (!wouldRecord([weight])) return;
+  throw new RuntimeError(
+    `The function '${operation}' is not differentiable with respect to argument '${argument}'. ` +
+      "This input cannot have requires_grad True.",
+  );
+}
+
 /**
  * What a loss gives: its elements, or one number.
  *
  * @param elements each element's loss
- * @param like a tensor of the dtype wanted
+ * @param dtype the dtype wanted
  * @param shape the shape that the elements have where nothing is reduced
  * @param reduction what is made of them
  * @param count what divides a mean
@@ -55,44 +76,49 @@ export function checkReduction(reduction: unknown): void {
  */
 export function reduce(
   elements: Float64Array,
-  like: Tensor,
+  dtype: DType,
   shape: readonly number[],
   reduction: Reduction,
   count: number,
 ): { result: Tensor; share: number } {
   const share = reduction === "mean" ? 1 / count : 1;
   if (reduction === "none") {
-    const data = allocate(like.dtype, elements.length);
+    const data = allocate(dtype, elements.length);
     data.set(elements);
     return { result: new Tensor(data, shape), share };
   }
   let total = 0;
   for (const element of elements) total += element;
   const value = reduction === "mean" ? total / count : total;
-  return { result: new Tensor(allocate(like.dtype, 1).fill(value), []), share };
+  return { result: new Tensor(allocate(dtype, 1).fill(value), []), share };
+}
+
+/** The shape that two shapes broadcast to, aligned at the last dimension. */
+function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
+  const rank = Math.max(a.length, b.length);
+  const shape = Array.from({ length: rank }, () => 0);
+  for (let dim = rank - 1; dim >= 0; dim--) {
+    const [m, n] = [a, b].map((given) => given[dim - rank + given.length] ?? 1);
+    if (m !== n && m !== 1 && n !== 1) {
+      throw new RuntimeError(
+        `The size of tensor a (${m}) must match the size of tensor b (${n}) at non-singleton ` +
+          `dimension ${dim}`,
+      );
+    }
+    shape[dim] = m === 1 ? n : m;
+  }
+  return shape;
 }
 
 /** Input and target in one shape. PyTorch warns where that takes broadcasting; so does this. */
 function broadcast(input: Tensor, target: Tensor): [Tensor, Tensor] {
-  if (String(input.shape) === String(target.shape)) return [input, target];
+  if (sameShape(input.shape, target.shape)) return [input, target];
   console.warn(
     `Using a target size (${target.size()}) that is different to the input size ` +
       `(${input.size()}). This will likely lead to incorrect results due to broadcasting. ` +
       "Please ensure they have the same size.",
   );
-  const rank = Math.max(input.dim(), target.dim());
-  const extentOf = ({ shape }: Tensor, dim: number) => shape[dim - rank + shape.length] ?? 1;
-  const shape = Array.from({ length: rank }, () => 0);
-  for (let dim = rank - 1; dim >= 0; dim--) {
-    const [a, b] = [extentOf(input, dim), extentOf(target, dim)];
-    if (a !== b && a !== 1 && b !== 1) {
-      throw new RuntimeError(
-        `The size of tensor a (${a}) must match the size of tensor b (${b}) at non-singleton ` +
-          `dimension ${dim}`,
-      );
-    }
-    shape[dim] = a === 1 ? b : a;
-  }
+  const shape = broadcastShape(input.shape, target.shape);
   return [expand(input, shape), expand(target, shape)];
 }
 
@@ -102,8 +128,9 @@ function broadcast(input: Tensor, target: Tensor): [Tensor, Tensor] {
  * @param input x, any shape
  * @param target y, of the same shape; another one is broadcast, with PyTorch's warning
  * @param options the reduction: the mean unless told otherwise
- * @returns one number without a dimension, or the elements where nothing is reduced
- * @throws {RuntimeError} if the shapes cannot be broadcast, or the dtypes differ
+ * @returns one number without a dimension, or the elements where nothing is reduced; float64 where
+ * one of the two is
+ * @throws {RuntimeError} if the shapes cannot be broadcast
  * @throws {ValueError} if there is no such reduction
  *
  * @example
@@ -119,24 +146,15 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
   const { reduction = "mean" } = options;
   checkReduction(reduction);
   const [x, y] = broadcast(input, target);
-  checkDTypes(x, y);
   const n = x.numel();
   const difference = Float64Array.from(x.data, (value, i) => value - y.data[i]);
   const squares = difference.map((d) => d * d);
-  const { result, share } = reduce(squares, x, x.shape, reduction, n);
+  const { result, share } = reduce(squares, promoted(x, y), x.shape, reduction, n);
   const each = reduction === "none" ? 1 : 0; // the step from one element of dl to the next
   return record(result, "MseLossBackward0", [x, y], (dl, dx, dy) => {
     if (dx) { for (let i = 0; i < n; i++) dx[i] += dl[i * each] * share * 2 * difference[i]; }
     if (dy) { for (let i = 0; i < n; i++) dy[i] -= dl[i * each] * share * 2 * difference[i]; }
   }, [x, y]);
-}
-
-function checkDTypes(a: Tensor, b: Tensor): void {
-  if (a.dtype !== b.dtype) {
-    throw new RuntimeError(
-      `expected both tensors to have the same dtype, but got ${a.dtype} and ${b.dtype}`,
-    );
-  }
 }
 
 /**
@@ -146,8 +164,9 @@ function checkDTypes(a: Tensor, b: Tensor): void {
  * @param input x, any shape
  * @param target y, of the same shape; another one is broadcast, with PyTorch's warning
  * @param options the reduction: the mean unless told otherwise
- * @returns one number without a dimension, or the elements where nothing is reduced
- * @throws {RuntimeError} if the shapes cannot be broadcast, or the dtypes differ
+ * @returns one number without a dimension, or the elements where nothing is reduced; float64 where
+ * one of the two is
+ * @throws {RuntimeError} if the shapes cannot be broadcast
  * @throws {ValueError} if there is no such reduction
  *
  * @example
@@ -162,7 +181,9 @@ export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {})
   check(calls.l1Loss, arguments);
   const { reduction = "mean" } = options;
   checkReduction(reduction);
-  const errors = abs(sub(...broadcast(input, target)));
+  const dtype = promoted(input, target);
+  const [x, y] = broadcast(input, target);
+  const errors = abs(sub(to(x, dtype), to(y, dtype)));
   return reduction === "mean" ? mean(errors) : reduction === "sum" ? sum(errors) : errors;
 }
 
@@ -171,51 +192,94 @@ function logLogistic(x: number): number {
   return Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
 }
 
+/** How {@linkcode binaryCrossEntropyWithLogits} is to be computed. */
+export interface BCEWithLogitsOptions extends LossOptions {
+  /** w, what each element's loss is multiplied with; broadcast to the input's shape. */
+  readonly weight?: Tensor | null;
+  /** q, what the part of the wanted yes is multiplied with; broadcast to the input's shape. */
+  readonly posWeight?: Tensor | null;
+}
+
 /**
- * The binary cross-entropy of logits, `-(y ln σ(x) + (1 - y) ln(1 - σ(x)))`, computed so that
+ * A weight for each element of a loss, or `null`.
+ *
+ * @param weight the weight, of a shape that broadcasts to `shape`
+ * @param shape the loss's shape
+ * @param first whether PyTorch's product names the weight's extent before the loss's
+ */
+function spread(
+  weight: Tensor | null,
+  shape: readonly number[],
+  first: boolean,
+): FloatArray | null {
+  if (weight === null) return null;
+  const whole = first ? broadcastShape(weight.shape, shape) : broadcastShape(shape, weight.shape);
+  if (!sameShape(whole, shape)) {
+    throw new RuntimeError(
+      `output with shape ${listed(shape)} doesn't match the broadcast shape ${listed(whole)}`,
+    );
+  }
+  return noGrad(() => expand(weight, whole)).data;
+}
+
+/**
+ * The binary cross-entropy of logits, `-w (q y ln σ(x) + (1 - y) ln(1 - σ(x)))`, computed so that
  * nothing overflows (`torch.nn.functional.binary_cross_entropy_with_logits`; LOSS-4).
  *
  * @param input x, the logits, any shape
  * @param target y, of the same shape, each between 0 and 1
- * @param options the reduction: the mean unless told otherwise
- * @returns one number without a dimension, or the elements where nothing is reduced
+ * @param options the reduction, the mean unless told otherwise; the weights w and q, 1 unless told
+ * otherwise. The mean divides by the number of elements, whatever the weights
+ * @returns one number without a dimension, or the elements where nothing is reduced; in the dtype
+ * of the target
  * @throws {ValueError} if the shapes differ, or there is no such reduction
- * @throws {RuntimeError} if the dtypes differ
+ * @throws {RuntimeError} if a weight does not broadcast to the input's shape, or requires a gradient
+ * @throws {TypeError} if a weight is no tensor
  *
  * @example
  * ```ts
  * import { binaryCrossEntropyWithLogits, tensor } from "@rnn-spec/rnn-spec";
  * import { assertEquals } from "@std/assert";
  *
- * const loss = binaryCrossEntropyWithLogits(tensor([0]), tensor([1]));
- * assertEquals(String(loss), "tensor(0.6931)"); // ln 2
+ * const [x, y] = [tensor([0]), tensor([1])];
+ * assertEquals(String(binaryCrossEntropyWithLogits(x, y)), "tensor(0.6931)"); // ln 2
+ * const posWeight = tensor([3]);
+ * assertEquals(String(binaryCrossEntropyWithLogits(x, y, { posWeight })), "tensor(2.0794)");
  * ```
  */
 export function binaryCrossEntropyWithLogits(
   input: Tensor,
   target: Tensor,
-  options: LossOptions = {},
+  options: BCEWithLogitsOptions = {},
 ): Tensor {
   check(calls.binaryCrossEntropyWithLogits, arguments);
-  const { reduction = "mean" } = options;
+  const { reduction = "mean", weight = null, posWeight = null } = options;
   checkReduction(reduction);
-  if (String(input.shape) !== String(target.shape)) {
+  const { shape } = input;
+  if (!sameShape(shape, target.shape)) {
     throw new ValueError(
       `Target size (${target.size()}) must be the same as input size (${input.size()})`,
     );
   }
-  checkDTypes(input, target);
+  const name = "binary_cross_entropy_with_logits";
+  checkNoGradient(weight, name, "weight");
+  checkNoGradient(posWeight, name, "pos_weight");
+  const q = spread(posWeight, shape, true);
+  const w = spread(weight, shape, false);
   const [{ data: x }, { data: y }, n] = [input, target, input.numel()];
-  const elements = Float64Array.from(x, (value, i) => (1 - y[i]) * value - logLogistic(value));
-  const { result, share } = reduce(elements, input, input.shape, reduction, n);
+  const elements = Float64Array.from(x, (value, i) => {
+    const log = q ? logLogistic(value) * ((q[i] - 1) * y[i] + 1) : logLogistic(value);
+    return ((1 - y[i]) * value - log) * (w ? w[i] : 1);
+  });
+  const { result, share } = reduce(elements, target.dtype, shape, reduction, n);
   const each = reduction === "none" ? 1 : 0;
-  const name = "BinaryCrossEntropyWithLogitsBackward0";
-  return record(result, name, [input, target], (dl, dx, dy) => {
-    if (dx) {
-      for (let i = 0; i < n; i++) {
-        dx[i] += dl[i * each] * share * (1 / (1 + Math.exp(-x[i])) - y[i]);
-      }
+  return record(result, "BinaryCrossEntropyWithLogitsBackward0", [input, target], (dl, dx, dy) => {
+    for (let i = 0; i < n; i++) {
+      const d = dl[i * each] * share * (w ? w[i] : 1);
+      const logistic = 1 / (1 + Math.exp(-x[i]));
+      const yes = q ? q[i] * y[i] : y[i];
+      if (dx) dx[i] += d * ((yes + 1 - y[i]) * logistic - yes);
+      if (dy) dy[i] += d * (q ? logLogistic(-x[i]) - q[i] * logLogistic(x[i]) : -x[i]);
     }
-    if (dy) { for (let i = 0; i < n; i++) dy[i] -= dl[i * each] * share * x[i]; }
-  }, [input, target]);
+  }, [input, target, ...[weight, posWeight].filter((one) => one !== null)]);
 }

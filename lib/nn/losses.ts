@@ -4,23 +4,34 @@
  * @module
  */
 
-import { type ClassIndices, type ClassLossOptions, crossEntropy } from "../autograd/class_loss.ts";
+import type { ClassIndices } from "../autograd/class_indices.ts";
 import {
+  type ClassLossOptions,
+  classLossOptions,
+  crossEntropy,
+  type CrossEntropyOptions,
+  crossEntropyOptions,
+  nllLoss,
+} from "../autograd/class_loss.ts";
+import {
+  type BCEWithLogitsOptions,
   binaryCrossEntropyWithLogits,
   l1Loss,
+  logitsOptions,
   type LossOptions,
   mseLoss,
   type Reduction,
 } from "../autograd/loss.ts";
-import { any, type Call, check, checkCount, int } from "../call.ts";
+import { any, type Call, check, checkCount } from "../call.ts";
 import { Module } from "./module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-const crossEntropyCall: Call<ClassLossOptions> = [
-  "CrossEntropyLoss",
-  {},
-  { ignoreIndex: int, reduction: any },
-];
+/** What the constructors may be given. */
+const calls = {
+  nllLoss: ["NLLLoss", {}, classLossOptions],
+  crossEntropy: ["CrossEntropyLoss", {}, crossEntropyOptions],
+  logits: ["BCEWithLogitsLoss", {}, logitsOptions],
+} satisfies Record<string, Call>;
 
 /** The base of the losses: a module without parameters that knows its reduction. */
 export abstract class Loss extends Module {
@@ -107,7 +118,59 @@ export class L1Loss extends Loss {
 }
 
 /**
- * {@linkcode crossEntropy} as a module (`torch.nn.CrossEntropyLoss` with class indices; LOSS-3).
+ * {@linkcode nllLoss} as a module (`torch.nn.NLLLoss`; LOSS-3).
+ *
+ * @example
+ * ```ts
+ * import { NLLLoss, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const loss = new NLLLoss({ reduction: "sum" });
+ * assertEquals(loss.forward(tensor([[-0.5, -1], [-3, -0.25]]), [0, 1]).item(), 0.75);
+ * ```
+ */
+export class NLLLoss extends Loss {
+  /** What each class's loss is multiplied with, shape `(C)`; `null` where all count alike. */
+  readonly weight: Tensor | null;
+  /** A target that counts for nothing. */
+  readonly ignoreIndex: number;
+
+  /**
+   * Takes the reduction, the classes' weights, and the target to ignore.
+   *
+   * @param options the reduction, the mean unless told otherwise; the weights, 1 unless told
+   * otherwise; the ignored target, -100 unless told otherwise
+   * @throws {TypeError} if there is no such option, or the weight is no tensor
+   */
+  constructor(options: ClassLossOptions = {}) {
+    check(calls.nllLoss, arguments);
+    super({ reduction: options.reduction });
+    this.weight = options.weight ?? null;
+    this.ignoreIndex = options.ignoreIndex ?? -100;
+  }
+
+  /**
+   * Measures the negative log-likelihood.
+   *
+   * @param input the logarithm of each class's probability, shape `(C)`, `(N, C)` or `(N, C, *)`
+   * @param target the wanted classes, shape `()`, `(N)` or `(N, *)`
+   * @returns one number, or the elements
+   * @throws {RuntimeError | ValueError | IndexError} as {@linkcode nllLoss} does
+   */
+  override forward(input: Tensor, target: ClassIndices): Tensor {
+    checkCount("NLLLoss.forward", 2, arguments.length);
+    const { reduction, weight, ignoreIndex } = this;
+    return nllLoss(input, target, { reduction, weight, ignoreIndex });
+  }
+
+  /** Returns `NLLLoss`. */
+  protected override getName(): string {
+    return "NLLLoss";
+  }
+}
+
+/**
+ * {@linkcode crossEntropy} as a module (`torch.nn.CrossEntropyLoss`; LOSS-3, LOSS-5).
  *
  * @example
  * ```ts
@@ -119,33 +182,41 @@ export class L1Loss extends Loss {
  * ```
  */
 export class CrossEntropyLoss extends Loss {
+  /** What each class's loss is multiplied with, shape `(C)`; `null` where all count alike. */
+  readonly weight: Tensor | null;
   /** A target that counts for nothing. */
   readonly ignoreIndex: number;
+  /** The share of each target that all classes get alike. */
+  readonly labelSmoothing: number;
 
   /**
-   * Takes the reduction and the target to ignore.
+   * Takes the reduction, the classes' weights, the target to ignore, and the smoothing.
    *
-   * @param options the reduction, the mean unless told otherwise; the ignored target, -100 unless
-   * told otherwise
+   * @param options the reduction, the mean unless told otherwise; the weights, 1 unless told
+   * otherwise; the ignored target, -100 unless told otherwise; the smoothing, 0 unless told otherwise
+   * @throws {TypeError} if there is no such option, or the weight is no tensor
    */
-  constructor(options: ClassLossOptions = {}) {
-    check(crossEntropyCall, arguments);
+  constructor(options: CrossEntropyOptions = {}) {
+    check(calls.crossEntropy, arguments);
     super({ reduction: options.reduction });
+    this.weight = options.weight ?? null;
     this.ignoreIndex = options.ignoreIndex ?? -100;
+    this.labelSmoothing = options.labelSmoothing ?? 0;
   }
 
   /**
    * Measures the cross-entropy.
    *
    * @param input the logits, shape `(C)`, `(N, C)` or `(N, C, *)`
-   * @param target the wanted classes, shape `()`, `(N)` or `(N, *)`
+   * @param target the wanted classes, shape `()`, `(N)` or `(N, *)`; or a tensor of the input's
+   * shape with each class's probability
    * @returns one number, or the elements
    * @throws {RuntimeError | ValueError | IndexError} as {@linkcode crossEntropy} does
    */
-  override forward(input: Tensor, target: ClassIndices): Tensor {
+  override forward(input: Tensor, target: ClassIndices | Tensor): Tensor {
     checkCount("CrossEntropyLoss.forward", 2, arguments.length);
-    const { reduction, ignoreIndex } = this;
-    return crossEntropy(input, target, { reduction, ignoreIndex });
+    const { reduction, weight, ignoreIndex, labelSmoothing } = this;
+    return crossEntropy(input, target, { reduction, weight, ignoreIndex, labelSmoothing });
   }
 
   /** Returns `CrossEntropyLoss`. */
@@ -167,6 +238,25 @@ export class CrossEntropyLoss extends Loss {
  * ```
  */
 export class BCEWithLogitsLoss extends Loss {
+  /** What each element's loss is multiplied with; `null` where all count alike. */
+  readonly weight: Tensor | null;
+  /** What the part of the wanted yes is multiplied with; `null` where it counts as the no. */
+  readonly posWeight: Tensor | null;
+
+  /**
+   * Takes the reduction and the weights.
+   *
+   * @param options the reduction, the mean unless told otherwise; the weights, 1 unless told
+   * otherwise
+   * @throws {TypeError} if a weight is no tensor
+   */
+  constructor(options: BCEWithLogitsOptions = {}) {
+    check(calls.logits, arguments);
+    super({ reduction: options.reduction });
+    this.weight = options.weight ?? null;
+    this.posWeight = options.posWeight ?? null;
+  }
+
   /**
    * Measures the binary cross-entropy.
    *
@@ -177,7 +267,8 @@ export class BCEWithLogitsLoss extends Loss {
    */
   override forward(input: Tensor, target: Tensor): Tensor {
     checkCount("BCEWithLogitsLoss.forward", 2, arguments.length);
-    return binaryCrossEntropyWithLogits(input, target, { reduction: this.reduction });
+    const { reduction, weight, posWeight } = this;
+    return binaryCrossEntropyWithLogits(input, target, { reduction, weight, posWeight });
   }
 
   /** Returns `BCEWithLogitsLoss`. */

@@ -1,0 +1,94 @@
+/**
+ * Classes by number, as a loss is given them.
+ *
+ * @module
+ */
+
+import { RuntimeError, ValueError } from "../errors.ts";
+import { listed, numel } from "../tensor/dtype.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/** Classes by number, laid out row-major: for shapes that no nested lists have, such as (0, 2). */
+export interface ClassArray {
+  /** The extent of each dimension. */
+  readonly shape: readonly number[];
+  /** The classes. */
+  readonly data: Uint8Array | Int32Array | BigInt64Array | readonly number[];
+}
+
+/** Classes by number: one, or lists of them, nested evenly; typed arrays of integers, too. */
+export type ClassIndices =
+  | number
+  | Uint8Array
+  | Int32Array
+  | BigInt64Array
+  | ClassArray
+  | readonly ClassIndices[];
+
+/** A target that was read. */
+export interface Classes {
+  /** The extent of each dimension. */
+  readonly shape: readonly number[];
+  /** The classes, row-major; `null` where they are no integers. */
+  readonly classes: readonly number[] | null;
+  /** PyTorch's name of the dtype. */
+  readonly dtype: "Float" | "Double" | "Long";
+}
+
+/**
+ * Reads a target.
+ *
+ * @param target the classes, or a tensor, which holds none
+ * @returns its shape and its classes
+ * @throws {ValueError} if lists are nested unevenly
+ * @throws {RuntimeError} if a shape does not hold the classes given with it
+ */
+export function classesOf(target: ClassIndices | Tensor): Classes {
+  if (target instanceof Tensor) {
+    return {
+      shape: target.shape,
+      classes: null,
+      dtype: target.dtype === "float32" ? "Float" : "Double",
+    };
+  }
+  const shape: number[] = [];
+  const classes: number[] = [];
+  const whole = (value: unknown) => typeof value === "bigint" ? Number(value) : value;
+  const done = (shape: readonly number[]): Classes =>
+    classes.every(Number.isInteger)
+      ? { shape, classes, dtype: "Long" }
+      : { shape, classes: null, dtype: "Float" };
+  if (isClassArray(target)) {
+    for (const value of target.data) classes.push(whole(value) as number);
+    if (numel(target.shape) !== classes.length) {
+      throw new RuntimeError(
+        `shape '${listed(target.shape)}' is invalid for input of size ${classes.length}`,
+      );
+    }
+    return done(target.shape);
+  }
+  let level: unknown = target;
+  while (typeof level === "object" && level !== null && "length" in level) {
+    shape.push(level.length as number);
+    level = (level as ArrayLike<unknown>)[0];
+  }
+  const walk = (part: unknown, dim: number): void => {
+    if (dim === shape.length) {
+      classes.push(whole(part) as number);
+      return;
+    }
+    const { length } = part as ArrayLike<unknown>;
+    if (length !== shape[dim]) {
+      throw new ValueError(
+        `expected sequence of length ${shape[dim]} at dim ${dim} (got ${length})`,
+      );
+    }
+    Array.from(part as ArrayLike<unknown>).forEach((one) => walk(one, dim + 1));
+  };
+  walk(target, 0);
+  return done(shape);
+}
+
+function isClassArray(target: ClassIndices): target is ClassArray {
+  return typeof target === "object" && "shape" in target && "data" in target;
+}
