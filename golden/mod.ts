@@ -44,7 +44,13 @@ import lossBcewithlogitsloss from "./loss/BCEWithLogitsLoss.json" with { type: "
 import lossCrossentropyloss from "./loss/CrossEntropyLoss.json" with { type: "text" };
 import lossL1loss from "./loss/L1Loss.json" with { type: "text" };
 import lossMseloss from "./loss/MSELoss.json" with { type: "text" };
+import lossNllloss from "./loss/NLLLoss.json" with { type: "text" };
+import lossDtypes from "./loss/dtypes.json" with { type: "text" };
+import lossEmpty from "./loss/empty.json" with { type: "text" };
+import lossProbabilities from "./loss/probabilities.json" with { type: "text" };
 import lossRepr from "./loss/repr.json" with { type: "text" };
+import lossWeights from "./loss/weights.json" with { type: "text" };
+import lossYesNoWeights from "./loss/yes_no_weights.json" with { type: "text" };
 import lstmForward from "./lstm/forward.json" with { type: "text" };
 import lstmLong from "./lstm/long.json" with { type: "text" };
 import lstmNumerics from "./lstm/numerics.json" with { type: "text" };
@@ -128,7 +134,13 @@ export const files: Readonly<Record<string, string>> = {
   "loss/CrossEntropyLoss.json": lossCrossentropyloss,
   "loss/L1Loss.json": lossL1loss,
   "loss/MSELoss.json": lossMseloss,
+  "loss/NLLLoss.json": lossNllloss,
+  "loss/dtypes.json": lossDtypes,
+  "loss/empty.json": lossEmpty,
+  "loss/probabilities.json": lossProbabilities,
   "loss/repr.json": lossRepr,
+  "loss/weights.json": lossWeights,
+  "loss/yes_no_weights.json": lossYesNoWeights,
   "lstm/forward.json": lstmForward,
   "lstm/long.json": lstmLong,
   "lstm/numerics.json": lstmNumerics,
