@@ -127,6 +127,7 @@ export {
 } from "./lib/autograd/class_loss.ts";
 export {
   BCEWithLogitsLoss,
+  ClassLoss,
   CrossEntropyLoss,
   L1Loss,
   Loss,

@@ -40,6 +40,7 @@ from goldens import (  # noqa: E402
     init,
     linear,
     losses,
+    losses_options,
     notebook,
     optim,
     pack,
@@ -79,6 +80,7 @@ CHAPTERS = (
     errors_tensor,
     vjp,
     losses,
+    losses_options,
     optim,
     training,
 )

@@ -84,6 +84,8 @@ export interface Request {
   inputs?: Record<string, JsonTensor | JsonTensor[] | number[]>;
   /** For `vjp` and `loss`, the gradient of what follows with respect to each output. */
   grad_outputs?: Record<string, JsonTensor>;
+  /** For `loss`, the inputs whose gradient is wanted; `input` alone where it is missing. */
+  wrt?: string[];
   /** For `optim`, the gradient of each parameter, the steps along a new first dimension. */
   gradients?: Record<string, JsonTensor>;
   /** For `optim`, the names of each group's parameters, with arguments of the group's own. */

@@ -71,21 +71,12 @@ function vjp(request: Request, tools: Tools): Answer {
   return { grads: { inputs: gradsOf(leaves), state_dict: gradsOf(weights) } };
 }
 
-/** Class indices as nested lists. */
-function nested({ shape, data }: JsonTensor): rnn.ClassIndices {
-  let next = 0;
-  const nest = (dim: number): rnn.ClassIndices =>
-    dim === shape.length
-      ? Number(data[next++])
-      : Array.from({ length: shape[dim] }, () => nest(dim + 1));
-  return nest(0);
-}
-
 const losses: Record<string, new (options: Arguments) => rnn.Loss> = {
   BCEWithLogitsLoss: rnn.BCEWithLogitsLoss,
   CrossEntropyLoss: rnn.CrossEntropyLoss,
   L1Loss: rnn.L1Loss,
   MSELoss: rnn.MSELoss,
+  NLLLoss: rnn.NLLLoss,
 };
 
 /**
@@ -111,18 +102,28 @@ function quietly<T>(run: () => T): T {
 }
 
 function loss(request: Request, tools: Tools): Answer {
-  const { module = "", args, dtype = "float32", inputs = {}, grad_outputs } = request;
-  const input = decode(inputs.input as JsonTensor, dtype);
-  const json = inputs.target as JsonTensor;
-  const target = json.dtype === "int64" ? nested(json) : decode(json, dtype);
-  input.requiresGrad = true;
-  const measure = makeLoss(module, args);
+  const { module = "", args, dtype = "float32", inputs = {}, grad_outputs, wrt = ["input"] } =
+    request;
+  const read = (name: string) => {
+    const json = inputs[name] as JsonTensor | undefined;
+    if (json?.dtype !== "int64") return json && decode(json, dtype);
+    return { shape: json.shape, data: json.data.map(Number) };
+  };
+  const { input, target, ...weights } = Object.fromEntries(
+    Object.keys(inputs).map((name) => [name, read(name)]),
+  ) as Arguments;
+  const measure = makeLoss(module, { ...args, ...weights });
   if (!measure) throw tools.unsupported(`loss ${module}`);
+  const leaves: Tensors = { input, target };
+  for (const name of wrt) leaves[name].requiresGrad = true;
   const output = quietly(() => measure.forward(input, target));
-  rnn.backward(output, grad_outputs && decode(grad_outputs.output, dtype));
+  rnn.backward(output, grad_outputs && decode(grad_outputs.output, output.dtype));
   return {
     outputs: { output: encode(output) },
-    grads: { inputs: gradsOf({ input }), state_dict: {} },
+    grads: {
+      inputs: gradsOf(Object.fromEntries(wrt.map((name) => [name, leaves[name]]))),
+      state_dict: {},
+    },
   };
 }
 

@@ -28,15 +28,20 @@ CLIPS = {"clip_grad_norm_": clip_grad_norm_, "clip_grad_value_": clip_grad_value
 
 
 def loss(request):
-    """A loss, and its gradient in the input."""
+    """A loss, and its gradient in the input, or in what else is asked for."""
     inputs = inputs_of(request)
-    inputs["input"].requires_grad_()
-    output = build(request)(inputs["input"], inputs["target"])
+    weights = {k: v for k, v in inputs.items() if k not in ("input", "target")}
+    wanted = request.get("wrt", ["input"])
+    measure = build({**request, "args": {**request["args"], **weights}})
+    for name in wanted:
+        inputs[name].requires_grad_()
+    output = measure(inputs["input"], inputs["target"])
     given = request.get("grad_outputs")
-    output.backward(tensor(given["output"], request["dtype"]) if given else None)
+    kind = str(output.dtype).removeprefix("torch.")
+    output.backward(tensor(given["output"], kind) if given else None)
     return {
         "outputs": {"output": array(output)},
-        "grads": {"inputs": {"input": array(inputs["input"].grad)}, "state_dict": {}},
+        "grads": {"inputs": {name: array(inputs[name].grad) for name in wanted}, "state_dict": {}},
     }
 
 

@@ -248,6 +248,7 @@ def representations():
         ("MSELoss", "LOSS-1"),
         ("L1Loss", "LOSS-2"),
         ("CrossEntropyLoss", "LOSS-3"),
+        ("NLLLoss", "LOSS-3"),
         ("BCEWithLogitsLoss", "LOSS-4"),
     ):
         yield Case(

@@ -122,6 +122,11 @@ SCHEMA = {
                 "additionalProperties": one_or_more("tensor"),
             },
             grad_outputs=named(ref("tensor")),
+            wrt={
+                "description": "of op loss: the inputs whose gradient is wanted, not input alone",
+                "type": "array",
+                "items": {"enum": ["input", "target"]},
+            },
             gradients={
                 "description": "of op optim: the steps stand along a new first dimension",
                 **named(ref("tensor")),

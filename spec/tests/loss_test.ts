@@ -3,7 +3,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  abs,
   add,
+  BCEWithLogitsLoss,
   binaryCrossEntropyWithLogits,
   cat,
   crossEntropy,
@@ -11,16 +13,19 @@ import {
   type DType,
   grad,
   l1Loss,
+  logSoftmax,
   mean,
   mseLoss,
   mul,
+  NLLLoss,
+  nllLoss,
   noGrad,
+  type Reduction,
   reshape,
   sub,
   sum,
   type Tensor,
   tensor,
-  to,
   transpose,
   zeros,
 } from "../../mod.ts";
@@ -106,11 +111,177 @@ describe("losses", () => {
     assertThrows(() => crossEntropy(x, [[0], [1, 2]]), RangeError, "expected sequence of length 1");
   });
 
-  fact(["LOSS-1", "LOSS-4"], "two dtypes are refused", () => {
-    const [a, b] = [tensor([1]), to(tensor([1]), "float64")];
-    for (const loss of [mseLoss, l1Loss, binaryCrossEntropyWithLogits]) {
-      assertThrows(() => loss(a, b), Error, "expected both tensors to have the same dtype");
+  fact(["LOSS-1", "LOSS-2", "LOSS-4", "LOSS-5"], "each gradient has its tensor's dtype", () => {
+    for (const loss of [mseLoss, l1Loss, binaryCrossEntropyWithLogits, crossEntropy]) {
+      for (const dtypes of [["float32", "float64"], ["float64", "float32"]] as const) {
+        const [x, y] = dtypes.map((dtype) => tensor([[1, 0.5]], { dtype, requiresGrad: true }));
+        const error = loss(x, y);
+        assertEquals(error.dtype, loss === binaryCrossEntropyWithLogits ? dtypes[1] : "float64");
+        assertEquals(grad([error], [x, y]).map((one) => one?.dtype), dtypes);
+      }
     }
+  });
+});
+
+describe("weights and probabilities", () => {
+  const given = fc.record({
+    seed: fc.nat(),
+    dtype: fc.constantFrom<DType>("float32", "float64"),
+    classes: fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 }),
+    smoothing: fc.double({ min: 0.01, max: 1, noNaN: true }),
+    reduction: fc.constantFrom<Reduction>("none", "mean", "sum"),
+  });
+  type Given = typeof given extends fc.Arbitrary<infer T> ? T : never;
+  const logits = (one: Given) => leaf(one, [one.classes.length, 3]);
+  const positive = (one: Given, size: number[]) => noGrad(() => abs(normals(one, size, 9)));
+  const hot = ({ classes, dtype, smoothing }: Given) =>
+    tensor(
+      classes.map((k) => [0, 1, 2].map((j) => (1 - smoothing) * Number(j === k) + smoothing / 3)),
+      { dtype },
+    );
+  const gradient = (loss: Tensor, x: Tensor) => grad([sum(loss)], [x])[0]!;
+
+  law(["LOSS-5"], "smoothed classes are probabilities", given, (one) => {
+    const [x, { reduction }] = [logits(one), one];
+    const numbers = crossEntropy(x, one.classes, { reduction, labelSmoothing: one.smoothing });
+    const shares = crossEntropy(x, hot(one), { reduction });
+    const again = crossEntropy(x, hot({ ...one, smoothing: 0 }), {
+      reduction,
+      labelSmoothing: one.smoothing,
+    });
+    for (const other of [shares, again]) {
+      assertClose(other, numbers);
+      assertClose(
+        gradient(other, x),
+        gradient(
+          crossEntropy(x, one.classes, {
+            reduction,
+            labelSmoothing: one.smoothing,
+          }),
+          x,
+        ),
+      );
+    }
+  });
+
+  law(
+    ["LOSS-3", "LOSS-5"],
+    "a weight for all classes alike drops out of the mean",
+    given,
+    (one) => {
+      const [x, weight] = [logits(one), tensor([3, 3, 3], { dtype: one.dtype })];
+      for (const labelSmoothing of [0, one.smoothing]) {
+        const options = { labelSmoothing };
+        const [plain, weighted] = [{}, { weight }].map((more) =>
+          crossEntropy(x, one.classes, { ...options, ...more })
+        );
+        assertClose(weighted, plain);
+        assertClose(
+          crossEntropy(x, hot(one), { ...options, weight }),
+          noGrad(() => mul(crossEntropy(x, hot(one), options), 3)), // there it stays
+        );
+      }
+    },
+  );
+
+  law(["LOSS-3"], "the mean is the weighted sum over the sum of the weights", given, (one) => {
+    const [x, weight] = [logits(one), positive(one, [3])];
+    const total = one.classes.reduce((sum, k) => sum + weight.data[k], 0);
+    const whole = nllLoss(x, one.classes, { weight, reduction: "sum" });
+    assertClose(nllLoss(x, one.classes, { weight }), noGrad(() => mul(whole, 1 / total)));
+  });
+
+  law(["LOSS-3", "LOSS-4"], "a weight of the yes is a weight of its class", given, (one) => {
+    const yes = one.classes.map((k) => Number(k > 0));
+    const x = leaf(one, [yes.length, 1]);
+    const pair = cat([zeros([yes.length, 1], { dtype: one.dtype }), x], 1);
+    const q = positive(one, [1]);
+    const weight = cat([tensor([1], { dtype: one.dtype }), q]);
+    const classes = crossEntropy(pair, yes, { weight, reduction: "sum" });
+    const target = tensor(yes.map((y) => [y]), { dtype: one.dtype });
+    const logistic = binaryCrossEntropyWithLogits(x, target, { posWeight: q, reduction: "sum" });
+    assertClose(logistic, classes);
+    assertClose(gradient(logistic, x), gradient(classes, x));
+  });
+
+  fact(["LOSS-5"], "class weights get a gradient from probabilities, and are refused one", () => {
+    const x = tensor([[1, 2], [3, -1]], { requiresGrad: true });
+    const weight = tensor([1, 2], { requiresGrad: true });
+    const y = tensor([[0.25, 0.75], [1, 0]]);
+    const [dw] = grad([crossEntropy(x, y, { weight, reduction: "sum" })], [weight]);
+    const logs = noGrad(() => logSoftmax(x, 1)).data;
+    const wanted = [0, 1].map((k) => -logs[k] * y.data[k] - logs[2 + k] * y.data[2 + k]);
+    assertClose(dw!, tensor(wanted));
+    const refused = "is not differentiable with respect to argument 'weight'";
+    assertThrows(() => crossEntropy(x, [0, 1], { weight }), Error, `'nll_loss_forward' ${refused}`);
+    assertThrows(
+      () => nllLoss(zeros([1, 2, 1]), [[0]], { weight }),
+      Error,
+      `'nll_loss2d_forward' ${refused}`,
+    );
+    assertThrows(
+      () => binaryCrossEntropyWithLogits(x, y, { posWeight: weight }),
+      Error,
+      "'binary_cross_entropy_with_logits' is not differentiable with respect to argument " +
+        "'pos_weight'",
+    );
+    noGrad(() => crossEntropy(x, [0, 1], { weight }));
+  });
+
+  fact(["LOSS-3", "LOSS-4", "LOSS-5"], "losses show PyTorch's node", () => {
+    const x = zeros([2, 3], { requiresGrad: true });
+    const y = zeros([2, 3]);
+    const nodes = (loss: (options: { reduction: Reduction }) => Tensor) =>
+      (["none", "mean", "sum"] as const).map((reduction) => loss({ reduction }).gradFn?.name);
+    const all = (name: string) => [name, name, name];
+    assertEquals(nodes((how) => crossEntropy(x, [0, 1], how)), all("NllLossBackward0"));
+    assertEquals(
+      nodes((how) => crossEntropy(x, [0, 1], { ...how, labelSmoothing: 0.1 })),
+      all("AddBackward0"),
+    );
+    assertEquals(
+      nodes((how) => crossEntropy(x, y, how)),
+      ["NegBackward0", "DivBackward1", "NegBackward0"],
+    );
+    assertEquals(
+      nodes((how) => binaryCrossEntropyWithLogits(x, y, { ...how, posWeight: tensor(2) })),
+      all("BinaryCrossEntropyWithLogitsBackward0"),
+    );
+  });
+
+  fact(["LOSS-3", "LOSS-5"], "a target may be given with its shape", () => {
+    const x = tensor([[[1, 2]], [[3, 4]]]);
+    const target = { shape: [2, 2], data: new BigInt64Array([0n, 0n, 0n, -100n]) };
+    assertBitwise(crossEntropy(x, target), crossEntropy(x, [[0, 0], [0, -100]]));
+    const wrong = { shape: [2, 2], data: [0] };
+    assertThrows(() => crossEntropy(x, wrong), Error, "shape '[2, 2]' is invalid for input of");
+    const soft = "class probabilities must be a tensor";
+    assertThrows(() => crossEntropy(tensor([[1, 2]]), [[0.5, 0.5]]), TypeError, soft);
+  });
+
+  fact(["LOSS-3", "LOSS-4", "PRINT-6"], "modules keep their weights and do not print them", () => {
+    const [weight, posWeight] = [tensor([1, 2]), tensor([3, 4])];
+    const [x, target] = [tensor([[1, 2]]), [1]];
+    const classes = new CrossEntropyLoss({ weight, ignoreIndex: 5, labelSmoothing: 0.5 });
+    const { weight: kept, ignoreIndex, labelSmoothing } = classes;
+    assertEquals([kept, ignoreIndex, labelSmoothing], [weight, 5, 0.5]);
+    assertBitwise(
+      classes.forward(x, target),
+      crossEntropy(x, target, { weight, ignoreIndex, labelSmoothing }),
+    );
+    const likelihood = new NLLLoss({ weight, reduction: "sum" });
+    assertBitwise(likelihood.forward(x, target), tensor(-4));
+    const logistic = new BCEWithLogitsLoss({ weight, posWeight });
+    assertBitwise(
+      logistic.forward(x, tensor([[1, 0]])),
+      binaryCrossEntropyWithLogits(x, tensor([[1, 0]]), { weight, posWeight }),
+    );
+    const printed = [classes, likelihood, logistic].map(String);
+    assertEquals(printed, ["CrossEntropyLoss()", "NLLLoss()", "BCEWithLogitsLoss()"]);
+    const list = "cannot assign 'list' object to buffer";
+    assertThrows(() => new NLLLoss({ weight: [1, 2] as never }), TypeError, `${list} 'weight'`);
+    const none = { posWeight: [1] as never };
+    assertThrows(() => new BCEWithLogitsLoss(none), TypeError, `${list} 'pos_weight'`);
   });
 });
 
