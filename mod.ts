@@ -127,7 +127,6 @@ export {
 } from "./lib/autograd/class_loss.ts";
 export {
   BCEWithLogitsLoss,
-  ClassLoss,
   CrossEntropyLoss,
   L1Loss,
   Loss,
