@@ -31,13 +31,13 @@ class GoldenFile(NamedTuple):
 
 
 def cast(value, dtype):
-    """`value`, every numpy number inside it as `dtype`, which must hold it exactly."""
+    """`value`, every numpy number inside it rounded to `dtype`, whose range must hold it."""
     if isinstance(value, (np.ndarray, np.floating)):
         if value.dtype == np.int64:  # indices and lengths
             return value
         with np.errstate(over="ignore"):
             narrowed = value.astype(dtype)
-        assert np.array_equal(narrowed.astype(np.float64), value, equal_nan=True), value
+        assert np.array_equal(np.isfinite(narrowed), np.isfinite(value)), value
         return narrowed
     if isinstance(value, dict):
         return {k: cast(v, dtype) for k, v in value.items()}
@@ -71,7 +71,7 @@ def request(op, dtype=None, module=None, args=None, **rest):
 
 
 def both(id, reason, clauses, op, dtypes=DTYPES, **fields):
-    """The same case in float32 and in float64, with the same numbers."""
+    """The same case in float32 and in float64: the same decimals, rounded to each."""
     for dtype in dtypes:
         yield Case(f"{id}/{dtype}", reason, clauses, request(op, dtype, **fields))
 
@@ -92,10 +92,20 @@ class Numbers:
         return self.state >> (64 - count)
 
     def dyadic(self, *shape, denominator=64, limit=1.0):
-        """Multiples of 1/denominator in [-limit, limit]: short decimals, exact in both dtypes."""
+        """Multiples of 1/denominator in [-limit, limit], a power of two: exact in both dtypes."""
         top = int(limit * denominator)
         count = int(np.prod(shape))
         values = [(self._bits(32) % (2 * top + 1) - top) / denominator for _ in range(count)]
+        return np.array(values, dtype=np.float64).reshape(shape)
+
+    def decimal(self, *shape, limit=1.0):
+        """
+        Multiples of 1/1000 in [-limit, limit]: short to write, and but for a few no dtype holds them
+        exactly, so that arithmetic of fewer bits than the dtype's shows at the first product.
+        """
+        top = int(limit * 1000)
+        count = int(np.prod(shape))
+        values = [(self._bits(32) % (2 * top + 1) - top) / 1000 for _ in range(count)]
         return np.array(values, dtype=np.float64).reshape(shape)
 
     def full(self, *shape, limit=1.0):
@@ -109,8 +119,8 @@ GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 
 def rnn_weights(numbers, args, module="RNN", scale=1.0, draw=None):
-    """A recurrent module's state_dict, in PyTorch's order: dyadic numbers, or what `draw` gives."""
-    draw = draw or (lambda *shape: numbers.dyadic(*shape, denominator=128, limit=0.5))
+    """A recurrent module's state_dict, in PyTorch's order: short decimals, or what `draw` gives."""
+    draw = draw or (lambda *shape: numbers.decimal(*shape, limit=0.5))
     rows = GATES[module] * args["hidden_size"]
     directions = 2 if args.get("bidirectional") else 1
     out = args.get("proj_size") or args["hidden_size"]
@@ -137,7 +147,7 @@ def cell_weights(numbers, module, args, **how):
 
 def linear_weights(numbers, args, draw=None):
     """A state_dict for Linear."""
-    draw = draw or (lambda *shape: numbers.dyadic(*shape, denominator=128, limit=0.5))
+    draw = draw or (lambda *shape: numbers.decimal(*shape, limit=0.5))
     state = {"weight": draw(args["out_features"], args["in_features"])}
     if args.get("bias", True):
         state["bias"] = draw(args["out_features"])

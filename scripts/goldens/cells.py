@@ -48,7 +48,7 @@ def forward(cell, name, reason, clauses, args, inputs, state):
 def initial(cell, numbers, args, batch, draw=None):
     """An initial state by the names of its parts; without a batch where that is None."""
     lead = () if batch is None else (batch,)
-    draw = draw or numbers.dyadic
+    draw = draw or numbers.decimal
     return {part: draw(*lead, args["hidden_size"]) for part in cell.state}
 
 
@@ -78,7 +78,7 @@ def combinations(cell, place):
             "a state not read" if with_state else "a state that is not zero where left out"
         )
         lead = () if batch is None else (batch,)
-        inputs = {"input": numbers.dyadic(*lead, 3)}
+        inputs = {"input": numbers.decimal(*lead, 3)}
         if with_state:
             inputs |= initial(cell, numbers, args, batch)
         yield from forward(
@@ -121,7 +121,7 @@ def sizes(cell, place):
     for turn, (name, reason, width, hidden, batch) in enumerate(cases):
         numbers = Numbers(41000 + 100 * place + turn)
         args = {"input_size": width, "hidden_size": hidden, **cell.args}
-        inputs = {"input": numbers.dyadic(batch, width), **initial(cell, numbers, args, batch)}
+        inputs = {"input": numbers.decimal(batch, width), **initial(cell, numbers, args, batch)}
         state = cell_weights(numbers, cell.module, args)
         yield from forward(cell, name, reason, "BATCH-4", args, inputs, state)
 
@@ -131,7 +131,7 @@ def numerics(cell, place):
     numbers = Numbers(42000 + 100 * place)
     args = {"input_size": 2, "hidden_size": 3, **cell.args}
     state = cell_weights(numbers, cell.module, args)
-    inputs = {"input": numbers.dyadic(3, 2), **initial(cell, numbers, args, 3)}
+    inputs = {"input": numbers.decimal(3, 2), **initial(cell, numbers, args, 3)}
     case = partial(forward, cell)
     large = cell_weights(numbers, cell.module, args, scale=50.0)
     if cell.args:
@@ -177,7 +177,7 @@ def gates(cell, numbers, args):
     """Gates all the way open or shut."""
     module, hidden = cell.module.removesuffix("Cell"), args["hidden_size"]
     state = cell_weights(numbers, cell.module, args)
-    inputs = {"input": numbers.dyadic(2, 2), **initial(cell, numbers, args, 2)}
+    inputs = {"input": numbers.decimal(2, 2), **initial(cell, numbers, args, 2)}
     for name in {"LSTM": "ifgo", "GRU": "rzn"}[module]:
         for word, level in (("open", OPEN), ("shut", -OPEN)):
             pushed = {**state, "bias_ih": gate_biases(module, hidden, **{name: level})}
@@ -212,7 +212,7 @@ def chains():
             carried = {}
             for step in range(5):
                 lead = () if batch is None else (batch,)
-                inputs = {"input": numbers.dyadic(*lead, 2), **carried}
+                inputs = {"input": numbers.decimal(*lead, 2), **carried}
                 reason = f"Step {step}, from the state after the step before: an error would grow."
                 if step == 0:
                     reason = "Step 0, from no state: what follows starts here."

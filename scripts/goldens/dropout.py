@@ -26,7 +26,7 @@ def modules():
     """Dropout."""
     numbers = Numbers(60000)
     for name, shape in (("scalar", ()), ("vector", (4,)), ("batch", (2, 3, 2)), ("empty", (0, 3))):
-        value = numbers.dyadic(*shape)
+        value = numbers.decimal(*shape)
         for p, words in ((None, "p-default"), (0, "p-0"), (0.3, "p-0.3"), (1, "p-1")):
             args = {} if p is None else {"p": p}
             reason = "Evaluation changes nothing: no zeroing, and no scaling by 1 - p."
@@ -106,7 +106,7 @@ def sequences():
             if layers > 1:
                 args["num_layers"] = layers
             state = rnn_weights(numbers, args, kind.module)
-            inputs = {"input": numbers.dyadic(3, 2, 2)}
+            inputs = {"input": numbers.decimal(3, 2, 2)}
             if "bias" not in more:
                 inputs |= initial(kind, numbers, args, 3 if "batch_first" in more else 2)
             bears = [*clauses.split(), *clauses_of(kind, args)]
@@ -121,7 +121,7 @@ def sequences():
             "p = 1 in training on a packed batch: between the layers, there too.",
             ["DROP-2", "PACK-4"],
             args,
-            {"input": numbers.dyadic(4, 3, 2), "lengths": [2, 4, 1]},
+            {"input": numbers.decimal(4, 3, 2), "lengths": [2, 4, 1]},
             rnn_weights(numbers, args, kind.module),
             True,
         )

@@ -95,7 +95,7 @@ def input_shape(args, batch, length):
 
 def initial(kind, numbers, args, batch, draw=None):
     """An initial state by the names of its parts: batch_first does not touch it."""
-    draw = draw or numbers.dyadic
+    draw = draw or numbers.decimal
     rows = args.get("num_layers", 1) * (2 if args.get("bidirectional") else 1)
     lead = (rows,) if batch is None else (rows, batch)
     state = {"h_0": draw(*lead, args.get("proj_size") or args["hidden_size"])}
@@ -150,7 +150,7 @@ def grid(kind):
             clauses += ["STACK-3", "STACK-4", "STACK-5"]
             slips.append("a reverse half that is not turned back in time")
         state = rnn_weights(numbers, args, kind.module)
-        inputs = {"input": numbers.dyadic(*input_shape(args, 2, 4))}
+        inputs = {"input": numbers.decimal(*input_shape(args, 2, 4))}
         with_state = bin(place).count("1") % 2 == 0
         if with_state:
             inputs |= initial(kind, numbers, args, 2)

@@ -34,14 +34,14 @@ def drawn(kind, place, args):
     """The numbers, the weights and the inputs that most cases start from."""
     numbers = Numbers(3000 + kind.seed + place)
     state = rnn_weights(numbers, args, kind.module)
-    return numbers, state, {"input": numbers.dyadic(4, 2, 2), **initial(kind, numbers, args, 2)}
+    return numbers, state, {"input": numbers.decimal(4, 2, 2), **initial(kind, numbers, args, 2)}
 
 
 def weights(kind, place, args):
     """Large weights, zero weights, zero input."""
     _, state, inputs = drawn(kind, place, args)
     large = rnn_weights(Numbers(3100 + kind.seed + place), args, kind.module, scale=50.0)
-    if "nonlinearity" in args:  # of one sign: large numbers that cancel leave nothing but rounding
+    if "nonlinearity" in args or kind is PROJ:  # what is large and cancels leaves but rounding
         large = {name: abs(weight) for name, weight in large.items()}
     reason = "Weights fifty times larger: tanh and sigmoid saturate, relu grows without bound."
     yield "weights-x50", reason, "NUM-2", inputs, large
@@ -128,7 +128,7 @@ def spoiled(kind, place, args):
             name_of = f"{name}-{part.replace('_', '')}"
             yield name_of, reason, "NUM-4 BATCH-4", {**inputs, part: broken}, state
     both_ways = {**args, "bidirectional": True, "num_layers": 2, "batch_first": True}
-    value = numbers.dyadic(3, 4, 2)
+    value = numbers.decimal(3, 4, 2)
     value[1, 2, 1] = NAN
     yield (
         "nan-bidirectional",

@@ -175,7 +175,7 @@ def shapes(kind):
     for place, (name, reason, args, batch, length, clauses) in enumerate(edges(kind)):
         numbers = Numbers(2000 + kind.seed + place)
         state = rnn_weights(numbers, args, kind.module)
-        inputs = {"input": numbers.dyadic(*input_shape(args, batch, length))}
+        inputs = {"input": numbers.decimal(*input_shape(args, batch, length))}
         clauses = clauses_of(kind, args) + [clause for clause in clauses if clause]
         yield from forward(kind, name, reason, clauses + ["STACK-7"], args, inputs, state)
         given = {**inputs, **initial(kind, numbers, args, batch)}
@@ -192,7 +192,7 @@ def shapes(kind):
     numbers = Numbers(2100 + kind.seed)
     args = {**base, "num_layers": 2, "bidirectional": True}
     state = rnn_weights(numbers, args, kind.module)
-    value = numbers.dyadic(5, 2, 3)
+    value = numbers.decimal(5, 2, 3)
     zeros = {name: np.zeros_like(part) for name, part in initial(kind, numbers, args, 2).items()}
     for name, inputs in (("left-out", {}), ("zeros", zeros)):
         yield from forward(
@@ -211,7 +211,7 @@ def shapes(kind):
 def cut(kind, numbers, args):
     """A sequence whole, and its head alone."""
     state = rnn_weights(numbers, args, kind.module)
-    value, given = numbers.dyadic(6, 2, 3), initial(kind, numbers, args, 2)
+    value, given = numbers.decimal(6, 2, 3), initial(kind, numbers, args, 2)
     for name, part in (("whole", value), ("head", value[:4])):
         yield from forward(
             kind,
@@ -252,7 +252,7 @@ def sparse(numbers, limit, filled):
     """Draws arrays of which only about `filled` numbers in a row are not zero; short in JSON."""
 
     def draw(*shape):
-        values = numbers.dyadic(*shape, limit=limit)
+        values = numbers.decimal(*shape, limit=limit)
         keep = abs(numbers.dyadic(*shape, denominator=1024)) <= filled / shape[-1]
         return np.where(keep, values, 0.0) if len(shape) > 1 else values / 4
 
@@ -288,7 +288,7 @@ def long(kind):
                 reason,
                 [*clauses_of(kind, args), "STACK-1", "NUM-2"],
                 args,
-                {"input": numbers.dyadic(length, 1, 1)},
+                {"input": numbers.decimal(length, 1, 1)},
                 rnn_weights(numbers, args, kind.module, draw=draw),
             )
         args = {**base, "input_size": 2, "hidden_size": 24}

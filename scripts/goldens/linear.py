@@ -44,7 +44,7 @@ def cases():
             clauses = ["LINEAR-1" if bias else "LINEAR-3", "LINEAR-2"]
             full = name if bias else f"{name}-no-bias"
             text = reason if bias else f"{reason[:-1]}; no bias."
-            value = numbers.dyadic(*leading, 4)
+            value = numbers.decimal(*leading, 4)
             yield from forward(full, text, clauses, args, value, linear_weights(numbers, args))
     sizes = [(1, 1), (1, 5), (5, 1), (2, 7), (7, 2), (16, 16), (33, 5), (3, 3)]
     for place, (width, out) in enumerate(sizes):
@@ -55,7 +55,7 @@ def cases():
             f"{width} in, {out} out.",
             ["LINEAR-1"],
             args,
-            numbers.dyadic(3, width),
+            numbers.decimal(3, width),
             linear_weights(numbers, args),
         )
         yield from forward(
@@ -69,7 +69,7 @@ def cases():
     args = {"in_features": 4, "out_features": 3}
     numbers = Numbers(5200)
     state = linear_weights(numbers, args)
-    value = numbers.dyadic(3, 4)
+    value = numbers.decimal(3, 4)
     for name, word, extreme in (
         ("nan", "NaN", NAN),
         ("inf", "Infinity", INF),

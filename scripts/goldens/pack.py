@@ -45,7 +45,7 @@ def packed(name, kind, reason, clauses, args, inputs, state):
 def padded(numbers, args, batch, length=5):
     """An input in the layout of `args`."""
     pair = (batch, length) if args.get("batch_first") else (length, batch)
-    return numbers.dyadic(*pair, args["input_size"])
+    return numbers.decimal(*pair, args["input_size"])
 
 
 def lengths():
@@ -68,7 +68,7 @@ def arguments():
     for place, (word, kind, extra) in enumerate(KINDS):
         choices = product((1, 2), (False, True), (False, True), (False, True))
         for turn, (layers, batch_first, bidirectional, with_state) in enumerate(choices):
-            numbers = Numbers(51000 + 100 * place + turn)
+            numbers = Numbers(51050 + 100 * place + turn)
             args = {"input_size": 2, "hidden_size": 3, **extra}
             words, clauses, slips = [], ["PACK-4", "PACK-5"], ["an output beyond a sequence's end"]
             if layers > 1:

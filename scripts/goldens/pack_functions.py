@@ -31,7 +31,7 @@ def order(lengths):
 def packed(numbers, lengths, *features, is_sorted=False):
     """The fields of a PackedSequence, its data drawn."""
     fields = {
-        "data": numbers.dyadic(sum(lengths), *features),
+        "data": numbers.decimal(sum(lengths), *features),
         "batch_sizes": indices(*(sum(n > t for n in lengths) for t in range(max(lengths)))),
     }
     if not is_sorted:
@@ -44,7 +44,7 @@ def packed(numbers, lengths, *features, is_sorted=False):
 def packing():
     """pack_padded_sequence and pack_sequence."""
     numbers = Numbers(53000)
-    value = numbers.dyadic(5, 4, 2)
+    value = numbers.decimal(5, 4, 2)
     loose = {"enforce_sorted": False}
     first = {"batch_first": True}
     cases = [
@@ -71,10 +71,10 @@ def packing():
             lengths=lengths,
         )
     shapes = [
-        ("no-features", numbers.dyadic(4, 3), [4, 2, 1], "Steps that are single numbers."),
-        ("two-features", numbers.dyadic(3, 2, 2, 2), [3, 2], "Steps that are matrices."),
-        ("one-row", numbers.dyadic(4, 1, 2), [3], "A batch of one."),
-        ("one-step", numbers.dyadic(1, 3, 2), [1, 1, 1], "One step."),
+        ("no-features", numbers.decimal(4, 3), [4, 2, 1], "Steps that are single numbers."),
+        ("two-features", numbers.decimal(3, 2, 2, 2), [3, 2], "Steps that are matrices."),
+        ("one-row", numbers.decimal(4, 1, 2), [3], "A batch of one."),
+        ("one-step", numbers.decimal(1, 3, 2), [1, 1, 1], "One step."),
     ]
     for name, input, lengths, reason in shapes:
         yield from call(
@@ -88,7 +88,7 @@ def packing():
     ]
     for name, args, lengths, reason in lists:
         for features in ((), (2,)):
-            given = [numbers.dyadic(length, *features) for length in lengths]
+            given = [numbers.decimal(length, *features) for length in lengths]
             id = f"{name}-{'features' if features else 'numbers'}"
             yield from call("pack_sequence", id, reason, "PACK-6 PACK-1", args, sequences=given)
 
@@ -162,7 +162,7 @@ def padding():
         ("padding", {"padding_value": 9}, ", padded with a number"),
     ]
     for name, lengths, features, reason in lists:
-        given = [numbers.dyadic(length, *features) for length in lengths]
+        given = [numbers.decimal(length, *features) for length in lengths]
         for word, args, addition in options:
             yield from call(
                 "pad_sequence",
@@ -172,7 +172,7 @@ def padding():
                 args,
                 sequences=given,
             )
-    value = numbers.dyadic(4, 3, 2)
+    value = numbers.decimal(4, 3, 2)
     cases = [
         ("unsorted", [2, 4, 1], "Each row up to its length."),
         ("full", [4, 4, 4], "Whole rows."),

@@ -48,7 +48,7 @@ def simple():
             f"{batch} row(s), {length} step(s).",
             ["FC-1", "FC-2", "LINEAR-1", "RNN-1"],
             args,
-            {"input": numbers.dyadic(batch, length, width)},
+            {"input": numbers.decimal(batch, length, width)},
             simple_weights(numbers, args),
         )
     numbers = Numbers(4100)
@@ -61,7 +61,7 @@ def simple():
         {"input": numbers.full(3, 5, 2)},
         simple_weights(numbers, args, draw=partial(numbers.full, limit=0.5)),
     )
-    broken = numbers.dyadic(3, 4, 2)
+    broken = numbers.decimal(3, 4, 2)
     broken[1, 1, 0] = NAN
     yield from model(
         "simple-nan",

@@ -24,7 +24,7 @@ def call(function, name, reason, clauses, args, **inputs):
 
 def select_and_narrow():
     """One index of a dimension; a range of it."""
-    x = Numbers(6000).dyadic(2, 3, 4)
+    x = Numbers(6000).decimal(2, 3, 4)
     for dim, index in ((0, 0), (1, 2), (2, 3), (-1, -1), (1, -3), (-3, 1)):
         yield from call(
             "select",
@@ -55,7 +55,7 @@ def select_and_narrow():
 
 def reshape_and_transpose():
     """The same numbers in another shape; two dimensions exchanged."""
-    x = Numbers(6001).dyadic(2, 3, 4)
+    x = Numbers(6001).decimal(2, 3, 4)
     for shape in ([24], [6, 4], [-1], [4, -1], [2, 3, 4], [-1, 1, 8], [1, 2, 3, 4, 1]):
         name = "x".join(str(extent) for extent in shape)
         yield from call(
@@ -101,7 +101,7 @@ def reshape_and_transpose():
 
 def item():
     """tensor.item()."""
-    x = Numbers(6002).dyadic(2, 5, 3)
+    x = Numbers(6002).decimal(2, 5, 3)
     for name, value in (("scalar", x[0, 0, 0]), ("one-element", x[:1, :1, :1])):
         yield from call("item", name, "The number itself.", "TENSOR-3", {}, input=value)
 
@@ -143,7 +143,7 @@ def sine():
     edges = [0.0, -0.0, 0.5, -0.5, 1.0, 1.5, 2.0, 3.0, 3.140625, 6.28125, 100.0, -1000.0]
     cases = [
         ("edges", np.array(edges), "Around the quarters of a turn, and far from them."),
-        ("matrix", numbers.dyadic(3, 4, limit=4.0), "Element by element."),
+        ("matrix", numbers.decimal(3, 4, limit=4.0), "Element by element."),
         ("full-precision", numbers.full(20, limit=4.0), "Numbers that use every bit of a float32."),
         ("specials", np.array([NAN, INF, -INF]), "Infinity has no sine."),
         ("tiny", np.array([2.0**-149, -(2.0**-127), 2.0**-40]), "A small angle is its own sine."),
@@ -157,7 +157,7 @@ def sine():
 def joining():
     """torch.cat and torch.stack."""
     numbers = Numbers(6004)
-    a, b, c = numbers.dyadic(2, 3), numbers.dyadic(2, 3), numbers.dyadic(1, 3)
+    a, b, c = numbers.decimal(2, 3), numbers.decimal(2, 3), numbers.decimal(1, 3)
     cases = [
         ("rows", {"dim": 0}, [a, c], "Below each other; other extents may differ there."),
         ("columns", {"dim": 1}, [a, b], "Beside each other."),

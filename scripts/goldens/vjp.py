@@ -35,7 +35,7 @@ def output_shapes(module, args, inputs):
     return {**found, "c_n": (*rows, args["hidden_size"])} if module == "LSTM" else found
 
 
-def vjp(name, reason, clauses, module, args, inputs, state, seed, outputs=None, draw="dyadic"):
+def vjp(name, reason, clauses, module, args, inputs, state, seed, outputs=None, draw="decimal"):
     """One case in both dtypes, with cotangents of its own for the outputs named, or for all."""
     numbers = Numbers(seed)
     given = {
@@ -119,7 +119,7 @@ def alone():
         args["bidirectional"] = True
         numbers = Numbers(62000 + place)
         state = rnn_weights(numbers, args, kind.module)
-        inputs = {"input": numbers.dyadic(4, 2, 2), **family.initial(kind, numbers, args, 2)}
+        inputs = {"input": numbers.decimal(4, 2, 2), **family.initial(kind, numbers, args, 2)}
         names = ["output", "h_n", "c_n"] if kind.module == "LSTM" else ["output", "h_n"]
         for name in names:
             yield from vjp(

@@ -45,10 +45,10 @@ export function assertAllBitwise(
   given.forEach((part, k) => assertBitwise(part, wanted[k], `${what}, part ${k}`));
 }
 
-/** The tolerances of `torch.testing.assert_close`. */
+/** The closeness of NUM-2. */
 export const tolerance: Record<DType, { readonly rtol: number; readonly atol: number }> = {
   float32: { rtol: 1.3e-6, atol: 1e-5 },
-  float64: { rtol: 1e-7, atol: 1e-7 },
+  float64: { rtol: 1e-10, atol: 1e-12 },
 };
 
 /** Asserts that two tensors agree in shape and, within a tolerance, in every element. */
