@@ -17,7 +17,7 @@
  * @module
  */
 
-export { IndexError, RuntimeError, ValueError } from "./lib/errors.ts";
+export { AttributeError, IndexError, RuntimeError, ValueError } from "./lib/errors.ts";
 export type { DType, FloatArray, Values } from "./lib/tensor/dtype.ts";
 export {
   type Backward,

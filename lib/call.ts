@@ -44,7 +44,8 @@ export type Options<O> = { readonly [K in keyof O]-?: Kind };
  * What may be passed: the name as it is written in a program, `LSTM` or `LSTM.forward`; each
  * argument by name, those that may be left out with `?` behind it; the options, in the order in
  * which PyTorch takes them, where the last argument is an object of them; and PyTorch's name, where
- * that does not follow from the other.
+ * that does not follow from the other, or where PyTorch's function is one of Python's, which words
+ * some things in another way.
  */
 export type Call<O = unknown> = readonly [
   name: string,
@@ -88,10 +89,12 @@ export function checkArguments(
       refuseArgument(call, given, k - 1);
     }
   }
-  if (given.length <= k) return undefined;
+  let count = given.length;
+  while (count > k && given[count - 1] === undefined) count--;
+  if (count <= k) return undefined;
   const options = given[k];
   const plain = options === undefined || isPlain(options);
-  if (!call[2] || (plain && given.length > k + 1)) refuseSurplus(call, given.length);
+  if (!call[2] || (plain && count > k + 1)) refuseSurplus(call, count);
   return plain ? options : refusePositional(call, given, k);
 }
 
@@ -113,18 +116,17 @@ export function checkOptions(call: Call<any>, options: object): void {
 }
 
 /**
- * Refuses a surplus argument where there is no time for {@linkcode check}.
+ * Refuses a surplus argument, where the function looks at the others itself.
  *
- * @param name the function
+ * @param name the function, as it is written in a program
  * @param most how many arguments it takes at most
- * @param given how many were passed
+ * @param given what was passed: `arguments`
  * @throws {TypeError} if there are more
  */
-export function checkCount(name: string, most: number, given: number): void {
-  if (given > most) {
-    const takes = Object.fromEntries(Array.from({ length: most }, (_, k) => [`${k}`, any]));
-    refuseSurplus([name, takes], given);
-  }
+export function checkCount(name: string, most: number, given: ArrayLike<unknown>): void {
+  if (given.length <= most) return;
+  const takes = Object.fromEntries(Array.from({ length: most }, (_, k) => [`${k}?`, any]));
+  checkArguments([name, takes], given);
 }
 
 /**
@@ -171,9 +173,15 @@ function refuseArgument(call: Call, given: ArrayLike<unknown>, k: number): never
     const missing = Object.keys(call[1]).filter((other, at) =>
       !other.endsWith("?") && given[at] === undefined
     );
+    const inPython = call[3] !== undefined || pythonName(call).includes(".");
+    const quote = inPython ? "'" : '"';
+    const names = missing.map((other) => `${quote}${snakeCase(other)}${quote}`);
     throw new TypeError(
-      `${pythonName(call)}() missing ${missing.length} required positional arguments: ` +
-        missing.map((other) => `"${snakeCase(other)}"`).join(", "),
+      `${pythonName(call)}() missing ${missing.length} required positional argument` +
+        `${inPython && missing.length === 1 ? "" : "s"}: ` +
+        (inPython && names.length > 1
+          ? `${names.slice(0, -1).join(", ")}${names.length > 2 ? "," : ""} and ${names.at(-1)}`
+          : names.join(", ")),
     );
   }
   let advice = "";
@@ -220,7 +228,7 @@ function refusePositional(call: Call, given: ArrayLike<unknown>, k: number): nev
   const pairs = Array.from(given).slice(k).flatMap((value) => {
     const fits = left.findIndex(([, kind]) => kind !== any && kind.is(value));
     if (fits < 0) return [];
-    const [[name]] = left.splice(0, fits + 1).slice(fits);
+    const [[name]] = left.splice(fits, 1);
     return [`${name}: ${shown(value) ?? "…"}`];
   });
   if (pairs.length === 0) pairs.push(`${left[0][0]}: …`);

@@ -18,6 +18,12 @@ export class ValueError extends RangeError {
   override readonly name = "ValueError";
 }
 
+/** Python's `AttributeError`: a name that an object does not have. */
+export class AttributeError extends Error {
+  /** The name of the Python class. */
+  override readonly name = "AttributeError";
+}
+
 /** Python's `IndexError`: a dimension or an index beyond the tensor's. */
 export class IndexError extends RangeError {
   /** The name of the Python class. */

@@ -20,7 +20,18 @@ export function pythonType(value: unknown): string {
   if (typeof value !== "object") return names[typeof value] ?? typeof value;
   if ("gradFn" in value) return "Tensor"; // its class may have another name in a smaller file
   const name = Object.getPrototypeOf(value)?.constructor?.name ?? "Object";
-  return name === "Object" || name === "Map" ? "dict" : name;
+  return name === "Object" ? "dict" : name;
+}
+
+/**
+ * The type of a value as Python prints it: `<class 'int'>`.
+ *
+ * @param value any value
+ * @returns its text
+ */
+export function pythonClass(value: unknown): string {
+  const type = pythonType(value);
+  return `<class '${type === "Tensor" ? "torch.Tensor" : type}'>`;
 }
 
 /**

@@ -30,8 +30,13 @@ export const crossEntropyOptions: Options<CrossEntropyOptions> = {
 /** What each may be given. */
 const calls = {
   logSoftmax: ["logSoftmax", { input: aTensor, dim: int }],
-  nllLoss: ["nllLoss", { input: aTensor, target: any }, classLossOptions],
-  crossEntropy: ["crossEntropy", { input: aTensor, target: any }, crossEntropyOptions],
+  nllLoss: ["nllLoss", { input: aTensor, target: any }, classLossOptions, "nll_loss"],
+  crossEntropy: [
+    "crossEntropy",
+    { input: aTensor, target: any },
+    crossEntropyOptions,
+    "cross_entropy",
+  ],
 } satisfies Record<string, Call>;
 
 /**

@@ -56,7 +56,7 @@ let recorded = 0;
  * ```
  */
 export function isGradEnabled(): boolean {
-  checkCount("isGradEnabled", 0, arguments.length);
+  checkCount("isGradEnabled", 0, arguments);
   return enabled;
 }
 

@@ -25,12 +25,13 @@ export const logitsOptions: Options<BCEWithLogitsOptions> = {
 
 /** What each may be given. */
 const calls = {
-  mseLoss: ["mseLoss", { input: aTensor, target: aTensor }, lossOptions],
-  l1Loss: ["l1Loss", { input: aTensor, target: aTensor }, lossOptions],
+  mseLoss: ["mseLoss", { input: aTensor, target: aTensor }, lossOptions, "mse_loss"],
+  l1Loss: ["l1Loss", { input: aTensor, target: aTensor }, lossOptions, "l1_loss"],
   binaryCrossEntropyWithLogits: [
     "binaryCrossEntropyWithLogits",
     { input: aTensor, target: aTensor },
     logitsOptions,
+    "binary_cross_entropy_with_logits",
   ],
 } satisfies Record<string, Call>;
 

@@ -45,18 +45,3 @@ export function checkMatrix(rows: number, columns: number): void {
     );
   }
 }
-
-/**
- * Refuses an option that the module does not have, most likely a misspelt one.
- *
- * @param owner what has the options, as Python names it in the message
- * @param options the options given
- * @param known the names there are
- * @throws {TypeError} if one has another name
- */
-export function refuseUnknown(owner: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new TypeError(`${owner}.__init__() got an unexpected keyword argument '${unknown}'`);
-  }
-}

@@ -4,13 +4,14 @@
  * @module
  */
 
+import { any, bool, type Call, check, dtype as dtypeKind, type Options } from "../call.ts";
 import { squeeze, unsqueeze } from "../autograd/shape.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import type { CellKind } from "../kernels/sequence.ts";
 import { zeros } from "../tensor/create.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { boundOf, checkMatrix, refuseUnknown } from "./arguments.ts";
+import { boundOf, checkMatrix } from "./arguments.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
@@ -53,6 +54,14 @@ export interface CellOptions {
   readonly dtype?: DType;
 }
 
+/** What the options of a cell are to be. */
+export const cellOptions: Options<CellOptions> = { bias: bool, dtype: dtypeKind };
+
+/** What the constructor of a layer or cell may be given. */
+export function layerCall<O>(name: string, options: Options<O>): Call<O> {
+  return [name, { inputSize: any, hiddenSize: any }, options];
+}
+
 /**
  * The base of {@linkcode RNNCell}, {@linkcode LSTMCell} and {@linkcode GRUCell}
  * (`torch.nn.RNNCellBase`). Parameters: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`, drawn in
@@ -86,7 +95,7 @@ export abstract class RNNCellBase extends Module {
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
     this.#equation = equation;
-    refuseUnknown(this.getName(), options, ["bias", "dtype"]);
+    check(layerCall(this.getName(), cellOptions), [inputSize, hiddenSize, options]);
     const { bias = true, dtype = "float32" } = options;
     // "4" * 4 is 16 in JavaScript: what is no integer is not multiplied, for checkMatrix to see it.
     const rows = Number.isInteger(hiddenSize) ? equation.gates * hiddenSize : hiddenSize;

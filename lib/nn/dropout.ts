@@ -4,12 +4,19 @@
  * @module
  */
 
+import { bool, type Call, check, checkCount, number } from "../call.ts";
 import { mul } from "../autograd/pointwise.ts";
 import { ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
 import { rand } from "../random/distributions.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
+
+/** What each may be given. */
+const calls = {
+  dropout: ["dropout", { input: aTensor, p: number, training: bool }, undefined, "dropout"],
+  Dropout: ["Dropout", { "p?": number }],
+} satisfies Record<string, Call>;
 
 /**
  * Zeroes each element with probability `p` in training, and scales the others by `1 / (1 - p)`,
@@ -32,6 +39,7 @@ import { Module } from "./module.ts";
  * ```
  */
 export function dropout(x: Tensor, p: number, training: boolean): Tensor {
+  check(calls.dropout, arguments);
   checkProbability(p);
   if (!training || p === 0) return x;
   const mask = rand(x.shape, { dtype: x.dtype });
@@ -73,6 +81,7 @@ export class Dropout extends Module {
   constructor(p = 0.5) {
     super();
     this.p = p;
+    check(calls.Dropout, arguments);
     checkProbability(p);
   }
 
@@ -83,6 +92,7 @@ export class Dropout extends Module {
    * @returns a tensor of the same shape
    */
   override forward(input: Tensor): Tensor {
+    checkCount("Dropout.forward", 1, arguments);
     return dropout(input, this.p, this.training);
   }
 

@@ -4,20 +4,23 @@
  * @module
  */
 
+import { type Call, check, checkArguments } from "../call.ts";
 import { linear } from "../autograd/linear.ts";
 import { add, mul, sigmoid, sub, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   type CellOptions,
+  cellOptions,
   type CellParameters,
   type Equation,
+  layerCall,
   RNNCellBase,
   type State,
 } from "./cell.ts";
-import type { PackedSequence } from "./packed.ts";
+import { aSequence, type PackedSequence } from "./packed.ts";
 import { RNNBase, type SequenceLike } from "./rnn_base.ts";
-import { refuseProjection, type RNNBaseOptions } from "./rnn_checks.ts";
+import { baseOptions, refuseProjection, type RNNBaseOptions } from "./rnn_checks.ts";
 
 /**
  * The equations (GRU-1 to GRU-3); in the weights, the gates stand in the order r, z, n. The reset
@@ -44,6 +47,14 @@ const equation: Equation = {
   },
 };
 
+/** What each may be given. */
+const calls = {
+  GRUCell: layerCall<CellOptions>("GRUCell", cellOptions),
+  step: ["GRUCell.forward", { input: aTensor, "hx?": tensorOrNone }],
+  GRU: layerCall<RNNBaseOptions>("GRU", baseOptions),
+  forward: ["GRU.forward", { input: aSequence, "hx?": tensorOrNone }],
+} satisfies Record<string, Call>;
+
 /**
  * One step of a GRU (`torch.nn.GRUCell`; GRU-1 to GRU-4).
  *
@@ -67,6 +78,7 @@ export class GRUCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
+    check(calls.GRUCell, arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -79,6 +91,7 @@ export class GRUCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
    */
   override forward(input: Tensor, hx?: Tensor | null): Tensor {
+    check(calls.step, arguments);
     return this.takeStep(input, hx ? [hx] : null)[0];
   }
 
@@ -111,6 +124,7 @@ export class GRU extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNBaseOptions = {}) {
+    checkArguments(calls.GRU, arguments);
     refuseProjection(options);
     super(equation, inputSize, hiddenSize, options);
   }
@@ -130,6 +144,9 @@ export class GRU extends RNNBase {
     input: T,
     h0?: Tensor | null,
   ): [SequenceLike<T>, Tensor] {
+    if (arguments.length > 2 || !aSequence.is(input) || !tensorOrNone.is(h0 ?? null)) {
+      check(calls.forward, arguments);
+    }
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];
   }

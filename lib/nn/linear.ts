@@ -4,10 +4,11 @@
  * @module
  */
 
+import { any, bool, type Call, check, checkCount, dtype } from "../call.ts";
 import { linear } from "../autograd/linear.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { boundOf, checkMatrix, refuseUnknown } from "./arguments.ts";
+import { boundOf, checkMatrix } from "./arguments.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** The arguments of {@linkcode Linear} that have defaults. */
@@ -17,6 +18,12 @@ export interface LinearOptions {
   /** The type of the parameters; float32 unless told otherwise. */
   readonly dtype?: DType;
 }
+
+const linearCall: Call<LinearOptions> = [
+  "Linear",
+  { inFeatures: any, outFeatures: any },
+  { bias: bool, dtype },
+];
 
 /**
  * `y = x Wᵀ + b` (`torch.nn.Linear`; specification, LINEAR-1).
@@ -55,9 +62,9 @@ export class Linear extends Module {
     options: LinearOptions = {},
   ) {
     super();
+    check(linearCall, arguments);
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
-    refuseUnknown("Linear", options, ["bias", "dtype"]);
     const { bias = true, dtype = "float32" } = options;
     checkMatrix(outFeatures, inFeatures);
     // PyTorch writes the same bound as kaiming_uniform with a = √5, which rounds in these steps.
@@ -85,6 +92,7 @@ export class Linear extends Module {
    * @throws {RuntimeError} if the last dimension or the dtype does not fit
    */
   override forward(input: Tensor): Tensor {
+    checkCount("Linear.forward", 1, arguments);
     return linear(input, this.weight, this.bias);
   }
 

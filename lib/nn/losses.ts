@@ -76,7 +76,7 @@ export class MSELoss extends Loss {
    * @throws {RuntimeError | ValueError} as {@linkcode mseLoss} does
    */
   override forward(input: Tensor, target: Tensor): Tensor {
-    checkCount("MSELoss.forward", 2, arguments.length);
+    checkCount("MSELoss.forward", 2, arguments);
     return mseLoss(input, target, { reduction: this.reduction });
   }
 
@@ -107,7 +107,7 @@ export class L1Loss extends Loss {
    * @throws {RuntimeError | ValueError} as {@linkcode l1Loss} does
    */
   override forward(input: Tensor, target: Tensor): Tensor {
-    checkCount("L1Loss.forward", 2, arguments.length);
+    checkCount("L1Loss.forward", 2, arguments);
     return l1Loss(input, target, { reduction: this.reduction });
   }
 
@@ -158,7 +158,7 @@ export class NLLLoss extends Loss {
    * @throws {RuntimeError | ValueError | IndexError} as {@linkcode nllLoss} does
    */
   override forward(input: Tensor, target: ClassIndices): Tensor {
-    checkCount("NLLLoss.forward", 2, arguments.length);
+    checkCount("NLLLoss.forward", 2, arguments);
     const { reduction, weight, ignoreIndex } = this;
     return nllLoss(input, target, { reduction, weight, ignoreIndex });
   }
@@ -214,7 +214,7 @@ export class CrossEntropyLoss extends Loss {
    * @throws {RuntimeError | ValueError | IndexError} as {@linkcode crossEntropy} does
    */
   override forward(input: Tensor, target: ClassIndices | Tensor): Tensor {
-    checkCount("CrossEntropyLoss.forward", 2, arguments.length);
+    checkCount("CrossEntropyLoss.forward", 2, arguments);
     const { reduction, weight, ignoreIndex, labelSmoothing } = this;
     return crossEntropy(input, target, { reduction, weight, ignoreIndex, labelSmoothing });
   }
@@ -266,7 +266,7 @@ export class BCEWithLogitsLoss extends Loss {
    * @throws {RuntimeError | ValueError} as {@linkcode binaryCrossEntropyWithLogits} does
    */
   override forward(input: Tensor, target: Tensor): Tensor {
-    checkCount("BCEWithLogitsLoss.forward", 2, arguments.length);
+    checkCount("BCEWithLogitsLoss.forward", 2, arguments);
     const { reduction, weight, posWeight } = this;
     return binaryCrossEntropyWithLogits(input, target, { reduction, weight, posWeight });
   }

@@ -4,20 +4,23 @@
  * @module
  */
 
+import { type Call, check, checkArguments, int, type Kind } from "../call.ts";
 import { affine, linear } from "../autograd/linear.ts";
 import { add, mul, sigmoid, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 import {
   type CellOptions,
+  cellOptions,
   type CellParameters,
   type Equation,
+  layerCall,
   RNNCellBase,
   type State,
 } from "./cell.ts";
-import type { PackedSequence } from "./packed.ts";
+import { aSequence, type PackedSequence } from "./packed.ts";
 import { RNNBase, type SequenceLike } from "./rnn_base.ts";
-import type { RNNBaseOptions } from "./rnn_checks.ts";
+import { baseOptions, type RNNBaseOptions } from "./rnn_checks.ts";
 
 /**
  * The equations (LSTM-1, LSTM-2, PROJ-1); in the weights, the gates stand in the order i, f, g, o:
@@ -49,6 +52,22 @@ const equation: Equation = {
 /** The state of an LSTM: `[h, c]`. */
 export type LSTMState = readonly [Tensor, Tensor];
 
+/** h and c, or `null` for none. */
+const aPair: Kind = {
+  word: "pair of Tensors, [h, c]",
+  is: (value) =>
+    value === null ||
+    Array.isArray(value) && value.length === 2 && value.every((part) => part instanceof Tensor),
+};
+
+/** What each may be given. */
+const calls = {
+  LSTMCell: layerCall<CellOptions>("LSTMCell", cellOptions),
+  step: ["LSTMCell.forward", { input: aTensor, "hx?": aPair }],
+  LSTM: layerCall<LSTMOptions>("LSTM", { ...baseOptions, projSize: int }),
+  forward: ["LSTM.forward", { input: aSequence, "hx?": aPair }],
+} satisfies Record<string, Call>;
+
 /**
  * One step of an LSTM (`torch.nn.LSTMCell`; LSTM-1 to LSTM-4).
  *
@@ -72,6 +91,7 @@ export class LSTMCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
+    check(calls.LSTMCell, arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -84,6 +104,7 @@ export class LSTMCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
    */
   override forward(input: Tensor, hx?: LSTMState | null): [Tensor, Tensor] {
+    check(calls.step, arguments);
     const [h1, c1] = this.takeStep(input, hx ?? null);
     return [h1, c1];
   }
@@ -124,6 +145,7 @@ export class LSTM extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
+    checkArguments(calls.LSTM, arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -143,6 +165,9 @@ export class LSTM extends RNNBase {
     input: T,
     hx?: LSTMState | null,
   ): [SequenceLike<T>, [Tensor, Tensor]] {
+    if (arguments.length > 2 || !aSequence.is(input) || !aPair.is(hx ?? null)) {
+      check(calls.forward, arguments);
+    }
     const [output, [hn, cn]] = this.run(input, hx ?? null);
     return [output, [hn, cn]];
   }

@@ -4,12 +4,32 @@
  * @module
  */
 
-import { RuntimeError } from "../errors.ts";
+import {
+  any,
+  bool,
+  type Call,
+  check,
+  checkCount,
+  dtype as dtypeKind,
+  isPlain,
+  text,
+} from "../call.ts";
+import { AttributeError, RuntimeError, ValueError } from "../errors.ts";
+import { pythonClass, pythonText } from "../python.ts";
 import { allocate, type DType, numel, sameShape } from "../tensor/dtype.ts";
-import { countChange, replaceData, shareVersion, Tensor } from "../tensor/tensor.ts";
+import { aTensor, countChange, replaceData, shareVersion, Tensor } from "../tensor/tensor.ts";
 import { detach } from "../autograd/graph.ts";
 import { uniform } from "../random/distributions.ts";
 import { defaultGenerator } from "../random/generator.ts";
+
+/** What each may be given. */
+const calls = {
+  Parameter: ["Parameter", { data: aTensor }],
+  getParameter: ["Module.getParameter", { target: text }],
+  loadStateDict: ["Module.loadStateDict", { stateDict: any }, { strict: bool }],
+  to: ["Module.to", { dtype: dtypeKind }],
+  train: ["Module.train", { "mode?": any }],
+} satisfies Record<string, Call>;
 
 /** A tensor that a module owns and training changes. It requires a gradient from the start. */
 export class Parameter extends Tensor {
@@ -19,6 +39,7 @@ export class Parameter extends Tensor {
    * @param values the tensor; its storage is kept, not copied
    */
   constructor(values: Tensor) {
+    check(calls.Parameter, arguments);
     super(values.data, values.shape);
     shareVersion(this, values);
     this.requiresGrad = true;
@@ -56,9 +77,8 @@ export class IncompatibleKeys {
     if (this.missingKeys.length + this.unexpectedKeys.length === 0) {
       return "<All keys matched successfully>";
     }
-    const list = (names: string[]) => `[${names.map((name) => `'${name}'`).join(", ")}]`;
-    return `_IncompatibleKeys(missing_keys=${list(this.missingKeys)}, ` +
-      `unexpected_keys=${list(this.unexpectedKeys)})`;
+    return `_IncompatibleKeys(missing_keys=${pythonText(this.missingKeys)}, ` +
+      `unexpected_keys=${pythonText(this.unexpectedKeys)})`;
   }
 }
 
@@ -153,10 +173,15 @@ export abstract class Module {
   }
 
   /**
-   * Yields every parameter with its full name, this module's own first, then each child's; one that
-   * stands under several names, under the first.
+   * Returns an iterator over every parameter with its full name, this module's own first, then each
+   * child's; one that stands under several names, under the first.
    */
-  *namedParameters(): Generator<[string, Parameter]> {
+  namedParameters(): Generator<[string, Parameter]> {
+    checkCount("Module.namedParameters", 0, arguments);
+    return this.#everyParameter();
+  }
+
+  *#everyParameter(): Generator<[string, Parameter]> {
     const seen = new Set<Parameter>();
     for (const [name, parameter] of this.#everyName()) {
       if (!seen.has(parameter)) yield [name, parameter];
@@ -174,6 +199,7 @@ export abstract class Module {
 
   /** Returns every parameter once, in the order of {@linkcode Module.namedParameters}. */
   parameters(): Parameter[] {
+    checkCount("Module.parameters", 0, arguments);
     return [...new Set([...this.#everyName()].map(([, parameter]) => parameter))];
   }
 
@@ -181,13 +207,16 @@ export abstract class Module {
    * Returns one parameter by its full name, such as `rnn.weight_ih_l0`.
    *
    * @param target the name
-   * @throws {RuntimeError} if there is none of that name
+   * @throws {AttributeError} if there is none of that name
    */
   getParameter(target: string): Parameter {
     const own = this.#parameters.get(target);
-    if (own) return own;
-    for (const [name, parameter] of this.#everyName()) if (name === target) return parameter;
-    throw new RuntimeError(`${this.getName()} has no parameter \`${target}\``);
+    if (own && arguments.length === 1) return own;
+    check(calls.getParameter, arguments);
+    const [head, ...rest] = target.split(".");
+    const child = rest.length > 0 ? this.#children.get(head) : undefined;
+    if (child) return child.getParameter(rest.join("."));
+    throw new AttributeError(`${this.getName()} has no attribute \`${head}\``);
   }
 
   /** Returns a parameter of this module itself, or `null` where it has none of that name. */
@@ -200,6 +229,7 @@ export abstract class Module {
    * that stands under several names comes under each.
    */
   stateDict(): StateDict {
+    checkCount("Module.stateDict", 0, arguments);
     return inOrder([...this.#everyName()].map(([name, x]) => [name, detach(x)]));
   }
 
@@ -215,10 +245,10 @@ export abstract class Module {
    * @throws {TypeError} if `state` is not an object
    */
   loadStateDict(state: StateDict, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
+    check(calls.loadStateDict, arguments);
     const { strict = true } = options;
-    if (typeof state !== "object" || state === null || Array.isArray(state)) {
-      const given = Array.isArray(state) ? "list" : state === null ? "NoneType" : typeof state;
-      throw new TypeError(`Expected state_dict to be dict-like, got <class '${given}'>.`);
+    if (!isPlain(state)) {
+      throw new TypeError(`Expected state_dict to be dict-like, got ${pythonClass(state)}.`);
     }
     const own = new Map(this.#everyName());
     const missing = [...own.keys()].filter((name) => !Object.hasOwn(state, name));
@@ -237,7 +267,7 @@ export abstract class Module {
       if (!(value instanceof Tensor)) {
         problems.push(
           `While copying the parameter named "${name}", expected torch.Tensor or Tensor-like ` +
-            `object from checkpoint but received ${typeof value}`,
+            `object from checkpoint but received ${pythonClass(value)}`,
         );
       } else if (!sameShape(value.shape, parameter.shape)) {
         problems.push(
@@ -283,7 +313,7 @@ export abstract class Module {
    * @throws {TypeError} if there is no such dtype
    */
   to(dtype: DType): this {
-    allocate(dtype, 0); // refuses what is no dtype
+    check(calls.to, arguments);
     const tensors = this.parameters().flatMap((x) => x.grad ? [x, x.grad] : [x]);
     const converted = tensors.map((x) => {
       if (x.dtype === dtype) return x.data;
@@ -302,6 +332,10 @@ export abstract class Module {
    * @returns the module itself
    */
   train(mode = true): this {
+    check(calls.train, arguments);
+    if (typeof mode !== "boolean") {
+      throw new ValueError("training mode is expected to be boolean");
+    }
     this.training = mode;
     for (const child of this.#children.values()) child.train(mode);
     return this;
@@ -309,11 +343,13 @@ export abstract class Module {
 
   /** Sets the module and all inside it to evaluation, where dropout does nothing. */
   eval(): this {
+    checkCount("Module.eval", 0, arguments);
     return this.train(false);
   }
 
   /** Clears the gradient of every parameter. */
   zeroGrad(): void {
+    checkCount("Module.zeroGrad", 0, arguments);
     for (const parameter of this.parameters()) parameter.grad = null;
   }
 

@@ -4,12 +4,24 @@
  * @module
  */
 
+import {
+  any,
+  bool,
+  type Call,
+  check,
+  int,
+  ints,
+  type Kind,
+  number,
+  type Options,
+  text,
+} from "../call.ts";
 import { transpose } from "../autograd/shape.ts";
 import { cat, indexSelect, narrow, select, slice, stack } from "../autograd/slices.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { full } from "../tensor/create.ts";
 import { listed } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 
 /**
  * A batch of sequences of different lengths, without padding (`torch.nn.utils.rnn.PackedSequence`;
@@ -45,6 +57,7 @@ export class PackedSequence {
     sortedIndices: readonly number[] | null = null,
     unsortedIndices: readonly number[] | null = null,
   ) {
+    check(calls.PackedSequence, arguments);
     this.data = data;
 
     const sum = batchSizes.reduce((total, size) => total + size, 0);
@@ -79,6 +92,63 @@ export class PackedSequence {
       `unsorted_indices=${list(this.unsortedIndices)})`;
   }
 }
+
+const aPackedSequence: Kind = {
+  word: "PackedSequence",
+  is: (value) => value instanceof PackedSequence,
+};
+
+/** A tensor or a packed batch, as the input of a layer. */
+export const aSequence: Kind = {
+  word: "Tensor or PackedSequence",
+  is: (value) => value instanceof Tensor || value instanceof PackedSequence,
+};
+
+const order: Kind = {
+  word: "tuple of ints",
+  is: (value) => value === null || Array.isArray(value),
+};
+
+/** What each may be given. PyTorch's names are Python's functions. */
+const calls = {
+  PackedSequence: [
+    "PackedSequence",
+    { data: aTensor, batchSizes: ints, "sortedIndices?": order, "unsortedIndices?": order },
+  ],
+  packPaddedSequence: [
+    "packPaddedSequence",
+    { input: aTensor, lengths: any },
+    { batchFirst: bool, enforceSorted: bool } satisfies Options<PackOptions>,
+    "pack_padded_sequence",
+  ],
+  padPackedSequence: [
+    "padPackedSequence",
+    { sequence: aPackedSequence },
+    { batchFirst: bool, paddingValue: number, totalLength: int } satisfies Options<
+      PadPackedOptions
+    >,
+    "pad_packed_sequence",
+  ],
+  padSequence: [
+    "padSequence",
+    { sequences: any },
+    { batchFirst: bool, paddingValue: number, paddingSide: text } satisfies Options<PadOptions>,
+    "pad_sequence",
+  ],
+  unpadSequence: [
+    "unpadSequence",
+    { paddedSequences: aTensor, lengths: any },
+    { batchFirst: bool },
+    "unpad_sequence",
+  ],
+  packSequence: ["packSequence", { sequences: any }, { enforceSorted: bool }, "pack_sequence"],
+  unpackSequence: [
+    "unpackSequence",
+    { packedSequences: aPackedSequence },
+    undefined,
+    "unpack_sequence",
+  ],
+} satisfies Record<string, Call>;
 
 function isPermutation(order: readonly number[], length: number): boolean {
   return order.length === length && new Set(order).size === length &&
@@ -131,6 +201,7 @@ export function packPaddedSequence(
   lengths: readonly number[],
   options: PackOptions = {},
 ): PackedSequence {
+  check(calls.packPaddedSequence, arguments);
   const { batchFirst = false, enforceSorted = true } = options;
   if (input.dim() < 2) {
     throw new IndexError(
@@ -213,6 +284,7 @@ export function padPackedSequence(
   sequence: PackedSequence,
   options: PadPackedOptions = {},
 ): [Tensor, number[]] {
+  check(calls.padPackedSequence, arguments);
   const { batchFirst = false, paddingValue = 0, totalLength } = options;
   const { data, batchSizes, unsortedIndices } = sequence;
   if (totalLength !== undefined && !Number.isInteger(totalLength)) {
@@ -274,6 +346,7 @@ export interface PadOptions {
  * ```
  */
 export function padSequence(sequences: readonly Tensor[], options: PadOptions = {}): Tensor {
+  check(calls.padSequence, arguments);
   const { batchFirst = false, paddingValue = 0, paddingSide = "right" } = options;
   if (sequences.length === 0) throw new RuntimeError("received an empty list of sequences");
   if (paddingSide !== "left" && paddingSide !== "right") {
@@ -337,6 +410,7 @@ export function unpadSequence(
   lengths: readonly number[],
   options: { readonly batchFirst?: boolean } = {},
 ): Tensor[] {
+  check(calls.unpadSequence, arguments);
   const batchDim = options.batchFirst ? 0 : 1;
   const batch = padded.size(batchDim);
   if (lengths.length !== batch) {
@@ -367,6 +441,7 @@ export function packSequence(
   sequences: readonly Tensor[],
   options: { readonly enforceSorted?: boolean } = {},
 ): PackedSequence {
+  check(calls.packSequence, arguments);
   const lengths = sequences.map((sequence) => sequence.size(0));
   return packPaddedSequence(padSequence(sequences), lengths, options);
 }
@@ -387,6 +462,7 @@ export function packSequence(
  * ```
  */
 export function unpackSequence(packed: PackedSequence): Tensor[] {
+  check(calls.unpackSequence, arguments);
   const [padded, lengths] = padPackedSequence(packed, { batchFirst: true });
   return unpadSequence(padded, lengths, { batchFirst: true });
 }

@@ -4,20 +4,23 @@
  * @module
  */
 
+import { any, type Call, check, checkArguments, text } from "../call.ts";
 import { affine } from "../autograd/linear.ts";
 import { relu, tanh } from "../autograd/pointwise.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   type CellOptions,
+  cellOptions,
   type CellParameters,
   type Equation,
+  layerCall,
   RNNCellBase,
   type State,
 } from "./cell.ts";
-import type { PackedSequence } from "./packed.ts";
+import { aSequence, type PackedSequence } from "./packed.ts";
 import { RNNBase, type SequenceLike } from "./rnn_base.ts";
-import { refuseProjection, type RNNBaseOptions } from "./rnn_checks.ts";
+import { baseOptions, refuseProjection, type RNNBaseOptions } from "./rnn_checks.ts";
 
 /** The activation function of an Elman network. */
 export type Nonlinearity = "tanh" | "relu";
@@ -44,6 +47,21 @@ const equations: Record<Nonlinearity, Equation> = {
 function isNonlinearity(name: unknown): name is Nonlinearity {
   return name === "tanh" || name === "relu";
 }
+
+/** What each may be given. */
+const calls = {
+  RNNCell: layerCall<RNNCellOptions>("RNNCell", {
+    bias: cellOptions.bias,
+    nonlinearity: any,
+    dtype: cellOptions.dtype,
+  }),
+  step: ["RNNCell.forward", { input: aTensor, "hx?": tensorOrNone }],
+  RNN: layerCall<RNNOptions>("RNN", {
+    ...baseOptions,
+    nonlinearity: text,
+  }),
+  forward: ["RNN.forward", { input: aSequence, "hx?": tensorOrNone }],
+} satisfies Record<string, Call>;
 
 /** The arguments of {@linkcode RNNCell} that have defaults. */
 export interface RNNCellOptions extends CellOptions {
@@ -78,6 +96,7 @@ export class RNNCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
+    check(calls.RNNCell, arguments);
     const { nonlinearity = "tanh", ...rest } = options;
     super(
       equations[isNonlinearity(nonlinearity) ? nonlinearity : "tanh"],
@@ -97,6 +116,7 @@ export class RNNCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, or φ is unknown
    */
   override forward(input: Tensor, hx?: Tensor | null): Tensor {
+    check(calls.step, arguments);
     return this.takeStep(input, hx ? [hx] : null)[0];
   }
 
@@ -104,7 +124,7 @@ export class RNNCell extends RNNCellBase {
   protected override checkRanks(input: Tensor, state: State | null): void {
     super.checkRanks(input, state);
     if (!isNonlinearity(this.nonlinearity)) {
-      throw new RuntimeError(`Unknown nonlinearity: ${this.nonlinearity}`);
+      throw new RuntimeError(`Unknown nonlinearity: ${this.nonlinearity ?? "None"}`);
     }
   }
 
@@ -115,7 +135,7 @@ export class RNNCell extends RNNCellBase {
 
   /** Returns the arguments as PyTorch prints them. */
   protected override extraRepr(): string {
-    const phi = this.nonlinearity === "tanh" ? "" : `, nonlinearity=${this.nonlinearity}`;
+    const phi = this.nonlinearity === "tanh" ? "" : `, nonlinearity=${this.nonlinearity ?? "None"}`;
     return super.extraRepr() + phi;
   }
 }
@@ -154,6 +174,7 @@ export class RNN extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
+    checkArguments(calls.RNN, arguments);
     const { nonlinearity = "tanh", ...rest } = options;
     refuseProjection(rest);
     if (!isNonlinearity(nonlinearity)) {
@@ -180,6 +201,9 @@ export class RNN extends RNNBase {
     input: T,
     h0?: Tensor | null,
   ): [SequenceLike<T>, Tensor] {
+    if (arguments.length > 2 || !aSequence.is(input) || !tensorOrNone.is(h0 ?? null)) {
+      check(calls.forward, arguments);
+    }
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];
   }

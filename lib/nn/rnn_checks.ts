@@ -4,12 +4,13 @@
  * @module
  */
 
+import { bool, dtype as dtypeKind, int, number, type Options, refuseUnknown } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
-import { pythonType } from "../python.ts";
+import { pythonFloat, pythonType } from "../python.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { State } from "./cell.ts";
-import { checkMatrix, refuseUnknown } from "./arguments.ts";
+import { checkMatrix } from "./arguments.ts";
 
 /** The arguments that RNN, LSTM and GRU share and that have defaults. */
 export interface RNNBaseOptions {
@@ -26,6 +27,16 @@ export interface RNNBaseOptions {
   /** The type of the parameters; float32 unless told otherwise. */
   readonly dtype?: DType;
 }
+
+/** What the options are to be, in PyTorch's order. */
+export const baseOptions: Options<RNNBaseOptions> = {
+  numLayers: int,
+  bias: bool,
+  batchFirst: bool,
+  dropout: number,
+  bidirectional: bool,
+  dtype: dtypeKind,
+};
 
 /** The arguments, checked and complete. */
 export type Settings = Required<RNNBaseOptions> & { readonly projSize: number };
@@ -143,10 +154,18 @@ export function checkArguments(
     dtype: "float32",
     projSize: 0,
   };
-  refuseUnknown("RNNBase", options, Object.keys(defaults));
+  const known = Object.keys(defaults);
+  for (const name in options) {
+    if (!known.includes(name)) refuseUnknown("RNNBase.__init__", name, known);
+  }
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const settings: Settings = { ...defaults, ...Object.fromEntries(given) };
   const { numLayers, bias, batchFirst, dropout, bidirectional, projSize } = settings;
+  if (typeof dropout === "object") {
+    throw new TypeError(
+      `float() argument must be a string or a real number, not '${pythonType(dropout)}'`,
+    );
+  }
   if (typeof dropout === "string" && Number.isNaN(Number(dropout))) {
     throw new ValueError(`could not convert string to float: '${dropout}'`);
   }
@@ -159,7 +178,9 @@ export function checkArguments(
   if (dropout > 0 && numLayers === 1) {
     console.warn(
       "dropout option adds dropout after all but last recurrent layer, so non-zero dropout " +
-        `expects num_layers greater than 1, but got dropout=${dropout} and num_layers=${numLayers}`,
+        `expects num_layers greater than 1, but got dropout=${
+          pythonFloat(dropout)
+        } and num_layers=${numLayers}`,
     );
   }
   checkType("bias", bias, "bool");
@@ -168,7 +189,9 @@ export function checkArguments(
   checkPositive("input_size", inputSize as number);
   checkType("hidden_size", hiddenSize, "int");
   checkPositive("hidden_size", hiddenSize as number);
+  checkOrder("<=", numLayers);
   checkPositive("num_layers", numLayers);
+  checkOrder("<", projSize);
   if (projSize < 0) {
     throw new ValueError("proj_size should be a positive integer or zero to disable projections");
   }
@@ -189,13 +212,20 @@ function checkType(name: string, value: unknown, type: "int" | "bool"): void {
   }
 }
 
+/** Python compares numbers and truth values with an int, and nothing else. */
+function checkOrder(operator: string, value: unknown): void {
+  if (typeof value === "number" || typeof value === "boolean") return;
+  const type = pythonType(value);
+  throw new TypeError(`'${operator}' not supported between instances of '${type}' and 'int'`);
+}
+
 function checkPositive(name: string, value: number): void {
   if (value <= 0) throw new ValueError(`${name} must be greater than zero`);
 }
 
 /** Refuses a projection, which only an LSTM has. */
 export function refuseProjection(options: object): void {
-  if (Object.hasOwn(options, "projSize")) {
+  if ((options as { projSize?: unknown }).projSize !== undefined) {
     throw new ValueError("proj_size argument is only supported for LSTM, not RNN or GRU");
   }
 }

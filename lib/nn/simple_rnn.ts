@@ -4,13 +4,24 @@
  * @module
  */
 
+import { any, type Call, check, dtype as dtypeKind } from "../call.ts";
 import { select } from "../autograd/slices.ts";
 import { zeros } from "../tensor/create.ts";
 import type { DType } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, type Tensor } from "../tensor/tensor.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import { RNN } from "./rnn.ts";
+
+/** What each may be given. */
+const calls = {
+  SimpleRNN: [
+    "SimpleRNN",
+    { inputSize: any, hiddenSize: any, numLayers: any },
+    { dtype: dtypeKind },
+  ],
+  forward: ["SimpleRNN.forward", { x: aTensor }],
+} satisfies Record<string, Call>;
 
 /**
  * A recurrent layer, and a fully connected layer on its last time step (FC-1, FC-2):
@@ -55,6 +66,7 @@ export class SimpleRNN extends Module {
     options: { readonly dtype?: DType } = {},
   ) {
     super();
+    check(calls.SimpleRNN, arguments);
     this.hiddenSize = hiddenSize;
     this.numLayers = numLayers;
     const { dtype } = options;
@@ -73,6 +85,7 @@ export class SimpleRNN extends Module {
    * @throws {RuntimeError | ValueError} if the shape or dtype does not fit
    */
   override forward(x: Tensor): Tensor {
+    check(calls.forward, arguments);
     const h0 = zeros([this.numLayers, x.size(0), this.hiddenSize], { dtype: x.dtype });
     const [output] = this.rnn.forward(x, h0);
     return this.fc.forward(select(output, 1, -1));

@@ -124,7 +124,7 @@ export class Generator {
    * @returns the seed as an unsigned 64-bit integer
    */
   initialSeed(): bigint {
-    checkCount("Generator.initialSeed", 0, arguments.length);
+    checkCount("Generator.initialSeed", 0, arguments);
     return this.#seed;
   }
 
@@ -134,7 +134,7 @@ export class Generator {
    * @returns an integer from 0 to 2^32 - 1
    */
   random(): number {
-    checkCount("Generator.random", 0, arguments.length);
+    checkCount("Generator.random", 0, arguments);
     if (this.#used === N) this.#twist();
     let y = this.#words[this.#used++];
     y ^= y >>> 11;
@@ -150,7 +150,7 @@ export class Generator {
    * @returns an integer from 0 to 2^53 - 1
    */
   random53(): number {
-    checkCount("Generator.random53", 0, arguments.length);
+    checkCount("Generator.random53", 0, arguments);
     const high = this.random() & 0x1fffff;
     return high * 2 ** 32 + this.random();
   }
@@ -161,7 +161,7 @@ export class Generator {
    * @returns the copy; the two do not affect each other
    */
   clone(): Generator {
-    checkCount("Generator.clone", 0, arguments.length);
+    checkCount("Generator.clone", 0, arguments);
     const copy = new Generator();
     copy.#words.set(this.#words);
     copy.#used = this.#used;

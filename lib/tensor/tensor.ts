@@ -111,7 +111,7 @@ export class Tensor implements Values {
    * @throws {RuntimeError} if the shape does not hold exactly the elements given
    */
   constructor(data: FloatArray, shape: readonly number[]) {
-    checkCount("Tensor.__init__", 2, arguments.length);
+    checkCount("Tensor", 2, arguments);
     if (!(data instanceof Float32Array || data instanceof Float64Array)) {
       throw new TypeError(
         "Tensor wraps a Float32Array or a Float64Array; tensor([1, 2]) makes one of numbers",
@@ -160,13 +160,13 @@ export class Tensor implements Values {
 
   /** Returns the number of dimensions. */
   dim(): number {
-    checkCount("Tensor.dim", 0, arguments.length);
+    checkCount("Tensor.dim", 0, arguments);
     return this.shape.length;
   }
 
   /** Returns the number of elements. */
   numel(): number {
-    checkCount("Tensor.numel", 0, arguments.length);
+    checkCount("Tensor.numel", 0, arguments);
     return this.data.length;
   }
 
@@ -202,7 +202,7 @@ export class Tensor implements Values {
    * @throws {RuntimeError} if there is not exactly one
    */
   item(): number {
-    checkCount("Tensor.item", 0, arguments.length);
+    checkCount("Tensor.item", 0, arguments);
     if (this.data.length !== 1) {
       throw new RuntimeError(
         `a Tensor with ${this.data.length} elements cannot be converted to Scalar`,
@@ -213,7 +213,7 @@ export class Tensor implements Values {
 
   /** Returns the elements as nested arrays, or as a number where there is no dimension. */
   tolist(): NestedNumbers {
-    checkCount("Tensor.tolist", 0, arguments.length);
+    checkCount("Tensor.tolist", 0, arguments);
     let offset = 0;
     const nest = (dim: number): NestedNumbers =>
       dim === this.shape.length

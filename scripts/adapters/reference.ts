@@ -210,7 +210,8 @@ export function answer(request: Request): Answer {
   } catch (error) {
     if (error instanceof Unsupported) return { unsupported: error.message };
     const { name, message } = error as Error;
-    return { error: { type: name, message } };
+    // What to write instead is said in the names of this language, which a request does not use.
+    return { error: { type: name, message: message.replace(/; did you mean \w+\?$/, "") } };
   }
 }
 
