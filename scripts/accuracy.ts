@@ -12,7 +12,7 @@
  */
 
 import { files } from "../golden/mod.ts";
-import { type Answer, goldenFile, type JsonTensor, type Request } from "../lib/conformance/pair.ts";
+import { type Answer, goldenFile, type JsonTensor, type Request } from "../lib/conformance/mod.ts";
 import { type Kernels, setKernels } from "../mod.ts";
 import { answer } from "./adapters/reference.ts";
 

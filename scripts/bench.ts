@@ -16,7 +16,7 @@
 
 import { parseArgs } from "node:util";
 import { type Kernels, setKernels } from "../mod.ts";
-import { tolerance } from "../lib/conformance/compare.ts";
+import { tolerance } from "../lib/conformance/mod.ts";
 import { jax } from "./bench/jax.ts";
 import { peak } from "./bench/peak.ts";
 import { type Job, onnx, ours, type Peer, pytorch, tfjs, together } from "./bench/peers.ts";

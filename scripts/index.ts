@@ -10,7 +10,7 @@
  */
 
 import { files } from "../golden/mod.ts";
-import { goldenFile } from "../lib/conformance/pair.ts";
+import { goldenFile } from "../lib/conformance/mod.ts";
 import { testsOf } from "../spec/tests/law.ts";
 
 /** One clause. */

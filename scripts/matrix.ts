@@ -10,8 +10,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { select, type Task } from "../lib/conformance/cases.ts";
-import { examine, type Result } from "../lib/conformance/examine.ts";
+import { examine, type Result, select, type Task } from "../lib/conformance/mod.ts";
+import { program } from "./conform/converse.ts";
 import { capabilities, type Capability } from "./matrix/capabilities.ts";
 import { find, type Implementation, known } from "./matrix/implementations.ts";
 
@@ -67,7 +67,7 @@ function cell(
   const own = results.filter(({ task }) => has(task));
   const passed = own.filter(({ status }) => status === "passed").length;
   if (passed === own.length) return "✓";
-  const wrong = own.filter(({ status }) => status === "failed" || status === "silent");
+  const wrong = own.filter(({ status }) => !["passed", "unsupported"].includes(status));
   const numbers = own.filter(({ status }) => status === "unsupported").map(({ why = "" }) =>
     notes.add(title, sentence(why))
   );
@@ -128,7 +128,7 @@ if (import.meta.main) {
   const results: Result[][] = [];
   for (const { title, command } of implementations) {
     say(title);
-    results.push((await examine(command, tasks, { timeout: 30 })).results);
+    results.push((await examine(program(command), tasks, { timeout: 30 })).results);
   }
   const table = matrix(tasks, implementations, results);
   if (values.print) console.log(table);

@@ -12,7 +12,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { toLine } from "../lib/conformance/pair.ts";
+import { toLine } from "../lib/conformance/mod.ts";
 import { models, optimizers, Training } from "./train/run.ts";
 import { lossChart, predictionChart } from "./train/plot.ts";
 

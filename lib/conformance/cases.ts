@@ -5,7 +5,20 @@
  */
 
 import { files } from "../../golden/mod.ts";
-import { type Case, goldenFile } from "./pair.ts";
+import type { DType } from "../tensor/dtype.ts";
+import type { Case, GoldenFile, Level } from "./pair.ts";
+
+/**
+ * Reads one golden file.
+ *
+ * @param path its path below `golden/`
+ * @returns its cases
+ * @throws {Error} if there is no such file
+ */
+export function goldenFile(path: string): GoldenFile {
+  if (!Object.hasOwn(files, path)) throw new Error(`there is no golden file ${path}`);
+  return JSON.parse(files[path]);
+}
 
 /** A golden case with the chapter of its file. */
 export interface Task extends Case {
@@ -13,28 +26,44 @@ export interface Task extends Case {
   chapter: string;
 }
 
-/** What a level asks for: the operations, and whether the cases that PyTorch refuses, too. */
-interface Level {
-  ops: readonly string[] | null;
+/** What a level asks for: some operations, or cases that are no further from the ordinary. */
+export interface Asked {
+  /** The operations; all where left out. */
+  ops?: readonly string[];
+  /** What the cases may say of themselves; anything where left out. */
+  far?: readonly Level[];
+  /** Whether the cases that PyTorch refuses belong to it. */
   errors: boolean;
 }
 
 /** The levels of conformance (CONFORM-5). */
-export const levels: Readonly<Record<string, Level>> = {
+export const levels: Readonly<Record<string, Asked>> = {
+  core: { far: ["core"], errors: true },
+  family: { far: ["core", "family"], errors: true },
+  edge: { far: ["core", "family", "edge"], errors: true },
   forward: { ops: ["forward"], errors: false },
   init: { ops: ["init", "rand", "randn"], errors: false },
   training: { ops: ["vjp", "loss", "optim", "train"], errors: false },
-  full: { ops: null, errors: true },
+  full: { errors: true },
 };
 
-/** How to choose. */
+/** How to choose; what is left out chooses all. */
 export interface Selection {
-  /** The names of the levels; all of what `full` asks where left out. */
+  /**
+   * Names of levels. Of `forward`, `init`, `training` and `full`, a case is in any one; of `core`,
+   * `family` and `edge`, too; where both sorts are named, in one of each.
+   */
   levels?: readonly string[];
-  /** The names of the chapters; all where left out. */
+  /** Names of chapters. */
   chapters?: readonly string[];
-  /** A part of the case's id, or one of its clauses. */
-  filter?: string;
+  /** Each a part of a case's id, or one of its clauses; a case fits any one. */
+  filters?: readonly string[];
+  /** As `filters`, of cases to leave out. */
+  exclude?: readonly string[];
+  /** The dtype of the request. */
+  dtype?: DType;
+  /** At most so many cases, spread evenly over the chapters; always the same ones. */
+  sample?: number;
 }
 
 /**
@@ -42,27 +71,72 @@ export interface Selection {
  *
  * @param selection what to choose
  * @returns the cases, in the order of the files
- * @throws {RangeError} if there is no such level or chapter
+ * @throws {RangeError} if there is no such level, chapter or dtype, or a filter fits no case at all
+ *
+ * @example
+ * ```ts
+ * import { select } from "@rnn-spec/rnn-spec/conformance";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const some = select({ levels: ["forward"], chapters: ["lstm", "gru"], sample: 10 });
+ * assertEquals(some.length, 10);
+ * assert(some.every(({ request }) => request.op === "forward"));
+ * ```
  */
 export function select(selection: Selection = {}): Task[] {
-  const { levels: names = ["full"], chapters, filter } = selection;
-  const wanted = names.map((name) => known("level", name, levels)[name]);
+  const { levels: names = [], chapters, filters, exclude = [], dtype, sample } = selection;
+  const wanted = names.map((name) => known("level", name, levels));
   const all = Object.keys(files).flatMap((path) => {
     const { chapter, cases } = goldenFile(path);
     return cases.map((one): Task => ({ ...one, chapter }));
   });
   const byChapter = Object.fromEntries(all.map(({ chapter }) => [chapter, true]));
   chapters?.forEach((name) => known("chapter", name, byChapter));
-  return all.filter(({ id, chapter, clauses, request, expect }) =>
-    wanted.some(({ ops, errors }) =>
-      (ops === null || ops.includes(request.op)) && (errors || !expect.error)
-    ) &&
-    (!chapters || chapters.includes(chapter)) &&
-    (!filter || id.includes(filter) || clauses.includes(filter))
+  if (dtype) known("dtype", dtype, { float32: true, float64: true });
+  const fits = (text: string) => ({ id, clauses }: Task) =>
+    id.includes(text) || clauses.includes(text);
+  for (const text of [...filters ?? [], ...exclude]) {
+    if (!all.some(fits(text))) throw new RangeError(`no case has ${text} in its id or its clauses`);
+  }
+  const chosen = all.filter((task) =>
+    isAsked(task, wanted) &&
+    (!chapters || chapters.includes(task.chapter)) &&
+    (!filters || filters.some((text) => fits(text)(task))) &&
+    !exclude.some((text) => fits(text)(task)) &&
+    (!dtype || (task.request.dtype ?? "float32") === dtype)
   );
+  return sample === undefined ? chosen : spread(chosen, sample);
 }
 
-function known<T>(what: string, name: string, among: Record<string, T>): Record<string, T> {
-  if (Object.hasOwn(among, name)) return among;
+/** Whether a case is in one of the levels of each sort. */
+function isAsked({ level = "edge", request, expect }: Task, wanted: readonly Asked[]): boolean {
+  const byOps = wanted.filter(({ far }) => !far);
+  const byLevel = wanted.filter(({ far }) => far);
+  return (byOps.length === 0 ||
+    byOps.some(({ ops, errors }) =>
+      (!ops || ops.includes(request.op)) && (errors || !expect.error)
+    )) && (byLevel.length === 0 || byLevel.some(({ far }) => far!.includes(level)));
+}
+
+/** Takes one case of each chapter in turn, those of a chapter evenly spaced. */
+function spread(tasks: readonly Task[], most: number): Task[] {
+  const queues = [...Map.groupBy(tasks, ({ chapter }) => chapter).values()];
+  const shares = queues.map(() => 0);
+  let left = Math.min(most, tasks.length);
+  while (left > 0) {
+    queues.forEach((queue, k) => {
+      if (left > 0 && shares[k] < queue.length) [shares[k], left] = [shares[k] + 1, left - 1];
+    });
+  }
+  const taken = new Set(
+    queues.flatMap((queue, k) =>
+      Array.from({ length: shares[k] }, (_, i) => queue[Math.floor(i * queue.length / shares[k])])
+    ),
+  );
+  return tasks.filter((task) => taken.has(task));
+}
+
+function known<T>(what: string, name: string, among: Record<string, T>): T {
+  if (Object.hasOwn(among, name)) return among[name];
   throw new RangeError(`there is no ${what} ${name}: ${Object.keys(among).join(", ")}`);
 }

@@ -4,20 +4,28 @@
  * @module
  */
 
-import type { DType } from "../../mod.ts";
+import type { DType } from "../tensor/dtype.ts";
 import type { Answer, JsonNumber, JsonTensor, Request } from "./pair.ts";
+
+/** How close is close: `|given - wanted| <= atol + rtol * |wanted|`. */
+export interface Tolerance {
+  /** Relative to the number wanted. */
+  readonly rtol: number;
+  /** Whatever the number wanted. */
+  readonly atol: number;
+}
 
 /**
  * The closeness of NUM-2: for float32 that of PyTorch's `torch.testing.assert_close`; for float64 one
  * that float32 arithmetic fails.
  */
-export const tolerance: Readonly<Record<DType, { rtol: number; atol: number }>> = {
+export const tolerance: Readonly<Record<DType, Tolerance>> = {
   float32: { rtol: 1.3e-6, atol: 1e-5 },
   float64: { rtol: 1e-10, atol: 1e-12 },
 };
 
 /** The closeness of what 200 steps of training lead to (TRAIN-2). */
-export const trainingTolerance: typeof tolerance = {
+export const trainingTolerance: Readonly<Record<DType, Tolerance>> = {
   float32: { rtol: 1e-4, atol: 1e-6 },
   float64: { rtol: 1e-9, atol: 1e-15 },
 };
@@ -45,13 +53,28 @@ export interface Comparison {
 /** Operations whose numbers are PyTorch's bit for bit (NUM-5). */
 const bitwise = new Set(["init", "rand", "load"]);
 
+/** What comes from outside may be nested without end; no golden answer is nested this deep. */
+const deepest = 1000;
+
 /**
- * Holds an answer against the expected one.
+ * Holds an answer against the expected one. The answer comes from outside: whatever it is, this
+ * does not throw.
  *
  * @param request what was asked
  * @param wanted what PyTorch answered
  * @param given what was answered
  * @returns the worst difference and all that is wrong
+ *
+ * @example
+ * ```ts
+ * import { compare } from "@rnn-spec/rnn-spec/conformance";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const output = (x: number) => ({ outputs: { output: { shape: [1], data: [x] } } });
+ * assertEquals(compare({ op: "forward" }, output(1), output(1.00001)).differences, []);
+ * const [{ where, given }] = compare({ op: "forward" }, output(1), output(1.1)).differences;
+ * assertEquals([where, given], ["outputs.output[0]", "1.1"]);
+ * ```
  */
 export function compare(request: Request, wanted: Answer, given: Answer): Comparison {
   const found: Comparison = { units: 0, differences: [] };
@@ -59,20 +82,20 @@ export function compare(request: Request, wanted: Answer, given: Answer): Compar
   const exact = bitwise.has(request.op) && !(request.op === "load" && request.module);
   const dtype = request.dtype ?? "float32";
   const { [dtype]: limits } = request.op === "train" ? trainingTolerance : tolerance;
-  const far = (w: JsonNumber, g: JsonNumber) => distance(w, g, dtype, exact, limits);
-  const walk = (w: unknown, g: unknown, where: string): void => {
+  const far = (w: JsonNumber, g: unknown) => distance(w, g, dtype, exact, limits);
+  const walk = (w: unknown, g: unknown, where: string, depth: number): void => {
     if (isTensor(w) && isTensor(g)) compareTensors(w, g, where, far, found);
-    else if (Array.isArray(w) && Array.isArray(g) && w.length === g.length) {
-      w.forEach((item, k) => walk(item, g[k], `${where}[${k}]`));
-    } else if (isPlain(w) && isPlain(g)) {
+    else if (depth < deepest && Array.isArray(w) && Array.isArray(g) && w.length === g.length) {
+      w.forEach((item, k) => walk(item, g[k], `${where}[${k}]`, depth + 1));
+    } else if (depth < deepest && isPlain(w) && isPlain(g)) {
       for (const key of new Set([...Object.keys(w), ...Object.keys(g)])) {
-        walk(w[key], g[key], where ? `${where}.${key}` : key);
+        walk(own(w, key), own(g, key), where ? `${where}.${key}` : key, depth + 1);
       }
-    } else if (JSON.stringify(w) !== JSON.stringify(g)) {
+    } else if (w !== g) {
       found.differences.push({ where, wanted: show(w), given: show(g), units: Infinity });
     }
   };
-  walk(wanted, given, "");
+  walk(wanted, given, "", 0);
   for (const { units } of found.differences) found.units = Math.max(found.units, units);
   return found;
 }
@@ -81,13 +104,32 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const own = (value: Record<string, unknown>, key: string): unknown =>
+  Object.hasOwn(value, key) ? value[key] : undefined;
+
 function isTensor(value: unknown): value is JsonTensor {
-  return isPlain(value) && Array.isArray(value.shape) && Array.isArray(value.data);
+  return isPlain(value) && Array.isArray(own(value, "shape")) && Array.isArray(own(value, "data"));
 }
 
-function show(value: unknown): string {
+/** Whether two shapes are equal; what is given may be anything. */
+export function sameShape(wanted: readonly number[], given: readonly unknown[]): boolean {
+  return wanted.length === given.length && wanted.every((extent, k) => extent === given[k]);
+}
+
+/**
+ * A value in short, whatever it is.
+ *
+ * @param value the value
+ * @returns JSON of at most 400 characters; a text as it is
+ */
+export function show(value: unknown): string {
   if (value === undefined) return "nothing";
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+  let text: string;
+  try {
+    text = typeof value === "string" ? value : JSON.stringify(value);
+  } catch {
+    text = "something nested too deeply";
+  }
   return text.length > 400 ? `${text.slice(0, 400)}…` : text;
 }
 
@@ -95,14 +137,14 @@ function compareTensors(
   wanted: JsonTensor,
   given: JsonTensor,
   where: string,
-  far: (wanted: JsonNumber, given: JsonNumber) => number,
+  far: (wanted: JsonNumber, given: unknown) => number,
   found: Comparison,
 ): void {
   const wrong = (what: string, w: unknown, g: unknown, units = Infinity) =>
     found.differences.push({ where: where + what, wanted: show(w), given: show(g), units });
-  if (String(wanted.shape) !== String(given.shape) || wanted.data.length !== given.data.length) {
-    wrong(".shape", wanted.shape, given.shape);
-    return;
+  if (!sameShape(wanted.shape, given.shape)) return void wrong(".shape", wanted.shape, given.shape);
+  if (wanted.data.length !== given.data.length) {
+    return void wrong(".data.length", wanted.data.length, given.data.length);
   }
   let [worst, at] = [0, -1];
   wanted.data.forEach((w, i) => {
@@ -111,6 +153,14 @@ function compareTensors(
   });
   if (worst > 1) wrong(`[${at}]`, wanted.data[at], given.data[at], worst);
   found.units = Math.max(found.units, worst);
+}
+
+/** A number of the protocol, or `undefined` for what is none: `true`, `""`, `"1"`, `[1]`, `null`. */
+export function numberOf(value: unknown): number | undefined {
+  if (typeof value === "number") return value;
+  return value === "NaN" || value === "Infinity" || value === "-Infinity"
+    ? Number(value)
+    : undefined;
 }
 
 /**
@@ -125,14 +175,15 @@ function compareTensors(
  */
 export function distance(
   wanted: JsonNumber,
-  given: JsonNumber,
+  given: unknown,
   dtype: DType,
   exact = false,
-  limits: { readonly rtol: number; readonly atol: number } = tolerance[dtype],
+  limits: Tolerance = tolerance[dtype],
 ): number {
-  const [w, g] = [Number(wanted), Number(given)];
+  const [w, g] = [Number(wanted), numberOf(given)];
+  if (g === undefined) return Infinity;
   if (Object.is(w, g)) return 0;
-  if (exact || typeof given === "object" || given === null) return Infinity;
+  if (exact) return Infinity;
   if (w === g) return 0;
   const { rtol, atol } = limits;
   const units = Math.abs(g - w) / (atol + rtol * Math.abs(w));

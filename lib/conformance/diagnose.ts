@@ -8,10 +8,11 @@ import { compare } from "./compare.ts";
 import type { Answer } from "./pair.ts";
 import type { Task } from "./cases.ts";
 import { cells } from "./mistakes/cells.ts";
-import { linear } from "./mistakes/linear.ts";
+import { linearLayers } from "./mistakes/linear.ts";
 import type { Mistake } from "./mistakes/mistake.ts";
 import { numbers } from "./mistakes/numbers.ts";
 import { sequences } from "./mistakes/sequences.ts";
+import { shapes } from "./mistakes/shapes.ts";
 import { weights } from "./mistakes/weights.ts";
 import type { Result } from "./examine.ts";
 import { recompute } from "./variant.ts";
@@ -21,8 +22,9 @@ export const mistakes: readonly Mistake[] = [
   ...weights,
   ...cells,
   ...sequences,
+  ...shapes,
   ...numbers,
-  ...linear,
+  ...linearLayers,
 ];
 
 /** A mistake that explains something. */
@@ -33,25 +35,50 @@ export interface Explanation {
   says: string;
 }
 
+/** A mistake, and what it explains. */
+export interface Finding extends Explanation {
+  /** How many of the wrong answers it explains. */
+  cases: number;
+  /** Whether it is a single one: then it may be chance. */
+  weak: boolean;
+}
+
 /** What was found. */
 export interface Findings {
-  /** How many failed cases were looked into. */
+  /** How many wrong answers were looked into. */
   diagnosed: number;
   /** The mistakes that explain a case, by the case's id. */
   byCase: ReadonlyMap<string, readonly Explanation[]>;
   /** The fewest mistakes that together explain most, with how many cases each explains. */
-  summary: readonly (Explanation & { cases: number })[];
+  summary: readonly Finding[];
 }
+
+/** Nothing found, since nothing was looked into. */
+export const noFindings: Findings = { diagnosed: 0, byCase: new Map(), summary: [] };
 
 function agree(task: Task, wanted: Answer, given: Answer): boolean {
   return compare(task.request, wanted, given).differences.length === 0;
 }
 
+/**
+ * Answers a request with a mistake in the computation.
+ *
+ * @param mistake the mistake
+ * @param task the case
+ * @returns the wrong answer; `null` where the mistake makes none, or cannot be recomputed
+ */
+export function commit({ deviation, restate }: Mistake, task: Task): Answer | null {
+  const { request, expect } = task;
+  const outputs = restate && expect.outputs && restate(expect.outputs, request);
+  const mistaken = deviation ? recompute(request, deviation) : outputs ? { outputs } : null;
+  return mistaken && !agree(task, expect, mistaken) ? mistaken : null;
+}
+
 /** Whether a mistake makes this answer of a right one. */
-function explains({ deviation, recognise }: Mistake, task: Task, answer: Answer): boolean {
-  if (recognise) return recognise(task, answer);
-  const mistaken = deviation ? recompute(task.request, deviation) : null;
-  return mistaken !== null && agree(task, mistaken, answer) && !agree(task, task.expect, mistaken);
+function explains(mistake: Mistake, task: Task, answer: Answer): boolean {
+  if (mistake.recognise) return mistake.recognise(task, answer);
+  const mistaken = commit(mistake, task);
+  return mistaken !== null && agree(task, mistaken, answer);
 }
 
 /**
@@ -59,19 +86,20 @@ function explains({ deviation, recognise }: Mistake, task: Task, answer: Answer)
  *
  * @param task the case
  * @param answer what was answered
+ * @param among the mistakes to try
  * @returns every mistake that makes just this answer
  */
-export function explain(task: Task, answer: Answer): Explanation[] {
+export function explain(task: Task, answer: Answer, among = mistakes): Mistake[] {
   if (agree(task, task.expect, answer)) return [];
-  const found = mistakes.filter((mistake) => explains(mistake, task, answer));
+  const found = among.filter((mistake) => explains(mistake, task, answer));
   const clear = found.filter(({ vague }) => !vague);
-  return (clear.length ? clear : found).map(({ id, says }) => ({ id, says }));
+  return clear.length ? clear : found;
 }
 
-/** Failures worth looking into, the smallest first, chapters taking turns. */
-function choose(results: readonly Result[], most: number): Result[] {
+/** The wrong answers of forward passes, the smallest first, chapters taking turns. */
+function inTurns(results: readonly Result[]): Result[] {
   const wrong = results.filter(({ status, answer, task }) =>
-    status === "failed" && answer?.outputs && task.expect.outputs && task.request.op === "forward"
+    status === "wrong" && answer?.outputs && task.expect.outputs && task.request.op === "forward"
   );
   const size = ({ task }: Result) => JSON.stringify(task.request.inputs).length;
   const turns = Map.groupBy(
@@ -79,51 +107,55 @@ function choose(results: readonly Result[], most: number): Result[] {
     ({ task: { chapter, request } }) => `${chapter} ${request.module}`,
   );
   const chosen: Result[] = [];
-  for (let k = 0; chosen.length < Math.min(most, wrong.length); k++) {
+  for (let k = 0; chosen.length < wrong.length; k++) {
     for (const queue of turns.values()) if (k < queue.length) chosen.push(queue[k]);
   }
-  return chosen.slice(0, most);
+  return chosen;
 }
 
+/** So many wrong answers are held against every mistake; the others, first against what was found. */
+const thorough = 120;
+
 /**
- * Looks for the mistakes behind failures.
+ * Looks for the mistakes behind wrong answers.
  *
  * @param results what became of the cases
- * @param most how many failures to look into
  * @returns what explains each, and what explains most
  */
-export function diagnose(results: readonly Result[], most = 120): Findings {
-  const chosen = choose(results, most);
-  const byCase = new Map<string, Explanation[]>();
-  for (const { task, answer } of chosen) {
-    const found = explain(task, answer!);
+export function diagnose(results: readonly Result[]): Findings {
+  const wrong = inTurns(results);
+  const byCase = new Map<string, Mistake[]>();
+  const look = ({ task, answer }: Result, among: readonly Mistake[]) => {
+    const found = explain(task, answer!, among);
     if (found.length) byCase.set(task.id, found);
-  }
+    return found.length > 0;
+  };
+  for (const result of wrong.slice(0, thorough)) look(result, mistakes);
+  const seen = new Set([...byCase.values()].flat());
+  const clear = [...seen].filter(({ vague }) => !vague);
+  const others = mistakes.filter((mistake) => !clear.includes(mistake));
+  for (const result of wrong.slice(thorough)) look(result, clear) || look(result, others);
   const summary = summarise(byCase);
   // What explains many cases is likelier to be the mistake than what explains this one alone.
   const likely = new Set(summary.map(({ id }) => id));
-  for (const [id, found] of byCase) byCase.set(id, found.filter(({ id }) => likely.has(id)));
-  return { diagnosed: chosen.length, byCase, summary };
+  const kept = [...byCase].map(([id, found]): [string, Explanation[]] => [
+    id,
+    found.filter(({ id }) => likely.has(id)).map(({ id, says }) => ({ id, says })),
+  ]);
+  return { diagnosed: wrong.length, byCase: new Map(kept), summary };
 }
 
 /** Takes the mistake that explains most, then the one that explains most of the rest, and so on. */
-function summarise(byCase: ReadonlyMap<string, readonly Explanation[]>) {
+function summarise(byCase: ReadonlyMap<string, readonly Mistake[]>): Finding[] {
   const left = new Map(byCase);
-  const summary: (Explanation & { cases: number })[] = [];
+  const summary: Finding[] = [];
   while (left.size) {
-    const counts = new Map<string, Explanation & { cases: number }>();
-    for (const found of left.values()) {
-      for (const one of found) {
-        const count = counts.get(one.id) ?? { ...one, cases: 0 };
-        counts.set(one.id, { ...count, cases: count.cases + 1 });
-      }
-    }
-    const [best] = [...counts.values()].sort((a, b) => b.cases - a.cases);
-    const explained = [...byCase.values()].filter((found) =>
-      found.some(({ id }) => id === best.id)
-    );
-    summary.push({ ...best, cases: explained.length });
-    for (const [id, found] of left) if (found.some((one) => one.id === best.id)) left.delete(id);
+    const counts = new Map<Mistake, number>();
+    for (const one of [...left.values()].flat()) counts.set(one, (counts.get(one) ?? 0) + 1);
+    const [[best]] = [...counts].sort(([, a], [, b]) => b - a);
+    const cases = [...byCase.values()].filter((found) => found.includes(best)).length;
+    summary.push({ id: best.id, says: best.says, cases, weak: cases === 1 });
+    for (const [id, found] of left) if (found.includes(best)) left.delete(id);
   }
   return summary;
 }

@@ -4,13 +4,36 @@
  * @module
  */
 
-import * as rnn from "../../mod.ts";
+import { linear } from "../autograd/linear.ts";
+import { add, mul, relu, sigmoid, sub, tanh } from "../autograd/pointwise.ts";
+import { chunk } from "../autograd/slices.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
+export type State = readonly Tensor[];
+
+/** The weights of one cell, or of one direction of one layer. */
+export interface Parameters {
+  /** `(gates · H, H_in)`. */
+  readonly weightIh: Tensor;
+  /** `(gates · H, H)`; `(gates · H, H_proj)` with a projection. */
+  readonly weightHh: Tensor;
+  /** `(gates · H)`, or `null`. */
+  readonly biasIh: Tensor | null;
+  /** `(gates · H)`, or `null`. */
+  readonly biasHh: Tensor | null;
+  /** `(H_proj, H)`; `null` without a projection. */
+  readonly weightHr: Tensor | null;
+}
+
+/** One step in time: from x_t of shape `(N, H_in)` and the state before it to the state after. */
+export type Step = (x: Tensor, state: State, parameters: Parameters) => State;
 
 /** The cells. */
 export type Kind = "RNN tanh" | "RNN relu" | "LSTM" | "GRU";
 
 /** A function of each element. */
-export type Pointwise = (x: rnn.Tensor) => rnn.Tensor;
+export type Pointwise = (x: Tensor) => Tensor;
 
 /** What a cell may do otherwise. */
 export interface Options {
@@ -28,8 +51,12 @@ export interface Options {
   resetBeforeBias?: boolean;
   /** z weighs the new state and 1 - z the old. */
   updateSwapped?: boolean;
+  /** Peepholes that are not there are multiplied with 0 and added. */
+  absentPeephole?: boolean;
+  /** Where the state is zero, its product with the weights is left out. */
+  skipsZeroState?: boolean;
   /** What a projection is replaced by. */
-  project?: (h: rnn.Tensor, size: number) => rnn.Tensor;
+  project?: (h: Tensor, size: number) => Tensor;
 }
 
 /** `σ` by a straight line between 0 and 1. */
@@ -38,57 +65,59 @@ export function hardSigmoid(slope: number): Pointwise {
 }
 
 /** A function of each element, NaN to NaN. */
-export function map({ data, shape }: rnn.Tensor, f: (x: number) => number): rnn.Tensor {
-  return new rnn.Tensor(data.map((x) => f(x)), shape);
+export function map({ data, shape }: Tensor, f: (x: number) => number): Tensor {
+  return new Tensor(data.map((x) => f(x)), shape);
 }
 
-function rnnStep(phi: Pointwise): rnn.Step {
+function rnnStep(phi: Pointwise): Step {
   return (x, [h], p) => [
-    phi(rnn.add(rnn.linear(x, p.weightIh, p.biasIh), rnn.linear(h, p.weightHh, p.biasHh))),
+    phi(add(linear(x, p.weightIh, p.biasIh), linear(h, p.weightHh, p.biasHh))),
   ];
 }
 
-function lstmStep(options: Options): rnn.Step {
-  const { sigma = rnn.sigmoid, phi = rnn.tanh, outer = rnn.tanh, forgetBias = 0 } = options;
+function lstmStep(options: Options): Step {
+  const { sigma = sigmoid, phi = tanh, outer = tanh, forgetBias = 0 } = options;
   return (x, [h, c], p) => {
-    const sums = rnn.add(
-      rnn.linear(x, p.weightIh, p.biasIh),
-      rnn.linear(h, p.weightHh, p.biasHh),
+    const sums = add(
+      linear(x, p.weightIh, p.biasIh),
+      linear(h, p.weightHh, p.biasHh),
     );
-    const [i, f, g, o] = rnn.chunk(sums, 4, -1);
-    const kept = rnn.mul(sigma(rnn.add(f, forgetBias)), c);
-    const c1 = rnn.add(kept, rnn.mul(sigma(i), phi(g)));
-    const h1 = rnn.mul(sigma(o), outer(c1));
+    const [i, f, g, o] = chunk(sums, 4, -1);
+    const peep = (gate: Tensor, at: Tensor) =>
+      options.absentPeephole ? add(gate, mul(at, 0)) : gate;
+    const kept = mul(sigma(add(peep(f, c), forgetBias)), c);
+    const c1 = add(kept, mul(sigma(peep(i, c)), phi(g)));
+    const h1 = mul(sigma(peep(o, c1)), outer(c1));
     if (!p.weightHr) return [h1, c1];
     const { project } = options;
-    return [project ? project(h1, p.weightHr.shape[0]) : rnn.linear(h1, p.weightHr), c1];
+    return [project ? project(h1, p.weightHr.shape[0]) : linear(h1, p.weightHr), c1];
   };
 }
 
-function gruStep(options: Options): rnn.Step {
-  const { sigma = rnn.sigmoid, phi = rnn.tanh } = options;
+function gruStep(options: Options): Step {
+  const { sigma = sigmoid, phi = tanh } = options;
   return (x, [h], p) => {
-    const [xr, xz, xn] = rnn.chunk(rnn.linear(x, p.weightIh, p.biasIh), 3, -1);
-    const [hr, hz, hn] = rnn.chunk(rnn.linear(h, p.weightHh, p.biasHh), 3, -1);
-    const [r, z] = [sigma(rnn.add(xr, hr)), sigma(rnn.add(xz, hz))];
-    const weight = rnn.chunk(p.weightHh, 3, 0)[2];
-    const bias = p.biasHh && rnn.chunk(p.biasHh, 3, 0)[2];
+    const [xr, xz, xn] = chunk(linear(x, p.weightIh, p.biasIh), 3, -1);
+    const [hr, hz, hn] = chunk(linear(h, p.weightHh, p.biasHh), 3, -1);
+    const [r, z] = [sigma(add(xr, hr)), sigma(add(xz, hz))];
+    const weight = chunk(p.weightHh, 3, 0)[2];
+    const bias = p.biasHh && chunk(p.biasHh, 3, 0)[2];
     const fromState = options.resetBefore
-      ? rnn.linear(rnn.mul(r, h), weight, bias)
+      ? linear(mul(r, h), weight, bias)
       : options.resetBeforeBias
-      ? plus(rnn.mul(r, rnn.linear(h, weight)), bias)
-      : rnn.mul(r, hn);
-    const n = phi(rnn.add(xn, fromState));
+      ? plus(mul(r, linear(h, weight)), bias)
+      : mul(r, hn);
+    const n = phi(add(xn, fromState));
     const [old, fresh] = options.updateSwapped ? [n, h] : [h, n];
-    return [rnn.add(rnn.mul(rnn.sub(1, z), fresh), rnn.mul(z, old))];
+    return [add(mul(sub(1, z), fresh), mul(z, old))];
   };
 }
 
 /** Adds a bias to each row. */
-function plus(x: rnn.Tensor, bias: rnn.Tensor | null): rnn.Tensor {
+function plus(x: Tensor, bias: Tensor | null): Tensor {
   if (!bias) return x;
   const data = x.data.map((value, k) => value + bias.data[k % bias.data.length]);
-  return new rnn.Tensor(data, x.shape);
+  return new Tensor(data, x.shape);
 }
 
 /**
@@ -98,14 +127,21 @@ function plus(x: rnn.Tensor, bias: rnn.Tensor | null): rnn.Tensor {
  * @param options what it does otherwise
  * @returns the step
  */
-export function stepOf(kind: Kind, options: Options = {}): rnn.Step {
+export function stepOf(kind: Kind, options: Options = {}): Step {
+  if (options.skipsZeroState) {
+    const own = stepOf(kind);
+    return (x, state, p) => {
+      const isZero = state[0].data.every((value) => value === 0);
+      return own(x, state, isZero ? { ...p, weightHh: map(p.weightHh, () => 0) } : p);
+    };
+  }
   if (kind === "LSTM") return lstmStep(options);
   if (kind === "GRU") return gruStep(options);
-  return rnnStep(options.phi ?? (kind === "RNN relu" ? rnn.relu : rnn.tanh));
+  return rnnStep(options.phi ?? (kind === "RNN relu" ? relu : tanh));
 }
 
 /** The cells as they should be. */
-export const steps: Readonly<Record<Kind, rnn.Step>> = {
+export const steps: Readonly<Record<Kind, Step>> = {
   "RNN tanh": stepOf("RNN tanh"),
   "RNN relu": stepOf("RNN relu"),
   LSTM: stepOf("LSTM"),

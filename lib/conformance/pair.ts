@@ -5,8 +5,9 @@
  * @module
  */
 
-import { type DType, type StateDict, Tensor } from "../../mod.ts";
-import { files } from "../../golden/mod.ts";
+import type { StateDict } from "../nn/module.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { Tensor } from "../tensor/tensor.ts";
 
 /** A number as JSON can hold it: what is not finite is a string. */
 export type JsonNumber = number | "NaN" | "Infinity" | "-Infinity";
@@ -144,12 +145,21 @@ export interface Answer {
   unsupported?: string;
 }
 
+/**
+ * How far from the ordinary a case is: `core` (one layer or cell, batched, time first, finite,
+ * float32), `family` (all that PyTorch's modules do) or `edge` (empty, NaN, projections, other
+ * dtypes, errors, words).
+ */
+export type Level = "core" | "family" | "edge";
+
 /** One golden case. */
 export interface Case {
   /** `chapter/name/dtype`; unique. */
   id: string;
   /** Why the case exists. */
   reason: string;
+  /** How far from the ordinary it is; `edge` where it does not say. */
+  level?: Level;
   /** The clauses of the specification that it bears on. */
   clauses: string[];
   /** What is asked. */
@@ -166,18 +176,6 @@ export interface GoldenFile {
   about: string;
   /** The cases. */
   cases: Case[];
-}
-
-/**
- * Reads one golden file.
- *
- * @param path its path below `golden/`
- * @returns its cases
- * @throws {Error} if there is no such file
- */
-export function goldenFile(path: string): GoldenFile {
-  if (!Object.hasOwn(files, path)) throw new Error(`there is no golden file ${path}`);
-  return JSON.parse(files[path]);
 }
 
 /**

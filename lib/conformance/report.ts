@@ -1,62 +1,91 @@
 /**
- * What an examination found, as text and as JSON.
+ * What an examination found, counted and put into words.
  *
  * @module
  */
 
-import type { Oddities } from "../../scripts/conform/converse.ts";
 import type { Findings } from "./diagnose.ts";
-import type { Examination, Result } from "./examine.ts";
+import type { Examination, Oddities, Result, Status } from "./examine.ts";
 
 /** One row of the table. */
-export interface Row {
+export interface Row extends Record<Status, number> {
   /** The chapter. */
   chapter: string;
   /** How many cases it has. */
   cases: number;
-  /** How many were answered as PyTorch answers. */
-  passed: number;
-  /** How many were answered otherwise. */
-  failed: number;
-  /** How many the implementation says it cannot do. */
-  unsupported: number;
-  /** How many got no answer. */
-  silent: number;
   /** The largest difference of any number, in units of the tolerance. */
   worst: number;
+}
+
+const statuses = ["passed", "wrong", "refused", "crashed", "unsupported"] as const;
+
+function emptyRow(chapter: string): Row {
+  return {
+    ...{ chapter, cases: 0, passed: 0, wrong: 0, refused: 0, crashed: 0, unsupported: 0, worst: 0 },
+  };
 }
 
 /** Counts results by chapter. */
 export function tabulate(results: readonly Result[]): Row[] {
   const rows = new Map<string, Row>();
   for (const { task: { chapter }, status, units } of results) {
-    const row = rows.get(chapter) ??
-      { chapter, cases: 0, passed: 0, failed: 0, unsupported: 0, silent: 0, worst: 0 };
+    const row = rows.get(chapter) ?? emptyRow(chapter);
     rows.set(chapter, row);
     row.cases++;
     row[status]++;
-    if (status !== "silent") row.worst = Math.max(row.worst, units);
+    if (status === "passed" || status === "wrong") row.worst = Math.max(row.worst, units);
   }
   return [...rows.values()];
 }
 
 /** Adds rows up. */
 export function total(rows: readonly Row[]): Row {
-  const sum: Row = {
-    ...{ chapter: "all", cases: 0, passed: 0, failed: 0, unsupported: 0, silent: 0, worst: 0 },
-  };
+  const sum = emptyRow("all");
   for (const row of rows) {
-    for (const key of ["cases", "passed", "failed", "unsupported", "silent"] as const) {
-      sum[key] += row[key];
-    }
+    for (const key of ["cases", ...statuses] as const) sum[key] += row[key];
     sum.worst = Math.max(sum.worst, row.worst);
   }
   return sum;
 }
 
-/** Whether an implementation conforms: nothing failed, and nothing went unanswered. */
-export function conforms(results: readonly Result[]): boolean {
-  return results.every(({ status }) => status === "passed" || status === "unsupported");
+/** Whether a result is as it should be, as far as the implementation goes. */
+const isBad = ({ status }: Result) => status !== "passed" && status !== "unsupported";
+
+/** What the results amount to. */
+export interface Verdict {
+  /** Nothing is wrong, refused or without an answer, and something has passed. */
+  conforms: boolean;
+  /** In words: in which chapters, and how much of them is supported. */
+  text: string;
+}
+
+/**
+ * Whether an implementation conforms, and in what: in the chapters of which at least one case has
+ * passed, where no case at all is wrong, refused or without an answer.
+ *
+ * @param results what became of the cases
+ * @returns the verdict
+ */
+export function verdict(results: readonly Result[]): Verdict {
+  const rows = tabulate(results);
+  const { cases, passed, wrong, refused, crashed, unsupported } = total(rows);
+  const supported = `${cases - unsupported} of ${cases} supported`;
+  const names = (some: readonly Row[]) => some.map(({ chapter }) => chapter).join(", ");
+  if (wrong + refused + crashed > 0) {
+    const counts = [
+      ...wrong ? [`${wrong} computed otherwise`] : [],
+      ...refused ? [`${refused} refused`] : [],
+      ...crashed ? [`${crashed} without an answer`] : [],
+    ];
+    return { conforms: false, text: `does not conform: ${counts.join(", ")}; ${supported}` };
+  }
+  if (passed === 0) return { conforms: false, text: `does not conform: ${supported}` };
+  const without = rows.filter((row) => row.passed === 0);
+  const none = without.length ? `; nothing of ${names(without)}` : "";
+  return {
+    conforms: true,
+    text: `conforms in ${names(rows.filter((row) => row.passed > 0))}: ${supported}${none}`,
+  };
 }
 
 /** Lays out rows of text in columns, the first to the left, the others to the right. */
@@ -74,50 +103,83 @@ export function units(value: number): string {
   return value >= 1e4 || value < 1e-3 ? value.toExponential(1) : value.toPrecision(2);
 }
 
-function table(results: readonly Result[]): string {
+/** The table by chapter: a head, a row for each chapter, and the sum. */
+export function tableOf(results: readonly Result[]): string[][] {
   const rows = tabulate(results);
-  const head = ["chapter", "cases", "passed", "failed", "unsupported", "no answer", "worst"];
+  const head = ["chapter", "cases", "passed", "wrong", "refused", "no answer", "unsupported"];
   const body = [...rows, total(rows)].map((row) => [
     row.chapter,
-    ...[row.cases, row.passed, row.failed, row.unsupported, row.silent].map(String),
+    ...[row.cases, row.passed, row.wrong, row.refused, row.crashed, row.unsupported].map(String),
     units(row.worst),
   ]);
-  return columns([head, ...body]);
+  return [[...head, "worst"], ...body];
 }
 
 /** The results that are not as they should be, worst first. */
 export function failures(results: readonly Result[]): Result[] {
-  const bad = results.filter(({ status }) => status === "failed" || status === "silent");
-  return bad.sort((a, b) => a.units === b.units ? 0 : b.units - a.units);
+  return results.filter(isBad).sort((a, b) => a.units === b.units ? 0 : b.units - a.units);
+}
+
+/** What is wrong with an answer, one line for each of its three worst differences. */
+export function differencesOf({ differences }: Result): string[] {
+  const shown = [...differences].sort((a, b) => b.units - a.units).slice(0, 3);
+  const lines = shown.map(({ where, wanted, given, units: off }) => {
+    const far = Number.isFinite(off) ? `, ${units(off)} times the tolerance` : "";
+    return `${where}: wanted ${wanted}, given ${given}${far}`;
+  });
+  const more = differences.length - 3;
+  return more > 0 ? [...lines, `and ${more} more`] : lines;
 }
 
 function describe(result: Result, findings: Findings): string {
-  const { task, differences } = result;
-  const lines = [`${task.id} (${task.clauses.join(", ")}): ${task.reason}`];
-  const shown = [...differences].sort((a, b) => b.units - a.units).slice(0, 3);
-  for (const { where, wanted, given, units: off } of shown) {
-    const far = Number.isFinite(off) ? `, ${units(off)} times the tolerance` : "";
-    lines.push(`${where}: wanted ${wanted}, given ${given}${far}`);
-  }
-  if (differences.length > 3) lines.push(`and ${differences.length - 3} more`);
-  for (const { says } of findings.byCase.get(task.id) ?? []) {
-    lines.push(`matches PyTorch if ${says}`);
-  }
+  const { task } = result;
+  const lines = [
+    `${task.id} (${task.clauses.join(", ")}): ${task.reason}`,
+    ...differencesOf(result),
+    ...(findings.byCase.get(task.id) ?? []).map(({ says }) => `matches PyTorch if ${says}`),
+  ];
   return lines.join("\n    ");
 }
 
-/** What got no answer, by the reason. */
-function silences(results: readonly Result[], most: number): string[] {
-  const silent = results.filter(({ status }) => status === "silent");
-  return [...Map.groupBy(silent, ({ why = "" }) => why)].map(([why, own]) => {
-    const shown = own.slice(0, most).map(({ task }) => task.id).join(", ");
-    const more = own.length > most ? `, and ${own.length - most} more` : "";
-    return `${why}\n    ${shown}${more}`;
+/** Reasons that are the same but for their numbers. */
+export interface Group {
+  /** The first of them, with its numbers. */
+  why: string;
+  /** The ids of the cases. */
+  ids: string[];
+}
+
+/**
+ * Groups results by their reasons; digits do not tell them apart.
+ *
+ * @param results what became of the cases
+ * @param status which of them
+ * @returns the groups, the largest first
+ */
+export function groups(results: readonly Result[], status: Status): Group[] {
+  const found = new Map<string, Group>();
+  for (const { task: { id }, status: own, why = "" } of results) {
+    if (own !== status) continue;
+    const key = why.replaceAll(/\d+/g, "#");
+    const group = found.get(key) ?? { why, ids: [] };
+    found.set(key, group);
+    group.ids.push(id);
+  }
+  return [...found.values()].sort((a, b) => b.ids.length - a.ids.length);
+}
+
+/** Groups, each with some of its cases. */
+function grouped(results: readonly Result[], status: Status, most: number): string[] {
+  const all = groups(results, status);
+  const lines = all.slice(0, most).map(({ why, ids }) => {
+    const more = ids.length > 3 ? `, and ${ids.length - 3} more` : "";
+    return `${ids.length}: ${why}\n    ${ids.slice(0, 3).join(", ")}${more}`;
   });
+  return all.length > most ? [...lines, `… and ${all.length - most} other reasons`] : lines;
 }
 
 /** Everything that a program did and the protocol does not foresee, one line each. */
-export function oddities(found: Oddities): string[] {
+export function odditiesOf(found: Oddities): string[] {
   const { outOfOrder, repeated, garbage, firstGarbage, restarts } = found;
   const lines = [];
   if (outOfOrder) lines.push(`${outOfOrder} answers came before that to an earlier request`);
@@ -129,73 +191,44 @@ export function oddities(found: Oddities): string[] {
   return lines;
 }
 
-/** Why cases are unsupported, with how many, most first. */
-function reasons(results: readonly Result[]): string[] {
-  const counts = new Map<string, number>();
-  for (const { status, why = "" } of results) {
-    if (status === "unsupported") counts.set(why, (counts.get(why) ?? 0) + 1);
-  }
-  return [...counts].sort(([, a], [, b]) => b - a).map(([why, count]) => `${count}: ${why}`);
+/** What explains the wrong answers, one line for each mistake. */
+export function explanationsOf({ summary, diagnosed }: Findings): string[] {
+  return summary.map(({ says, cases, weak }) =>
+    `${cases} of ${diagnosed} wrong answers ${cases === 1 ? "matches" : "match"} PyTorch if ` +
+    says + (weak ? " (weak: a single case may be chance)" : "")
+  );
+}
+
+/** The last line of a report. */
+export function conclusion({ results, stopped }: Examination): string {
+  if (!stopped) return verdict(results).text;
+  return `ended early (${stopped.why}), ${stopped.left} cases not put: so far ` +
+    verdict(results).text;
 }
 
 /**
  * The report as text.
  *
  * @param examination what was found
- * @param findings what explains the failures
- * @param most how many failures to show
+ * @param findings what explains the wrong answers
+ * @param most how many of them, and how many reasons, to show
  * @returns the lines
  */
-export function report(
-  { results, oddities: odd }: Examination,
-  findings: Findings,
-  most = 20,
-): string {
+export function report(examination: Examination, findings: Findings, most = 20): string {
+  const { results, oddities } = examination;
   const section = (title: string, lines: readonly string[]) =>
     lines.length ? `\n\n${title}\n${lines.map((line) => `  ${line}`).join("\n")}` : "";
-  const bad = failures(results).filter(({ status }) => status === "failed");
+  const bad = failures(results).filter(({ status }) => status === "wrong");
   const shown = bad.slice(0, most).map((result) => describe(result, findings));
   if (bad.length > most) shown.push(`… and ${bad.length - most} more (--failures ${bad.length})`);
-  const { failed, silent } = total(tabulate(results));
-  const why = reasons(results);
-  const unshown = why.slice(10).length ? [`… and ${why.length - 10} other reasons`] : [];
-  return table(results) +
-    section("Failures, worst first", shown) +
-    section(
-      "What explains them",
-      findings.summary.map(({ says, cases }) =>
-        `${cases} of ${findings.diagnosed} diagnosed match PyTorch if ${says}`
-      ),
-    ) +
-    section("No answer", silences(results, most)) +
-    section("Unsupported", [...why.slice(0, 10), ...unshown]) +
-    section("The program", oddities(odd)) +
-    `\n\n${conforms(results) ? "conforms" : `does not conform: ${failed} failed`}` +
-    (silent ? `, ${silent} without an answer` : "");
-}
-
-/** The report for machines. */
-export function reportJson({ results, oddities }: Examination, findings: Findings): object {
-  const number = (x: number) => Number.isFinite(x) ? x : String(x);
-  const rows = tabulate(results);
-  return {
-    conforms: conforms(results),
-    total: { ...total(rows), worst: number(total(rows).worst) },
-    chapters: rows.map((row) => ({ ...row, worst: number(row.worst) })),
-    results: results.map(({ task, status, units, differences, why }) => ({
-      id: task.id,
-      clauses: task.clauses,
-      status,
-      units: number(units),
-      ...(why !== undefined && { why }),
-      ...(differences.length && {
-        differences: differences.map((one) => ({ ...one, units: number(one.units) })),
-      }),
-      ...(findings.byCase.has(task.id) && {
-        diagnosis: findings.byCase.get(task.id)!.map(({ id, says }) => ({ id, says })),
-      }),
-    })),
-    diagnosis: findings.summary.map(({ id, says, cases }) => ({ id, says, cases })),
-    oddities,
-  };
+  // Where nothing was answered, rows of zeros would only hide the reason.
+  const silent = results.length > 0 && results.every(({ status }) => status === "crashed");
+  return ((silent ? "" : columns(tableOf(results))) +
+    section("Computed otherwise, worst first", shown) +
+    section("What explains them", explanationsOf(findings)) +
+    section("Refused", grouped(results, "refused", most)) +
+    section("No answer", grouped(results, "crashed", most)) +
+    section("Unsupported", grouped(results, "unsupported", 10)) +
+    section("The program", odditiesOf(oddities)) +
+    `\n\n${conclusion(examination)}`).trimStart();
 }

@@ -5,7 +5,15 @@
  * @module
  */
 
-import * as rnn from "../../mod.ts";
+import { noGrad } from "../autograd/graph.ts";
+import { linear } from "../autograd/linear.ts";
+import { mul } from "../autograd/pointwise.ts";
+import { reshape, squeeze, transpose, unsqueeze } from "../autograd/shape.ts";
+import { cat, narrow, select, stack } from "../autograd/slices.ts";
+import { dropout } from "../nn/dropout.ts";
+import type { StateDict } from "../nn/module.ts";
+import { zeros } from "../tensor/create.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import {
   type Answer,
   decode,
@@ -14,18 +22,18 @@ import {
   type JsonTensor,
   type Request,
 } from "./pair.ts";
-import { type Kind, steps } from "./equations.ts";
+import { type Kind, type Parameters, type State, type Step, steps } from "./equations.ts";
 
 /** A layer's question, whatever its form: time first, with a batch, as layers and directions. */
 export interface Setting {
   /** Which cell. */
   kind: Kind;
   /** For each layer, for each direction, its parameters. */
-  parameters: rnn.CellParameters[][];
+  parameters: Parameters[][];
   /** The input, shape `(L, N, H_in)`. */
-  input: rnn.Tensor;
+  input: Tensor;
   /** `[h]` or `[h, c]`, each of shape `(layers · D, N, H)`. */
-  state: rnn.Tensor[];
+  state: Tensor[];
   /** Whether the state was given rather than left out. */
   stateGiven: boolean;
   /** How long each sequence is, where they were packed. */
@@ -51,9 +59,9 @@ export interface Place {
 /** What a layer gives: `(L, N, D · H)` and, for each direction, its final state. */
 export interface Layer {
   /** The hidden states at each t, both directions side by side. */
-  output: rnn.Tensor;
+  output: Tensor;
   /** `[h]` or `[h, c]`, each of shape `(D, N, H)`. */
-  final: rnn.State;
+  final: State;
 }
 
 /** A way of computing otherwise. Each part returns `null` where it does not apply. */
@@ -61,17 +69,21 @@ export interface Deviation {
   /** Changes the question. */
   setting?(setting: Setting): Setting | null;
   /** Changes the parameters of one layer and direction. */
-  parameters?(own: rnn.CellParameters, place: Place): rnn.CellParameters | null;
+  parameters?(own: Parameters, place: Place): Parameters | null;
   /** Computes another step. */
-  step?(setting: Setting): rnn.Step | null;
+  step?(setting: Setting): Step | null;
   /** Changes what a layer gives; `setting.parameters.length - 1` is the last layer. */
   layer?(own: Layer, layer: number, setting: Setting): Layer | null;
   /** Changes what a layer above the first reads. */
-  reads?(below: rnn.Tensor, setting: Setting): rnn.Tensor | null;
-  /** Runs the reverse direction over the padding, too. */
-  reverseFromPadding?: boolean;
+  reads?(below: Tensor, setting: Setting): Tensor | null;
+  /** One direction reads the padding as data; `masked` where its output is zero there all the same. */
+  readsPadding?: { direction: number; masked: boolean };
+  /** The reverse direction runs forwards in time. */
+  reverseRunsForward?: boolean;
+  /** A state past a sequence's end is kept by multiplying with 0 and 1. */
+  maskMultiplied?: boolean;
   /** Changes the result: `output` (time first), `h_n`, `c_n`. */
-  outputs?(own: Record<string, rnn.Tensor>, setting: Setting): Record<string, rnn.Tensor> | null;
+  outputs?(own: Record<string, Tensor>, setting: Setting): Record<string, Tensor> | null;
 }
 
 /** What a deviation throws that does not apply. */
@@ -94,7 +106,7 @@ const normal = new WeakMap<Request, Setting | null>();
  */
 export function recompute(request: Request, deviation: Deviation): Answer | null {
   try {
-    return rnn.noGrad(() => {
+    return noGrad(() => {
       if (!normal.has(request)) normal.set(request, normalise(request));
       const found = applicable(normal.get(request)!);
       const setting = deviation.setting ? applicable(deviation.setting(found)) : found;
@@ -124,13 +136,13 @@ function normalise(request: Request): Setting | null {
   let given = "h_0" in inputs ? names.map(tensor) : null;
   if (cell) {
     const batched = input.dim() === 2;
-    const rows = (x: rnn.Tensor) => batched ? x : rnn.unsqueeze(x, 0);
-    input = rnn.unsqueeze(rows(input), 0);
-    given = given && given.map((part) => rnn.unsqueeze(rows(part), 0));
+    const rows = (x: Tensor) => batched ? x : unsqueeze(x, 0);
+    input = unsqueeze(rows(input), 0);
+    given = given && given.map((part) => unsqueeze(rows(part), 0));
   } else if (input.dim() === 2) {
-    input = rnn.unsqueeze(input, 1);
-    given = given && given.map((part) => rnn.unsqueeze(part, 1));
-  } else if (batchFirst) input = rnn.transpose(input, 0, 1);
+    input = unsqueeze(input, 1);
+    given = given && given.map((part) => unsqueeze(part, 1));
+  } else if (batchFirst) input = transpose(input, 0, 1);
   const phi = args.nonlinearity === "relu" ? "relu" : "tanh";
   const parameters = parametersOf(state, simple ? "rnn." : "", cell);
   const rows = parameters.length * parameters[0].length;
@@ -140,7 +152,7 @@ function normalise(request: Request): Setting | null {
     kind: matched[1] === "RNN" ? `RNN ${phi}` : matched[1] as Kind,
     parameters,
     input,
-    state: given ?? names.map((_, k) => rnn.zeros([rows, input.shape[1], features[k]], { dtype })),
+    state: given ?? names.map((_, k) => zeros([rows, input.shape[1], features[k]], { dtype })),
     stateGiven: given !== null,
     lengths: (inputs.lengths as number[] | undefined) ?? null,
     batchFirst,
@@ -150,11 +162,11 @@ function normalise(request: Request): Setting | null {
 }
 
 function parametersOf(
-  state: rnn.StateDict,
+  state: StateDict,
   prefix: string,
   cell: boolean,
-): rnn.CellParameters[][] {
-  const own = (suffix: string): rnn.CellParameters => ({
+): Parameters[][] {
+  const own = (suffix: string): Parameters => ({
     weightIh: state[`${prefix}weight_ih${suffix}`],
     weightHh: state[`${prefix}weight_hh${suffix}`],
     biasIh: state[`${prefix}bias_ih${suffix}`] ?? null,
@@ -171,41 +183,54 @@ function parametersOf(
 }
 
 /** Rows of `now` where a sequence goes on, and of `before` where it does not; zeros for `null`. */
-function where(goesOn: boolean[], now: rnn.Tensor, before: rnn.Tensor | null): rnn.Tensor {
+function where(
+  goesOn: boolean[],
+  now: Tensor,
+  before: Tensor | null,
+  multiplied: boolean,
+): Tensor {
   const size = now.shape[1];
   const data = now.data.slice();
+  if (multiplied) {
+    const part = (x: number, i: number) => {
+      const going = Number(goesOn[Math.floor(i / size)]);
+      return going * x + (1 - going) * (before ? before.data[i] : 0);
+    };
+    return new Tensor(data.map(part), now.shape);
+  }
   goesOn.forEach((going, n) => {
     if (going) return;
     if (before) data.set(before.data.subarray(n * size, (n + 1) * size), n * size);
     else data.fill(0, n * size, (n + 1) * size);
   });
-  return new rnn.Tensor(data, now.shape);
+  return new Tensor(data, now.shape);
 }
 
 /** One direction over a batch of padded sequences; zeros come out past the end of each. */
 function scan(
-  step: rnn.Step,
-  own: rnn.CellParameters,
-  input: rnn.Tensor,
+  step: Step,
+  own: Parameters,
+  input: Tensor,
   lengths: number[] | null,
-  initial: rnn.State,
+  initial: State,
   reverse: boolean,
-): { output: rnn.Tensor; final: rnn.State } {
+  multiplied = false,
+): { output: Tensor; final: State } {
   const times = [...Array(input.shape[0]).keys()];
-  const outputs: rnn.Tensor[] = [];
+  const outputs: Tensor[] = [];
   let state = initial;
   for (const t of reverse ? times.reverse() : times) {
     const goesOn = lengths?.map((length) => t < length);
-    const after = step(rnn.select(input, 0, t), state, own);
-    state = goesOn ? after.map((part, k) => where(goesOn, part, state[k])) : after;
-    outputs[t] = goesOn ? where(goesOn, after[0], null) : after[0];
+    const after = step(select(input, 0, t), state, own);
+    state = goesOn ? after.map((part, k) => where(goesOn, part, state[k], multiplied)) : after;
+    outputs[t] = goesOn ? where(goesOn, after[0], null, multiplied) : after[0];
   }
-  return { output: rnn.stack(outputs), final: state };
+  return { output: stack(outputs), final: state };
 }
 
 /** Zeros past the end of each sequence. */
-export function mask(x: rnn.Tensor, lengths: readonly number[]): rnn.Tensor {
-  const copy = rnn.mul(x, 1);
+export function mask(x: Tensor, lengths: readonly number[]): Tensor {
+  const copy = mul(x, 1);
   const [length, batch, features] = x.shape;
   for (let t = 0; t < length; t++) {
     for (let n = 0; n < batch; n++) {
@@ -217,24 +242,27 @@ export function mask(x: rnn.Tensor, lengths: readonly number[]): rnn.Tensor {
   return copy;
 }
 
-function run(setting: Setting, deviation: Deviation): Record<string, rnn.Tensor> {
+function run(setting: Setting, deviation: Deviation): Record<string, Tensor> {
   const { parameters, input, state, lengths, kind } = setting;
   const step = deviation.step ? applicable(deviation.step(setting)) : steps[kind];
-  const finals: rnn.State[] = [];
+  const finals: State[] = [];
   let below = input;
   parameters.forEach((directions, layer) => {
     const halves = directions.map((given, direction) => {
       const own = deviation.parameters
         ? applicable(deviation.parameters(given, { layer, direction, setting }))
         : given;
-      const start = state.map((part) => rnn.select(part, 0, layer * directions.length + direction));
-      const ends = direction === 1 && deviation.reverseFromPadding ? null : lengths;
-      const half = scan(step, own, below, ends, start, direction === 1);
-      return lengths && !ends ? { ...half, output: mask(half.output, lengths) } : half;
+      const start = state.map((part) => select(part, 0, layer * directions.length + direction));
+      const reads = deviation.readsPadding;
+      const ends = reads?.direction === direction ? null : lengths;
+      const reverse = direction === 1 && !deviation.reverseRunsForward;
+      const half = scan(step, own, below, ends, start, reverse, deviation.maskMultiplied);
+      const masked = lengths && !ends && reads!.masked;
+      return masked ? { ...half, output: mask(half.output, lengths) } : half;
     });
     const plain: Layer = {
-      output: rnn.cat(halves.map(({ output }) => output), -1),
-      final: state.map((_, k) => rnn.stack(halves.map(({ final }) => final[k]))),
+      output: cat(halves.map(({ output }) => output), -1),
+      final: state.map((_, k) => stack(halves.map(({ final }) => final[k]))),
     };
     const { output, final } = deviation.layer
       ? applicable(deviation.layer(plain, layer, setting))
@@ -242,49 +270,48 @@ function run(setting: Setting, deviation: Deviation): Record<string, rnn.Tensor>
     finals.push(final);
     below = output;
     if (layer === parameters.length - 1) return;
-    if (setting.dropout) below = rnn.dropout(below, setting.dropout, true);
+    if (setting.dropout) below = dropout(below, setting.dropout, true);
     if (deviation.reads) below = applicable(deviation.reads(below, setting));
   });
-  const [h_n, c_n] = state.map((_, k) => rnn.cat(finals.map((final) => final[k]), 0));
+  const [h_n, c_n] = state.map((_, k) => cat(finals.map((final) => final[k]), 0));
   const longest = lengths ? Math.max(...lengths) : below.shape[0];
-  const output = rnn.narrow(below, 0, 0, longest);
+  const output = narrow(below, 0, 0, longest);
   return c_n ? { output, h_n, c_n } : { output, h_n };
 }
 
 /** Brings a result to the form that the request's module gives. */
 function present(
-  { output, h_n, c_n }: Record<string, rnn.Tensor>,
+  { output, h_n, c_n }: Record<string, Tensor>,
   { request, batchFirst }: Setting,
 ): Record<string, JsonTensor> {
   const { module = "", inputs = {} } = request;
   const dims = (inputs.input as JsonTensor).shape.length;
-  const give = (named: Record<string, rnn.Tensor | undefined>) =>
+  const give = (named: Record<string, Tensor | undefined>) =>
     Object.fromEntries(
       Object.entries(named).flatMap(([name, x]) => x ? [[name, raw(x)]] : []),
     );
   if (module === "SimpleRNN") {
     const state = decodeStateDict(request);
     return give({
-      output: rnn.linear(rnn.select(output, 0, -1), state["fc.weight"], state["fc.bias"]),
+      output: linear(select(output, 0, -1), state["fc.weight"], state["fc.bias"]),
     });
   }
   if (module.endsWith("Cell")) {
-    const own = (x?: rnn.Tensor) =>
-      x && (dims === 2 ? rnn.squeeze(x, 0) : rnn.reshape(x, [x.shape[2]]));
+    const own = (x?: Tensor) => x && (dims === 2 ? squeeze(x, 0) : reshape(x, [x.shape[2]]));
     return give({ h_1: own(h_n), c_1: own(c_n) });
   }
   if (dims === 2) {
     return give({
-      output: rnn.squeeze(output, 1),
-      h_n: rnn.squeeze(h_n, 1),
-      c_n: c_n && rnn.squeeze(c_n, 1),
+      output: squeeze(output, 1),
+      h_n: squeeze(h_n, 1),
+      c_n: c_n && squeeze(c_n, 1),
     });
   }
-  return give({ output: batchFirst ? rnn.transpose(output, 0, 1) : output, h_n, c_n });
+  return give({ output: batchFirst ? transpose(output, 0, 1) : output, h_n, c_n });
 }
 
 /** A tensor for a comparison: its numbers as they are, which is quicker than the shortest text. */
-function raw({ shape, data }: rnn.Tensor): JsonTensor {
+function raw({ shape, data }: Tensor): JsonTensor {
   return {
     shape: [...shape],
     data: Array.from(data, (x) => Number.isFinite(x) ? x : String(x) as JsonNumber),

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Answer, encode, type JsonFile, type Request } from "../../lib/conformance/pair.ts";
+import { type Answer, encode, type JsonFile, type Request } from "../../lib/conformance/mod.ts";
 import {
   noGrad,
   parseCheckpoint,

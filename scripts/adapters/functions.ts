@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { JsonTensor } from "../../lib/conformance/pair.ts";
-import { encode } from "../../lib/conformance/pair.ts";
+import { encode, type JsonTensor } from "../../lib/conformance/mod.ts";
 import * as rnn from "../../mod.ts";
 
 // deno-lint-ignore no-explicit-any -- the arguments come from outside; what they go to checks them

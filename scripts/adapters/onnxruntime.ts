@@ -20,10 +20,12 @@ import {
   encode,
   type JsonTensor,
   type Request,
-} from "../../lib/conformance/pair.ts";
+  serve,
+  Unsupported,
+} from "../../lib/conformance/mod.ts";
+import { stdio } from "./stdio.ts";
 import { type FloatArray, type StateDict, Tensor, toOnnx } from "../../mod.ts";
 import { Graph } from "./onnx_model.ts";
-import { serve, Unsupported } from "../../lib/conformance/serve.ts";
 
 /** What the two packages have in common. */
 interface Runtime {
@@ -236,4 +238,4 @@ async function answer(request: Request): Promise<Answer> {
 if (Deno.args.includes("--version")) {
   const version = runtime.env.versions[web ? "web" : "node"];
   console.log(`ONNX Runtime${web ? " Web" : ""} ${version}`);
-} else await serve(answer);
+} else await serve(answer, stdio);

@@ -20,15 +20,14 @@ import {
   encode,
   type JsonTensor,
   type Request,
-  toLine,
-} from "../../lib/conformance/pair.ts";
+  serve,
+  Unsupported,
+} from "../../lib/conformance/mod.ts";
+import { stdio } from "./stdio.ts";
 import { walkthrough } from "../walkthrough.ts";
 import { type Arguments, functions, type Inputs } from "./functions.ts";
 import { checkpointOperations } from "./checkpoints.ts";
 import { makeLoss, trainingOperations } from "./training.ts";
-
-/** What this implementation has no answer to, and why. */
-class Unsupported extends Error {}
 
 /** `batch_first` to `batchFirst`. */
 function camelCase(name: string): string {
@@ -215,34 +214,4 @@ export function answer(request: Request): Answer {
   }
 }
 
-/** Answers one line; what is not a request gets an error, too. */
-function answerLine(line: string): string {
-  let id: unknown = null;
-  try {
-    const request = JSON.parse(line);
-    if (typeof request !== "object" || request === null) throw new SyntaxError("not an object");
-    id = request.id ?? null;
-    return toLine({ id, ...answer(request) });
-  } catch (error) {
-    const message = `not a request: ${(error as Error).message}`;
-    return toLine({ id, error: { type: "SyntaxError", message } });
-  }
-}
-
-if (import.meta.main) {
-  const encoder = new TextEncoder();
-  let rest = "";
-  for await (const piece of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + piece).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      if (line.trim()) await writeAll(encoder.encode(`${answerLine(line)}\n`));
-    }
-  }
-  if (rest.trim()) await writeAll(encoder.encode(`${answerLine(rest)}\n`));
-}
-
-/** A pipe may take only a part of a long line at a time. */
-async function writeAll(bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await Deno.stdout.write(bytes.subarray(done));
-}
+if (import.meta.main) await serve(answer, stdio);

@@ -16,9 +16,11 @@ import {
   encode,
   type JsonTensor,
   type Request,
-} from "../../lib/conformance/pair.ts";
+  serve,
+  Unsupported,
+} from "../../lib/conformance/mod.ts";
+import { stdio } from "./stdio.ts";
 import { type KerasLayer, type StateDict, Tensor, toKeras, transpose } from "../../mod.ts";
-import { serve, Unsupported } from "../../lib/conformance/serve.ts";
 
 /** A tensor of TensorFlow.js, as far as it is used here. */
 interface TfTensor {
@@ -178,4 +180,4 @@ function answer(request: Request): Answer {
 }
 
 if (Deno.args.includes("--version")) console.log(`TensorFlow.js ${tf.version.tfjs}`);
-else await serve(answer);
+else await serve(answer, stdio);

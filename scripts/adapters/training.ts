@@ -12,7 +12,7 @@ import {
   type JsonTensor,
   type Named,
   type Request,
-} from "../../lib/conformance/pair.ts";
+} from "../../lib/conformance/mod.ts";
 import * as rnn from "../../mod.ts";
 
 // deno-lint-ignore no-explicit-any -- the arguments come from outside; the modules check them

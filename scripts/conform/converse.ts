@@ -5,92 +5,65 @@
  * @module
  */
 
-import { readLines, Tail } from "../../lib/conformance/lines.ts";
+import {
+  type Answer,
+  type Converse,
+  type Ending,
+  type Limits,
+  readLines,
+  Tail,
+  type Talk,
+} from "../../lib/conformance/mod.ts";
 
 /** A program and its arguments. */
 export type Command = readonly [string, ...string[]];
 
-/** What a program is given. */
-export interface Limits {
-  /** Seconds from one answer to the next. */
-  timeout: number;
-  /** Seconds to the first answer, where that is more: starting takes time. */
-  startup: number;
-  /** The longest line of output, in bytes, that is kept. */
-  line: number;
-}
-
-/** What a program does that the protocol does not foresee. */
-export interface Oddities {
-  /** Answers that came before the answer to an earlier request. */
-  outOfOrder: number;
-  /** Answers to requests that were answered already. */
-  repeated: number;
-  /** Lines that are no answer to any request. */
-  garbage: number;
-  /** The first of them. */
-  firstGarbage: string;
-  /** Starts after the first one. */
-  restarts: number;
-}
-
-/** How a conversation ended. */
-export interface Ending {
-  /** `died` includes a program that closes its output. */
-  how: "answered" | "died" | "hung" | "not started";
-  /** In words. */
-  why: string;
-  /** Seconds to the first answer, where there was one. */
-  first?: number;
-}
-
-/** What has been asked, by id, and who hears the answers. */
-export interface Talk {
-  /** The lines to send, by id. */
-  requests: ReadonlyMap<string, string>;
-  /** Takes an answer; `again` where the request was answered before. */
-  hear(id: string, answer: Record<string, unknown>, again: boolean): void;
-  /** Whether a request of this id was answered in an earlier conversation. */
-  known(id: string): boolean;
-  /** Is added to. */
-  oddities: Oddities;
-}
+/** The environment variable that all processes of one examination have, with a text of its own. */
+const mark = ["RNN_SPEC_CONFORM", crypto.randomUUID()] as const;
 
 /**
- * Starts a program, sends it all requests without waiting, and hears its answers until all have
- * come or no more do. The program is ended in any case.
+ * How to talk to a program: it is started, sent all requests, heard, and ended in any case, with all
+ * that it has started.
  *
  * @param command the program
- * @param limits its limits
- * @param talk the requests, and who hears the answers
- * @returns how it ended
+ * @param folder the folder that it runs in, and that a relative path of it starts from
+ * @returns the conversation
  */
-export async function converse(command: Command, limits: Limits, talk: Talk): Promise<Ending> {
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(command[0], {
-      args: command.slice(1),
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-      detached: true, // a group of its own, so that what it starts can be ended with it
-    }).spawn();
-  } catch (error) {
-    return { how: "not started", why: `cannot be started: ${(error as Error).message}` };
-  }
-  const stop = () => kill(child);
-  globalThis.addEventListener("unload", stop);
-  const tail = new Tail();
-  const complaints = tail.follow(child.stderr);
-  const sending = send(child.stdin, talk.requests.values());
-  const { how, first } = await listen(child, limits, talk);
-  // A program that has answered everything may end in its own way, but not take its time.
-  const left = how === "answered" ? 1000 : how === "died" ? 200 : 0;
-  const status = await Promise.race([child.status, later(left)]);
-  kill(child);
-  await Promise.race([Promise.all([complaints, sending, child.status]), later(200)]);
-  globalThis.removeEventListener("unload", stop);
-  return { how, first, why: describe(how, status ?? null, limits, String(tail)) };
+export function program(command: Command, folder?: string): Converse {
+  return async (limits, talk) => {
+    let child: Deno.ChildProcess;
+    try {
+      const [name, ...args] = command;
+      // A relative path to a program would be looked for in this process' own folder.
+      const own = folder && /^\.{0,2}[^/]*\//.test(name) && !name.startsWith("/");
+      child = new Deno.Command(own ? `${folder}/${name}` : name, {
+        args,
+        cwd: folder,
+        env: { [mark[0]]: mark[1] },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+        detached: true, // a group of its own, so that what it starts can be ended with it
+      }).spawn();
+    } catch (error) {
+      return { how: "not started", why: `cannot be started: ${(error as Error).message}` };
+    }
+    const stop = () => kill(child);
+    globalThis.addEventListener("unload", stop);
+    talk.signal?.addEventListener("abort", stop);
+    const tail = new Tail();
+    const complaints = tail.follow(child.stderr);
+    const sending = send(child.stdin, talk.requests.values());
+    const { how, first } = await listen(child, limits, talk);
+    // A program that has answered everything may end in its own way, but not take its time.
+    const left = how === "answered" ? 1000 : how === "died" ? 200 : 0;
+    const status = await Promise.race([child.status, later(left)]);
+    kill(child);
+    await Promise.race([Promise.all([complaints, sending, child.status]), later(200)]);
+    talk.signal?.removeEventListener("abort", stop);
+    globalThis.removeEventListener("unload", stop);
+    return { how, first, why: describe(how, status ?? null, limits, String(tail)) };
+  };
 }
 
 function describe(
@@ -118,32 +91,34 @@ async function listen(
   let first: number | undefined;
   const order = new Map([...talk.requests.keys()].map((id, k) => [id, k]));
   const pending = new Set(order.keys());
-  const { oddities } = talk;
+  const { oddities, signal } = talk;
   let [hung, latest] = [false, -1];
   const reader = child.stdout.getReader();
+  const end = () => void reader.cancel().catch(() => {}); // others may hold the other end open
   const expire = () => {
     hung = true;
     kill(child);
-    reader.cancel().catch(() => {}); // what it has started may hold the other end open
+    end();
   };
   let timer = setTimeout(expire, 1000 * Math.max(limits.timeout, limits.startup));
+  signal?.addEventListener("abort", end);
   const garbage = (text: string) => {
     if (oddities.garbage++ === 0) oddities.firstGarbage = text.slice(0, 200);
   };
   for await (const { text, whole } of readLines(reader, limits.line)) {
+    if (signal?.aborted) break;
     if (!text.trim()) continue;
     const answer = whole ? parse(text) : null;
-    const id = String(answer?.id);
-    if (!answer || !(order.has(id) || talk.known(id))) {
+    if (!answer || !(order.has(answer.id) || talk.known(answer.id))) {
       garbage(whole ? text : `a line of more than ${limits.line} bytes: ${text}`);
       continue;
     }
+    const { id, ...rest } = answer;
     const again = !pending.delete(id);
     if (again) oddities.repeated++;
     const at = order.get(id) ?? -1;
     if (!again && at < latest) oddities.outOfOrder++;
     latest = Math.max(latest, at);
-    const { id: _, ...rest } = answer;
     first ??= (performance.now() - start) / 1000;
     talk.hear(id, rest, again);
     if (pending.size === 0) break;
@@ -152,16 +127,19 @@ async function listen(
     timer = setTimeout(expire, 1000 * limits.timeout);
   }
   clearTimeout(timer);
-  reader.cancel().catch(() => {});
-  return { how: pending.size === 0 ? "answered" : hung ? "hung" : "died", first };
+  signal?.removeEventListener("abort", end);
+  end();
+  if (pending.size === 0) return { how: "answered", first };
+  return { how: signal?.aborted ? "stopped" : hung ? "hung" : "died", first };
 }
 
-function parse(text: string): Record<string, unknown> | null {
+/** An answer, where a line is one: an object whose id is a text. */
+function parse(text: string): Answer & { id: string } | null {
   try {
     const value = JSON.parse(text);
-    return typeof value === "object" && value !== null && "id" in value ? value : null;
+    return typeof value?.id === "string" ? value : null;
   } catch {
-    return null;
+    return null; // no JSON, or nested too deeply to read
   }
 }
 
@@ -176,14 +154,27 @@ async function send(stdin: WritableStream<Uint8Array>, lines: Iterable<string>):
   }
 }
 
-/** Ends a program and all that it has started. */
+/** Ends a program and all that it has started, in its own group or in another one. */
 function kill(child: Deno.ChildProcess): void {
-  for (const pid of [-child.pid, child.pid]) {
+  for (const pid of [-child.pid, child.pid, ...descendants()]) {
     try {
-      return Deno.kill(pid, "SIGKILL");
+      Deno.kill(pid, "SIGKILL");
     } catch {
       // No such group, or none on this system: then the program alone; or it has ended.
     }
+  }
+}
+
+/** The processes of this examination, found by the mark in their environment. */
+function descendants(): number[] {
+  if (Deno.build.os === "windows") return [];
+  const args = ["axeww", "-o", "pid=,command="];
+  try {
+    const { stdout } = new Deno.Command("ps", { args, stderr: "null" }).outputSync();
+    return new TextDecoder().decode(stdout).split("\n")
+      .filter((line) => line.includes(mark.join("="))).map((line) => parseInt(line));
+  } catch {
+    return []; // there is no ps: what has left the program's group stays
   }
 }
 

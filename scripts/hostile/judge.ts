@@ -5,7 +5,7 @@
  */
 
 import { CheckpointError, parseCheckpoint, StoredTensor, type TorchValue } from "../../mod.ts";
-import { goldenFile } from "../../lib/conformance/pair.ts";
+import { goldenFile } from "../../lib/conformance/mod.ts";
 import { bytesOf } from "../adapters/checkpoints.ts";
 import type { Seed } from "./mutate.ts";
 

@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { JsonTensor, Request } from "../../lib/conformance/pair.ts";
-import type { Task } from "../../lib/conformance/cases.ts";
+import type { JsonTensor, Request, Task } from "../../lib/conformance/mod.ts";
 
 /** One row. */
 export interface Capability {

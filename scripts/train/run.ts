@@ -9,7 +9,7 @@ import {
   encode,
   type JsonOptimizerState,
   type JsonTensor,
-} from "../../lib/conformance/pair.ts";
+} from "../../lib/conformance/mod.ts";
 import {
   Adam,
   AdamW,

@@ -5,7 +5,10 @@
  */
 
 import { AssertionError } from "@std/assert";
-import type { DType, Values } from "../../mod.ts";
+import { tolerance } from "../../lib/conformance/mod.ts";
+import type { Values } from "../../mod.ts";
+
+export { tolerance };
 
 /** Fails with a list of what differs. */
 function report(what: string, given: Values, wanted: Values, wrong: number[]): void {
@@ -44,12 +47,6 @@ export function assertAllBitwise(
   }
   given.forEach((part, k) => assertBitwise(part, wanted[k], `${what}, part ${k}`));
 }
-
-/** The closeness of NUM-2. */
-export const tolerance: Record<DType, { readonly rtol: number; readonly atol: number }> = {
-  float32: { rtol: 1.3e-6, atol: 1e-5 },
-  float64: { rtol: 1e-10, atol: 1e-12 },
-};
 
 /** Asserts that two tensors agree in shape and, within a tolerance, in every element. */
 export function assertClose(

@@ -26,7 +26,7 @@ import {
   to,
   zeros,
 } from "../../mod.ts";
-import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
+import { assertAllBitwise, assertBitwise, assertClose, tolerance } from "./alike.ts";
 import {
   build,
   type Config,
@@ -135,7 +135,7 @@ describe("backward", () => {
       fc.pre(c.kind !== "RNN relu");
       gradients("float32").forEach((given, k) => {
         assertEquals(given.dtype, "float32");
-        assertClose(to(given, "float64"), wanted[k], { rtol: 1.3e-6, atol: 1e-5 });
+        assertClose(to(given, "float64"), wanted[k], tolerance.float32);
       });
     },
   );

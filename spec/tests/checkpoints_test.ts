@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { goldenFile } from "../../lib/conformance/pair.ts";
+import { goldenFile } from "../../lib/conformance/mod.ts";
 import {
   CheckpointError,
   constructModule,

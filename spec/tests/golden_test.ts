@@ -1,9 +1,8 @@
 /** Every golden case, put to this implementation; one test a file. */
 
 import { assert, assertEquals } from "@std/assert";
-import { compare } from "../../lib/conformance/compare.ts";
+import { compare, goldenFile } from "../../lib/conformance/mod.ts";
 import { files } from "../../golden/mod.ts";
-import { goldenFile } from "../../lib/conformance/pair.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
 import { around, describe, it } from "./law.ts";
 

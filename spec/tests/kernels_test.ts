@@ -2,9 +2,8 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { compare } from "../../lib/conformance/compare.ts";
+import { compare, goldenFile } from "../../lib/conformance/mod.ts";
 import { files } from "../../golden/mod.ts";
-import { goldenFile } from "../../lib/conformance/pair.ts";
 import { type Engine, engine } from "../../lib/kernels/engine.ts";
 import { Heap } from "../../lib/kernels/heap.ts";
 import {

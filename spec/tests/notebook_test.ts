@@ -1,7 +1,7 @@
 /** The walkthrough against the notebook: what PyTorch prints, and what the notebook's text shows. */
 
 import { assert, assertEquals } from "@std/assert";
-import { goldenFile } from "../../lib/conformance/pair.ts";
+import { goldenFile } from "../../lib/conformance/mod.ts";
 import { notebook } from "../../golden/mod.ts";
 import {
   linspace,

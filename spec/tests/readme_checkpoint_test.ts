@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { goldenFile } from "../../lib/conformance/pair.ts";
+import { goldenFile } from "../../lib/conformance/mod.ts";
 import { bytesOf } from "../../scripts/adapters/checkpoints.ts";
 import { withPermission } from "./law.ts";
 

@@ -3,14 +3,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { compare } from "../../lib/conformance/compare.ts";
 import {
   type Answer,
   type Case,
+  compare,
   goldenFile,
   type JsonTensor,
   toLine,
-} from "../../lib/conformance/pair.ts";
+} from "../../lib/conformance/mod.ts";
 import { Adam, backward, manualSeed, mseLoss, RNN, type Tensor, zeros } from "../../mod.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
 import { models, optimizers, Training } from "../../scripts/train/run.ts";

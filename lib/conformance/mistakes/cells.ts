@@ -4,7 +4,9 @@
  * @module
  */
 
-import * as rnn from "../../../mod.ts";
+import { relu, sigmoid, tanh } from "../../autograd/pointwise.ts";
+import { narrow } from "../../autograd/slices.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { hardSigmoid, type Kind, map, type Options, stepOf } from "../equations.ts";
 import type { Mistake } from "./mistake.ts";
 
@@ -16,7 +18,9 @@ function miscomputed(id: string, says: string, kinds: Kind[], options: Options):
 
 const gated: Kind[] = ["LSTM", "GRU"];
 const elman: Kind[] = ["RNN tanh", "RNN relu"];
-const same = (x: rnn.Tensor) => x;
+const same = (x: Tensor) => x;
+const overflowingTanh = (x: Tensor) =>
+  map(x, (value) => (Math.exp(2 * value) - 1) / (Math.exp(2 * value) + 1));
 
 /** Mistakes in the equations of the cells. */
 export const cells: Mistake[] = [
@@ -61,14 +65,44 @@ export const cells: Mistake[] = [
     "no-projection",
     "the projection is left out, and h is cut to its size",
     ["LSTM"],
-    { project: (h, size) => rnn.narrow(h, -1, 0, size) },
+    { project: (h, size) => narrow(h, -1, 0, size) },
   ),
-  miscomputed("relu-for-tanh", "relu is used for tanh", [...gated, "RNN tanh"], { phi: rnn.relu }),
-  miscomputed("tanh-for-relu", "tanh is used for relu", ["RNN relu"], { phi: rnn.tanh }),
+  miscomputed("relu-for-tanh", "relu is used for tanh", [...gated, "RNN tanh"], { phi: relu }),
+  miscomputed("tanh-for-relu", "tanh is used for relu", ["RNN relu"], { phi: tanh }),
   miscomputed("sigmoid-for-tanh", "the sigmoid is used for tanh", [...gated, "RNN tanh"], {
-    phi: rnn.sigmoid,
+    phi: sigmoid,
   }),
   miscomputed("linear-rnn", "no nonlinearity is applied", elman, { phi: same }),
+  miscomputed(
+    "sigmoid-overflow",
+    "the sigmoid is exp(x) / (1 + exp(x)): NaN where the exponential overflows",
+    gated,
+    { sigma: (x) => map(x, (value) => Math.exp(value) / (1 + Math.exp(value))) },
+  ),
+  miscomputed(
+    "sigmoid-wraps",
+    "the sigmoid of a very negative number is 1: an exponential overflows to 0",
+    gated,
+    { sigma: (x) => map(x, (value) => value < -2.9e9 ? 1 : 1 / (1 + Math.exp(-value))) },
+  ),
+  miscomputed(
+    "tanh-overflow",
+    "tanh is (exp(2x) - 1) / (exp(2x) + 1): NaN where the exponential overflows",
+    [...gated, "RNN tanh"],
+    { phi: overflowingTanh, outer: overflowingTanh },
+  ),
+  miscomputed(
+    "absent-peephole",
+    "a peephole that is not there is multiplied with 0 and added: an infinite c becomes NaN",
+    ["LSTM"],
+    { absentPeephole: true },
+  ),
+  miscomputed(
+    "zero-state-skipped",
+    "the product of a zero state with W_hh is left out: an infinite weight there leaves no NaN",
+    [...gated, ...elman],
+    { skipsZeroState: true },
+  ),
   miscomputed("hard-tanh", "tanh is replaced by max(-1, min(1, x))", [...gated, "RNN tanh"], {
     phi: (x) => map(x, (value) => Math.max(-1, Math.min(1, value))),
   }),

@@ -4,11 +4,14 @@
  * @module
  */
 
-import type { Answer } from "../pair.ts";
 import type { Task } from "../cases.ts";
+import type { Answer, Request } from "../pair.ts";
 import type { Deviation } from "../variant.ts";
 
-/** A mistake known from ports of recurrent layers. */
+/** Output tensors by name. */
+export type Outputs = NonNullable<Answer["outputs"]>;
+
+/** A mistake known from ports of recurrent layers; it has one of the three ways to know it. */
 export interface Mistake {
   /** Its name, in short. */
   id: string;
@@ -16,6 +19,8 @@ export interface Mistake {
   says: string;
   /** How to compute with the mistake. */
   deviation?: Deviation;
+  /** How to make the wrong outputs of the right ones; `null` where it does not apply. */
+  restate?: (outputs: Outputs, request: Request) => Outputs | null;
   /** How to know it from the answer alone, where it cannot be recomputed. */
   recognise?: (task: Task, answer: Answer) => boolean;
   /** Whether it is vague, and so only worth saying where nothing else explains the answer. */

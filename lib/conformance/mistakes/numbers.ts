@@ -4,9 +4,9 @@
  * @module
  */
 
-import { distance } from "../compare.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { distance, numberOf, sameShape } from "../compare.ts";
 import type { Answer, JsonNumber, JsonTensor } from "../pair.ts";
-import type * as rnn from "../../../mod.ts";
 import type { Task } from "../cases.ts";
 import { map } from "../equations.ts";
 import type { Mistake } from "./mistake.ts";
@@ -24,7 +24,7 @@ function bfloat16(x: number): number {
 
 /** A mistake that rounds the weights and computes on as usual. */
 function rounded(name: string, round: (x: number) => number): Mistake {
-  const one = (x: rnn.Tensor) => map(x, round);
+  const one = (x: Tensor) => map(x, round);
   return {
     id: `${name}-weights`,
     says: `the weights are rounded to ${name}`,
@@ -41,22 +41,26 @@ function rounded(name: string, round: (x: number) => number): Mistake {
 }
 
 /** The pairs of numbers, wanted and given, where all shapes agree; otherwise none. */
-function pairs(task: Task, answer: Answer): [JsonNumber, JsonNumber][] {
+function pairs(task: Task, answer: Answer): [number, number][] {
   const [wanted, given] = [task.expect.outputs ?? {}, answer.outputs ?? {}];
-  const found: [JsonNumber, JsonNumber][] = [];
+  const found: [number, number][] = [];
   for (const [name, tensor] of Object.entries(wanted)) {
     const [w, g] = [tensor as JsonTensor, given[name] as JsonTensor | undefined];
-    if (!g || !w.shape || String(w.shape) !== String(g.shape)) return [];
-    w.data.forEach((x, i) => found.push([x, g.data?.[i]]));
+    if (!w.shape || !Array.isArray(g?.shape) || !Array.isArray(g.data)) return [];
+    if (!sameShape(w.shape, g.shape)) return [];
+    for (const [i, x] of w.data.entries()) {
+      const number = numberOf(g.data[i]);
+      if (number === undefined) return [];
+      found.push([Number(x), number]);
+    }
   }
   return found;
 }
 
 /** Whether all numbers are off by no more than a few steps of a type's precision. */
-function near(all: [JsonNumber, JsonNumber][], precision: number): boolean {
-  return all.length > 0 && all.every(([w, g]) => {
-    const [wanted, given] = [Number(w), Number(g)];
-    if (!Number.isFinite(wanted)) return String(wanted) === String(given);
+function near(all: [number, number][], precision: number): boolean {
+  return all.length > 0 && all.every(([wanted, given]) => {
+    if (!Number.isFinite(wanted)) return Object.is(wanted, given);
     return Math.abs(wanted - given) <= precision * (1 + Math.abs(wanted));
   });
 }
@@ -70,23 +74,33 @@ function computedIn(name: string, round: (x: number) => number, precision: numbe
       const all = pairs(task, answer);
       // The shortest decimal of such a number may differ from it by a step of float32.
       const isOf = (x: number) => Math.abs(round(x) - x) <= Math.abs(x) * 2 ** -24;
-      return near(all, precision) && all.every(([, g]) => isOf(Number(g))) &&
-        !all.every(([w]) => isOf(Number(w)));
+      return near(all, precision) && all.every(([, g]) => isOf(g)) &&
+        !all.every(([w]) => isOf(w));
     },
   };
 }
 
 /** Dropout in evaluation: the first layer is right, those above are not. */
 function isDropout(task: Task, answer: Answer): boolean {
-  const { args = {}, training, dtype = "float32" } = task.request;
-  const [wanted, given] = [task.expect, answer].map(({ outputs }) =>
-    outputs?.h_n as JsonTensor | undefined
-  );
-  if (!args.dropout || training || !wanted?.data || !given?.data) return false;
-  if (String(wanted.shape) !== String(given.shape)) return false;
-  const rows = wanted.data.length / Number(args.num_layers ?? 1);
-  const right = wanted.data.map((w, i) => distance(w, given.data[i], dtype) <= 1);
+  const { args = {}, training } = task.request;
+  const h_n = task.expect.outputs?.h_n as JsonTensor | undefined;
+  if (!args.dropout || training || !h_n) return false;
+  const only = { ...task, expect: { outputs: { h_n } } };
+  const right = pairs(only, answer).map((pair) => unitsOf(pair, task) <= 1);
+  const rows = right.length / Number(args.num_layers ?? 1);
   return right.slice(0, rows).every(Boolean) && !right.slice(rows).every(Boolean);
+}
+
+/** How far off a pair is, in units of the tolerance. */
+function unitsOf([wanted, given]: [number, number], { request }: Task): number {
+  const json = (x: number) => Number.isFinite(x) ? x : String(x) as JsonNumber;
+  return distance(json(wanted), json(given), request.dtype ?? "float32");
+}
+
+/** Whether a finite number stands where NaN is wanted, and all else is right. */
+function isNanLost(task: Task, answer: Answer): boolean {
+  const wrong = pairs(task, answer).filter((pair) => unitsOf(pair, task) > 1);
+  return wrong.length > 0 && wrong.every(([w, g]) => Number.isNaN(w) && Number.isFinite(g));
 }
 
 /** Mistakes in the numbers themselves, and those that can only be recognised. */
@@ -96,6 +110,17 @@ export const numbers: Mistake[] = [
   computedIn("float16", half, 2 ** -6),
   computedIn("bfloat16", bfloat16, 2 ** -3),
   { ...computedIn("float32", Math.fround, 2 ** -16) },
+  {
+    id: "float32-products",
+    says: "float64 is computed in float32 somewhere, in a product, say: all is off by little",
+    recognise: (task, answer) =>
+      task.request.dtype === "float64" && near(pairs(task, answer), 2 ** -16),
+  },
+  {
+    id: "nan-made-finite",
+    says: "NaN is made a finite number somewhere; all else is right",
+    recognise: isNanLost,
+  },
   {
     id: "dropout-in-eval",
     says: "dropout is active although the module is in evaluation mode " +

@@ -4,28 +4,32 @@
  * @module
  */
 
-import * as rnn from "../../../mod.ts";
+import { add, mul } from "../../autograd/pointwise.ts";
+import { transpose, unsqueeze } from "../../autograd/shape.ts";
+import { cat, chunk, indexSelect, narrow, select, stack } from "../../autograd/slices.ts";
+import { zeros } from "../../tensor/create.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { type Deviation, type Layer, mask, type Setting } from "../variant.ts";
 import type { Mistake } from "./mistake.ts";
 
-type Outputs = Record<string, rnn.Tensor>;
+type Outputs = Record<string, Tensor>;
 
 const directionsOf = ({ parameters }: Setting) => parameters[0].length;
 
 /** The forward and the reverse half of features, where there are two directions. */
-function halves(x: rnn.Tensor): rnn.Tensor[] {
-  return rnn.chunk(x, 2, -1);
+function halves(x: Tensor): Tensor[] {
+  return chunk(x, 2, -1);
 }
 
 /** Time turned around, of each sequence within its own length. */
-function turned(x: rnn.Tensor, lengths: readonly number[] | null): rnn.Tensor {
+function turned(x: Tensor, lengths: readonly number[] | null): Tensor {
   const [length, batch] = x.shape;
   const rows = Array.from({ length: batch }, (_, n) => {
     const end = lengths?.[n] ?? length;
     const times = [...Array(length).keys()].map((t) => t < end ? end - 1 - t : t);
-    return rnn.indexSelect(rnn.select(x, 1, n), 0, times);
+    return indexSelect(select(x, 1, n), 0, times);
   });
-  return rnn.stack(rows, 1);
+  return stack(rows, 1);
 }
 
 /** A mistake in each layer, or only in what the last one puts out. */
@@ -54,7 +58,7 @@ function inOutputs(
 }
 
 /** Each state in another form. */
-function states(own: Outputs, change: (x: rnn.Tensor) => rnn.Tensor): Outputs {
+function states(own: Outputs, change: (x: Tensor) => Tensor): Outputs {
   const { output, h_n, c_n } = own;
   return { output, h_n: change(h_n), ...(c_n && { c_n: change(c_n) }) };
 }
@@ -67,33 +71,41 @@ const directions: Mistake[] = [
     "the reverse half of the output is not turned back in time",
     ({ output, final }, { lengths }) => {
       const [forward, reverse] = halves(output);
-      return { output: rnn.cat([forward, turned(reverse, lengths)], -1), final };
+      return { output: cat([forward, turned(reverse, lengths)], -1), final };
     },
   ),
   ...inLayers(
     "forward-for-backward",
     "the forward half of the output stands in place of the reverse half, too",
-    ({ output, final }) => ({ output: rnn.cat([halves(output)[0], halves(output)[0]], -1), final }),
+    ({ output, final }) => ({ output: cat([halves(output)[0], halves(output)[0]], -1), final }),
   ),
   ...inLayers(
     "halves-swapped",
     "the reverse half of the output comes before the forward half",
-    ({ output, final }) => ({ output: rnn.cat(halves(output).reverse(), -1), final }),
+    ({ output, final }) => ({ output: cat(halves(output).reverse(), -1), final }),
   ),
   ...inLayers(
     "halves-added",
     "the two halves of the output are added",
-    ({ output, final }) => ({ output: rnn.add(halves(output)[0], halves(output)[1]), final }),
+    ({ output, final }) => ({ output: add(halves(output)[0], halves(output)[1]), final }),
   ),
+  {
+    id: "reverse-runs-forward",
+    says: "the reverse direction runs forwards in time, too",
+    deviation: {
+      setting: (s) => directionsOf(s) === 2 ? s : null,
+      reverseRunsForward: true,
+    },
+  },
   {
     id: "backward-h-n-from-end",
     says: "the reverse direction's h_n is its output at the last time step, not at the first",
     deviation: {
       layer({ output, final }, _, { lengths }) {
         if (final[0].shape[0] !== 2 || lengths) return null;
-        const [forward] = rnn.chunk(final[0], 2, 0);
-        const last = rnn.unsqueeze(halves(rnn.select(output, 0, -1))[1], 0);
-        return { output, final: [rnn.cat([forward, last], 0), ...final.slice(1)] };
+        const [forward] = chunk(final[0], 2, 0);
+        const last = unsqueeze(halves(select(output, 0, -1))[1], 0);
+        return { output, final: [cat([forward, last], 0), ...final.slice(1)] };
       },
     },
   },
@@ -105,13 +117,13 @@ const directions: Mistake[] = [
       const order = [...Array(both).keys()].flatMap((direction) =>
         [...Array(layers).keys()].map((layer) => layer * both + direction)
       );
-      return states(own, (x) => rnn.indexSelect(x, 0, order));
+      return states(own, (x) => indexSelect(x, 0, order));
     },
   ),
   inOutputs("h-n-swapped", "the two directions of h_n are swapped", (own, setting) => {
     if (directionsOf(setting) !== 2) return null;
     const order = [...Array(own.h_n.shape[0]).keys()].map((row) => row ^ 1);
-    return states(own, (x) => rnn.indexSelect(x, 0, order));
+    return states(own, (x) => indexSelect(x, 0, order));
   }),
 ];
 
@@ -130,7 +142,7 @@ const layers: Mistake[] = [
         const order = [...Array(setting.parameters.length).keys()].reverse().flatMap((layer) =>
           [...Array(both).keys()].map((direction) => layer * both + direction)
         );
-        return states(own, (x) => rnn.indexSelect(x, 0, order));
+        return states(own, (x) => indexSelect(x, 0, order));
       },
     },
   },
@@ -138,7 +150,7 @@ const layers: Mistake[] = [
     id: "h-0-ignored",
     says: "the initial state is ignored",
     deviation: {
-      setting: (s) => s.stateGiven ? { ...s, state: s.state.map((x) => rnn.mul(x, 0)) } : null,
+      setting: (s) => s.stateGiven ? { ...s, state: s.state.map((x) => mul(x, 0)) } : null,
     },
   },
   {
@@ -147,9 +159,7 @@ const layers: Mistake[] = [
     deviation: {
       setting: (s) => {
         const order = [...Array(s.state[0].shape[0]).keys()].map((row) => row % directionsOf(s));
-        return s.stateGiven
-          ? { ...s, state: s.state.map((x) => rnn.indexSelect(x, 0, order)) }
-          : null;
+        return s.stateGiven ? { ...s, state: s.state.map((x) => indexSelect(x, 0, order)) } : null;
       },
     },
   },
@@ -193,29 +203,42 @@ const batches: Mistake[] = [
         if (s.stateGiven && batch !== s.input.shape[1]) return null;
         const shapes = s.state.map(({ shape }) => [shape[0], batch, shape[2]]);
         const { dtype } = s.input;
-        const state = s.stateGiven ? s.state : shapes.map((shape) => rnn.zeros(shape, { dtype }));
-        return { ...s, state, input: rnn.transpose(s.input, 0, 1) };
+        const state = s.stateGiven ? s.state : shapes.map((shape) => zeros(shape, { dtype }));
+        return { ...s, state, input: transpose(s.input, 0, 1) };
       },
-      outputs: ({ output, ...rest }) => ({ output: rnn.transpose(output, 0, 1), ...rest }),
+      outputs: ({ output, ...rest }) => ({ output: transpose(output, 0, 1), ...rest }),
     },
   },
   inOutputs(
     "batch-first-state",
     "batch_first is applied to the state, too",
-    (own, s) => s.batchFirst && isLayered(s) ? states(own, (x) => rnn.transpose(x, 0, 1)) : null,
+    (own, s) => s.batchFirst && isLayered(s) ? states(own, (x) => transpose(x, 0, 1)) : null,
   ),
   inOutputs(
     "batch-first-output-kept",
     "the output has time first although batch_first is set",
     ({ output, ...rest }, s) =>
-      s.batchFirst && isLayered(s) ? { output: rnn.transpose(output, 0, 1), ...rest } : null,
+      s.batchFirst && isLayered(s) ? { output: transpose(output, 0, 1), ...rest } : null,
   ),
 ];
 
 const ignoreLengths = (s: Setting): Setting | null => {
   if (!s.lengths) return null;
-  return { ...s, lengths: null, input: rnn.narrow(s.input, 0, 0, Math.max(...s.lengths)) };
+  return { ...s, lengths: null, input: narrow(s.input, 0, 0, Math.max(...s.lengths)) };
 };
+
+/** One direction of two reads the padding; what it reads is cut to the longest sequence. */
+function ignoredBy(
+  id: string,
+  says: string,
+  readsPadding: NonNullable<Deviation["readsPadding"]>,
+): Mistake {
+  const setting = (s: Setting) => {
+    if (!s.lengths || directionsOf(s) !== 2) return null;
+    return { ...s, input: narrow(s.input, 0, 0, Math.max(...s.lengths)) };
+  };
+  return { id, says, deviation: { setting, readsPadding } };
+}
 
 const packing: Mistake[] = [
   {
@@ -240,8 +263,28 @@ const packing: Mistake[] = [
     says: "the reverse direction starts in the padding, not at each sequence's own end",
     deviation: {
       setting: (s) => s.lengths && directionsOf(s) === 2 ? s : null,
-      reverseFromPadding: true,
+      readsPadding: { direction: 1, masked: true },
     },
+  },
+  ignoredBy(
+    "lengths-ignored-by-forward",
+    "lengths are ignored by the forward direction, but not by the reverse one",
+    { direction: 0, masked: false },
+  ),
+  ignoredBy(
+    "lengths-ignored-by-reverse",
+    "lengths are ignored by the reverse direction, but not by the forward one",
+    { direction: 1, masked: false },
+  ),
+  ignoredBy(
+    "forward-through-padding",
+    "the forward direction reads the padding, but not the reverse one, and its output is zero there",
+    { direction: 0, masked: true },
+  ),
+  {
+    id: "padding-multiplied",
+    says: "padding is masked by multiplying with 0, so that NaN and infinity leak out of it",
+    deviation: { setting: (s) => s.lengths ? s : null, maskMultiplied: true },
   },
   {
     id: "h-n-from-padded-output",
@@ -252,16 +295,17 @@ const packing: Mistake[] = [
           return s.lengths ? { output, final } : null;
         }
         const at = Math.max(...s.lengths) - 1;
-        const rows = rnn.chunk(rnn.select(output, 0, at), directionsOf(s), -1);
-        const h = directionsOf(s) === 1 ? rows : [rows[0], rnn.select(final[0], 0, 1)];
-        return { output, final: [rnn.stack(h), ...final.slice(1)] };
+        const rows = chunk(select(output, 0, at), directionsOf(s), -1);
+        const h = directionsOf(s) === 1 ? rows : [rows[0], select(final[0], 0, 1)];
+        return { output, final: [stack(h), ...final.slice(1)] };
       },
     },
   },
   inOutputs("batch-left-sorted", "the batch is left sorted by length", (own, s) => {
     if (!s.lengths) return null;
-    const { sortedIndices } = rnn.packPaddedSequence(s.input, s.lengths, { enforceSorted: false });
-    const sorted = (x: rnn.Tensor) => rnn.indexSelect(x, 1, sortedIndices!);
+    const { lengths } = s;
+    const order = [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a]);
+    const sorted = (x: Tensor) => indexSelect(x, 1, order);
     return { ...states(own, sorted), output: sorted(own.output) };
   }),
 ];

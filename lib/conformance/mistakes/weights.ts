@@ -4,12 +4,22 @@
  * @module
  */
 
-import * as rnn from "../../../mod.ts";
-import { gateNames, reorder, zeroBias } from "../../layouts/layout.ts";
+import { add, mul } from "../../autograd/pointwise.ts";
+import { reshape, transpose } from "../../autograd/shape.ts";
+import { cat, chunk } from "../../autograd/slices.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Parameters } from "../equations.ts";
 import type { Place } from "../variant.ts";
 import type { Mistake } from "./mistake.ts";
 
-type Parameters = rnn.CellParameters;
+/** The gates in the order in which PyTorch stacks them. */
+const gateNames = { LSTM: "ifgo", GRU: "rzn" } as const;
+
+/** Gates that stand in one order, put into another. */
+function reorder(x: Tensor, from: string, to: string): Tensor {
+  const gates = chunk(x, from.length, 0);
+  return cat([...to].map((gate) => gates[from.indexOf(gate)]), 0);
+}
 
 /** A mistake that changes each layer's parameters; `null` where it does not apply. */
 function misread(
@@ -29,7 +39,7 @@ function orders(letters: string): string[] {
 }
 
 /** Changes all tensors that hold gates, or only the biases. */
-function each(own: Parameters, f: (x: rnn.Tensor) => rnn.Tensor, weights = true): Parameters {
+function each(own: Parameters, f: (x: Tensor) => Tensor, weights = true): Parameters {
   const { weightIh, weightHh, biasIh, biasHh } = own;
   return {
     ...own,
@@ -57,16 +67,16 @@ function gateOrders(kind: "LSTM" | "GRU"): Mistake[] {
 }
 
 /** A matrix whose gates are transposed one by one. */
-function transposeGates(x: rnn.Tensor, gates: number): rnn.Tensor | null {
-  const blocks = rnn.chunk(x, gates, 0);
+function transposeGates(x: Tensor, gates: number): Tensor | null {
+  const blocks = chunk(x, gates, 0);
   if (blocks[0].shape[0] !== x.shape[1]) return null;
-  return rnn.cat(blocks.map((block) => rnn.transpose(block, 0, 1)), 0);
+  return cat(blocks.map((block) => transpose(block, 0, 1)), 0);
 }
 
 /** A matrix whose numbers are read as if it were stored transposed. */
-function readTransposed(x: rnn.Tensor): rnn.Tensor {
+function readTransposed(x: Tensor): Tensor {
   const [rows, columns] = x.shape;
-  return rnn.transpose(rnn.reshape(x, [columns, rows]), 0, 1);
+  return transpose(reshape(x, [columns, rows]), 0, 1);
 }
 
 const gatesOf = ({ setting: { kind } }: Place) => kind === "LSTM" ? 4 : kind === "GRU" ? 3 : 1;
@@ -86,8 +96,8 @@ function transposed(which: "weightIh" | "weightHh"): Mistake[] {
   ];
 }
 
-function sumOf(a: rnn.Tensor | null, b: rnn.Tensor | null): rnn.Tensor | null {
-  return a && b && rnn.add(a, b);
+function sumOf(a: Tensor | null, b: Tensor | null): Tensor | null {
+  return a && b && add(a, b);
 }
 
 const biases: Mistake[] = [
@@ -111,7 +121,7 @@ const biases: Mistake[] = [
       setting.kind !== "GRU" || !own.biasIh ? null : {
         ...own,
         biasIh: sumOf(own.biasIh, own.biasHh),
-        biasHh: zeroBias(own.weightHh),
+        biasHh: own.biasHh && mul(own.biasHh, 0),
       },
   ),
   misread(

@@ -14,7 +14,7 @@ import {
   encode,
   type JsonTensor,
   type Request,
-} from "../../../lib/conformance/pair.ts";
+} from "../../../lib/conformance/mod.ts";
 
 /** Weights of one layer and direction. */
 export interface Weights {
@@ -146,7 +146,7 @@ export class Port {
         const w = this.weights(job, layer, direction);
         let state = this.initial(job, states, layer * job.directions + direction, w);
         const hs: rnn.Tensor[] = [];
-        for (const x of direction === 1 ? [...xs].reverse() : xs) {
+        for (const x of direction === 1 ? this.times(xs) : xs) {
           state = this.cell(job, x, state, w);
           hs.push(state[0]);
         }
@@ -160,6 +160,11 @@ export class Port {
       xs = layer < job.layers - 1 ? this.next(xs, sequence) : xs;
     }
     return { outputs: xs, finals };
+  }
+
+  /** The steps in the order in which the reverse direction takes them. */
+  times(xs: rnn.Tensor[]): rnn.Tensor[] {
+    return [...xs].reverse();
   }
 
   /** The reverse direction's outputs, computed from the last step on, in the order of time. */

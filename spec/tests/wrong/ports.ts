@@ -125,6 +125,17 @@ class BackwardFromEnd extends Port {
   }
 }
 
+/** The reverse direction runs through the sequence as the forward one does. */
+class ReverseRunsForward extends Port {
+  override alignReverse(hs: rnn.Tensor[]): rnn.Tensor[] {
+    return hs;
+  }
+
+  override times(xs: rnn.Tensor[]): rnn.Tensor[] {
+    return xs;
+  }
+}
+
 class DirectionMajor extends Port {
   override rows({ layers, directions }: Job): number[] {
     const rows = [];
@@ -178,6 +189,77 @@ class LengthsIgnored extends Port {
     if (!lengths) return job;
     const longest = Math.max(...lengths);
     return { ...job, lengths: null, sequences: sequences.map((one) => one.slice(0, longest)) };
+  }
+}
+
+/** One direction runs on through the padding. */
+class IgnoredByOne extends Port {
+  constructor(direction: number) {
+    super();
+    this.#direction = direction;
+  }
+  #direction: number;
+
+  override sequence(job: Job, sequence: rnn.Tensor[], states: State[] | null): Outcome {
+    if (!job.lengths || job.directions !== 2) return super.sequence(job, sequence, states);
+    const longest = Math.max(...job.lengths);
+    const whole = job.sequences.find((one) => one[0] === sequence[0])!.slice(0, longest);
+    let xs = whole;
+    const finals: State[] = [];
+    for (let layer = 0; layer < job.layers; layer++) {
+      const sides = [0, 1].map((direction) => {
+        const own = direction === this.#direction ? xs : xs.slice(0, sequence.length);
+        const w = this.weights(job, layer, direction);
+        let state = this.initial(job, states, layer * 2 + direction, w);
+        const hs = (direction === 1 ? [...own].reverse() : own).map((x) => {
+          state = this.cell(job, x, state, w);
+          return state[0];
+        });
+        finals.push(state);
+        const aligned = direction === 1 ? hs.reverse() : hs;
+        return xs.map((_, t) => aligned[t] ?? rnn.mul(hs[0], 0));
+      });
+      xs = this.join(sides);
+    }
+    return { outputs: xs, finals };
+  }
+}
+
+/** A relu, or a product, that turns NaN into 0 at the end of each step. */
+class NanLost extends Port {
+  override cell(job: Job, x: rnn.Tensor, state: State, w: Weights): State {
+    const finite = ({ data, shape }: rnn.Tensor) =>
+      new rnn.Tensor(data.map((value) => Number.isNaN(value) ? 0 : value), shape);
+    return super.cell(job, x, state, w).map(finite);
+  }
+}
+
+class OutputFlattened extends Port {
+  override arrangeOutput(_job: Job, output: rnn.Tensor): rnn.Tensor {
+    const [batch, length, features] = output.shape;
+    return rnn.reshape(output, [batch, length * features]);
+  }
+}
+
+class OutputUncut extends Port {
+  override collect(job: Job, outcomes: Outcome[], batched: boolean) {
+    const whole = outcomes.map(({ outputs, finals }, n) => {
+      const missing = job.sequences[n].length - outputs.length;
+      return { outputs: [...outputs, ...Array(missing).fill(rnn.mul(outputs[0], 0))], finals };
+    });
+    return super.collect(job, whole, batched);
+  }
+}
+
+class OnesSqueezed extends Port {
+  override collect(job: Job, outcomes: Outcome[], batched: boolean) {
+    const right = super.collect(job, outcomes, batched);
+    return Object.fromEntries(
+      Object.entries(right).map(([name, { shape, data }]) => [
+        name,
+        { shape: shape.filter((extent) => extent > 1), data },
+      ]),
+    );
   }
 }
 
@@ -235,6 +317,13 @@ export const ports: Readonly<Record<string, Port>> = {
   "halves-swapped": new HalvesSwapped(),
   "backward-unreversed": new BackwardUnreversed(),
   "backward-h-n-from-end": new BackwardFromEnd(),
+  "reverse-runs-forward": new ReverseRunsForward(),
+  "lengths-ignored-by-forward": new IgnoredByOne(0),
+  "lengths-ignored-by-reverse": new IgnoredByOne(1),
+  "nan-made-finite": new NanLost(),
+  "output-flattened": new OutputFlattened(),
+  "output-uncut": new OutputUncut(),
+  "ones-squeezed": new OnesSqueezed(),
   "direction-major": new DirectionMajor(),
   "every-layer-reads-x": new EveryLayerReadsX(),
   "h-0-ignored": new StateIgnored(),

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { toLine } from "../../../lib/conformance/pair.ts";
+import { toLine } from "../../../lib/conformance/mod.ts";
 import { answer } from "../../../scripts/adapters/reference.ts";
 import { ports } from "./ports.ts";
 
@@ -34,6 +34,48 @@ async function each(f: (request: Request, k: number) => unknown): Promise<void> 
 const forever = () => new Promise(() => setInterval(() => {}, 1000));
 const isVictim = ({ id }: Request) => id.includes("rank-3");
 
+/** Lines that are no answers, though some look like one. */
+const oddLines = (id: string) => [
+  '{"id":{"toString":1}}',
+  '{"id":[]}',
+  '{"id":null}',
+  '{"id":1e999}',
+  `[${JSON.stringify(id)}]`,
+  `{"id":["${id}"]}`,
+  "[".repeat(50000),
+  "[".repeat(50000) + "]".repeat(50000),
+  '{"id":' + '{"id":'.repeat(20000) + "1" + "}".repeat(20001),
+  '"\\ud800"',
+  "-",
+  "nul",
+];
+
+const nested = () => {
+  let value: unknown = 1;
+  for (let k = 0; k < 1200; k++) value = [value];
+  return value;
+};
+
+/** Answers as no implementation should give them. */
+// deno-lint-ignore no-explicit-any -- this is what they are
+export const oddAnswers: any[] = [
+  undefined,
+  { unsupported: { toString: 1 } },
+  { unsupported: nested() },
+  { error: { toString: 1 } },
+  { error: nested() },
+  { error: null },
+  { outputs: nested() },
+  { outputs: { output: nested() } },
+  { outputs: { output: { shape: [{ toString: 1 }], data: [{ valueOf: 1, toString: 1 }] } } },
+  { outputs: { output: { shape: nested(), data: nested() } } },
+  { outputs: null },
+  { outputs: { output: { shape: {}, data: [] } } },
+  { outputs: { toString: 1, output: { data: [], hasOwnProperty: 1 } } },
+  JSON.parse('{"outputs": {"__proto__": {"shape": [], "data": [1]}}}'),
+  {},
+];
+
 /** Programs that misbehave, by what they do. */
 export const programs: Readonly<Record<string, () => Promise<unknown>>> = {
   "dies at one case": () => each((request) => isVictim(request) ? Deno.exit(3) : say(request)),
@@ -56,6 +98,21 @@ export const programs: Readonly<Record<string, () => Promise<unknown>>> = {
       out('loading…\n[1, 2]\nnull\n{"id": "nobody"}\n');
       say(request);
     }),
+  "prints oddities": () =>
+    each((request) => {
+      for (const line of oddLines(request.id)) out(`${line}\n`);
+      Deno.stdout.writeSync(Uint8Array.of(0, 255, 254, 128, 10));
+      say(request);
+    }),
+  "answers oddly": () => each((request, k) => say(request, oddAnswers[k % oddAnswers.length])),
+  "leaves a child": () => {
+    // In a session and so a process group of its own, and with nobody's pipes.
+    const nothing = { stdin: "null", stdout: "null", stderr: "null" } as const;
+    const child = new Deno.Command("setsid", { args: ["sleep", "1000"], ...nothing }).spawn();
+    child.unref();
+    out(`${child.pid}\n`);
+    return each((request) => say(request));
+  },
   "prints gigabytes": () =>
     each((request, k) => {
       const block = "x".repeat(1 << 20);
