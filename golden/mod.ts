@@ -39,6 +39,9 @@ import gruNumerics from "./gru/numerics.json" with { type: "text" };
 import gruShapes from "./gru/shapes.json" with { type: "text" };
 import initDigests from "./init/digests.json" with { type: "text" };
 import initWeights from "./init/weights.json" with { type: "text" };
+import inplaceFunctions from "./inplace/functions.json" with { type: "text" };
+import inplaceModules from "./inplace/modules.json" with { type: "text" };
+import inplaceViews from "./inplace/views.json" with { type: "text" };
 import linearForward from "./linear/forward.json" with { type: "text" };
 import lossBcewithlogitsloss from "./loss/BCEWithLogitsLoss.json" with { type: "text" };
 import lossCrossentropyloss from "./loss/CrossEntropyLoss.json" with { type: "text" };
@@ -129,6 +132,9 @@ export const files: Readonly<Record<string, string>> = {
   "gru/shapes.json": gruShapes,
   "init/digests.json": initDigests,
   "init/weights.json": initWeights,
+  "inplace/functions.json": inplaceFunctions,
+  "inplace/modules.json": inplaceModules,
+  "inplace/views.json": inplaceViews,
   "linear/forward.json": linearForward,
   "loss/BCEWithLogitsLoss.json": lossBcewithlogitsloss,
   "loss/CrossEntropyLoss.json": lossCrossentropyloss,

@@ -146,11 +146,15 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
   }, terms.toReversed().flatMap(keptOf));
 }
 
-/** What PyTorch's product keeps: the rows of x for the gradient of W, and Wᵀ for that of x. */
-function keptOf([x, w]: Term): Keeps[] {
+/**
+ * What PyTorch's product keeps: the rows of x for the gradient of W, and Wᵀ for that of x; without a
+ * bias it looks at Wᵀ first.
+ */
+function keptOf([x, w, bias]: Term): Keeps[] {
   const rows = x.dim() === 2 ? x : { viewOf: x, shape: [numel(x.shape.slice(0, -1)), w.shape[1]] };
   const transposed = { viewOf: w, shape: w.shape.toReversed() };
-  return [...w.requiresGrad ? [rows] : [], ...x.requiresGrad ? [transposed] : []];
+  const kept = [...w.requiresGrad ? [rows] : [], ...x.requiresGrad ? [transposed] : []];
+  return bias ? kept : kept.reverse();
 }
 
 /** Adds `x Wᵀ + b` to sums, row by row. */

@@ -60,12 +60,12 @@ export interface JsonFile {
 export interface Request {
   /**
    * `forward`, `vjp`, `init`, `repr`, `print`, `size`, `rand`, `randn`, `call`, `notebook`, `loss`,
-   * `optim`, `train` or `load`.
+   * `optim`, `train`, `load` or `inplace`.
    */
   op: string;
   /** The module's name in `torch.nn`, or `SimpleRNN`. */
   module?: string;
-  /** The function's name, of an operation `call`. */
+  /** The function's name, of an operation `call` or `inplace`. */
   function?: string;
   /** Arguments by PyTorch's names. */
   args?: Record<string, unknown>;
@@ -83,6 +83,10 @@ export interface Request {
   state_dict?: Record<string, JsonTensor>;
   /** Tensors by name, lists of them, and the integers of `lengths`. */
   inputs?: Record<string, JsonTensor | JsonTensor[] | number[]>;
+  /** For `inplace`, the names of the inputs that require a gradient. */
+  requires_grad?: string[];
+  /** For `inplace`, the names of what is said to have been changed after the forward pass. */
+  changes?: string[];
   /** For `vjp` and `loss`, the gradient of what follows with respect to each output. */
   grad_outputs?: Record<string, JsonTensor>;
   /** For `loss`, the inputs whose gradient is wanted; `input` alone where it is missing. */

@@ -27,6 +27,7 @@ import { stdio } from "./stdio.ts";
 import { walkthrough } from "../walkthrough.ts";
 import { type Arguments, functions, type Inputs } from "./functions.ts";
 import { checkpointOperations } from "./checkpoints.ts";
+import { inplace } from "./inplace.ts";
 import { makeLoss, trainingOperations } from "./training.ts";
 
 /** `batch_first` to `batchFirst`. */
@@ -189,6 +190,7 @@ const operations: Record<string, (request: Request) => Answer> = {
   call,
   forward,
   init,
+  inplace: (request) => inplace(request, tools),
   notebook,
   print,
   rand: draw,

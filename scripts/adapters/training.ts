@@ -46,7 +46,7 @@ function encodeAll(tensors: Tensors): Record<string, JsonTensor> {
 }
 
 /** The gradients of what has one, by name. */
-function gradsOf(tensors: Tensors): Record<string, JsonTensor> {
+export function gradsOf(tensors: Tensors): Record<string, JsonTensor> {
   const found = Object.entries(tensors).flatMap(([name, x]) => x.grad ? [[name, x.grad]] : []);
   return encodeAll(Object.fromEntries(found));
 }

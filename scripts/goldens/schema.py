@@ -101,10 +101,11 @@ SCHEMA = {
                     "optim",
                     "train",
                     "load",
+                    "inplace",
                 ]
             },
             module=TEXT,
-            function={"description": "the tensor function of op call", "type": "string"},
+            function={"description": "the tensor function of op call or inplace", "type": "string"},
             args={"description": "keyword arguments by PyTorch's names", "type": "object"},
             dtype=ref("dtype"),
             training={"type": "boolean"},
@@ -120,6 +121,17 @@ SCHEMA = {
                 "type": "object",
                 "properties": {"lengths": LENGTHS},
                 "additionalProperties": one_or_more("tensor"),
+            },
+            requires_grad={
+                "description": "of op inplace: the names of the inputs that require a gradient",
+                "type": "array",
+                "items": TEXT,
+            },
+            changes={
+                "description": "of op inplace: names of inputs, parameters or outputs that are "
+                "said to have been changed in place after the forward pass; load_state_dict",
+                "type": "array",
+                "items": TEXT,
             },
             grad_outputs=named(ref("tensor")),
             wrt={

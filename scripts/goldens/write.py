@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import execute_training  # noqa: F401  its operations join those of execute
+from . import execute_inplace, execute_training  # noqa: F401  their operations join execute's
 from .compare import difference
 from .encode import encode, exact
 from .execute import execute
@@ -53,6 +53,9 @@ def case_text(case):
     asked = request_text(case)
     answer = execute(json.loads(asked + "}")["request"])
     meant = any(clause.startswith("ERROR-") for clause in case.clauses)
+    if case.request["op"] == "inplace" and "error" in answer:
+        assert "modified by an inplace operation" in answer["error"]["message"], (case.id, answer)
+        meant = True
     assert ("error" in answer) == meant, (case.id, answer)
     assert not meant or answer["error"]["type"] in ERRORS, (case.id, answer)
     return f'{asked},"expect":{encode(answer)}}}'

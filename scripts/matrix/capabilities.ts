@@ -120,6 +120,7 @@ export const capabilities: readonly Capability[] = [
   operations("initial weights from a seed", ["init"]),
   operations("random numbers", ["rand", "randn"]),
   operations("gradients", ["vjp"]),
+  operations("values changed in place", ["inplace"]),
   operations("losses, optimisers, training", ["loss", "optim", "train"]),
   operations("checkpoints", ["load"]),
   operations("printing", ["print", "size", "repr", "notebook"]),
