@@ -29,6 +29,8 @@ export const text: Kind = { word: "str", is: (value) => typeof value === "string
 export const list: Kind = { word: "list", is: Array.isArray };
 /** A list of whole numbers; what it holds, the function looks at. */
 export const ints: Kind = { word: "tuple of ints", is: Array.isArray };
+/** An object of named values. */
+export const record: Kind = { word: "dict", is: isPlain };
 /** A function. */
 export const callable: Kind = { word: "function", is: (value) => typeof value === "function" };
 /** A type of elements. */

@@ -4,11 +4,14 @@
  * @module
  */
 
+import { type Call, check } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { countChange, type Tensor } from "../tensor/tensor.ts";
+import { pythonNumber } from "../python.ts";
 import {
   countStep,
   Optimizer,
+  optimizerCall,
   type OptimizerOptions,
   type ParamGroup,
   type ParamGroupOptions,
@@ -42,6 +45,10 @@ const defaults = {
   fused: null,
   decoupledWeightDecay: false,
 };
+
+const adamCall = optimizerCall("Adam", defaults);
+const { decoupledWeightDecay: _, ...adamWKinds } = adamCall[2]!;
+const adamWCall: Call<Record<string, unknown>> = ["AdamW", adamCall[1], adamWKinds];
 
 /**
  * Adam (`torch.optim.Adam`; OPTIM-2), with g the gradient, p the parameter, m and v (`exp_avg`,
@@ -81,20 +88,23 @@ export class Adam extends Optimizer<AdamOptions> {
     params: Iterable<Tensor> | Iterable<ParamGroupOptions<AdamOptions>>,
     options: AdamOptions = {},
   ) {
+    check(adamCall, arguments);
     super(params, options, defaults);
   }
 
   /** Refuses options that are out of range. */
   protected override check(options: Readonly<ParamGroup<AdamOptions>>): void {
     const { lr, betas, eps, weightDecay } = options;
-    if (!(lr >= 0)) throw new ValueError(`Invalid learning rate: ${lr}`);
-    if (!(eps >= 0)) throw new ValueError(`Invalid epsilon value: ${eps}`);
+    if (!(lr >= 0)) throw new ValueError(`Invalid learning rate: ${pythonNumber(lr)}`);
+    if (!(eps >= 0)) throw new ValueError(`Invalid epsilon value: ${pythonNumber(eps)}`);
     betas.forEach((beta, k) => {
       if (!(beta >= 0 && beta < 1)) {
-        throw new ValueError(`Invalid beta parameter at index ${k}: ${beta}`);
+        throw new ValueError(`Invalid beta parameter at index ${k}: ${pythonNumber(beta)}`);
       }
     });
-    if (!(weightDecay >= 0)) throw new ValueError(`Invalid weight_decay value: ${weightDecay}`);
+    if (!(weightDecay >= 0)) {
+      throw new ValueError(`Invalid weight_decay value: ${pythonNumber(weightDecay)}`);
+    }
   }
 
   /** Takes one step. */
@@ -164,6 +174,7 @@ export class AdamW extends Adam {
     params: Iterable<Tensor> | Iterable<ParamGroupOptions<AdamOptions>>,
     options: Omit<AdamOptions, "decoupledWeightDecay"> = {},
   ) {
+    check(adamWCall, arguments);
     super(params, { weightDecay: 0.01, ...options, decoupledWeightDecay: true });
   }
 

@@ -4,11 +4,28 @@
  * @module
  */
 
+import { any, bool, type Call, check, number, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { pythonFloat } from "../python.ts";
+import { pythonFloat, pythonType } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
-import { roundingTo } from "./optimizer.ts";
+import { checkIterable, roundingTo } from "./optimizer.ts";
+
+/** What each may be given. */
+const calls = {
+  clipGradNorm: [
+    "clipGradNorm",
+    { parameters: any, maxNorm: number },
+    { normType: number, errorIfNonfinite: bool } satisfies Options<ClipOptions>,
+    "clip_grad_norm_",
+  ],
+  clipGradValue: [
+    "clipGradValue",
+    { parameters: any, clipValue: number },
+    undefined,
+    "clip_grad_value_",
+  ],
+} satisfies Record<string, Call>;
 
 /** How {@linkcode clipGradNorm} measures. */
 export interface ClipOptions {
@@ -16,6 +33,18 @@ export interface ClipOptions {
   readonly normType?: number;
   /** Whether to refuse a norm that is not finite; false unless told otherwise. */
   readonly errorIfNonfinite?: boolean;
+}
+
+/** One tensor, or each of several. */
+function tensorsOf(parameters: Iterable<Tensor> | Tensor): readonly Tensor[] {
+  if (parameters instanceof Tensor) return [parameters];
+  checkIterable(parameters);
+  const all = [...parameters];
+  const other = all.find((parameter) => !(parameter instanceof Tensor));
+  if (other !== undefined) {
+    throw new TypeError(`only gradients of Tensors are clipped, but one is ${pythonType(other)}`);
+  }
+  return all;
 }
 
 /** The p-norm of numbers. */
@@ -56,12 +85,13 @@ function norm(values: Iterable<number>, p: number): number {
  * ```
  */
 export function clipGradNorm(
-  parameters: Iterable<Tensor>,
+  parameters: Iterable<Tensor> | Tensor,
   maxNorm: number,
   options: ClipOptions = {},
 ): Tensor {
+  check(calls.clipGradNorm, arguments);
   const { normType = 2, errorIfNonfinite = false } = options;
-  const grads = [...parameters].flatMap(({ grad }) => grad ? [grad] : []);
+  const grads = tensorsOf(parameters).flatMap(({ grad }) => grad ? [grad] : []);
   const dtype = grads[0]?.dtype ?? "float32";
   const round = roundingTo(dtype);
   // PyTorch takes the norm of the norms, each rounded to the dtype.
@@ -101,8 +131,9 @@ export function clipGradNorm(
  * assertEquals(x.grad.tolist(), [1, -0.5]);
  * ```
  */
-export function clipGradValue(parameters: Iterable<Tensor>, clipValue: number): void {
-  for (const { grad } of parameters) {
+export function clipGradValue(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
+  check(calls.clipGradValue, arguments);
+  for (const { grad } of tensorsOf(parameters)) {
     if (!grad) continue;
     const { data } = grad;
     for (let i = 0; i < data.length; i++) {

@@ -5,15 +5,27 @@
  * @module
  */
 
+import {
+  any,
+  bool,
+  type Call,
+  check,
+  checkCount,
+  checkOptions,
+  type Kind,
+  number,
+  record,
+  snakeCase,
+} from "../call.ts";
 import { ValueError } from "../errors.ts";
-import { pythonFloat } from "../python.ts";
+import { pythonClass, pythonText, pythonType } from "../python.ts";
 import { allocate, type DType } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 
 /** The options that every optimiser has. */
 export interface OptimizerOptions {
-  /** The learning rate. */
-  readonly lr?: number;
+  /** The learning rate; a tensor of one element counts as its number. */
+  readonly lr?: number | Tensor;
   /** How much of each parameter is added to its gradient; 0 unless told otherwise. */
   readonly weightDecay?: number;
   /** Whether to climb instead of to descend; false unless told otherwise. */
@@ -23,12 +35,12 @@ export interface OptimizerOptions {
 /** Parameters, with options of their own. */
 export type ParamGroupOptions<O> = O & {
   /** The tensors to optimise. */
-  readonly params: Iterable<Tensor>;
+  readonly params: Iterable<Tensor> | Tensor;
 };
 
 /** Parameters, with the options in force for them; the options may be changed between steps. */
 export type ParamGroup<O> =
-  & { -readonly [K in keyof O]-?: O[K] }
+  & { -readonly [K in keyof O]-?: Exclude<O[K], Tensor> }
   & {
     /** The tensors to optimise. */
     params: Tensor[];
@@ -51,23 +63,45 @@ export interface OptimizerState {
   param_groups: Record<string, OptionValue>[];
 }
 
-/** `weightDecay` to `weight_decay`. */
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
 /** `weight_decay` to `weightDecay`. */
 function camelCase(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** A hyperparameter as Python prints it. */
-function pythonText(value: unknown): string {
-  if (Array.isArray(value)) return `(${value.map(pythonText).join(", ")})`;
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (value === null) return "None";
-  return Number.isInteger(value) ? String(value) : pythonFloat(value as number);
+/** A learning rate. */
+const rate: Kind = {
+  word: "Number",
+  is: (value) => typeof value === "number" || value instanceof Tensor,
+};
+
+/** True, false, or `null` for PyTorch's own choice. */
+const flag: Kind = { word: "bool", is: (value) => value === null || bool.is(value) };
+
+/** A number for the first moment, and one for the second. */
+const pair: Kind = {
+  word: "pair of Numbers",
+  is: (value) => Array.isArray(value) && value.length === 2 && value.every(number.is),
+};
+
+/** What an optimiser's constructor may be given: an option is to be what its default is. */
+export function optimizerCall(
+  name: string,
+  defaults: Readonly<Record<string, OptionValue>>,
+): Call<Record<string, unknown>> {
+  const kinds = Object.entries(defaults).map(([option, value]): [string, Kind] => [
+    option,
+    option === "lr"
+      ? rate
+      : typeof value === "number"
+      ? number
+      : Array.isArray(value)
+      ? pair
+      : flag,
+  ]);
+  return [name, { params: any }, Object.fromEntries(kinds)];
 }
+
+const loadCall: Call = ["Optimizer.loadStateDict", { stateDict: record }];
 
 /**
  * How a number becomes one of a dtype: what PyTorch's kernels do after each operation.
@@ -86,6 +120,7 @@ export function roundingTo(dtype: DType): (x: number) => number {
 export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** The groups of parameters; their options may be changed between steps, as schedules do. */
   readonly paramGroups: ParamGroup<O>[] = [];
+  readonly #call: Call<Record<string, unknown>>;
   readonly #defaults: Readonly<Record<string, OptionValue>>;
   #state = new Map<Tensor, ParamState>();
 
@@ -103,20 +138,16 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     options: O,
     defaults: Readonly<Record<string, OptionValue>>,
   ) {
-    const unknown = Object.keys(options).find((key) => !Object.hasOwn(defaults, key));
-    if (unknown !== undefined) {
-      throw new TypeError(
-        `${this.getName()}.__init__() got an unexpected keyword argument '${snakeCase(unknown)}'`,
-      );
-    }
+    checkOptions(this.#call = optimizerCall(this.getName(), defaults), options);
     this.#defaults = settle(defaults, options);
     this.check(this.#defaults as unknown as ParamGroup<O>);
     if (params instanceof Tensor) {
       throw new TypeError(
         "params argument given to the optimizer should be an iterable of Tensors or dicts, but " +
-          "got torch.FloatTensor",
+          `got torch.${params.dtype === "float32" ? "Float" : "Double"}Tensor`,
       );
     }
+    checkIterable(params);
     const given: (Tensor | ParamGroupOptions<O>)[] = [...params];
     if (given.length === 0) throw new ValueError("optimizer got an empty parameter list");
     const groups = isGroup(given[0]) ? given : [{ params: given }];
@@ -154,12 +185,19 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * @throws {TypeError} if something is not a tensor
    */
   addParamGroup(group: ParamGroupOptions<O>): void {
+    checkCount("Optimizer.addParamGroup", 1, arguments);
+    if (!record.is(group)) {
+      throw new TypeError(`param_group must be a dict, but got ${pythonClass(group)}`);
+    }
     const { params, ...own } = group;
-    const tensors = [...params];
+    const { initialLr: _, ...options } = own as Record<string, unknown>; // a schedule's
+    checkOptions(this.#call, options);
+    if (!(params instanceof Tensor)) checkIterable(params);
+    const tensors: Tensor[] = params instanceof Tensor ? [params] : [...params];
     for (const param of tensors) {
       if (!(param instanceof Tensor)) {
         throw new TypeError(
-          `optimizer can only optimize Tensors, but one of the params is ${typeof param}`,
+          `optimizer can only optimize Tensors, but one of the params is ${pythonType(param)}`,
         );
       }
       if (!param.isLeaf) throw new ValueError("can't optimize a non-leaf Tensor");
@@ -174,6 +212,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** Lets every parameter that has a gradient take one step. */
   step(): void {
+    checkCount("Optimizer.step", 0, arguments);
     for (const group of this.paramGroups) {
       for (const param of group.params) {
         if (param.grad === null) continue;
@@ -189,6 +228,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** Clears the gradient of every parameter. */
   zeroGrad(): void {
+    checkCount("Optimizer.zeroGrad", 0, arguments);
     for (const { params } of this.paramGroups) for (const param of params) param.grad = null;
   }
 
@@ -197,6 +237,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * optimiser's.
    */
   stateDict(): OptimizerState {
+    checkCount("Optimizer.stateDict", 0, arguments);
     const all = this.paramGroups.flatMap(({ params }) => params);
     const state = Object.fromEntries(
       all.flatMap((param, k): [number, ParamState][] => {
@@ -221,6 +262,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * @throws {ValueError} if the groups differ in number or size
    */
   loadStateDict(state: OptimizerState): void {
+    check(loadCall, arguments);
     const groups = state.param_groups;
     if (groups.length !== this.paramGroups.length) {
       throw new ValueError("loaded state dict has a different number of parameter groups");
@@ -250,7 +292,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   toString(): string {
     const groups = this.paramGroups.map(({ params: _, ...options }, k) => {
       const lines = Object.entries(options)
-        .map(([name, value]) => `    ${snakeCase(name)}: ${pythonText(value)}\n`).sort();
+        .map(([name, value]) => `    ${snakeCase(name)}: ${optionText(value)}\n`).sort();
       return `\nParameter Group ${k}\n${lines.join("")}`;
     });
     return `${this.getName()} (${groups.join("")})`;
@@ -259,6 +301,18 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Lets `console.log` show what PyTorch would print, in Deno and in Node. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
+  }
+}
+
+/** A hyperparameter as Python prints it; a list is a tuple there. */
+function optionText(value: unknown): string {
+  return pythonText(value).replace(/^\[(.*)\]$/, "($1)");
+}
+
+/** Refuses what is no list of things, in Python's words. */
+export function checkIterable(value: unknown): void {
+  if (typeof (value as Iterable<unknown> | null)?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`'${pythonType(value)}' object is not iterable`);
   }
 }
 
@@ -271,8 +325,14 @@ function settle(
   defaults: Readonly<Record<string, OptionValue>>,
   options: object,
 ): Record<string, OptionValue> {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, value instanceof Tensor ? onlyElement(value) : value]);
   return { ...defaults, ...Object.fromEntries(given) };
+}
+
+function onlyElement(lr: Tensor): number {
+  if (lr.numel() !== 1) throw new ValueError("Tensor lr must be 1-element");
+  return lr.item();
 }
 
 /** A copy of a parameter's state; all but the count of steps takes the parameter's dtype. */

@@ -4,11 +4,14 @@
  * @module
  */
 
+import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { pythonNumber } from "../python.ts";
 import {
   countStep,
   Optimizer,
+  optimizerCall,
   type OptimizerOptions,
   type ParamGroup,
   type ParamGroupOptions,
@@ -41,6 +44,8 @@ const defaults = {
   maximize: false,
   differentiable: false,
 };
+
+const rmspropCall = optimizerCall("RMSprop", defaults);
 
 /**
  * RMSprop (`torch.optim.RMSprop`; OPTIM-4), with g the gradient, p the parameter, and v, m and b
@@ -78,17 +83,20 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     params: Iterable<Tensor> | Iterable<ParamGroupOptions<RMSpropOptions>>,
     options: RMSpropOptions = {},
   ) {
+    check(rmspropCall, arguments);
     super(params, options, defaults);
   }
 
   /** Refuses options that are out of range. */
   protected override check(options: Readonly<ParamGroup<RMSpropOptions>>): void {
     const { lr, eps, momentum, weightDecay, alpha } = options;
-    if (!(lr >= 0)) throw new ValueError(`Invalid learning rate: ${lr}`);
-    if (!(eps >= 0)) throw new ValueError(`Invalid epsilon value: ${eps}`);
-    if (!(momentum >= 0)) throw new ValueError(`Invalid momentum value: ${momentum}`);
-    if (!(weightDecay >= 0)) throw new ValueError(`Invalid weight_decay value: ${weightDecay}`);
-    if (!(alpha >= 0)) throw new ValueError(`Invalid alpha value: ${alpha}`);
+    if (!(lr >= 0)) throw new ValueError(`Invalid learning rate: ${pythonNumber(lr)}`);
+    if (!(eps >= 0)) throw new ValueError(`Invalid epsilon value: ${pythonNumber(eps)}`);
+    if (!(momentum >= 0)) throw new ValueError(`Invalid momentum value: ${pythonNumber(momentum)}`);
+    if (!(weightDecay >= 0)) {
+      throw new ValueError(`Invalid weight_decay value: ${pythonNumber(weightDecay)}`);
+    }
+    if (!(alpha >= 0)) throw new ValueError(`Invalid alpha value: ${pythonNumber(alpha)}`);
   }
 
   /** Takes one step. */

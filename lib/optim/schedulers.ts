@@ -4,7 +4,20 @@
  * @module
  */
 
-import type { Optimizer } from "./optimizer.ts";
+import { any, type Call, check, checkCount, number, record } from "../call.ts";
+import { pythonType } from "../python.ts";
+import { Optimizer } from "./optimizer.ts";
+
+/** What each may be given. */
+const calls = {
+  StepLR: ["StepLR", { optimizer: any, stepSize: number }, { gamma: number }],
+  CosineAnnealingLR: [
+    "CosineAnnealingLR",
+    { optimizer: any, T_max: number },
+    { etaMin: number },
+  ],
+  loadStateDict: ["LRScheduler.loadStateDict", { stateDict: record }],
+} satisfies Record<string, Call>;
 
 /** All that a schedule remembers, by PyTorch's names. */
 export type SchedulerState = Record<string, number | boolean | readonly number[]>;
@@ -28,8 +41,10 @@ export abstract class LRScheduler {
    * @param optimizer the optimiser
    */
   constructor(optimizer: Optimizer) {
+    if (!(optimizer instanceof Optimizer)) {
+      throw new TypeError(`${pythonType(optimizer)} is not an Optimizer`);
+    }
     this.optimizer = optimizer;
-
     this.baseLrs = optimizer.paramGroups.map((group) => group.initialLr ??= group.lr);
   }
 
@@ -49,6 +64,7 @@ export abstract class LRScheduler {
 
   /** Sets the learning rates for the next step of the optimiser. */
   step(): void {
+    checkCount("LRScheduler.step", 0, arguments);
     this.lastEpoch++;
     this.optimizer.paramGroups.forEach((group, k) => {
       group.lr = this.next(group.lr, this.baseLrs[k]);
@@ -57,11 +73,13 @@ export abstract class LRScheduler {
 
   /** Returns the learning rate of each group, as last set (`get_last_lr`). */
   getLastLr(): number[] {
+    checkCount("LRScheduler.getLastLr", 0, arguments);
     return this.optimizer.paramGroups.map(({ lr }) => lr);
   }
 
   /** Returns all that the schedule remembers, by PyTorch's names. */
   stateDict(): SchedulerState {
+    checkCount("LRScheduler.stateDict", 0, arguments);
     return {
       ...this.settings(),
       base_lrs: [...this.baseLrs],
@@ -80,6 +98,7 @@ export abstract class LRScheduler {
    * @param state what {@linkcode LRScheduler.stateDict} gave
    */
   loadStateDict(state: SchedulerState): void {
+    check(calls.loadStateDict, arguments);
     this.restore(state);
     this.baseLrs = [...state.base_lrs as readonly number[]];
     this.lastEpoch = state.last_epoch as number;
@@ -124,6 +143,7 @@ export class StepLR extends LRScheduler {
     stepSize: number,
     options: { readonly gamma?: number } = {},
   ) {
+    check(calls.StepLR, arguments);
     super(optimizer);
     this.stepSize = stepSize;
     this.gamma = options.gamma ?? 0.1;
@@ -186,6 +206,7 @@ export class CosineAnnealingLR extends LRScheduler {
     tMax: number,
     options: { readonly etaMin?: number } = {},
   ) {
+    check(calls.CosineAnnealingLR, arguments);
     super(optimizer);
     this.tMax = tMax;
     this.etaMin = options.etaMin ?? 0;

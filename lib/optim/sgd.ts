@@ -4,11 +4,14 @@
  * @module
  */
 
+import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";
+import { pythonNumber } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import {
   Optimizer,
+  optimizerCall,
   type OptimizerOptions,
   type ParamGroup,
   type ParamGroupOptions,
@@ -37,6 +40,8 @@ const defaults = {
   differentiable: false,
   fused: null,
 };
+
+const sgdCall = optimizerCall("SGD", defaults);
 
 /**
  * Stochastic gradient descent (`torch.optim.SGD`; OPTIM-1), with g the gradient, p the parameter, b
@@ -73,15 +78,18 @@ export class SGD extends Optimizer<SGDOptions> {
     params: Iterable<Tensor> | Iterable<ParamGroupOptions<SGDOptions>>,
     options: SGDOptions = {},
   ) {
+    check(sgdCall, arguments);
     super(params, options, defaults);
   }
 
   /** Refuses options that are out of range. */
   protected override check(options: Readonly<ParamGroup<SGDOptions>>): void {
     const { lr, momentum, weightDecay, nesterov, dampening } = options;
-    if (lr < 0) throw new ValueError(`Invalid learning rate: ${lr}`);
-    if (momentum < 0) throw new ValueError(`Invalid momentum value: ${momentum}`);
-    if (weightDecay < 0) throw new ValueError(`Invalid weight_decay value: ${weightDecay}`);
+    if (lr < 0) throw new ValueError(`Invalid learning rate: ${pythonNumber(lr)}`);
+    if (momentum < 0) throw new ValueError(`Invalid momentum value: ${pythonNumber(momentum)}`);
+    if (weightDecay < 0) {
+      throw new ValueError(`Invalid weight_decay value: ${pythonNumber(weightDecay)}`);
+    }
     if (nesterov && (momentum <= 0 || dampening !== 0)) {
       throw new ValueError("Nesterov momentum requires a momentum and zero dampening");
     }
