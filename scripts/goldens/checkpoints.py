@@ -71,8 +71,9 @@ def simple_state(seed, args):
 def optimiser():
     """A model in the middle of its training by Adam, as people save it; all its numbers are drawn."""
     args = {"input_size": 2, "hidden_size": 3, "num_layers": 1}
-    model = build({"module": "SimpleRNN", "args": args, "dtype": "float32"})
-    model.load_state_dict(simple_state(7100, args))
+    with torch.device("meta"):  # no weights of PyTorch's own drawing
+        model = build({"module": "SimpleRNN", "args": args, "dtype": "float32"})
+    model.load_state_dict(simple_state(7100, args), assign=True)
     adam = torch.optim.Adam(model.parameters(), lr=0.125)
     scheduler = torch.optim.lr_scheduler.StepLR(adam, 10)
     numbers, found = Numbers(7101), adam.state_dict()
@@ -108,7 +109,7 @@ def torch_files():
         "float64": values,
         "float16": torch.cat([values, torch.tensor([[65504.0, 2.0**-24, -(2.0**-14)]])]).half(),
         "bfloat16": torch.cat([values, torch.tensor([[2.0**120, 2.0**-130, -3.0]])]).bfloat16(),
-        "bool": whole > 1,
+        "bool": torch.tensor([[False, False, True], [True, True, True]]),
         "complex64": torch.complex(values.float(), values.float()),
         "complex128": torch.complex(values, values),
     }
@@ -279,9 +280,11 @@ def torch_cases():
 def safetensors_files():
     """(name, reason, clauses, tensors, metadata) of each safetensors file."""
     numbers = Numbers(7500)
-    values = torch.tensor(numbers.dyadic(2, 3))
+    drawn = numbers.dyadic(2, 3)
+    values = torch.tensor(drawn)
     single = values.float()
-    yield "plain", "Two tensors, no metadata.", ["CKPT-2"], {"b": single, "a": -single}, None
+    plain = {"b": single, "a": torch.tensor(-drawn).float()}
+    yield "plain", "Two tensors, no metadata.", ["CKPT-2"], plain, None
     yield "metadata", "With metadata.", ["CKPT-2"], {"x": single}, {"format": "pt"}
     note = {"note": 'a "quote", a \\, a tab\t, é, 中, 😀'}
     yield "metadata-text", "Metadata that JSON must escape.", ["CKPT-2"], {"x": single}, note

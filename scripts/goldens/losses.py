@@ -33,7 +33,7 @@ def regression(module, clause, targets, place):
     for turn, (name, shape) in enumerate(shapes):
         for reduction in REDUCTIONS:
             numbers = Numbers(70000 + 1000 * place + 10 * turn)
-            value, target = numbers.dyadic(*shape, limit=2.0), targets(numbers, shape)
+            value, target = numbers.decimal(*shape, limit=2.0), targets(numbers, shape)
             full = shape if reduction == "none" else ()
             yield from loss(
                 f"{name}-{reduction}",
@@ -43,7 +43,7 @@ def regression(module, clause, targets, place):
                 {"reduction": reduction},
                 value,
                 target,
-                numbers.dyadic(*full),
+                numbers.decimal(*full),
             )
     numbers = Numbers(70900 + 1000 * place)
     yield from loss(
@@ -56,7 +56,7 @@ def regression(module, clause, targets, place):
         abs(numbers.full(5, 2)),
     )
     yield from loss("empty", "The mean of nothing is NaN.", [clause], module, {}, *empty())
-    spoiled = numbers.dyadic(3, 2)
+    spoiled = numbers.decimal(3, 2)
     spoiled[1, 0] = NAN
     yield from loss(
         "nan",
@@ -76,13 +76,13 @@ def empty():
 
 def squares():
     """MSELoss."""
-    yield from regression("MSELoss", "LOSS-1", lambda n, s: n.dyadic(*s, limit=2.0), 0)
+    yield from regression("MSELoss", "LOSS-1", lambda n, s: n.decimal(*s, limit=2.0), 0)
     yield from broadcasts("MSELoss", "LOSS-1")
 
 
 def absolutes():
     """L1Loss, also where input and target are the same."""
-    yield from regression("L1Loss", "LOSS-2", lambda n, s: n.dyadic(*s, limit=2.0), 1)
+    yield from regression("L1Loss", "LOSS-2", lambda n, s: n.decimal(*s, limit=2.0), 1)
     value = np.array([1.0, -2.0, 0.5, 0.0])
     yield from loss(
         "same",
@@ -110,8 +110,8 @@ def broadcasts(module, clause):
             [clause],
             module,
             {},
-            numbers.dyadic(*first),
-            numbers.dyadic(*second),
+            numbers.decimal(*first),
+            numbers.decimal(*second),
         )
     for name, first, second in (("1d", (3,), (2,)), ("2d", (2, 2), (3, 2))):
         yield from refused(
@@ -144,7 +144,7 @@ def refused(name, clause, module, args, value, target):
 def logits():
     """BCEWithLogitsLoss, also far out, where a naive formula overflows."""
     module, clause = "BCEWithLogitsLoss", "LOSS-4"
-    yield from regression(module, clause, lambda n, s: abs(n.dyadic(*s)), 2)
+    yield from regression(module, clause, lambda n, s: abs(n.decimal(*s)), 2)
     far = np.array([-200.0, -30.0, 0.0, 30.0, 200.0])
     for name, target in (("ones", np.ones(5)), ("zeros", np.zeros(5)), ("halves", np.ones(5) / 2)):
         yield from loss(
@@ -179,7 +179,7 @@ def classes():
     for place, (name, shape, target) in enumerate(shapes):
         for reduction in REDUCTIONS:
             numbers = Numbers(73000 + place)
-            value = numbers.dyadic(*shape, limit=3.0)
+            value = numbers.decimal(*shape, limit=3.0)
             full = target.shape if reduction == "none" else ()
             yield from loss(
                 f"{name}-{reduction}",
@@ -189,10 +189,10 @@ def classes():
                 {"reduction": reduction},
                 value,
                 target,
-                numbers.dyadic(*full),
+                numbers.decimal(*full),
             )
     numbers = Numbers(73100)
-    value = numbers.dyadic(3, 4, limit=3.0)
+    value = numbers.decimal(3, 4, limit=3.0)
     others = [
         ("ignore-index-1", {"ignore_index": 1}, value, indices(1, 0, 1), "Another ignored class."),
         ("ignore-index-out", {"ignore_index": 9}, value, indices(9, 0, 3), "One that is no class."),

@@ -67,9 +67,9 @@ def weighted(module, place):
     for turn, (name, shape, target) in enumerate(SHAPES):
         for reduction in REDUCTIONS:
             numbers = Numbers(74000 + 1000 * place + turn)
-            value = numbers.dyadic(*shape, limit=3.0)
-            weight = abs(numbers.dyadic(class_count(shape), limit=2.0))
-            grad = numbers.dyadic(*positions(shape, target, reduction))
+            value = numbers.decimal(*shape, limit=3.0)
+            weight = abs(numbers.decimal(class_count(shape), limit=2.0))
+            grad = numbers.decimal(*positions(shape, target, reduction))
             yield from asked(
                 module,
                 f"weight-{name}-{reduction}",
@@ -87,8 +87,8 @@ def likelihoods():
     for turn, (name, shape, target) in enumerate(SHAPES):
         for reduction in REDUCTIONS:
             numbers = Numbers(74500 + turn)
-            value = numbers.dyadic(*shape, limit=3.0)
-            grad = numbers.dyadic(*positions(shape, target, reduction))
+            value = numbers.decimal(*shape, limit=3.0)
+            grad = numbers.decimal(*positions(shape, target, reduction))
             yield from asked(
                 NLL,
                 f"{name}-{reduction}",
@@ -98,7 +98,7 @@ def likelihoods():
                 {"input": value, "target": target},
                 grad,
             )
-    value = Numbers(74600).dyadic(3, 4)
+    value = Numbers(74600).decimal(3, 4)
     yield from asked(
         NLL,
         "ignore-index",
@@ -122,9 +122,9 @@ def smoothed():
         for reduction in REDUCTIONS:
             for more in ("", "-weight"):
                 numbers = Numbers(75500 + turn)
-                value = numbers.dyadic(*shape, limit=3.0)
-                weight = abs(numbers.dyadic(class_count(shape), limit=2.0))
-                grad = numbers.dyadic(*positions(shape, target, reduction))
+                value = numbers.decimal(*shape, limit=3.0)
+                weight = abs(numbers.decimal(class_count(shape), limit=2.0))
+                grad = numbers.decimal(*positions(shape, target, reduction))
                 yield from asked(
                     CROSS,
                     f"smooth{more}-{name}-{reduction}",
@@ -134,7 +134,7 @@ def smoothed():
                     {"input": value, "target": target, **({"weight": weight} if more else {})},
                     grad,
                 )
-    value = Numbers(75600).dyadic(3, 4, limit=3.0)
+    value = Numbers(75600).decimal(3, 4, limit=3.0)
     weight = np.array([1.0, 0.0, 0.5, 2.0])
     spoiled = value.copy()
     spoiled[1, 2], spoiled[2, 0] = NAN, -INF
@@ -231,11 +231,11 @@ def probabilities():
         for reduction in REDUCTIONS:
             for more in ("", "-weight", "-smooth"):
                 numbers = Numbers(76000 + turn)
-                value = numbers.dyadic(*shape, limit=3.0)
-                target = abs(numbers.dyadic(*shape))
-                weight = abs(numbers.dyadic(class_count(shape), limit=2.0))
+                value = numbers.decimal(*shape, limit=3.0)
+                target = abs(numbers.decimal(*shape))
+                weight = abs(numbers.decimal(class_count(shape), limit=2.0))
                 out = () if reduction != "none" else (*shape[:1], *shape[2:])
-                grad = numbers.dyadic(*(() if len(shape) == 1 else out))
+                grad = numbers.decimal(*(() if len(shape) == 1 else out))
                 inputs = {"input": value, "target": target}
                 if more:
                     inputs["weight"] = weight
@@ -310,9 +310,9 @@ def binary():
         for kind in ("weight", "pos_weight"):
             for reduction in REDUCTIONS:
                 numbers = Numbers(77000 + turn)
-                value = numbers.dyadic(2, 3, limit=3.0)
-                target = abs(numbers.dyadic(2, 3))
-                grad = numbers.dyadic(*((2, 3) if reduction == "none" else ()))
+                value = numbers.decimal(2, 3, limit=3.0)
+                target = abs(numbers.decimal(2, 3))
+                grad = numbers.decimal(*((2, 3) if reduction == "none" else ()))
                 yield from asked(
                     BINARY,
                     f"{kind.replace('_', '-')}-{name}-{reduction}",
@@ -322,7 +322,7 @@ def binary():
                     {
                         "input": value,
                         "target": target,
-                        kind: abs(numbers.dyadic(*shape, limit=4.0)),
+                        kind: abs(numbers.decimal(*shape, limit=4.0)),
                     },
                     grad,
                     ["input", "target"],
@@ -382,7 +382,7 @@ def binary():
 def dtypes():
     """Two dtypes in one loss: PyTorch does not refuse them."""
     numbers = Numbers(78000)
-    value, other = numbers.dyadic(2, 3, limit=2.0), abs(numbers.dyadic(2, 3))
+    value, other = numbers.decimal(2, 3, limit=2.0), abs(numbers.decimal(2, 3))
     for module, clause in (
         ("MSELoss", "LOSS-1"),
         ("L1Loss", "LOSS-2"),

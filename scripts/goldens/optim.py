@@ -9,12 +9,12 @@ STEPS = 10
 
 def parameters(numbers):
     """A matrix and a vector."""
-    return {"weight": numbers.dyadic(2, 3, limit=2.0), "bias": numbers.dyadic(3, limit=2.0)}
+    return {"weight": numbers.decimal(2, 3, limit=2.0), "bias": numbers.decimal(3, limit=2.0)}
 
 
 def gradients(numbers, params, draw=None):
     """Ten gradients for each parameter; they fall and rise, and some are 0."""
-    draw = draw or numbers.dyadic
+    draw = draw or numbers.decimal
     return {name: draw(STEPS, *value.shape, limit=4.0) for name, value in params.items()}
 
 

@@ -47,9 +47,15 @@ SCHEMA = {
     ),
     "$defs": {
         "case": shaped(
-            ["id", "reason", "clauses", "request", "expect"],
+            ["id", "reason", "level", "clauses", "request", "expect"],
             id={"type": "string", "pattern": "^[a-z]+(/[A-Za-z0-9_.-]+)+$"},
             reason={"description": "why the case exists", "type": "string", "minLength": 1},
+            level={
+                "description": "core: one layer or cell, one direction, batched, time first, finite, "
+                "float32; family: all else that modules, losses and optimisers do; edge: nothing, NaN "
+                "and infinity, projections, other dtypes, errors, words, whole files",
+                "enum": ["core", "family", "edge"],
+            },
             clauses={
                 "description": "the clauses of spec/ that the case bears on",
                 "type": "array",

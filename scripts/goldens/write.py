@@ -13,6 +13,8 @@ from . import execute_inplace, execute_training  # noqa: F401  their operations 
 from .compare import difference
 from .encode import encode, exact
 from .execute import execute
+from .guard import made
+from .level import level
 from .schema import SCHEMA
 from .settings import recorded
 
@@ -42,6 +44,7 @@ def request_text(case):
     head = {
         "id": case.id,
         "reason": case.reason,
+        "level": level(case),
         "clauses": case.clauses,
         "request": case.request,
     }
@@ -92,7 +95,7 @@ def check_fair(line):
 def file_text(golden, progress):
     """A golden file: a case a line."""
     lines = []
-    for case in golden.cases():
+    for case in made(golden.cases()):
         assert case.id.startswith(golden.chapter + "/"), case.id
         lines.append(case_text(case))
         progress(case.id)
