@@ -1,0 +1,170 @@
+/**
+ * Builds what is published, into `dist/`: one file for browsers, and two packages for npm, the
+ * library and its goldens.
+ *
+ * ```sh
+ * deno task build
+ * ```
+ *
+ * @module
+ */
+
+import * as esbuild from "npm:esbuild@0.28.2";
+import { rollup } from "npm:rollup@4.68.8";
+import { dts } from "npm:rollup-plugin-dts@6.2.3";
+import config from "../deno.json" with { type: "json" };
+
+const root = new URL("../", import.meta.url);
+const path = (file: string) => new URL(file, root).pathname;
+
+/** The entry points of the library's package: name, source. The goldens are a package of their own. */
+const entries = { index: "mod.ts", conformance: "lib/conformance/mod.ts" };
+
+/** The package of the goldens. */
+const golden = "@rnn-spec/golden";
+
+/** Hands imports of `golden/mod.ts` to the package of the goldens. */
+const goldenElsewhere: esbuild.Plugin = {
+  name: "golden-elsewhere",
+  setup(build) {
+    build.onResolve({ filter: /golden\/mod\.ts$/ }, () => ({ path: golden, external: true }));
+  },
+};
+
+/** What all bundles share. */
+const common: esbuild.BuildOptions = {
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  charset: "utf8",
+  sourcemap: true,
+  logLevel: "warning",
+};
+
+/** Writes the types of entry points, what they share in files of its own. */
+async function types(sources: Record<string, string>, folder: string): Promise<void> {
+  const compilerOptions = {
+    allowImportingTsExtensions: true,
+    strict: true,
+    target: 99, // ESNext
+    lib: ["lib.es2022.d.ts", "lib.dom.d.ts", "lib.esnext.disposable.d.ts"],
+  };
+  const isGolden = (id: string) => id.endsWith("golden/mod.ts") && !("golden" in sources);
+  const input = Object.fromEntries(
+    Object.entries(sources).map((
+      [name, source],
+    ) => [name === "golden" ? "index" : name, path(source)]),
+  );
+  const bundle = await rollup({ input, external: isGolden, plugins: [dts({ compilerOptions })] });
+  await bundle.write({
+    dir: folder,
+    entryFileNames: "[name].d.ts",
+    chunkFileNames: "types-[hash].d.ts",
+    // `Symbol.dispose` is younger than es2022.
+    banner: '/// <reference lib="esnext.disposable" />',
+    paths: (id: string) => isGolden(id) ? golden : id,
+  });
+  await bundle.close();
+}
+
+/** Writes a package's description. */
+async function describe(folder: string, more: Record<string, unknown>): Promise<void> {
+  const { version, license } = config;
+  const text = JSON.stringify(
+    { version, license, type: "module", sideEffects: false, ...more },
+    null,
+    2,
+  );
+  await Deno.writeTextFile(`${folder}/package.json`, `${text}\n`);
+  for (const file of ["README.md", "LICENSE"]) await Deno.copyFile(path(file), `${folder}/${file}`);
+}
+
+/** What `exports` says of an entry point. */
+const exported = (name: string) => ({ types: `./${name}.d.ts`, default: `./${name}.js` });
+
+/** One file for browsers, with its types. */
+async function browser(folder: string): Promise<void> {
+  await esbuild.build({
+    ...common,
+    entryPoints: [path("mod.ts")],
+    outfile: `${folder}/rnn-spec.js`,
+    minify: true,
+  });
+  await types({ "rnn-spec": "mod.ts" }, folder);
+}
+
+/** The library as a package: readable files, so that a bundler can leave out what is not used. */
+async function library(folder: string): Promise<void> {
+  await esbuild.build({
+    ...common,
+    entryPoints: Object.fromEntries(
+      Object.entries(entries).map(([name, source]) => [name, path(source)]),
+    ),
+    outdir: folder,
+    splitting: true,
+    plugins: [goldenElsewhere],
+  });
+  await types(entries, folder);
+  await Deno.writeTextFile(`${folder}/golden.js`, `export * from "${golden}";\n`);
+  await Deno.writeTextFile(`${folder}/golden.d.ts`, `export * from "${golden}";\n`);
+  await describe(folder, {
+    name: config.name,
+    description: "PyTorch's RNN, LSTM and GRU: a tested specification and reference implementation",
+    exports: {
+      ".": exported("index"),
+      "./conformance": exported("conformance"),
+      "./golden": exported("golden"),
+    },
+    // The goldens are large; only ./conformance and ./golden want them.
+    peerDependencies: { [golden]: config.version },
+    peerDependenciesMeta: { [golden]: { optional: true } },
+  });
+}
+
+/** The goldens as a package. */
+async function goldens(folder: string): Promise<void> {
+  await esbuild.build({
+    ...common,
+    entryPoints: { index: path("golden/mod.ts") },
+    outdir: folder,
+    sourcemap: false,
+    loader: { ".json": "text", ".txt": "text" },
+  });
+  await types({ golden: "golden/mod.ts" }, folder);
+  await describe(folder, {
+    name: golden,
+    description: "What PyTorch's RNN, LSTM and GRU compute: the golden files of rnn-spec",
+    exports: { ".": exported("index") },
+  });
+}
+
+/** What the build makes, by folder. */
+const parts = { browser, "npm/rnn-spec": library, "npm/golden": goldens };
+
+/**
+ * Builds everything anew.
+ *
+ * @param dist the folder for it
+ */
+export async function build(dist = path("dist")): Promise<void> {
+  try {
+    for (const [name, make] of Object.entries(parts)) {
+      const folder = `${dist}/${name}`;
+      await Deno.remove(folder, { recursive: true }).catch(() => {});
+      await Deno.mkdir(folder, { recursive: true });
+      await make(folder);
+    }
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+if (import.meta.main) {
+  await build();
+  for (const name of Object.keys(parts)) {
+    for await (const file of Deno.readDir(path(`dist/${name}`))) {
+      const { size } = await Deno.stat(path(`dist/${name}/${file.name}`));
+      console.log(`${String(size).padStart(10)}  dist/${name}/${file.name}`);
+    }
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Tries what `deno task build` made where its users are: Node, Bun, bundlers, TypeScript, browsers.
+ *
+ * ```sh
+ * deno task build && deno task platforms
+ * deno task platforms --only node     those whose name has this in it
+ * deno task platforms --no-browser    all that needs no Chromium
+ * ```
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { chromium } from "./platforms/chromium.ts";
+
+const root = new URL("../", import.meta.url).pathname;
+const built = `${root}dist`;
+
+/** A platform: takes a folder in which the packages are installed; throws where it fails. */
+type Platform = (folder: string) => Promise<string>;
+
+/** Runs a command and gives what it printed. */
+async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd }).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+  if (!success) throw new Error(`${command} ${args.join(" ")}\n${out}\n${err}`);
+  return out;
+}
+
+const npx = (cwd: string, ...args: string[]) => run(cwd, "npx", "--yes", ...args);
+
+const program = `
+import * as rnn from "@rnn-spec/rnn-spec";
+import { trial } from "./trial.js";
+console.log(JSON.stringify(await trial(rnn)));
+`;
+
+/** What only the other entry points give. */
+const others = `
+import { compare, goldenFile } from "@rnn-spec/rnn-spec/conformance";
+import { files } from "@rnn-spec/rnn-spec/golden";
+console.log(typeof compare, goldenFile("rnn/forward.json").cases.length > 0, Object.keys(files).length > 50);
+`;
+
+const sources = `
+import * as rnn from "${root}mod.ts";
+import { trial } from "./trial.js";
+console.log(JSON.stringify(await trial(rnn)));
+`;
+
+/** What a TypeScript project writes, under `strict`. */
+const typed = `
+import { type Tensor, LSTM, loadCheckpoint, noGrad, zeros } from "@rnn-spec/rnn-spec";
+import { goldenFile } from "@rnn-spec/rnn-spec/conformance";
+import { files } from "@rnn-spec/rnn-spec/golden";
+const lstm = new LSTM(3, 4, { numLayers: 2, bidirectional: true });
+const [output, [hn, cn]]: [Tensor, [Tensor, Tensor]] = noGrad(() => lstm.forward(zeros([5, 2, 3])));
+using stream = new LSTM(3, 4).stream();
+export const all: unknown[] = [output, hn, cn, stream, loadCheckpoint, goldenFile, files];
+// @ts-expect-error: options are checked
+new LSTM(3, 4, { layers: 2 });
+`;
+
+/** The bytes of a bundle that uses little: what is not used must be left out. */
+const little = `
+import { LSTM, loadCheckpoint } from "@rnn-spec/rnn-spec";
+console.log(LSTM, loadCheckpoint);
+`;
+
+/** How large a bundle of `little` may be, gzipped. */
+const most = 45 * 1024;
+
+async function gzipped(file: string): Promise<number> {
+  const stream = new Blob([await Deno.readFile(file)]).stream();
+  const zipped = stream.pipeThrough(new CompressionStream("gzip"));
+  return (await new Response(zipped).arrayBuffer()).byteLength;
+}
+
+const node = (major: number): Platform => async (folder) => {
+  const out = await npx(folder, `node@${major}`, "trial.mjs");
+  const entries = await npx(folder, `node@${major}`, "others.mjs");
+  if (entries !== "function true true") throw new Error(entries);
+  return out;
+};
+
+const platforms: Record<string, Platform> = {
+  "node 20": node(20),
+  "node 22": node(22),
+  "node 24": node(24),
+  "node 22, the sources": (folder) => npx(folder, "node@22", "sources.mjs"),
+  "bun": (folder) => npx(folder, "bun@1.4.5", "trial.mjs"),
+  "bun, the sources": (folder) => npx(folder, "bun@1.4.5", "sources.mjs"),
+  "esbuild": async (folder) => {
+    const esbuild = (file: string, out: string) =>
+      npx(
+        folder,
+        "esbuild@0.28.2",
+        file,
+        "--bundle",
+        "--format=esm",
+        "--minify",
+        `--outfile=${out}`,
+      );
+    await esbuild("trial.mjs", "esbuild.mjs");
+    await esbuild("little.mjs", "little.out.mjs");
+    const size = await gzipped(`${folder}/little.out.mjs`);
+    if (size > most) throw new Error(`LSTM and loadCheckpoint alone: ${size} bytes, over ${most}`);
+    return `${await run(folder, "node", "esbuild.mjs")}; LSTM and loadCheckpoint: ${size} bytes`;
+  },
+  "vite": async (folder) => {
+    await npx(folder, "vite@8.3.8", "build", "--config", "vite.config.mjs", "--logLevel", "warn");
+    return await run(folder, "node", "vite/trial.mjs");
+  },
+  "typescript, strict, es2022 and dom": async (folder) => {
+    await npx(folder, "--package=typescript@5.9.3", "tsc", "-p", "tsconfig.json");
+    return "no errors";
+  },
+};
+
+/** A project that has the packages installed, and all that the platforms run. */
+async function project(): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  const modules = `${folder}/node_modules/@rnn-spec`;
+  await Deno.mkdir(modules, { recursive: true });
+  for (const name of ["rnn-spec", "golden"]) {
+    await run(folder, "cp", "-r", `${built}/npm/${name}`, `${modules}/${name}`);
+  }
+  const compilerOptions = {
+    ...{ strict: true, noEmit: true, target: "es2022", lib: ["es2022", "dom"] },
+    ...{ module: "nodenext", moduleResolution: "nodenext", types: [] },
+  };
+  const files = {
+    "package.json": '{ "type": "module" }',
+    "trial.js": await Deno.readTextFile(`${root}scripts/platforms/trial.js`),
+    "trial.mjs": program,
+    "others.mjs": others,
+    "sources.mjs": sources,
+    "little.mjs": little,
+    "typed.ts": typed,
+    "tsconfig.json": JSON.stringify({ compilerOptions, files: ["typed.ts"] }),
+    "vite.config.mjs": `export default { build: {
+      outDir: "vite", target: "esnext", minify: false,
+      lib: { entry: "trial.mjs", formats: ["es"], fileName: () => "trial.mjs" },
+    } };`,
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.writeTextFile(`${folder}/${name}`, text);
+  }
+  return folder;
+}
+
+/** Runs a command line; gives its exit status. */
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      only: { type: "string", default: "" },
+      browser: { type: "string", default: "chromium" },
+      "no-browser": { type: "boolean", default: false },
+    },
+  });
+  let failed = 0;
+  const report = (name: string, right: boolean, said: string) => {
+    if (!right) failed++;
+    console.log(`${right ? "ok  " : "FAIL"} ${name}: ${said}`);
+  };
+  const folder = await project();
+  for (const [name, platform] of Object.entries(platforms)) {
+    if (!name.includes(values.only)) continue;
+    try {
+      report(name, true, await platform(folder));
+    } catch (error) {
+      report(name, false, (error as Error).message);
+    }
+  }
+  await Deno.remove(folder, { recursive: true });
+  if (!values["no-browser"] && "chromium".includes(values.only)) {
+    await chromium(
+      `${built}/browser/rnn-spec.js`,
+      values.browser,
+      (name, right, said) => report(`chromium, ${name}`, right, said),
+    );
+  }
+  console.log(failed ? `${failed} failed` : "all as it should be");
+  return failed ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main());
