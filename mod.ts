@@ -168,6 +168,7 @@ export {
   writeSafetensors,
 } from "./lib/checkpoints/safetensors.ts";
 export { readTorchFile, type TorchValue } from "./lib/checkpoints/torch_file.ts";
+export { type TorchKey, TorchObject } from "./lib/checkpoints/pickle_value.ts";
 export type { CheckpointSource } from "./lib/checkpoints/source.ts";
 export {
   type Checkpoint,

@@ -114,8 +114,8 @@ async function weigh(): Promise<number> {
   for (const { name, make } of bombs(8_000_000)) {
     const bytes = make();
     await Deno.writeFile(path, bytes);
-    // Beside the ten times, what any program needs.
-    const heap = Math.ceil(bytes.length * 10 / 2 ** 20) + 16;
+    // Nine times beside the file itself, and what any program needs.
+    const heap = Math.ceil(bytes.length * 9 / 2 ** 20) + 16;
     const script = new URL("hostile/weigh.ts", import.meta.url).pathname;
     const flags = ["--no-check", "--allow-read", `--v8-flags=--max-old-space-size=${heap}`];
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {

@@ -20,6 +20,8 @@ import {
   readCheckpoint,
   storedStateDictOf,
   StoredTensor,
+  type TorchKey,
+  TorchObject,
   type TorchValue,
 } from "../mod.ts";
 import { plainName, table } from "./inspect/tensor.ts";
@@ -72,19 +74,24 @@ function word(value: TorchValue): string {
   if (value instanceof StoredTensor) return `${value.dtype} tensor (${value.shape.join(", ")})`;
   if (value instanceof Map) return `a dict of ${value.size}`;
   if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (value instanceof TorchObject) {
+    return value.isModule ? `a whole model, ${value.type}` : `an object of ${value.type}`;
+  }
   return String(value);
 }
 
 /** A dict: its tensors as a table, other dicts below it, the rest in a line each. */
-function describeDict(value: TorchValue, path: readonly (string | number)[]): string[] {
+function describeDict(value: TorchValue, path: readonly TorchKey[]): string[] {
   if (!(value instanceof Map)) return [`${path.map(String).join(" → ") || "It"} is ${word(value)}`];
   const tensors = new Map<string, StoredTensor>();
   const lines: string[] = [];
   const below: string[] = [];
   let shown = 0;
   for (const [key, item] of value) {
-    if (item instanceof StoredTensor) tensors.set(String(key), item);
-    else if (item instanceof Map && path.length < 3) {
+    // A number and its text are two keys: the number is shown as a place in a list is.
+    if (item instanceof StoredTensor) {
+      tensors.set(tensors.has(String(key)) ? `[${key}]` : String(key), item);
+    } else if (item instanceof Map && path.length < 3) {
       const inner = describeDict(item, [...path, key]);
       if ([...item.values()].some((part) => part instanceof StoredTensor)) {
         below.push("", `At ${[...path, key].map((part) => plainName(String(part))).join(" → ")}:`);

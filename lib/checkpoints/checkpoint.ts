@@ -5,10 +5,10 @@
  */
 
 import type { StateDict } from "../nn/module.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { CheckpointError, quote } from "./error.ts";
 import { selectPrefix } from "./names.ts";
-import { type CheckpointSource, readSource, sourceName, writeParts } from "./source.ts";
-import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
+import { type TorchKey, TorchObject } from "./pickle_value.ts";
 import {
   looksLikeSafetensors,
   readSafetensors,
@@ -16,6 +16,8 @@ import {
   safetensorsParts,
   type TensorsByName,
 } from "./safetensors.ts";
+import { type CheckpointSource, readSource, sourceName, writeParts } from "./source.ts";
+import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
 import { looksLikeTorchFile, readTorchFile, type TorchValue } from "./torch_file.ts";
 
 /** A checkpoint as it stands in its file. */
@@ -34,6 +36,8 @@ export interface StateDictOptions extends WidenOptions {
   readonly at?: string | readonly (string | number)[];
   /** Takes only the names that begin so, and takes this off them: `"module."`, `"rnn."`. */
   readonly prefix?: string;
+  /** Whether to pass over entries that are no tensors; they are refused unless told otherwise. */
+  readonly tensorsOnly?: boolean;
 }
 
 /**
@@ -95,7 +99,8 @@ export async function readCheckpoint(source: CheckpointSource): Promise<Checkpoi
 /**
  * Loads the weights of a model: `model.loadStateDict(await loadCheckpoint("model.pt"))`.
  *
- * @param source a path (needs permission to read), an address, bytes, a `Blob`, or a stream
+ * @param source a path (needs permission to read), an address, bytes, a `Blob`, a `Response` or a
+ * stream
  * @param options which part of the checkpoint, and whether half precision becomes float32
  * @returns tensors by name; where the file's bytes allow it they are views on them, so names that
  * share a storage in the file share it here
@@ -155,10 +160,13 @@ function named<T>(source: CheckpointSource, read: (bytes: Uint8Array) => T, byte
  */
 export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): StateDict {
   const stored = storedStateDictOf(value, options);
+  const made = new Map<StoredTensor, Tensor>(); // two names of one tensor share it
   return Object.fromEntries(
     Object.entries(stored).map(([name, tensor]) => {
       try {
-        return [name, tensor.toTensor(options)];
+        const own = made.get(tensor) ?? tensor.toTensor(options);
+        made.set(tensor, own);
+        return [name, own];
       } catch (error) {
         throw new CheckpointError(`tensor ${quote(name)}: ${(error as Error).message}`);
       }
@@ -186,7 +194,7 @@ export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): 
  */
 export function storedStateDictOf(
   value: TorchValue,
-  { at = [], prefix = "" }: StateDictOptions = {},
+  { at = [], prefix = "", tensorsOnly = false }: StateDictOptions = {},
 ): Record<string, StoredTensor> {
   const path = typeof at === "string" ? [at] : at;
   let [part, place] = [value, "the checkpoint"];
@@ -204,28 +212,47 @@ export function storedStateDictOf(
   if (!(part instanceof Map)) {
     throw new CheckpointError(`${place} is no state_dict but ${describe(part, true)}`);
   }
-  const entries = [...part].map(([key, value]) => [String(key), value] as const);
-  const wanted = prefix
-    ? Object.entries(selectPrefix(Object.fromEntries(entries), prefix))
-    : entries;
+  const entries = new Map<string, TorchValue>();
+  for (const [key, value] of part) {
+    const name = keyName(key);
+    if (entries.has(name)) {
+      throw new CheckpointError(`${place} has two keys that would both be named ${quote(name)}`);
+    }
+    if (!tensorsOnly || value instanceof StoredTensor) entries.set(name, value);
+  }
+  const named = Object.fromEntries(entries);
+  const wanted = Object.entries(prefix ? selectPrefix(named, prefix) : named);
   const other = wanted.find(([, value]) => !(value instanceof StoredTensor));
   if (other !== undefined) {
     const hint = path.length === 0 && [...part.values()].some((inner) => inner instanceof Map)
       ? "; say which part with { at: … }"
-      : `; ${quote(other[0])} is ${describe(other[1])}`;
+      : `; ${quote(other[0])} is ${describe(other[1])} (tensorsOnly: true passes over it)`;
     throw new CheckpointError(`${place} is no state_dict but ${describe(part, true)}${hint}`);
   }
   return Object.fromEntries(wanted as [string, StoredTensor][]);
 }
 
-function quoteKey(key: string | number): string {
-  return typeof key === "string" ? quote(key) : String(key);
+/** A key in Python's words: `None`, `True`, `1`. */
+function keyName(key: TorchKey): string {
+  if (key === null) return "None";
+  return typeof key === "boolean" ? (key ? "True" : "False") : String(key);
+}
+
+function quoteKey(key: TorchKey): string {
+  return typeof key === "string" ? quote(key) : keyName(key);
 }
 
 /** What a value is, in few words; a dict with its keys where `full`. */
 function describe(value: TorchValue, full = false): string {
   if (value === null) return "None";
   if (value instanceof StoredTensor) return "a tensor";
+  if (value instanceof TorchObject) {
+    const { type, isModule } = value;
+    return isModule
+      ? `a whole model, an object of ${type}; in PyTorch, torch.save(model.state_dict(), …) writes ` +
+        "its weights"
+      : `an object of ${type}`;
+  }
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (!(value instanceof Map)) return typeof value === "string" ? "text" : `a ${typeof value}`;
   const tensors = [...value.values()].filter((item) => item instanceof StoredTensor).length;

@@ -6,35 +6,81 @@
  * @module
  */
 
+import { pythonFloat } from "../python.ts";
 import { CheckpointError, hex, quote } from "./error.ts";
 import { refusedOpcodes } from "./pickle_opcodes.ts";
-import { checkResult, isTuple, type PickleValue } from "./pickle_value.ts";
+import {
+  checkResult,
+  isTuple,
+  Named,
+  noteFloats,
+  type PickleValue,
+  type TorchKey,
+  TorchObject,
+} from "./pickle_value.ts";
 
 /** What the machine asks of its caller. */
 export interface PickleHost {
   /** What a pickle is called in messages. */
   readonly name: string;
-  /** How much may be made, in units of about 50 bytes of memory. */
+  /** How many bytes of memory may be made of it. */
   readonly budget: number;
   /**
    * What a name such as `torch FloatStorage` stands for.
    *
-   * @returns a value, or `undefined` for a name that is not on the list
+   * @returns a value; `undefined` for a name that is not on the list
    */
-  global(module: string, name: string): object | string | undefined;
-  /** What calling a global's value gives; throws the reason where it must not be called so. */
-  call(callee: object, args: readonly PickleValue[]): PickleValue;
+  global(module: string, name: string): Named | string | undefined;
+  /**
+   * What calling a global's value gives; throws the reason where it must not be called so.
+   *
+   * @returns a value; `undefined` for a name that is not on the list
+   */
+  call(callee: Named, args: readonly PickleValue[]): PickleValue | undefined;
   /** What a persistent id stands for; throws the reason where there is no such thing. */
   persistent(id: PickleValue): PickleValue;
-  /** Whether an object may be part of the result; names and storages may not. */
-  isData(value: object): boolean;
 }
 
-/** So many values may wait at a time; Python's pickler leaves about two thousand. */
-const MAX_STACK = 20_000;
+/** So many marks may wait at a time; Python's pickler leaves about two thousand. */
+const MAX_MARKS = 20_000;
 
-/** Marks where the items of a tuple, or of a batch of items, begin. */
-const mark: object = Object.freeze({});
+/** So many values may wait at a time at no cost, such as the items of one tuple. */
+const FREE_STACK = 100_000;
+
+/** Python's integers of more bytes are kept as objects: to make a number of them takes long. */
+const MAX_INTEGER = 1024;
+
+/** A `float` that is a whole number, until it is part of something. */
+class Float {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** What Python calls what a call gives: protocol 2 has no instruction for sets or bytes. */
+function pythonName(path: string): string {
+  const name = path.replace(/^(__builtin__|builtins)\./, "");
+  return path === "_codecs.encode" ? "bytes" : name === "xrange" ? "range" : name;
+}
+
+/** Text as Python's pickler writes it: UTF-8, in which half a pair may stand alone. */
+function decode(decoder: TextDecoder, bytes: Uint8Array): string {
+  let [text, from] = ["", 0];
+  for (let at = bytes.indexOf(0xed); at >= 0; at = bytes.indexOf(0xed, at + 1)) {
+    const [high, low] = [bytes[at + 1] ^ 0x80, bytes[at + 2] ^ 0x80];
+    if (!(high >= 0x20 && high < 0x40 && low < 0x40)) continue;
+    text += decoder.decode(bytes.subarray(from, at)) +
+      String.fromCharCode(0xd000 | high << 6 | low);
+    from = at + 3;
+  }
+  return text + decoder.decode(bytes.subarray(from));
+}
+
+/** A value as it may be a part of the result. */
+function plain(value: PickleValue): PickleValue {
+  return value instanceof Float ? value.value : value;
+}
 
 /**
  * Reads a pickle.
@@ -42,12 +88,11 @@ const mark: object = Object.freeze({});
  * @param bytes the pickle
  * @param host what its names stand for
  * @returns the value that it holds
- * @throws {CheckpointError} at the first instruction that is not known, does not fit, or refers to a
- * name that the host does not answer for; with its byte
+ * @throws {CheckpointError} at the first instruction that is not known or does not fit; with its byte
  */
 export function readPickle(bytes: Uint8Array, host: PickleHost): PickleValue {
   const value = new Machine(bytes, host).run();
-  checkResult(value, host.name, 4096 + 8 * host.budget, (part) => host.isData(part));
+  checkResult(value, host.name, 4096 + bytes.length);
   return value;
 }
 
@@ -55,13 +100,18 @@ class Machine {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #host: PickleHost;
-  readonly #stack: PickleValue[] = [];
+  readonly #frames: PickleValue[][] = []; // the stacks below each mark
   readonly #memo: PickleValue[] = [];
-  readonly #names = new Set<PickleValue>();
+  readonly #ordered = new Set<PickleValue>(); // the OrderedDicts
+  readonly #floatKeys = new Map<number, TorchObject>();
   readonly #text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  #stack: PickleValue[] = [];
   #at = 0;
   #start = 0; // of the instruction being carried out
   #spent = 0;
+  #waiting = 0; // values below the marks
+  #young: PickleValue | null = null; // the newest list, while only the stack and the memo know it
+  #youngPlace = -1; // where in the memo
 
   constructor(bytes: Uint8Array, host: PickleHost) {
     this.#bytes = bytes;
@@ -79,8 +129,8 @@ class Machine {
       if (opcode === 0x2e) break; // STOP
       this.#carryOut(opcode);
     }
-    const result = this.#pop();
-    if (this.#stack.length > 0) this.#fail("STOP leaves values behind");
+    const result = plain(this.#pop());
+    if (this.#stack.length + this.#frames.length > 0) this.#fail("STOP leaves values behind");
     if (this.#at !== this.#bytes.length) this.#fail("something after STOP");
     return result;
   }
@@ -101,43 +151,51 @@ class Machine {
     return this.#at - count;
   }
 
-  #spend(units: number): void {
-    this.#spent += units;
+  /** Accounts for memory. */
+  #spend(bytes: number): void {
+    this.#spent += bytes;
     if (this.#spent > this.#host.budget) {
       this.#fail("the pickle makes more objects than a file of this size can need");
     }
   }
 
   #push(value: PickleValue): void {
-    if (this.#stack.length >= MAX_STACK) this.#fail("too many values at a time");
+    if (this.#waiting + this.#stack.length >= FREE_STACK) this.#spend(20);
     this.#stack.push(value);
+  }
+
+  #mark(): void {
+    if (this.#frames.length >= MAX_MARKS) this.#fail("too many marks at a time");
+    this.#frames.push(this.#stack);
+    this.#waiting += this.#stack.length;
+    this.#stack = [];
   }
 
   #pop(): PickleValue {
     const value = this.#stack.pop();
-    if (value === undefined || value === mark) return this.#fail("a value is missing");
-    return value;
+    return value === undefined ? this.#fail("a value is missing") : value;
   }
 
   #peek(): PickleValue {
     const value = this.#stack.at(-1);
-    if (value === undefined || value === mark) return this.#fail("a value is missing");
-    return value;
+    return value === undefined ? this.#fail("a value is missing") : value;
   }
 
   /** Takes all values since the last mark. */
   #sinceMark(): PickleValue[] {
-    const at = this.#stack.lastIndexOf(mark);
-    if (at < 0) this.#fail("a mark is missing");
-    const items = this.#stack.splice(at);
-    items.shift();
+    const items = this.#stack;
+    const below = this.#frames.pop();
+    if (!below) return this.#fail("a mark is missing");
+    this.#stack = below;
+    this.#waiting -= below.length;
     return items;
   }
 
   #string(length: number): string {
     const start = this.#skip(length);
+    this.#spend(length > 1 ? 24 : 0);
     try {
-      return this.#text.decode(this.#bytes.subarray(start, start + length));
+      return decode(this.#text, this.#bytes.subarray(start, start + length));
     } catch {
       return this.#fail("text that is not UTF-8");
     }
@@ -154,14 +212,14 @@ class Machine {
   #carryOut(opcode: number): void {
     switch (opcode) {
       case 0x28: // MARK
-        return this.#push(mark);
+        return this.#mark();
       case 0x29: // EMPTY_TUPLE
         return this.#push(nothing);
       case 0x30: // POP
         this.#pop();
         return;
       case 0x47: // BINFLOAT
-        return this.#push(this.#view.getFloat64(this.#skip(8)));
+        return this.#float(this.#view.getFloat64(this.#skip(8)));
       case 0x4a: // BININT
         return this.#push(this.#view.getInt32(this.#skip(4), true));
       case 0x4b: // BININT1
@@ -171,15 +229,14 @@ class Machine {
       case 0x4e: // NONE
         return this.#push(null);
       case 0x51: // BINPERSID
-        this.#spend(2);
+        this.#spend(100);
         return this.#push(this.#ask(() => this.#host.persistent(this.#pop())));
       case 0x52: // REDUCE
         return this.#reduce();
       case 0x58: // BINUNICODE
         return this.#push(this.#string(this.#view.getUint32(this.#skip(4), true)));
       case 0x5d: // EMPTY_LIST
-        this.#spend(1);
-        return this.#push([]);
+        return this.#list();
       case 0x61: // APPEND
         return this.#append([this.#pop()]);
       case 0x62: // BUILD
@@ -205,8 +262,32 @@ class Machine {
       case 0x75: // SETITEMS
         return this.#set(this.#sinceMark());
       case 0x7d: // EMPTY_DICT
-        this.#spend(4);
+        this.#spend(192);
         return this.#push(new Map());
+      case 0x42: // BINBYTES
+        return this.#bytesObject("bytes", this.#view.getUint32(this.#skip(4), true));
+      case 0x43: // SHORT_BINBYTES
+        return this.#bytesObject("bytes", this.#byte());
+      case 0x8e: // BINBYTES8
+        return this.#bytesObject("bytes", this.#length());
+      case 0x96: // BYTEARRAY8
+        return this.#bytesObject("bytearray", this.#length());
+      case 0x8d: // BINUNICODE8
+        return this.#push(this.#string(this.#length()));
+      case 0x8f: // EMPTY_SET
+        return this.#object("set");
+      case 0x90: // ADDITEMS
+        this.#sinceMark();
+        if (this.#peek() instanceof TorchObject) return;
+        return this.#fail("ADDITEMS to no set");
+      case 0x91: // FROZENSET
+        this.#sinceMark();
+        return this.#object("frozenset");
+      case 0x92: // NEWOBJ_EX
+        this.#pop();
+        return this.#newObject();
+      case 0x81: // NEWOBJ
+        return this.#newObject();
       case 0x85: // TUPLE1
       case 0x86: // TUPLE2
       case 0x87: { // TUPLE3
@@ -219,6 +300,8 @@ class Machine {
         return this.#push(false);
       case 0x8a: // LONG1
         return this.#push(this.#long(this.#byte()));
+      case 0x8b: // LONG4
+        return this.#push(this.#long(this.#view.getUint32(this.#skip(4), true)));
       case 0x8c: // SHORT_BINUNICODE
         return this.#push(this.#string(this.#byte()));
       case 0x93: { // STACK_GLOBAL
@@ -232,15 +315,55 @@ class Machine {
       case 0x94: // MEMOIZE
         return this.#put(this.#memo.length);
       case 0x95: { // FRAME
-        const length = this.#view.getBigUint64(this.#skip(8), true);
-        if (length > this.#bytes.length - this.#at) this.#fail("a frame beyond the pickle's end");
+        if (this.#length() > this.#bytes.length - this.#at) {
+          this.#fail("a frame beyond the pickle's end");
+        }
         return;
       }
-      default: {
-        const name = refusedOpcodes[opcode] ? ` (${refusedOpcodes[opcode]})` : "";
-        this.#fail(`instruction 0x${hex(opcode)}${name} is not one that a state_dict needs`);
-      }
+      default:
+        this.#refuse(opcode);
     }
+  }
+
+  #refuse(opcode: number): never {
+    const name = refusedOpcodes[opcode] ? ` (${refusedOpcodes[opcode]})` : "";
+    return this.#fail(`instruction 0x${hex(opcode)}${name} is not one that a state_dict needs`);
+  }
+
+  /** A length of 64 bits. */
+  #length(): number {
+    return Number(this.#view.getBigUint64(this.#skip(8), true));
+  }
+
+  #float(x: number): void {
+    this.#spend(16);
+    this.#push(Number.isInteger(x) ? new Float(x) : x);
+  }
+
+  /** Stands for something that is not made. */
+  #object(type: string, at: number | null = null): void {
+    this.#spend(56);
+    this.#push(new TorchObject(type, at));
+  }
+
+  #bytesObject(type: string, length: number): void {
+    this.#skip(length);
+    this.#object(type);
+  }
+
+  /** An object of a class that is not on the list; the names on the list are never made so. */
+  #newObject(): void {
+    this.#pop();
+    const cls = this.#pop();
+    if (!(cls instanceof Named) || cls.constructor !== Named) return this.#refuse(0x81);
+    this.#object(cls.type, cls.at);
+  }
+
+  #list(): void {
+    this.#spend(32);
+    const list: PickleValue[] = [];
+    this.#push(list);
+    [this.#young, this.#youngPlace] = [list, -1];
   }
 
   /** Lets the host answer, and puts the byte before its reason where it refuses. */
@@ -256,12 +379,17 @@ class Machine {
   }
 
   #tuple(items: PickleValue[]): void {
-    this.#spend(1 + items.length / 4);
-    this.#push(Object.freeze(items));
+    this.#spend(48 + 8 * items.length);
+    const floats = items.some((item) => item instanceof Float);
+    const tuple = Object.freeze(items.map(plain)); // exactly as long as it must be
+    if (floats) noteFloats(tuple);
+    this.#push(tuple);
   }
 
-  #long(length: number): number | bigint {
+  #long(length: number): PickleValue {
     const start = this.#skip(length);
+    if (length > MAX_INTEGER) return new TorchObject("int");
+    this.#spend(32 + length);
     let value = 0n;
     for (let k = length - 1; k >= 0; k--) value = value << 8n | BigInt(this.#bytes[start + k]);
     value = BigInt.asIntN(8 * length, value);
@@ -270,64 +398,100 @@ class Machine {
   }
 
   #global(module: string, name: string): void {
-    const value = this.#host.global(module, name);
-    if (value === undefined) {
-      this.#fail(
-        `${quote(`${module}.${name}`)} is not one of the names that a state_dict needs; ` +
-          "nothing was run",
-      );
-    }
-    if (typeof value === "object") this.#names.add(value);
-    this.#push(value);
+    this.#spend(112);
+    this.#push(this.#host.global(module, name) ?? new Named(`${module}.${name}`, this.#start));
   }
 
   #reduce(): void {
     const args = this.#pop();
     const callee = this.#pop();
-    if (!this.#names.has(callee)) this.#fail("REDUCE calls something that is no name");
+    if (!(callee instanceof Named)) return this.#fail("REDUCE calls something that is no name");
     if (!isTuple(args)) return this.#fail("REDUCE without a tuple of arguments");
-    this.#spend(6);
-    this.#push(this.#ask(() => this.#host.call(callee as object, args)));
+    this.#spend(192);
+    const made = this.#ask(() => this.#host.call(callee, args));
+    if (made === undefined) return this.#object(pythonName(callee.type), callee.at);
+    if (made instanceof Map && made.size === 0) this.#ordered.add(made);
+    this.#push(made);
   }
 
-  /** The only objects with attributes are state dicts, whose `_metadata` says nothing of weights. */
+  /** An OrderedDict's attributes say nothing of weights; an object's may tell that it is a module. */
   #build(): void {
     const state = this.#pop();
-    if (!(state instanceof Map) || !(this.#peek() instanceof Map)) {
+    const built = this.#peek();
+    if (built instanceof TorchObject && !(built instanceof Named)) {
+      built.isModule ||= state instanceof Map && state.has("_parameters") && state.has("_modules");
+    } else if (!(state instanceof Map) || !this.#ordered.has(built)) {
       this.#fail("BUILD sets attributes of something that is no state_dict");
     }
   }
 
   #append(items: PickleValue[]): void {
     const list = this.#peek();
+    if (list instanceof TorchObject && !(list instanceof Named)) return; // a deque
     if (!Array.isArray(list) || Object.isFrozen(list)) return this.#fail("APPEND to no list");
-    for (const item of items) list.push(item);
+    if (list === this.#young) {
+      this.#spend(16 + 8 * items.length);
+      // Nothing else knows the list yet: an array of exactly this length takes its place.
+      const exact = items.map(plain);
+      this.#stack[this.#stack.length - 1] = exact;
+      if (this.#youngPlace >= 0) this.#memo[this.#youngPlace] = exact;
+      this.#young = null;
+      return;
+    }
+    // An array that grows begins with 16 places, and is half empty at times.
+    this.#spend((list.length === 0 ? 128 : 0) + 12 * items.length);
+    for (const item of items) list.push(plain(item));
   }
 
   #set(items: PickleValue[]): void {
     const map = this.#peek();
+    if (map instanceof TorchObject && !(map instanceof Named)) return;
     if (!(map instanceof Map)) return this.#fail("SETITEM on no dict");
     if (items.length % 2 === 1) this.#fail("a key without a value");
-    this.#spend(items.length / 2);
     for (let k = 0; k < items.length; k += 2) {
-      const key = items[k];
-      if (typeof key !== "string" && !Number.isSafeInteger(key)) {
-        this.#fail("a dict's key that is neither text nor an integer");
-      }
-      map.set(key, items[k + 1]);
+      if (map.size >= 4) this.#spend(40); // so many places it begins with
+      map.set(this.#key(map, items[k]), plain(items[k + 1]));
     }
+  }
+
+  /** The key that stands for a value; Python holds `1`, `1.0` and `True` to be one key. */
+  #key(map: ReadonlyMap<TorchKey, PickleValue>, value: PickleValue): TorchKey {
+    if (isTuple(value)) return new TorchObject("tuple");
+    if (typeof value === "object" && value !== null && !(value instanceof Float)) {
+      if (value instanceof TorchObject) return value;
+      this.#fail("a dict's key that is neither text nor an integer, nor any that Python hashes");
+    }
+    if (value === null || typeof value === "string" || typeof value === "bigint") return value;
+    const x = Number(plain(value));
+    const real = this.#floatKeys.get(x);
+    const equal: TorchKey[] = [
+      x,
+      ...(x === 0 || x === 1 ? [x === 1] : []),
+      ...(real ? [real] : []),
+    ];
+    const known = equal.find((key) => map.has(key));
+    if (known !== undefined) return known;
+    if (!(value instanceof Float)) return value as TorchKey;
+    const made = real ?? new TorchObject(`float ${pythonFloat(x)}`);
+    this.#floatKeys.set(x, made);
+    return made;
   }
 
   #get(index: number): void {
     if (index >= this.#memo.length) this.#fail(`nothing is kept under ${index}`);
+    if (this.#memo[index] === this.#young) this.#young = null;
     this.#push(this.#memo[index]);
   }
 
   /** Python's pickler counts up; a number that leaps would leave holes to be paid for in memory. */
   #put(index: number): void {
     if (index > this.#memo.length) this.#fail(`keeps a value under ${index}, out of turn`);
-    this.#spend(0.25);
-    this.#memo[index] = this.#peek();
+    const value = this.#peek();
+    this.#spend(value === this.#memo[index - 1] ? 24 : 12); // Python keeps nothing twice
+    this.#memo[index] = value;
+    if (value !== this.#young) return;
+    if (this.#youngPlace >= 0) this.#young = null;
+    else this.#youngPlace = index;
   }
 }
 

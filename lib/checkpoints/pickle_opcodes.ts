@@ -8,8 +8,6 @@
 export const refusedOpcodes: Readonly<Record<number, string>> = {
   0x31: "POP_MARK",
   0x32: "DUP",
-  0x42: "BINBYTES",
-  0x43: "SHORT_BINBYTES",
   0x46: "FLOAT",
   0x49: "INT",
   0x4c: "LONG",
@@ -28,14 +26,6 @@ export const refusedOpcodes: Readonly<Record<number, string>> = {
   0x82: "EXT1",
   0x83: "EXT2",
   0x84: "EXT4",
-  0x8b: "LONG4",
-  0x8d: "BINUNICODE8",
-  0x8e: "BINBYTES8",
-  0x8f: "EMPTY_SET",
-  0x90: "ADDITEMS",
-  0x91: "FROZENSET",
-  0x92: "NEWOBJ_EX",
-  0x96: "BYTEARRAY8",
   0x97: "NEXT_BUFFER",
   0x98: "READONLY_BUFFER",
 };

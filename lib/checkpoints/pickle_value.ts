@@ -7,6 +7,50 @@
 import { CheckpointError } from "./error.ts";
 
 /**
+ * A value of a file that is neither a tensor nor a dict, list, number or text: a set, bytes, a
+ * complex number, a NumPy scalar, an object of some class. It is not made here, nothing of it is run:
+ * this only stands in its place, so that the tensors beside it load.
+ *
+ * @example
+ * ```ts
+ * import { TorchObject } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(String(new TorchObject("set")), "<set>");
+ * ```
+ */
+export class TorchObject {
+  /** What it is, in Python's words: `set`, `bytes`, `argparse.Namespace`. */
+  readonly type: string;
+  /** The byte of the pickle that names its class or function; `null` for a type of Python's own. */
+  readonly at: number | null;
+  /** Whether it is a `torch.nn.Module`, saved whole: with its class instead of as a `state_dict`. */
+  isModule = false;
+
+  /**
+   * Stands for a value.
+   *
+   * @param type what the value is
+   * @param at the byte that names it
+   */
+  constructor(type: string, at: number | null = null) {
+    this.type = type;
+    this.at = at;
+  }
+
+  /** Returns what it is, in angle brackets. */
+  toString(): string {
+    return `<${this.type}>`;
+  }
+}
+
+/** A class or a function that a pickle names; `REDUCE` calls one, as a value it is inert. */
+export class Named extends TorchObject {}
+
+/** What a dict's key may be: numbers are integers here, `float` keys and others are objects. */
+export type TorchKey = string | number | bigint | boolean | null | TorchObject;
+
+/**
  * What a pickle holds. A Python `dict` is a `Map`; a `list` and a `tuple` are arrays, the tuple a
  * frozen one; integers that numbers do not hold exactly are bigints.
  */
@@ -17,7 +61,7 @@ export type PickleValue =
   | bigint
   | string
   | readonly PickleValue[]
-  | ReadonlyMap<string | number, PickleValue>
+  | ReadonlyMap<TorchKey, PickleValue>
   | object;
 
 /** So deep may lists and dicts lie in each other. */
@@ -28,58 +72,54 @@ const MAX_DEPTH = 100;
  *
  * @param value any value of a pickle
  */
-export function isTuple(value: PickleValue): value is readonly PickleValue[] {
+export function isTuple(value: PickleValue | undefined): value is readonly PickleValue[] {
   return Array.isArray(value) && Object.isFrozen(value);
 }
 
-/** What is known of a value: how deep it nests, and how large it would be written out. */
-interface Extent {
-  height: number;
-  size: number;
-}
-
-const leaf: Extent = { height: 0, size: 1 };
+/** Tuples with a `float` that is a whole number, which an array no longer tells from an `int`. */
+const withFloats = new WeakSet<readonly PickleValue[]>();
 
 /**
- * Refuses a value that contains itself, nests too deep, would grow beyond measure were it written
- * out, as lists of lists of the same list do, or holds an object that is no data.
+ * Notes that a tuple holds a whole number as a `float`.
+ *
+ * @param tuple the tuple
+ */
+export function noteFloats(tuple: readonly PickleValue[]): void {
+  withFloats.add(tuple);
+}
+
+/**
+ * Whether a tuple holds a whole number as a `float`, such as `2.0`.
+ *
+ * @param tuple the tuple
+ */
+export function holdsFloats(tuple: readonly PickleValue[]): boolean {
+  return withFloats.has(tuple);
+}
+
+/**
+ * Refuses a value that contains itself, nests too deep, or would grow beyond measure were it written
+ * out, as lists of lists of the same list do.
  *
  * @param value the value
  * @param name what the pickle is called in messages
  * @param limit how many parts it may have, written out
- * @param isData whether an object may be a part of it
  * @throws {CheckpointError} if it is such a value
  */
-export function checkResult(
-  value: PickleValue,
-  name: string,
-  limit: number,
-  isData: (part: object) => boolean,
-): void {
-  const known = new Map<object, Extent>();
-  const fail = (what: string): never => {
-    throw new CheckpointError(`${name}: ${what}`);
-  };
-  const visit = (node: PickleValue, depth: number): Extent => {
-    if (typeof node !== "object" || node === null) return leaf;
-    if (!Array.isArray(node) && !(node instanceof Map)) {
-      if (!isData(node)) fail("a class or a storage stands where a value should");
-      return leaf;
+export function checkResult(value: PickleValue, name: string, limit: number): void {
+  let parts = 0;
+  const visit = (node: PickleValue, depth: number): void => {
+    if (!Array.isArray(node) && !(node instanceof Map)) return;
+    if (depth >= MAX_DEPTH) {
+      throw new CheckpointError(
+        `${name}: lists and dicts nest more than ${MAX_DEPTH} deep, or contain themselves`,
+      );
     }
-    const seen = known.get(node);
-    if (depth + (seen?.height ?? 0) >= MAX_DEPTH) {
-      fail(`lists and dicts nest more than ${MAX_DEPTH} deep, or contain themselves`);
+    parts += Array.isArray(node) ? node.length : node.size;
+    if (parts > limit) {
+      throw new CheckpointError(`${name}: the same lists over and over, too many to be data`);
     }
-    if (seen) return seen;
-    const extent = { height: 0, size: 1 };
-    for (const child of node.values()) {
-      const { height, size } = visit(child, depth + 1);
-      extent.height = Math.max(extent.height, height + 1);
-      extent.size += size;
-      if (extent.size > limit) fail("the same lists over and over, too many to be data");
-    }
-    known.set(node, extent);
-    return extent;
+    for (const child of node.values()) visit(child, depth + 1);
   };
   visit(value, 0);
 }

@@ -74,10 +74,13 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   } catch {
     fail("the header is not UTF-8");
   }
-  const { metadata, entries } = parseHeader(text);
+  const { metadata, entries } = parseHeader(text, 2 ** 19 + 8 * bytes.length);
   const data = bytes.subarray(8 + length);
-  let [last, ordered] = [0, true];
-  for (const { begin } of entries.values()) [last, ordered] = [begin, ordered && last <= begin];
+  let [last, ordered] = [{ begin: 0, end: 0 }, true];
+  for (const entry of entries.values()) {
+    ordered &&= byPlace(last, entry) <= 0;
+    last = entry;
+  }
   const tensors = new Map<string, StoredTensor>();
   let end = 0;
   for (const [name, entry] of ordered ? entries : inOrder(entries)) {
@@ -95,7 +98,12 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
 
 /** The tensors in the order of their bytes, where the header has another. */
 function inOrder(entries: ReadonlyMap<string, HeaderEntry>): [string, HeaderEntry][] {
-  return [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  return [...entries].sort(([, a], [, b]) => byPlace(a, b));
+}
+
+/** A tensor of no bytes comes before one that begins where it does. */
+function byPlace(a: { begin: number; end: number }, b: { begin: number; end: number }): number {
+  return a.begin - b.begin || a.end - b.end;
 }
 
 /** Refuses what the header says of a tensor that should begin at a byte. */

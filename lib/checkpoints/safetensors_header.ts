@@ -32,21 +32,30 @@ const single: readonly number[] = [];
 /** As many as PyTorch has. */
 const MAX_DIMS = 64;
 
+/** About how many bytes of memory one text of the metadata takes, and one tensor, as measured. */
+const [METADATA_COST, TENSOR_COST] = [180, 340];
+
 /**
  * Reads a header. Unlike `JSON.parse` it refuses a name that comes twice, and it cannot nest
  * deeper than the form does.
  *
  * @param text the header
+ * @param budget how many bytes of memory may be made of it
  * @returns its metadata and its entries
- * @throws {CheckpointError} at the first character that does not fit
+ * @throws {CheckpointError} at the first character that does not fit, or where the budget ends
  */
-export function parseHeader(text: string): Header {
+export function parseHeader(text: string, budget = Infinity): Header {
   let at = 0;
+  let spent = 0;
   let metadata: Map<string, string> | null = null;
   const entries = new Map<string, HeaderEntry>();
 
   const fail = (what: string, where = at): never => {
     throw new CheckpointError(`safetensors: header character ${where}: ${what}`);
+  };
+  const spend = (bytes: number) => {
+    spent += bytes;
+    if (spent > budget) fail("the header has more entries than a file of this size can need");
   };
   const space = () => {
     while (at < text.length && " \n\r\t".includes(text[at])) at++;
@@ -107,7 +116,7 @@ export function parseHeader(text: string): Header {
       if (index === limit) fail(`${what} has more than ${limit} numbers`, start);
       values.push(Number(digits));
     });
-    return values;
+    return values.slice(); // exactly as long as it must be
   };
   const entry = (name: string): HeaderEntry => {
     const start = at;
@@ -147,11 +156,14 @@ export function parseHeader(text: string): Header {
         expect(":");
         if (found.has(key)) fail(`metadata ${quote(key)} comes twice`, where);
         found.set(key, string());
+        spend(METADATA_COST);
       });
       return;
     }
     if (entries.has(name)) fail(`tensor ${quote(name)} comes twice`, start);
-    entries.set(name, entry(name));
+    const found = entry(name);
+    entries.set(name, found);
+    spend(TENSOR_COST + 8 * found.shape.length);
   });
   space();
   if (at < text.length) fail("something after the header's end");

@@ -7,13 +7,14 @@
 
 import { CheckpointError } from "./error.ts";
 
-/** Where a checkpoint is: a path, an address, its bytes, or a stream of them. */
+/** Where a checkpoint is: a path, an address, its bytes, what `fetch` gave, or a stream of bytes. */
 export type CheckpointSource =
   | string
   | URL
   | Uint8Array
   | ArrayBuffer
   | Blob
+  | Response
   | ReadableStream<Uint8Array>;
 
 /** Whether text is an address rather than a path. */
@@ -28,15 +29,22 @@ function isAddress(text: string): boolean {
  * @returns its path or address; `null` for bytes and streams
  */
 export function sourceName(source: CheckpointSource): string | null {
-  const name = typeof source === "string" ? source : source instanceof URL ? source.href : null;
-  return name && name.startsWith("data:") ? "data:…" : name;
+  const name = typeof source === "string"
+    ? source
+    : source instanceof URL
+    ? source.href
+    : source instanceof Response
+    ? source.url
+    : null;
+  return name?.startsWith("data:") ? "data:…" : name || null;
 }
 
 /**
  * Reads a source whole.
  *
  * @param source a path or a `file:` address, which need permission to read; another address, which
- * is fetched; bytes, which are not copied; a `Blob`, a file of a browser among them; or a stream
+ * is fetched; what `fetch` gave; bytes, which are not copied; a `Blob`, a file of a browser among them;
+ * or a stream
  * @returns the bytes
  * @throws {CheckpointError} if a server answers that there is no such thing
  */
@@ -44,18 +52,25 @@ export async function readSource(source: CheckpointSource): Promise<Uint8Array> 
   if (source instanceof Uint8Array) return source;
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  if (source instanceof Response) return await readResponse(source);
   if (source instanceof ReadableStream) return await readStream(source);
   if (typeof source !== "string" && !(source instanceof URL)) {
-    throw new TypeError("a checkpoint is a path, a URL, bytes, a Blob or a stream of bytes");
+    throw new TypeError(
+      "a checkpoint is a path, a URL, bytes, a Blob, a Response or a stream of bytes",
+    );
   }
   const url = typeof source === "string" && isAddress(source) ? new URL(source) : source;
   if (url instanceof URL && url.protocol !== "file:") {
-    const response = await fetch(url);
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
-    await response.body?.cancel();
-    throw new CheckpointError(`the server answered ${response.status} ${response.statusText}`);
+    return await readResponse(await fetch(url));
   }
   return await fileSystem().readFile(url);
+}
+
+/** The body of what a server answered, unless it says that there is none. */
+async function readResponse(response: Response): Promise<Uint8Array> {
+  if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  await response.body?.cancel();
+  throw new CheckpointError(`the server answered ${response.status} ${response.statusText}`);
 }
 
 /** As much of the module `node:fs/promises` as is used here. */

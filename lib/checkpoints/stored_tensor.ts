@@ -82,15 +82,15 @@ export class StoredTensor {
     this.dtype = dtype;
     this.shape = shape;
     this.#storage = storage;
-    this.#start = byteOffset;
     this.#strides = strides && !isRowMajor(shape, strides) ? strides : null;
     this.#littleEndian = littleEndian;
     const { bits } = stored[dtype];
     const count = numel(shape);
+    this.#start = count === 0 ? 0 : byteOffset; // a tensor of nothing may begin anywhere
     const reach = count === 0 || !this.#strides
       ? count
       : 1 + this.#strides.reduce((sum, stride, k) => sum + stride * (shape[k] - 1), 0);
-    const end = 8 * byteOffset + reach * bits;
+    const end = 8 * this.#start + reach * bits;
     if (!(end <= storage.length * 8) || (this.#strides !== null && bits < 8)) {
       throw new RuntimeError(
         `a ${dtype} tensor of shape [${shape.join(", ")}] reaches beyond the ${storage.length} ` +
@@ -153,7 +153,20 @@ export class StoredTensor {
       const advice = half ? "; { widen: true } makes it float32" : "";
       throw new CheckpointError(`dtype ${dtype} is neither float32 nor float64${advice}`);
     }
-    return new Tensor(this.values() as Float32Array | Float64Array, this.shape);
+    const shared = half && this.#strides === null && this.#littleEndian === hostIsLittle
+      ? widened.get(this.#storage)
+      : undefined;
+    if (!shared) return new Tensor(this.values() as Float32Array | Float64Array, this.shape);
+    if (!shared[dtype]) {
+      const { buffer, byteOffset, length } = this.#storage;
+      shared[dtype] = arrays[dtype]!(
+        buffer as ArrayBuffer,
+        byteOffset,
+        length >> 1,
+      ) as Float32Array;
+    }
+    const from = this.#start / 2;
+    return new Tensor(shared[dtype].subarray(from, from + this.numel), this.shape);
   }
 
   /**
@@ -171,6 +184,9 @@ export class StoredTensor {
       ? this.#storage.subarray(this.#start, this.#start + this.byteLength)
       : this.#gather(hostIsLittle);
     if (bytes.byteOffset % size !== 0) bytes = bytes.slice();
+    if (this.dtype === "bool" && bytes.some((byte) => byte > 1)) {
+      return bytes.map((byte) => byte ? 1 : 0); // to PyTorch, all but 0 is true
+    }
     return make(bytes.buffer as ArrayBuffer, bytes.byteOffset, this.numel);
   }
 
@@ -197,6 +213,18 @@ export class StoredTensor {
     }
     return result;
   }
+}
+
+/** Storages that several tensors may share, and what became of them when they were widened. */
+const widened = new WeakMap<Uint8Array, Partial<Record<StoredDType, Float32Array>>>();
+
+/**
+ * Lets the tensors of a storage share what it becomes when it is widened, as they share the storage.
+ *
+ * @param storage the storage, its bytes aligned to its elements
+ */
+export function shareWidened(storage: Uint8Array): void {
+  widened.set(storage, {});
 }
 
 type Make = (buffer: ArrayBuffer, start: number, length: number) => StoredValues;

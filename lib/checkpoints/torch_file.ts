@@ -6,14 +6,22 @@
 
 import { stored, type StoredDType } from "./dtype.ts";
 import { CheckpointError, quote } from "./error.ts";
-import { StoredTensor } from "./stored_tensor.ts";
 import { type PickleHost, readPickle } from "./pickle.ts";
-import { isTuple, type PickleValue } from "./pickle_value.ts";
+import {
+  holdsFloats,
+  isTuple,
+  Named,
+  type PickleValue,
+  type TorchKey,
+  TorchObject,
+} from "./pickle_value.ts";
+import { shareWidened, StoredTensor } from "./stored_tensor.ts";
 import { readZip } from "./zip.ts";
 
 /**
- * What a PyTorch file holds. A Python `dict` is a `Map`, a `list` or a `tuple` an array, a tensor a
- * {@linkcode StoredTensor}, a `torch.dtype` or a `torch.device` its text.
+ * What a PyTorch file holds. A Python `dict` is a `Map`, a `list` an array, a `tuple` a frozen array,
+ * a tensor a {@linkcode StoredTensor}, a `torch.dtype` or a `torch.device` its text; anything else is
+ * a {@linkcode TorchObject}.
  */
 export type TorchValue =
   | null
@@ -22,29 +30,41 @@ export type TorchValue =
   | bigint
   | string
   | StoredTensor
+  | TorchObject
   | readonly TorchValue[]
-  | ReadonlyMap<string | number, TorchValue>;
+  | ReadonlyMap<TorchKey, TorchValue>;
 
 /** The numbers behind tensors: one record of the archive. */
-class Storage {
+class Storage extends TorchObject {
   readonly bytes: Uint8Array;
   readonly dtype: StoredDType | null;
 
-  constructor(bytes: Uint8Array, dtype: StoredDType | null) {
+  constructor(type: string, bytes: Uint8Array, dtype: StoredDType | null) {
+    super(type);
     this.bytes = bytes;
     this.dtype = dtype;
   }
 }
 
-/** A name that a pickle may refer to. */
-class Global {
-  readonly kind: "rebuild" | "rebuild3" | "parameter" | "dict" | "size" | "device" | "storage";
+type Kind =
+  | "rebuild"
+  | "rebuild3"
+  | "subclass"
+  | "parameter"
+  | "dict"
+  | "counter"
+  | "size"
+  | "device"
+  | "layout"
+  | "storage";
+
+/** A name whose calls are answered; any other name only stands for itself. */
+class Global extends Named {
+  readonly kind: Kind;
   readonly dtype: StoredDType | null;
 
-  constructor(
-    kind: "rebuild" | "rebuild3" | "parameter" | "dict" | "size" | "device" | "storage",
-    dtype: StoredDType | null = null,
-  ) {
+  constructor(type: string, kind: Kind, dtype: StoredDType | null = null) {
+    super(type);
     this.kind = kind;
     this.dtype = dtype;
   }
@@ -65,18 +85,26 @@ const storages: Readonly<Record<string, StoredDType>> = {
   ShortStorage: "int16",
 };
 
-/** All names that are answered for; whatever else a pickle names is refused. */
+const kinds: Readonly<Record<string, Kind>> = {
+  "torch._utils._rebuild_tensor_v2": "rebuild",
+  "torch._utils._rebuild_tensor_v3": "rebuild3",
+  "torch._tensor._rebuild_from_type_v2": "subclass", // an nn.Buffer, a tensor with attributes
+  "torch._utils._rebuild_parameter": "parameter",
+  "torch._utils._rebuild_parameter_with_state": "parameter",
+  "collections.OrderedDict": "dict",
+  "collections.Counter": "counter",
+  "torch.Size": "size",
+  "torch.device": "device",
+  "torch.serialization._get_layout": "layout",
+  "torch.storage.UntypedStorage": "storage",
+};
+
+/** All names whose calls are answered. */
 const globals: ReadonlyMap<string, Global> = new Map([
-  ["torch._utils _rebuild_tensor_v2", new Global("rebuild")],
-  ["torch._utils _rebuild_tensor_v3", new Global("rebuild3")],
-  ["torch._utils _rebuild_parameter", new Global("parameter")],
-  ["collections OrderedDict", new Global("dict")],
-  ["torch Size", new Global("size")],
-  ["torch device", new Global("device")],
-  ["torch.storage UntypedStorage", new Global("storage")],
+  ...Object.entries(kinds).map(([name, kind]): [string, Global] => [name, new Global(name, kind)]),
   ...Object.entries(storages).map(([name, dtype]): [string, Global] => [
-    `torch ${name}`,
-    new Global("storage", dtype),
+    `torch.${name}`,
+    new Global(`torch.${name}`, "storage", dtype),
   ]),
 ]);
 
@@ -107,15 +135,8 @@ export function looksLikeTorchFile(bytes: Uint8Array): boolean {
  * ```
  */
 export function readTorchFile(bytes: Uint8Array): TorchValue {
-  const records = readZip(bytes);
-  const pickles = [...records.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickles.length !== 1) {
-    throw new CheckpointError("torch: the archive has no data.pkl, so torch.save did not write it");
-  }
-  const folder = pickles[0].slice(0, -"data.pkl".length);
-  if (records.has(`${folder}constants.pkl`)) {
-    throw new CheckpointError("torch: a TorchScript archive; save the model's state_dict instead");
-  }
+  const records = readZip(bytes, recognise);
+  const folder = folderOf([...records.keys()]);
   const version = text(records.get(`${folder}version`)) ?? "";
   if (!/^([1-9]|10)\n?$/.test(version)) {
     throw new CheckpointError(`torch: version ${quote(version)} of the format, not one up to 10`);
@@ -125,7 +146,58 @@ export function readTorchFile(bytes: Uint8Array): TorchValue {
     throw new CheckpointError(`torch: byteorder is ${quote(order)}, neither little nor big`);
   }
   const reader = new Reader(records, folder, order === "little", bytes.length);
-  return readPickle(records.get(pickles[0])!, reader) as TorchValue;
+  const value = readPickle(records.get(`${folder}data.pkl`)!, reader) as TorchValue;
+  return value instanceof TorchObject ? refuseWhole(value) : value;
+}
+
+/** Says what another program's archive is, by the names in it. */
+function recognise(names: readonly string[]): void {
+  const holds = (entry: string) => names.some((name) => name.split("/").slice(1).join() === entry);
+  if (holds("constants.pkl")) {
+    throw new CheckpointError(
+      "torch: a TorchScript archive, a program rather than weights; in PyTorch, " +
+        'torch.save(torch.jit.load("model.pt").state_dict(), …) writes its weights',
+    );
+  }
+  if (holds("archive_format")) {
+    throw new CheckpointError(
+      "torch: an archive of torch.export, a program rather than weights; in PyTorch, " +
+        'torch.save(torch.export.load("model.pt2").state_dict, …) writes its weights',
+    );
+  }
+}
+
+/** The folder that all entries lie in; refuses names that mislead. */
+function folderOf(names: readonly string[]): string {
+  const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+  if (pickles.length !== 1) {
+    throw new CheckpointError("torch: the archive has no data.pkl, so torch.save did not write it");
+  }
+  const folder = pickles[0].slice(0, -"data.pkl".length);
+  for (const name of names) {
+    if (!name.startsWith(folder)) {
+      throw new CheckpointError(`torch: entry ${quote(name)} lies outside ${quote(folder)}`);
+    }
+    // PyTorch finds an entry whatever the case of its name; which of two it finds is chance.
+    const [own, lower] = [name.slice(folder.length), name.slice(folder.length).toLowerCase()];
+    if (own !== lower && /^(data\/|(data\.pkl|version|byteorder)$)/.test(lower)) {
+      throw new CheckpointError(`torch: entry ${quote(name)} should be ${quote(folder + lower)}`);
+    }
+  }
+  return folder;
+}
+
+/** Refuses a file that is one object, of which nothing can be read. */
+function refuseWhole({ type, at, isModule }: TorchObject): never {
+  throw new CheckpointError(
+    isModule
+      ? `data.pkl: a whole model, an object of ${quote(type)}, whose code is not in the file; ` +
+        "in PyTorch, torch.save(model.state_dict(), …) writes its weights"
+      : at === null
+      ? `data.pkl: a class or a storage stands where a value should: ${quote(type)}`
+      : `data.pkl: byte ${at}: ${quote(type)} is not one of the names that a state_dict needs; ` +
+        "nothing was run",
+  );
 }
 
 function text(bytes: Uint8Array | undefined): string | undefined {
@@ -148,63 +220,86 @@ class Reader implements PickleHost {
     littleEndian: boolean,
     size: number,
   ) {
-    this.budget = 4096 + size / 8;
-    this.#copies = 65536 + 4 * size;
+    this.budget = 2 ** 19 + 9 * size;
+    this.#copies = 2 ** 16 + 4 * size;
     this.#records = records;
     this.#folder = folder;
     this.#littleEndian = littleEndian;
   }
 
-  global(module: string, name: string): Global | string | undefined {
+  global(module: string, name: string): Named | string | undefined {
     if (module === "torch" && Object.hasOwn(stored, name)) return `torch.${name}`;
-    return globals.get(`${module} ${name}`);
+    return globals.get(`${module}.${name}`);
   }
 
-  isData(value: object): boolean {
-    return value instanceof StoredTensor;
-  }
-
-  persistent(id: PickleValue): Storage {
-    const [tag, type, key, location, count, ...rest] = isTuple(id) ? id : [];
+  persistent(id: PickleValue): TorchObject {
+    const [tag, type, key, location, count, ...rest] = isTuple(id) && !holdsFloats(id) ? id : [];
     if (
-      tag !== "storage" || !(type instanceof Global) || type.kind !== "storage" ||
+      tag !== "storage" || !(type instanceof Named) ||
+      !/^torch\.(\w+\.)*\w*Storage$/.test(type.type) ||
       typeof key !== "string" || typeof location !== "string" || !isCount(count) || rest.length
     ) throw new CheckpointError("a persistent id that is no storage");
     const bytes = this.#records.get(`${this.#folder}data/${key}`);
     if (bytes === undefined) {
       throw new CheckpointError(`the archive has no record ${quote(`data/${key}`)}`);
     }
+    if (!(type instanceof Global)) return new TorchObject(type.type); // of quantised numbers
     const size = type.dtype ? stored[type.dtype].bits / 8 : 1;
     if (count * size !== bytes.length) {
       throw new CheckpointError(
         `storage ${quote(key)} is to have ${count * size} bytes, its record has ${bytes.length}`,
       );
     }
-    const known = this.#storages.get(key) ?? new Storage(bytes, type.dtype);
+    let known = this.#storages.get(key);
+    if (!known) {
+      // Copied once where it is not aligned, so that its tensors can be views all the same.
+      const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+      shareWidened(aligned);
+      this.#storages.set(key, known = new Storage(type.type, aligned, type.dtype));
+    }
     if (known.dtype !== type.dtype) {
       throw new CheckpointError(`storage ${quote(key)} is given two dtypes`);
     }
-    this.#storages.set(key, known);
     return known;
   }
 
-  call(callee: object, args: readonly PickleValue[]): PickleValue {
-    switch ((callee as Global).kind) {
+  call(callee: Named, args: readonly PickleValue[]): PickleValue | undefined {
+    if (!(callee instanceof Global)) return undefined;
+    const [first, second] = args;
+    switch (callee.kind) {
       case "rebuild":
-        return this.#tensor(args.slice(0, 6), args.slice(6), (args[0] as Storage)?.dtype);
+        return this.#tensor(args, args.slice(6), (first as Storage)?.dtype);
       case "rebuild3":
-        return this.#tensor(args.slice(0, 6), args.slice(7), dtypeNamed(args[6]));
-      case "parameter":
-        if (args.length === 3 && args[0] instanceof StoredTensor) return args[0];
+        return this.#tensor(args, args.slice(7), dtypeNamed(args[6]));
+      case "subclass":
+        if (
+          args.length === 4 && first instanceof Global && first.kind.startsWith("rebuild") &&
+          second instanceof Named && isTuple(args[2])
+        ) return this.call(first, args[2]);
         break;
+      case "parameter":
+        if ((args.length !== 3 && args.length !== 4) || typeof second !== "boolean") break;
+        if (first instanceof TorchObject) return first;
+        if (!(first instanceof StoredTensor)) break;
+        checkGradient(second, first.dtype);
+        return first;
       case "dict":
         if (args.length === 0) return new Map();
         break;
+      case "counter":
+        if (args.length === 0) return new Map();
+        if (args.length === 1 && first instanceof Map) return first;
+        break;
       case "size":
-        if (args.length === 1 && isSizes(args[0])) return args[0];
+        if (args.length === 1 && isSizes(first)) return first;
         break;
       case "device":
-        if (typeof args[0] === "string" && args.length <= 2) return args.join(":");
+        if (typeof first !== "string" || !/^[a-z]{1,20}(:\d{1,3})?$/.test(first)) break;
+        if (args.length === 1) return first;
+        if (args.length === 2 && isCount(second) && !holdsFloats(args)) return `${first}:${second}`;
+        break;
+      case "layout":
+        if (args.length === 1 && typeof first === "string") return first;
         break;
       default:
     }
@@ -215,17 +310,17 @@ class Reader implements PickleHost {
     args: readonly PickleValue[],
     metadata: readonly PickleValue[],
     dtype: StoredDType | null | undefined,
-  ): StoredTensor {
+  ): PickleValue {
     const [storage, offset, shape, strides, requiresGrad, hooks] = args;
     if (
       !(hooks instanceof Map) || !(storage instanceof Storage) || !isCount(offset) ||
-      !isSizes(shape) ||
-      !isSizes(strides) || shape.length !== strides.length || shape.length > 64 ||
-      typeof requiresGrad !== "boolean" || dtype === undefined || dtype === null ||
-      (storage.dtype !== null && storage.dtype !== dtype)
+      !isSizes(shape) || !isSizes(strides) || shape.length !== strides.length ||
+      shape.length > 64 || typeof requiresGrad !== "boolean" || !dtype || holdsFloats(args) ||
+      (storage.dtype !== null && storage.dtype !== dtype) || metadata.length > 1
     ) throw new CheckpointError("a tensor with arguments that PyTorch does not write");
-    if (metadata.length > 1 || (metadata[0] instanceof Map && metadata[0].size > 0)) {
-      throw new CheckpointError("a tensor that is to be conjugated or negated when read");
+    checkGradient(requiresGrad, dtype);
+    if (metadata[0] instanceof Map && metadata[0].size > 0) {
+      return new TorchObject("a tensor to be conjugated or negated when read");
     }
     let count = 1;
     for (const extent of shape) {
@@ -243,7 +338,8 @@ class Reader implements PickleHost {
     } catch (error) {
       throw new CheckpointError((error as Error).message);
     }
-    if (!tensor.isView) this.#copies -= tensor.byteLength;
+    // What is no view is copied, and half precision that is widened takes twice its bytes.
+    if (!tensor.isView) this.#copies -= tensor.byteLength * (dtype.endsWith("float16") ? 2 : 1);
     if (this.#copies < 0) {
       throw new CheckpointError(
         `a tensor of shape [${shape.join(", ")}] that repeats a storage of ` +
@@ -251,6 +347,13 @@ class Reader implements PickleHost {
       );
     }
     return tensor;
+  }
+}
+
+/** Refuses what PyTorch refuses: integers that require gradients. */
+function checkGradient(requiresGrad: boolean, dtype: StoredDType): void {
+  if (requiresGrad && !/float|complex/.test(dtype)) {
+    throw new CheckpointError("only Tensors of floating point dtype can require gradients");
   }
 }
 
@@ -265,5 +368,5 @@ function isCount(value: PickleValue | undefined): value is number {
 }
 
 function isSizes(value: PickleValue | undefined): value is readonly number[] {
-  return value !== undefined && isTuple(value) && value.every(isCount);
+  return isTuple(value) && !holdsFloats(value) && value.every(isCount);
 }

@@ -13,6 +13,9 @@ interface Entry {
   readonly header: number;
   readonly size: number;
   readonly crc: number;
+  /** How it is compressed; 0 for not. */
+  readonly method: number;
+  readonly flags: number;
 }
 
 const NAMES: Record<number, string> = { 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "lzma" };
@@ -25,19 +28,31 @@ function fail(what: string): never {
  * Reads an archive of stored entries. Nothing is unpacked: the bytes are views on the archive.
  *
  * @param bytes the archive
+ * @param check takes the names of all entries before one is looked at, and throws where it knows more
  * @returns each entry's bytes by its name
  * @throws {CheckpointError} if the archive is not sound, or an entry is compressed, encrypted, points
  * outside, overlaps another, or does not have the checksum that the archive says
  */
-export function readZip(bytes: Uint8Array): Map<string, Uint8Array> {
+export function readZip(
+  bytes: Uint8Array,
+  check: (names: readonly string[]) => void = () => {},
+): Map<string, Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const directory = findDirectory(view);
   const entries = readDirectory(bytes, view, directory);
+  check(entries.map(({ name }) => name));
   // PyTorch can be told to leave the checksums out; it then writes 0 for all.
   const checked = entries.some(({ crc }) => crc !== 0);
   const result = new Map<string, Uint8Array>();
   let end = 0;
   for (const entry of [...entries].sort((a, b) => a.header - b.header)) {
+    const { name, method } = entry;
+    if (method !== 0) {
+      fail(
+        `entry ${quote(name)} is compressed (${NAMES[method] ?? `method ${method}`}); ` +
+          "torch.save stores its entries as they are",
+      );
+    }
     if (entry.header < end) fail(`entry ${quote(entry.name)} overlaps the one before it`);
     const start = localData(bytes, view, entry, directory.start);
     end = start + entry.size;
@@ -48,6 +63,7 @@ export function readZip(bytes: Uint8Array): Map<string, Uint8Array> {
     if (checked && crc32(data) !== entry.crc) {
       fail(`entry ${quote(entry.name)} is damaged: its bytes do not have its checksum`);
     }
+    checkOwn(view, entry, start, end, directory.start);
     if (result.has(entry.name)) fail(`entry ${quote(entry.name)} comes twice`);
     result.set(entry.name, data);
   }
@@ -120,20 +136,14 @@ function readDirectory(bytes: Uint8Array, view: DataView, directory: Directory):
     if (next > directory.end) fail(`the entry at byte ${at} reaches beyond the list of entries`);
     const name = entryName(bytes.subarray(at + 46, at + 46 + nameLength));
     const method = view.getUint16(at + 10, true);
-    if (method !== 0) {
-      fail(
-        `entry ${quote(name)} is compressed (${NAMES[method] ?? `method ${method}`}); ` +
-          "torch.save stores its entries as they are",
-      );
-    }
     const flags = view.getUint16(at + 8, true);
     if (flags & 0x2061) fail(`entry ${quote(name)} is encrypted or a patch`);
     if (view.getUint32(at + 38, true) & 0x10) fail(`entry ${quote(name)} is a directory`);
     if (view.getUint16(at + 34, true) !== 0) fail(`entry ${quote(name)} is in another file`);
     const narrow = [24, 20, 42].map((offset) => view.getUint32(at + offset, true));
     const [size, packed, header] = widen(view, narrow, at + 46 + nameLength, extraLength, name);
-    if (size !== packed) fail(`entry ${quote(name)} is stored, yet has two sizes`);
-    entries.push({ name, header, size, crc: view.getUint32(at + 16, true) });
+    if (method === 0 && size !== packed) fail(`entry ${quote(name)} is stored, yet has two sizes`);
+    entries.push({ name, header, size, crc: view.getUint32(at + 16, true), method, flags });
     at = next;
   }
   if (entries.length !== directory.count) {
@@ -204,6 +214,24 @@ function localData(
     entryName(bytes.subarray(header + 30, header + 30 + nameLength)) !== name
   ) fail(`entry ${quote(name)} has another name or method in its own header`);
   return start;
+}
+
+/** Refuses an entry whose own header, or what stands behind its bytes, contradicts the list. */
+function checkOwn(view: DataView, entry: Entry, start: number, end: number, limit: number): void {
+  const { name, header, size, crc, flags } = entry;
+  const own = [14, 22, 18].map((offset) => view.getUint32(header + offset, true));
+  const extra = header + 30 + view.getUint16(header + 26, true);
+  const sizes = widen(view, own.slice(1), extra, start - extra, name);
+  // With this flag the checksum and the sizes stand behind the bytes, with zeros in their place here.
+  const later = (flags & 8) !== 0;
+  const agrees = own[0] === crc && sizes.every((own) => own === size);
+  if (
+    view.getUint16(header + 6, true) !== flags || !(agrees || (later && own.every((x) => x === 0)))
+  ) fail(`entry ${quote(name)} has other flags, sizes or another checksum in its own header`);
+  if (
+    later && (end + 16 > limit || view.getUint32(end, true) !== 0x08074b50 ||
+      view.getUint32(end + 4, true) !== crc || view.getUint32(end + 8, true) !== size % 2 ** 32)
+  ) fail(`entry ${quote(name)} has another size or checksum behind its bytes`);
 }
 
 /** Tables for eight bytes at a time; made when first needed. */

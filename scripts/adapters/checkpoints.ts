@@ -12,6 +12,7 @@ import {
   stateDictOf,
   StoredTensor,
   tensor,
+  TorchObject,
   type TorchValue,
 } from "../../mod.ts";
 import type { Tools } from "./training.ts";
@@ -50,6 +51,7 @@ export function encodeValue(value: TorchValue): unknown {
   if (value instanceof Map) {
     return { dict: [...value].map(([key, item]) => [key, encodeValue(item)]) };
   }
+  if (value instanceof TorchObject) return { object: value.type };
   if (Array.isArray(value)) return { list: value.map(encodeValue) };
   if (typeof value === "bigint") return { integer: String(value) };
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;

@@ -54,6 +54,11 @@ function expanded(size: string): string {
   return tensorArguments.replace("K\x02K\x02\x86K\x01K\x02\x86", `${size}\x85K\x00\x85`);
 }
 
+/** A number in four bytes. */
+function little(value: number): string {
+  return chr(value & 255) + chr((value >> 8) & 255) + chr((value >> 16) & 255) + chr(value >>> 24);
+}
+
 /** LONG_BINPUT. */
 function put(index: number): string {
   return `r${String.fromCharCode(index & 255, (index >> 8) & 255, (index >> 16) & 255, 0)}`;
@@ -88,9 +93,36 @@ export function bombs(size: number): Bomb[] {
     "lists that double": () => `]q\x00${doubled.join("")}`,
     "texts": () => `]${times("X\x01\x00\x00\x00aa")}`,
     "tensors of one storage": () => `${tensorArguments}0]${times("h\x00h\x01Ra")}`,
+    "lists of one item": () => `]${times("]K\x01aa")}`,
+    "kept lists of one item": () => `]${many((k) => `]${put(k)}K\x01aa`, 9)}`,
+    "lists of two items": () => `](${many((k) => `]${put(k)}(K\x01K\x02e`, 11)}e`,
+    "truths in one batch": () => `](${times("\x88")}e`,
+    "one long tuple": () => `(${times("K\x01")}t`,
+    "sets": () => `]${times("\x8fa")}`,
+    "names": () => `]${times("ca\nb\na")}`,
+    "objects": () => `ca\nb\nq\x000]${times("h\x00)\x81a")}`,
+    "short texts": () => `](${times("\x8c\x02ab")}e`,
+    "devices that double": () => {
+      const lists = Array.from({ length: 60 }, (_, k) => `h${chr(k)}h${chr(k)}\x86q${chr(k + 1)}0`);
+      return `(X\x03\x00\x00\x00cpuK\x01tq\x000${lists.join("")}ctorch\ndevice\nh\x3cR`;
+    },
+    "devices of one long text": () =>
+      `ctorch\ndevice\nq\x000X${little(size >> 1)}${"c".repeat(size >> 1)}\x85q\x010]${
+        "h\x00h\x01Ra".repeat(size >> 4)
+      }`,
     "long integers": () => `]${times(`\x8a\xff${"\x7f".repeat(255)}a`)}`,
     "an astronomical view": () => `${expanded(long(2 ** 47))}R`,
     "a large view of little": () => `${expanded("J\x00\x00\x00\x10")}R`,
+    "views of a half": () =>
+      `]${
+        times(`${
+          tensorArguments.replace("FloatStorage", "HalfStorage").replace("K\x04t", "K\x08t")
+            .replace("K\x02K\x02\x86K\x01K\x02\x86", "K\x04\x85K\x01\x85").replaceAll(
+              /q[\x00\x01]/g,
+              "",
+            )
+        }Ra`)
+      }`,
     "views that add up": () =>
       `]${times(`${expanded("J\x00\x10\x00\x00")}Ra`.replace("q\x00", "").replace("q\x01", ""))}`,
   };
@@ -99,6 +131,25 @@ export function bombs(size: number): Bomb[] {
     {
       name: "a header of empty tensors",
       make: () => safetensorsFile(`{${many((k) => `"${k}":{${entry},`, 52).slice(0, -1)}}`),
+    },
+    {
+      name: "a header of short metadata",
+      make: () =>
+        safetensorsFile(
+          `{"__metadata__":{${many((k) => `"\\u00${k % 10}1${k}":"",`, 14).slice(0, -1)}}}`,
+        ),
+    },
+    {
+      name: "a header of 64 dimensions",
+      make: () =>
+        safetensorsFile(
+          `{${
+            many((k) => `"${k}":{${entry.replace("[0]", `[0${",9".repeat(63)}]`)},`, 180).slice(
+              0,
+              -1,
+            )
+          }}`,
+        ),
     },
     {
       name: "a header of many dimensions",

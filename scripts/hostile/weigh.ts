@@ -7,13 +7,15 @@
 
 import { parseCheckpoint } from "../../lib/checkpoints/checkpoint.ts";
 import { CheckpointError } from "../../lib/checkpoints/error.ts";
+import { copies } from "./copies.ts";
 
 if (import.meta.main) {
   const bytes = await Deno.readFile(Deno.args[0]);
   const start = performance.now();
   let result = "loaded";
   try {
-    parseCheckpoint(bytes);
+    const { value } = parseCheckpoint(bytes);
+    result = `loaded, ${copies(value, bytes)} bytes of copies`;
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     result = error.message;

@@ -158,7 +158,7 @@ describe("hostile pickles", () => {
       [torchFile("ctorch\nFloatStorage\n"), "a class or a storage stands where a value should"],
       [torchFile("NQ"), "a persistent id that is no storage"],
       [torchFile("}N(K\x01K\x02u"), "SETITEM on no dict"],
-      [torchFile("})\x85Ns"), "neither text nor an integer"],
+      [torchFile("}]Ns"), "neither text nor an integer"],
       [torchFile("Nr\xff\xff\xff\x7f"), "out of turn"],
       [torchFile("h\x00"), "nothing is kept under 0"],
       [torchFile("]q\x00h\x00a"), "contain themselves"],
