@@ -50,6 +50,15 @@ describe("broken files", () => {
   fact(["CKPT-11"], "small files make nothing large", () => {
     const harmless = ["nothing in a list", "reals in a list", "texts", "long integers"];
     harmless.push("a header of empty tensors", "a header of metadata");
+    // So many as this are still small.
+    harmless.push(
+      "lists of one item",
+      "kept lists of one item",
+      "lists of two items",
+      "short texts",
+    );
+    harmless.push("truths in one batch", "one long tuple", "a header of short metadata");
+    harmless.push("a header of 64 dimensions", "views of a half", "objects");
     for (const { name, make } of bombs(50_000)) {
       const { fault, value } = judge(make());
       assertEquals(fault, undefined, name);
