@@ -7,7 +7,7 @@
  */
 
 import { pythonFloat } from "../python.ts";
-import { CheckpointError, hex, quote } from "./error.ts";
+import { CheckpointError, hex } from "./error.ts";
 import { refusedOpcodes } from "./pickle_opcodes.ts";
 import {
   checkResult,

@@ -118,7 +118,7 @@ export function bombs(size: number): Bomb[] {
         times(`${
           tensorArguments.replace("FloatStorage", "HalfStorage").replace("K\x04t", "K\x08t")
             .replace("K\x02K\x02\x86K\x01K\x02\x86", "K\x04\x85K\x01\x85").replaceAll(
-              /q[\x00\x01]/g,
+              /q[^a-zA-Z]/g,
               "",
             )
         }Ra`)
