@@ -63,7 +63,15 @@ export { rand, randn, type RandomOptions } from "./lib/random/distributions.ts";
 export { IncompatibleKeys, Module, Parameter, type StateDict } from "./lib/nn/module.ts";
 export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { Dropout, dropout } from "./lib/nn/dropout.ts";
-export type { CellOptions, CellParameters, Equation, State, Step } from "./lib/nn/cell.ts";
+export type {
+  CellOptions,
+  CellParameters,
+  CellTensors,
+  Equation,
+  State,
+  Step,
+} from "./lib/nn/cell.ts";
+export { type CellSizes, type Declared, gated, type ShapeOf } from "./lib/parameters.ts";
 export { RNNCellBase } from "./lib/nn/cell.ts";
 export { RNNBase, type SequenceLike } from "./lib/nn/rnn_base.ts";
 export type { RNNBaseOptions } from "./lib/nn/rnn_checks.ts";
@@ -74,7 +82,13 @@ export {
   type RNNCellOptions,
   type RNNOptions,
 } from "./lib/nn/rnn.ts";
-export { LSTM, LSTMCell, type LSTMOptions, type LSTMState } from "./lib/nn/lstm.ts";
+export {
+  LSTM,
+  LSTMCell,
+  type LSTMOptions,
+  type LSTMParameters,
+  type LSTMState,
+} from "./lib/nn/lstm.ts";
 export { GRU, GRUCell } from "./lib/nn/gru.ts";
 export {
   PackedSequence,

@@ -5,6 +5,16 @@
  */
 
 import { CheckpointError, quote } from "../checkpoints/error.ts";
+import { lstmParameters } from "../nn/lstm.ts";
+import { type CellSizes, endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
+import { sameShape } from "../tensor/dtype.ts";
+
+/** The parameters of each cell. */
+const declared = {
+  RNN: gated(gateOrder.RNN),
+  LSTM: lstmParameters,
+  GRU: gated(gateOrder.GRU),
+};
 
 /** The modules that are recognised. */
 export type DetectedKind =
@@ -51,12 +61,6 @@ export interface Detection {
 }
 
 type Shapes = Map<string, readonly number[]>;
-
-const gateCounts: Readonly<Record<number, "RNN" | "LSTM" | "GRU">> = {
-  1: "RNN",
-  3: "GRU",
-  4: "LSTM",
-};
 
 /**
  * Finds the recurrent and fully connected modules in a `state_dict`.
@@ -139,7 +143,7 @@ class Parameters {
   take(name: string, ...wanted: number[]): void {
     const shape = this.#left.get(name);
     if (shape === undefined) return this.fail(`${name} is missing`);
-    if (String(shape) !== String(wanted)) {
+    if (!sameShape(shape, wanted)) {
       this.fail(`${name} has shape (${shape.join(", ")}) where (${wanted.join(", ")}) is wanted`);
     }
     this.#left.delete(name);
@@ -153,9 +157,24 @@ class Parameters {
 }
 
 /** The gates that rows of weights are, by the number of rows for each unit. */
-function kindOf(parameters: Parameters, name: string, rows: number, hiddenSize: number) {
-  return gateCounts[rows / hiddenSize] ??
+function cellOf(parameters: Parameters, name: string, rows: number, hiddenSize: number) {
+  return kindOf(rows / hiddenSize) ??
     parameters.fail(`${name} has ${rows} rows for ${hiddenSize} units: neither 1, 3 nor 4 gates`);
+}
+
+/** Takes the parameters of one cell; how many multiplications and additions a step of it takes. */
+function takeCell(
+  parameters: Parameters,
+  kind: keyof typeof declared,
+  sizes: CellSizes,
+  end: string,
+): number {
+  const shapes = Object.entries(declared[kind]).flatMap(([key, shapeOf]) => {
+    const shape = shapeOf(sizes);
+    if (shape) parameters.take(parameterName(key, end), ...shape);
+    return shape?.length === 2 ? [shape] : [];
+  });
+  return shapes.reduce((sum, [rows, columns]) => sum + rows * columns, 0);
 }
 
 function detectLayers(prefix: string, shapes: Shapes): DetectedModule {
@@ -164,24 +183,19 @@ function detectLayers(prefix: string, shapes: Shapes): DetectedModule {
   const [, inputSize] = parameters.matrix("weight_ih_l0");
   const projected = shapes.has("weight_hr_l0");
   const hiddenSize = projected ? parameters.matrix("weight_hr_l0")[1] : outputSize;
-  const kind = kindOf(parameters, "weight_hh_l0", rows, hiddenSize);
+  const kind = cellOf(parameters, "weight_hh_l0", rows, hiddenSize);
   if (projected && (kind !== "LSTM" || outputSize >= hiddenSize)) {
     parameters.fail("weight_hr_l0 is no projection of an LSTM");
   }
-  const bidirectional = shapes.has("weight_ih_l0_reverse");
+  const bidirectional = shapes.has(`weight_ih${endOf(0, 1)}`);
   const bias = shapes.has("bias_ih_l0");
-  const suffixes = bidirectional ? ["", "_reverse"] : [""];
+  const directions = bidirectional ? [0, 1] : [0];
   let [numLayers, multiplyAdds] = [0, 0];
-  for (; shapes.has(`weight_ih_l${numLayers}`); numLayers++) {
-    const features = numLayers === 0 ? inputSize : outputSize * suffixes.length;
-    for (const suffix of suffixes) {
-      const end = `_l${numLayers}${suffix}`;
-      parameters.take(`weight_ih${end}`, rows, features);
-      parameters.take(`weight_hh${end}`, rows, outputSize);
-      if (bias) parameters.take(`bias_ih${end}`, rows);
-      if (bias) parameters.take(`bias_hh${end}`, rows);
-      if (projected) parameters.take(`weight_hr${end}`, outputSize, hiddenSize);
-      multiplyAdds += rows * (features + outputSize) + (projected ? outputSize * hiddenSize : 0);
+  for (; shapes.has(`weight_ih${endOf(numLayers, 0)}`); numLayers++) {
+    const input = numLayers === 0 ? inputSize : outputSize * directions.length;
+    const sizes = { input, hidden: hiddenSize, output: outputSize, bias };
+    for (const direction of directions) {
+      multiplyAdds += takeCell(parameters, kind, sizes, endOf(numLayers, direction));
     }
   }
   parameters.finish();
@@ -208,18 +222,16 @@ function detectCell(prefix: string, shapes: Shapes): DetectedModule {
   const parameters = new Parameters(prefix, shapes);
   const [rows, hiddenSize] = parameters.matrix("weight_hh");
   const [, inputSize] = parameters.matrix("weight_ih");
-  const kind = kindOf(parameters, "weight_hh", rows, hiddenSize);
+  const kind = cellOf(parameters, "weight_hh", rows, hiddenSize);
   const bias = shapes.has("bias_ih");
-  parameters.take("weight_ih", rows, inputSize);
-  parameters.take("weight_hh", rows, hiddenSize);
-  if (bias) parameters.take("bias_ih", rows);
-  if (bias) parameters.take("bias_hh", rows);
+  const sizes = { input: inputSize, hidden: hiddenSize, output: hiddenSize, bias };
+  const multiplyAdds = takeCell(parameters, kind, sizes, "");
   parameters.finish();
   return {
     ...{ prefix, kind: `${kind}Cell`, inputSize, hiddenSize, bias },
     ...{ numLayers: 1, bidirectional: false, projSize: 0, parameters: parameters.count },
     assumed: kind === "RNN" ? ['nonlinearity "tanh"'] : [],
-    multiplyAdds: rows * (inputSize + hiddenSize),
+    multiplyAdds,
   };
 }
 

@@ -21,8 +21,8 @@ export interface Weights {
   readonly biasIh: Float32Array | null;
   /** b_hh, `(gates · H)`, or `null`. */
   readonly biasHh: Float32Array | null;
-  /** W_hr, `(H_out, H)`, or `null`. */
-  readonly weightHr: Float32Array | null;
+  /** W_hr, `(H_out, H)`, of an LSTM with a projection. */
+  readonly weightHr?: Float32Array | null;
 }
 
 /** What a stack of layers is made of. */
@@ -299,6 +299,5 @@ export class Pack {
 
 /** The arrays of a direction, always in the same order. */
 function listed(own: Weights): Float32Array[] {
-  return [own.weightIh, own.weightHh, own.biasIh, own.biasHh, own.weightHr]
-    .filter((data) => data !== null);
+  return Object.values(own).filter((data) => data !== null);
 }

@@ -11,10 +11,10 @@ import { select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import type { CellParameters } from "../nn/cell.ts";
 import type { StateDict } from "../nn/module.ts";
+import { gateOrder } from "../parameters.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import {
   checkShape,
-  gateNames,
   type LayerKind,
   readLayers,
   reorder,
@@ -71,7 +71,7 @@ export interface KerasLayer {
  */
 export function toKeras(state: StateDict): KerasLayer[][] {
   const { kind, hiddenSize, layers } = readLayers(state);
-  const own = (x: Tensor) => reorder(x, gateNames[kind], orders[kind]);
+  const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
   const bias = ({ biasIh, biasHh }: CellParameters): Tensor | null => {
     if (!biasIh || !biasHh) return null;
     return kind === "GRU" ? stack([own(biasIh), own(biasHh)]) : own(add(biasIh, biasHh));
@@ -134,7 +134,7 @@ function parametersOf(layer: KerasLayer, biased: boolean): CellParameters {
   checkShape("kernel", kernel, [kernel.shape[0], columns]);
   checkShape("recurrent_kernel", recurrentKernel, [units, columns]);
   if (bias) checkShape("bias", bias, kind === "GRU" ? [2, columns] : [columns]);
-  const own = (x: Tensor) => reorder(x, orders[kind], gateNames[kind]);
+  const own = (x: Tensor) => reorder(x, orders[kind], gateOrder[kind]);
   return noGrad(() => {
     const weightIh = own(transpose(kernel, 0, 1));
     const zero = biased ? zeroBias(weightIh) : null;
@@ -143,7 +143,6 @@ function parametersOf(layer: KerasLayer, biased: boolean): CellParameters {
       weightHh: own(transpose(recurrentKernel, 0, 1)),
       biasIh: bias ? own(kind === "GRU" ? select(bias, 0, 0) : bias) : zero,
       biasHh: bias && kind === "GRU" ? own(select(bias, 0, 1)) : zero,
-      weightHr: null,
     };
   });
 }

@@ -10,18 +10,13 @@ import { cat, chunk } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import type { CellParameters } from "../nn/cell.ts";
 import type { StateDict } from "../nn/module.ts";
+import { eachOf, endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
 import { zeros } from "../tensor/create.ts";
+import { sameShape } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** The recurrent layers of PyTorch. */
 export type LayerKind = "RNN" | "LSTM" | "GRU";
-
-/** The gates in the order in which PyTorch stacks them, by the letters of the equations. */
-export const gateNames: Readonly<Record<LayerKind, string>> = {
-  RNN: "h",
-  LSTM: "ifgo",
-  GRU: "rzn",
-};
 
 /** A `state_dict`, taken apart. */
 export interface Layers {
@@ -32,8 +27,6 @@ export interface Layers {
   /** For each layer, for each direction (forward, then reverse), its parameters. */
   readonly layers: readonly (readonly CellParameters[])[];
 }
-
-const kinds: Readonly<Record<number, LayerKind>> = { 1: "RNN", 3: "GRU", 4: "LSTM" };
 
 /**
  * Takes the `state_dict` of an RNN, LSTM or GRU apart.
@@ -56,7 +49,7 @@ export function readLayers(state: StateDict): Layers {
     throw new ValueError("the state_dict has no matrix weight_hh_l0: not of an RNN, LSTM or GRU");
   }
   const [rows, hiddenSize] = first.shape;
-  const kind = kinds[rows / hiddenSize];
+  const kind = kindOf(rows / hiddenSize);
   if (!kind) {
     throw new ValueError(
       `weight_hh_l0 of shape (${first.shape.join(", ")}) has neither 1, 3 nor 4 gates`,
@@ -65,23 +58,24 @@ export function readLayers(state: StateDict): Layers {
   const left = new Set(Object.keys(state));
   const take = (name: string, shape: readonly number[]): Tensor => {
     if (!left.delete(name)) throw new ValueError(`the state_dict has no ${name}`);
-    if (String(state[name].shape) === String(shape)) return state[name];
+    if (sameShape(state[name].shape, shape)) return state[name];
     throw new ValueError(
       `${name} has the shape (${state[name].shape.join(", ")}), wanted (${shape.join(", ")})`,
     );
   };
-  const suffixes = "weight_ih_l0_reverse" in state ? ["", "_reverse"] : [""];
+  const directions = `weight_ih${endOf(0, 1)}` in state ? [0, 1] : [0];
   const bias = "bias_ih_l0" in state;
+  const declared = gated(gateOrder[kind]);
   const layers: CellParameters[][] = [];
-  for (let k = 0; `weight_ih_l${k}` in state; k++) {
-    const features = k === 0 ? state.weight_ih_l0.shape[1] : hiddenSize * suffixes.length;
-    layers.push(suffixes.map((suffix) => ({
-      weightIh: take(`weight_ih_l${k}${suffix}`, [rows, features]),
-      weightHh: take(`weight_hh_l${k}${suffix}`, [rows, hiddenSize]),
-      biasIh: bias ? take(`bias_ih_l${k}${suffix}`, [rows]) : null,
-      biasHh: bias ? take(`bias_hh_l${k}${suffix}`, [rows]) : null,
-      weightHr: null,
-    })));
+  for (let k = 0; `weight_ih${endOf(k, 0)}` in state; k++) {
+    const input = k === 0 ? state.weight_ih_l0.shape[1] : hiddenSize * directions.length;
+    const sizes = { input, hidden: hiddenSize, output: hiddenSize, bias };
+    layers.push(directions.map((direction) =>
+      eachOf(declared, (key, shapeOf) => {
+        const shape = shapeOf(sizes);
+        return shape && take(parameterName(key, endOf(k, direction)), shape);
+      }) as CellParameters
+    ));
   }
   if (left.size) throw new ValueError(`unexpected in the state_dict: ${[...left].join(", ")}`);
   return { kind, hiddenSize, layers };
@@ -97,12 +91,10 @@ export function readLayers(state: StateDict): Layers {
 export function writeLayers(layers: readonly (readonly CellParameters[])[]): StateDict {
   const state: StateDict = {};
   layers.forEach((directions, k) =>
-    directions.forEach(({ weightIh, weightHh, biasIh, biasHh }, direction) => {
-      const suffix = direction === 0 ? `l${k}` : `l${k}_reverse`;
-      state[`weight_ih_${suffix}`] = weightIh;
-      state[`weight_hh_${suffix}`] = weightHh;
-      if (biasIh) state[`bias_ih_${suffix}`] = biasIh;
-      if (biasHh) state[`bias_hh_${suffix}`] = biasHh;
+    directions.forEach((own, direction) => {
+      for (const [key, x] of Object.entries(own)) {
+        if (x) state[parameterName(key, endOf(k, direction))] = x;
+      }
     })
   );
   readLayers(state); // for its checks
@@ -132,7 +124,7 @@ export function zeroBias({ shape, dtype }: Tensor): Tensor {
 
 /** Refuses a tensor of another shape than the layout prescribes. */
 export function checkShape(name: string, { shape }: Tensor, wanted: readonly number[]): void {
-  if (String(shape) === String(wanted)) return;
+  if (sameShape(shape, wanted)) return;
   throw new ValueError(
     `${name} has the shape (${shape.join(", ")}), wanted (${wanted.join(", ")})`,
   );

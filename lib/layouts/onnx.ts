@@ -8,10 +8,10 @@ import { noGrad } from "../autograd/graph.ts";
 import { cat, chunk, select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import type { StateDict } from "../nn/module.ts";
+import { gateOrder } from "../parameters.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import {
   checkShape,
-  gateNames,
   type LayerKind,
   readLayers,
   reorder,
@@ -63,7 +63,7 @@ export interface OnnxLayer {
  */
 export function toOnnx(state: StateDict): OnnxLayer[] {
   const { kind, hiddenSize, layers } = readLayers(state);
-  const own = (x: Tensor) => reorder(x, gateNames[kind], orders[kind]);
+  const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
   return noGrad(() =>
     layers.map((directions): OnnxLayer => ({
       opType: kind,
@@ -101,7 +101,7 @@ export function fromOnnx(nodes: readonly OnnxLayer[]): StateDict {
   const layers = nodes.map((node) => {
     check(node);
     const { opType, W, R, B } = node;
-    const own = (x: Tensor) => reorder(x, orders[opType], gateNames[opType]);
+    const own = (x: Tensor) => reorder(x, orders[opType], gateOrder[opType]);
     return noGrad(() =>
       Array.from({ length: W.shape[0] }, (_, direction) => {
         const [weightIh, weightHh] = [W, R].map((x) => own(select(x, 0, direction)));
@@ -110,7 +110,7 @@ export function fromOnnx(nodes: readonly OnnxLayer[]): StateDict {
           : bias
           ? [zeroBias(weightIh), zeroBias(weightIh)]
           : [null, null];
-        return { weightIh, weightHh, biasIh, biasHh, weightHr: null };
+        return { weightIh, weightHh, biasIh, biasHh };
       })
     );
   });

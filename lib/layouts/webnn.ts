@@ -8,8 +8,9 @@ import { noGrad } from "../autograd/graph.ts";
 import { select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import type { StateDict } from "../nn/module.ts";
+import { gateOrder } from "../parameters.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { checkShape, gateNames, readLayers, reorder, writeLayers, zeroBias } from "./layout.ts";
+import { checkShape, readLayers, reorder, writeLayers, zeroBias } from "./layout.ts";
 
 /** The orders of gates that WebNN knows: the first two an LSTM's, the others a GRU's. */
 export type WebnnLayout = "iofg" | "ifgo" | "zrn" | "rzn";
@@ -79,7 +80,7 @@ export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLaye
   const { layout = layouts[op][0] } = options;
   checkLayout(op, layout);
   const both = (tensors: (Tensor | null)[]) =>
-    stack(tensors.map((x) => reorder(x!, gateNames[kind], layout)));
+    stack(tensors.map((x) => reorder(x!, gateOrder[kind], layout)));
   return noGrad(() =>
     layers.map((directions): WebnnLayer => ({
       op,
@@ -118,7 +119,7 @@ export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
   return writeLayers(operands.map((layer) => {
     check(layer);
     const { weight, recurrentWeight, bias, recurrentBias, layout, op } = layer;
-    const names = gateNames[op === "lstm" ? "LSTM" : "GRU"];
+    const names = gateOrder[op === "lstm" ? "LSTM" : "GRU"];
     return noGrad(() =>
       Array.from({ length: weight.shape[0] }, (_, direction) => {
         const own = (x: Tensor) => reorder(select(x, 0, direction), layout, names);
@@ -129,7 +130,6 @@ export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
           weightHh: own(recurrentWeight),
           biasIh: ownBias(bias),
           biasHh: ownBias(recurrentBias),
-          weightHr: null,
         };
       })
     );

@@ -11,14 +11,18 @@ import type { CellKind } from "../kernels/sequence.ts";
 import { zeros } from "../tensor/create.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { type CellSizes, type Declared, eachOf, parameterName } from "../parameters.ts";
 import { boundOf, checkMatrix } from "./arguments.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
 export type State = readonly Tensor[];
 
-/** The parameters of one cell, or of one direction of one layer, by the names of the equations. */
-export interface CellParameters {
+/** Tensors by the names of an equation; `null` for one that a cell is without. */
+export type CellTensors = Readonly<Record<string, Tensor | null>>;
+
+/** The parameters of RNN, GRU and LSTM cells, by the names of the equations. */
+export type CellParameters = {
   /** W_ih, shape `(gates · H, H_in)`. */
   readonly weightIh: Tensor;
   /** W_hh, shape `(gates · H, H)`; `(gates · H, H_proj)` with a projection. */
@@ -27,21 +31,19 @@ export interface CellParameters {
   readonly biasIh: Tensor | null;
   /** b_hh, shape `(gates · H)`, or `null`. */
   readonly biasHh: Tensor | null;
-  /** W_hr, shape `(H_proj, H)`; `null` without a projection. */
-  readonly weightHr: Tensor | null;
-}
+};
 
 /** One step in time: from x_t of shape `(N, H_in)` and the state before it to the state after. */
-export type Step = (x: Tensor, state: State, parameters: CellParameters) => State;
+export type Step<P = CellTensors> = (x: Tensor, state: State, parameters: P) => State;
 
-/** The equation of a cell, with what its parameters' shapes depend on. */
-export interface Equation {
-  /** How many gates stand below each other in the weights. */
-  readonly gates: number;
-  /** How many tensors the state consists of. */
-  readonly states: number;
+/** A cell: its parameters, its state and its equation. */
+export interface Equation<P extends CellTensors = CellTensors> {
+  /** The shape of each parameter, in the order in which they are drawn and listed. */
+  readonly parameters: Declared<P>;
+  /** The features of each tensor of the state; the first is h, what the cell puts out. */
+  readonly state: (sizes: Pick<CellSizes, "hidden" | "output">) => readonly number[];
   /** The equation itself. */
-  readonly step: Step;
+  step(x: Tensor, state: State, parameters: P): State;
   /** Which kernel computes the same, where there is one. */
   readonly kernel?: CellKind;
 }
@@ -97,16 +99,15 @@ export abstract class RNNCellBase extends Module {
     this.#equation = equation;
     check(layerCall(this.getName(), cellOptions), [inputSize, hiddenSize, options]);
     const { bias = true, dtype = "float32" } = options;
-    // "4" * 4 is 16 in JavaScript: what is no integer is not multiplied, for checkMatrix to see it.
-    const rows = Number.isInteger(hiddenSize) ? equation.gates * hiddenSize : hiddenSize;
-    checkMatrix(rows, inputSize);
-    const bound = boundOf(hiddenSize);
-    this.drawParameter("weight_ih", [rows, inputSize], bound, dtype);
-    this.drawParameter("weight_hh", [rows, hiddenSize], bound, dtype);
-    if (bias) {
-      this.drawParameter("bias_ih", [rows], bound, dtype);
-      this.drawParameter("bias_hh", [rows], bound, dtype);
-    }
+    const sizes = { input: inputSize, hidden: hiddenSize, output: hiddenSize, bias };
+    eachOf(equation.parameters, (key, shapeOf) => {
+      const shape = shapeOf(sizes);
+      // "4" * 4 is 16 in JavaScript: what is no integer is not multiplied, for the check to see it.
+      if (shape?.length === 2) {
+        checkMatrix(Number.isInteger(hiddenSize) ? shape[0] : hiddenSize, shape[1]);
+      }
+      if (shape) this.drawParameter(parameterName(key), shape, boundOf(hiddenSize), dtype);
+    });
   }
 
   /** W_ih, of shape `(gates · H, H_in)`. */
@@ -134,17 +135,16 @@ export abstract class RNNCellBase extends Module {
     this.checkRanks(input, state);
     const batched = input.dim() === 2;
     const x = batched ? input : unsqueeze(input, 0);
+    const { hiddenSize } = this;
+    const features = this.#equation.state({ hidden: hiddenSize, output: hiddenSize });
     const before = state === null
-      ? Array.from(
-        { length: this.#equation.states },
-        () => zeros([x.shape[0], this.hiddenSize], { dtype: x.dtype }),
-      )
+      ? features.map((own) => zeros([x.shape[0], own], { dtype: x.dtype }))
       : batched
       ? state
       : state.map((part) => unsqueeze(part, 0));
-    this.#checkSizes(x, before);
-    const { weightIh, weightHh, biasIh, biasHh } = this;
-    const parameters = { weightIh, weightHh, biasIh, biasHh, weightHr: null };
+    this.#checkSizes(x, before, features);
+    const own = (key: string) => this.ownParameter(parameterName(key));
+    const parameters = eachOf(this.#equation.parameters, own);
     const after = this.#equation.step(x, before, parameters);
     return batched ? after : after.map((part) => squeeze(part, 0));
   }
@@ -164,11 +164,11 @@ export abstract class RNNCellBase extends Module {
     });
   }
 
-  #checkSizes(x: Tensor, state: State): void {
-    const [batch, features] = x.shape;
-    if (features !== this.inputSize) {
+  #checkSizes(x: Tensor, state: State, features: readonly number[]): void {
+    const [batch, read] = x.shape;
+    if (read !== this.inputSize) {
       throw new RuntimeError(
-        `input has inconsistent input_size: got ${features} expected ${this.inputSize}`,
+        `input has inconsistent input_size: got ${read} expected ${this.inputSize}`,
       );
     }
     state.forEach((part, k) => {
@@ -182,11 +182,9 @@ export abstract class RNNCellBase extends Module {
           `Input batch size ${batch} doesn't match hidden${k} batch size ${part.shape[0]}`,
         );
       }
-      if (part.shape[1] !== this.hiddenSize) {
+      if (part.shape[1] !== features[k]) {
         throw new RuntimeError(
-          `hidden${k} has inconsistent hidden_size: got ${
-            part.shape[1]
-          }, expected ${this.hiddenSize}`,
+          `hidden${k} has inconsistent hidden_size: got ${part.shape[1]}, expected ${features[k]}`,
         );
       }
     });

@@ -10,7 +10,7 @@ import { Forward } from "../kernels/forward.ts";
 import { Pack, type StackSizes, type Weights } from "../kernels/pack.ts";
 import type { Batch } from "../kernels/slice.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { CellParameters, State } from "./cell.ts";
+import type { CellTensors, State } from "./cell.ts";
 import { PackedSequence } from "./packed.ts";
 
 /** The shapes that belong to one of an input; frozen, so that tensors can share them. */
@@ -50,7 +50,7 @@ export class FastPath {
   run(
     input: Tensor | PackedSequence,
     hx: State | null,
-    parameters: readonly CellParameters[],
+    parameters: readonly CellTensors[],
     batchFirst: boolean,
   ): [Tensor | PackedSequence, State] | null {
     const available = engine();
@@ -59,7 +59,10 @@ export class FastPath {
     const data = packed ? packed.data : input as Tensor;
     const weights = this.#weightsOf(parameters);
     if (weights === null || !isSingle(data) || (hx && !hx.every(isSingle))) return null;
-    if (isGradEnabled() && wouldRecord([data, ...hx ?? [], ...parameters.flatMap(tensorsOf)])) {
+    if (
+      isGradEnabled() &&
+      wouldRecord([data, ...hx ?? [], ...parameters.flatMap((own) => Object.values(own))])
+    ) {
       return null;
     }
     const { shape } = data;
@@ -95,7 +98,7 @@ export class FastPath {
   }
 
   /** The arrays of all weights; `null` if they are not float32. */
-  #weightsOf(parameters: readonly CellParameters[]): readonly Weights[] | null {
+  #weightsOf(parameters: readonly CellTensors[]): readonly Weights[] | null {
     if (!this.#weights?.every((own, k) => holds(own, parameters[k]))) {
       this.#weights = parameters.every(allSingle) ? parameters.map(arraysOf) : null;
     }
@@ -139,28 +142,21 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /** Whether arrays are those of these parameters, as they are now. */
-function holds(arrays: Weights, own: CellParameters): boolean {
-  return arrays.weightIh === own.weightIh.data && arrays.weightHh === own.weightHh.data &&
-    arrays.biasIh === (own.biasIh && own.biasIh.data) &&
-    arrays.biasHh === (own.biasHh && own.biasHh.data) &&
-    arrays.weightHr === (own.weightHr && own.weightHr.data);
+function holds(arrays: Weights, own: CellTensors): boolean {
+  for (const name in own) {
+    const x = own[name];
+    if (arrays[name as keyof Weights] !== (x && x.data)) return false;
+  }
+  return true;
 }
 
-function allSingle(own: CellParameters): boolean {
-  return tensorsOf(own).every((x) => x === null || isSingle(x));
+function allSingle(own: CellTensors): boolean {
+  return Object.values(own).every((x) => x === null || isSingle(x));
 }
 
 /** The arrays of float32 parameters. */
-export function arraysOf(own: CellParameters): Weights {
-  return {
-    weightIh: own.weightIh.data as Float32Array,
-    weightHh: own.weightHh.data as Float32Array,
-    biasIh: own.biasIh && own.biasIh.data as Float32Array,
-    biasHh: own.biasHh && own.biasHh.data as Float32Array,
-    weightHr: own.weightHr && own.weightHr.data as Float32Array,
-  };
-}
-
-function tensorsOf(own: CellParameters): (Tensor | null)[] {
-  return [own.weightIh, own.weightHh, own.biasIh, own.biasHh, own.weightHr];
+export function arraysOf(own: CellTensors): Weights {
+  return Object.fromEntries(
+    Object.entries(own).map(([name, x]) => [name, x && x.data]),
+  ) as unknown as Weights;
 }

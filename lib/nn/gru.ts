@@ -8,6 +8,7 @@ import { type Call, check, checkArguments } from "../call.ts";
 import { linear } from "../autograd/linear.ts";
 import { add, mul, sigmoid, sub, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
+import { gated, gateOrder } from "../parameters.ts";
 import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   type CellOptions,
@@ -16,7 +17,6 @@ import {
   type Equation,
   layerCall,
   RNNCellBase,
-  type State,
 } from "./cell.ts";
 import { aSequence, type PackedSequence } from "./packed.ts";
 import { RNNBase, type SequenceLike } from "./rnn_base.ts";
@@ -33,11 +33,11 @@ import { baseOptions, refuseProjection, type RNNBaseOptions } from "./rnn_checks
  * h′ = (1 - z) ⊙ n + z ⊙ h
  * ```
  */
-const equation: Equation = {
-  gates: 3,
-  states: 1,
+const equation: Equation<CellParameters> = {
+  parameters: gated(gateOrder.GRU), // W_ih, W_hh, b_ih, b_hh
+  state: ({ output }) => [output], // of h
   kernel: "gru",
-  step(x: Tensor, [h]: State, { weightIh, weightHh, biasIh, biasHh }: CellParameters): State {
+  step(x, [h], { weightIh, weightHh, biasIh, biasHh }) {
     const [inputR, inputZ, inputN] = chunk(linear(x, weightIh, biasIh), 3, -1); // W_i x + b_i
     const [stateR, stateZ, stateN] = chunk(linear(h, weightHh, biasHh), 3, -1); // W_h h + b_h
     const r = sigmoid(add(inputR, stateR));

@@ -8,6 +8,7 @@ import { type Call, check, checkArguments, int, type Kind } from "../call.ts";
 import { affine, linear } from "../autograd/linear.ts";
 import { add, mul, sigmoid, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
+import { type Declared, gated, gateOrder } from "../parameters.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import {
   type CellOptions,
@@ -16,11 +17,22 @@ import {
   type Equation,
   layerCall,
   RNNCellBase,
-  type State,
 } from "./cell.ts";
 import { aSequence, type PackedSequence } from "./packed.ts";
 import { RNNBase, type SequenceLike } from "./rnn_base.ts";
 import { baseOptions, type RNNBaseOptions } from "./rnn_checks.ts";
+
+/** The parameters of an LSTM cell, by the names of its equations. */
+export type LSTMParameters = CellParameters & {
+  /** W_hr, shape `(H_proj, H)`; `null` without a projection. */
+  readonly weightHr: Tensor | null;
+};
+
+/** Their shapes. */
+export const lstmParameters: Declared<LSTMParameters> = {
+  ...gated(gateOrder.LSTM), // W_ih, W_hh, b_ih, b_hh
+  weightHr: ({ hidden, output }) => output === hidden ? null : [output, hidden],
+};
 
 /**
  * The equations (LSTM-1, LSTM-2, PROJ-1); in the weights, the gates stand in the order i, f, g, o:
@@ -34,12 +46,11 @@ import { baseOptions, type RNNBaseOptions } from "./rnn_checks.ts";
  * h′ = o ⊙ tanh(c′), or with a projection W_hr (o ⊙ tanh(c′))
  * ```
  */
-const equation: Equation = {
-  gates: 4,
-  states: 2,
+const equation: Equation<LSTMParameters> = {
+  parameters: lstmParameters,
+  state: ({ hidden, output }) => [output, hidden], // of h and c
   kernel: "lstm",
-  step(x: Tensor, [h, c]: State, parameters: CellParameters): State {
-    const { weightIh, weightHh, biasIh, biasHh, weightHr } = parameters;
+  step(x, [h, c], { weightIh, weightHh, biasIh, biasHh, weightHr }) {
     const sums = affine([x, weightIh, biasIh], [h, weightHh, biasHh]);
     const [sumI, sumF, sumG, sumO] = chunk(sums, 4, -1);
     const [i, f, g, o] = [sigmoid(sumI), sigmoid(sumF), tanh(sumG), sigmoid(sumO)];

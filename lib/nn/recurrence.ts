@@ -9,7 +9,7 @@
 
 import { cat, narrow, select, stack } from "../autograd/slices.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { CellParameters, State, Step } from "./cell.ts";
+import type { CellTensors, Equation, State } from "./cell.ts";
 
 /**
  * A batch of sequences, longest first, as one tensor a time step: `steps[t]` has the shape
@@ -38,8 +38,8 @@ function join(states: readonly State[]): State {
  * @returns the hidden state at every t, in the order of t, and each row's state where it stopped
  */
 function scan(
-  step: Step,
-  parameters: CellParameters,
+  equation: Equation,
+  parameters: CellTensors,
   steps: Steps,
   initial: State,
   reverse: boolean,
@@ -57,7 +57,7 @@ function scan(
     } else if (now > before) { // reverse: shorter sequences begin, at their last element
       state = join([state, rows(initial, before, now - before)]);
     }
-    state = step(steps[t], state, parameters);
+    state = equation.step(steps[t], state, parameters);
     outputs[t] = state[0];
   }
   return { outputs, final: join([state, ...stopped]) };
@@ -67,7 +67,7 @@ function scan(
  * Runs a stack of layers. Each layer reads what the one below put out at every step: its hidden
  * states, of both directions side by side.
  *
- * @param step the cell's equation
+ * @param equation the cell
  * @param parameters for each layer, for each direction (forward, then reverse), its parameters
  * @param steps the input
  * @param initial the state of every layer and direction, each part of shape
@@ -76,8 +76,8 @@ function scan(
  * @returns the last layer's output at every step, and the final states, shaped as `initial`
  */
 export function runLayers(
-  step: Step,
-  parameters: readonly (readonly CellParameters[])[],
+  equation: Equation,
+  parameters: readonly (readonly CellTensors[])[],
   steps: Steps,
   initial: State,
   betweenLayers: (output: Tensor) => Tensor,
@@ -88,7 +88,7 @@ export function runLayers(
     const results = directions.map((own, direction) => {
       const index = layer * directions.length + direction;
       const start = initial.map((part) => select(part, 0, index));
-      return scan(step, own, below, start, direction === 1);
+      return scan(equation, own, below, start, direction === 1);
     });
     finals.push(...results.map(({ final }) => final));
     const outputs = steps.map((_, t) => {

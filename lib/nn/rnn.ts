@@ -8,6 +8,7 @@ import { any, type Call, check, checkArguments, text } from "../call.ts";
 import { affine } from "../autograd/linear.ts";
 import { relu, tanh } from "../autograd/pointwise.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
+import { gated, gateOrder } from "../parameters.ts";
 import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   type CellOptions,
@@ -28,18 +29,18 @@ export type Nonlinearity = "tanh" | "relu";
 /**
  * `h′ = φ(W_ih x + b_ih + W_hh h + b_hh)`, where φ is tanh or relu (RNN-1, RNN-2).
  */
-function equation(phi: (x: Tensor) => Tensor, kernel?: Nonlinearity): Equation {
+function equation(phi: (x: Tensor) => Tensor, kernel: Nonlinearity): Equation<CellParameters> {
   return {
-    gates: 1,
-    states: 1,
+    parameters: gated(gateOrder.RNN), // W_ih, W_hh, b_ih, b_hh
+    state: ({ output }) => [output], // of h
     kernel,
-    step(x: Tensor, [h]: State, { weightIh, weightHh, biasIh, biasHh }: CellParameters): State {
+    step(x, [h], { weightIh, weightHh, biasIh, biasHh }) {
       return [phi(affine([x, weightIh, biasIh], [h, weightHh, biasHh]))];
     },
   };
 }
 
-const equations: Record<Nonlinearity, Equation> = {
+const equations = {
   tanh: equation(tanh, "tanh"),
   relu: equation(relu, "relu"),
 };

@@ -8,12 +8,13 @@ import { checkLinear } from "../autograd/linear.ts";
 import { squeeze, transpose, transposeOwn, unsqueeze } from "../autograd/shape.ts";
 import { cat, indexSelect, narrow, select, stack } from "../autograd/slices.ts";
 import { RuntimeError } from "../errors.ts";
+import { eachOf, endOf, parameterName } from "../parameters.ts";
 import { pythonFloat } from "../python.ts";
 import { zeros } from "../tensor/create.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { boundOf } from "./arguments.ts";
-import type { CellParameters, Equation, State } from "./cell.ts";
+import type { Equation, State } from "./cell.ts";
 import { dropout } from "./dropout.ts";
 import { FastPath } from "./fast.ts";
 import { Module, type Parameter } from "./module.ts";
@@ -27,7 +28,7 @@ import {
   checkRanks,
   type RNNBaseOptions,
   type Settings,
-  stateSize,
+  stateSizes,
 } from "./rnn_checks.ts";
 import { Stream } from "./stream.ts";
 
@@ -45,8 +46,10 @@ export abstract class RNNBase extends Module {
   readonly #equation: Equation;
   readonly #settings: Settings;
   readonly #fast: FastPath | null;
-  /** All parameters, for the fast path, until another one is registered. */
-  #listed: CellParameters[] | null = null;
+  /** For each layer and direction, at index `layer · D + direction`: its parameters' full names. */
+  readonly #names: Record<string, string>[] = [];
+  /** And its parameters, by the equation's names. */
+  readonly #parameters: Record<string, Tensor | null>[] = [];
 
   /** H_in, the features of the input. */
   readonly inputSize: number;
@@ -76,19 +79,17 @@ export abstract class RNNBase extends Module {
     const { numLayers, bias, dtype, projSize } = this.#settings;
     const sizes = { inputSize, hiddenSize, projSize, numLayers, numDirections: this.numDirections };
     this.#fast = equation.kernel ? new FastPath({ kind: equation.kernel, ...sizes }) : null;
-    const rows = equation.gates * hiddenSize;
-    const outputSize = projSize || hiddenSize;
-    const bound = boundOf(hiddenSize);
     for (let layer = 0; layer < numLayers; layer++) {
-      const features = layer === 0 ? inputSize : outputSize * this.numDirections;
-      for (const suffix of this.#suffixes(layer)) {
-        this.drawParameter(`weight_ih_${suffix}`, [rows, features], bound, dtype);
-        this.drawParameter(`weight_hh_${suffix}`, [rows, outputSize], bound, dtype);
-        if (bias) this.drawParameter(`bias_ih_${suffix}`, [rows], bound, dtype);
-        if (bias) this.drawParameter(`bias_hh_${suffix}`, [rows], bound, dtype);
-        if (projSize) {
-          this.drawParameter(`weight_hr_${suffix}`, [projSize, hiddenSize], bound, dtype);
-        }
+      const input = layer === 0 ? inputSize : this.numDirections * this.#output;
+      const own = { input, hidden: hiddenSize, output: this.#output, bias };
+      for (let direction = 0; direction < this.numDirections; direction++) {
+        const end = endOf(layer, direction);
+        this.#names.push(eachOf(equation.parameters, (key) => parameterName(key, end)));
+        this.#parameters.push(eachOf(equation.parameters, (key, shapeOf) => {
+          const shape = shapeOf(own);
+          return shape &&
+            this.drawParameter(parameterName(key, end), shape, boundOf(hiddenSize), dtype);
+        }));
       }
     }
   }
@@ -128,24 +129,17 @@ export abstract class RNNBase extends Module {
     return this.#settings.bidirectional ? 2 : 1;
   }
 
+  /** H_out. */
+  get #output(): number {
+    return this.projSize || this.hiddenSize;
+  }
+
   /** Takes a parameter in under a name, perhaps in place of another. */
   protected override registerParameter(name: string, parameter: Parameter): Parameter {
-    this.#listed = null;
+    this.#parameters.forEach((own, k) => {
+      for (const key in own) if (this.#names[k][key] === name) own[key] = parameter;
+    });
     return super.registerParameter(name, parameter);
-  }
-
-  #suffixes(layer: number): string[] {
-    return this.bidirectional ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
-  }
-
-  #parameters(suffix: string): CellParameters {
-    return {
-      weightIh: this.getParameter(`weight_ih_${suffix}`),
-      weightHh: this.getParameter(`weight_hh_${suffix}`),
-      biasIh: this.ownParameter(`bias_ih_${suffix}`),
-      biasHh: this.ownParameter(`bias_hh_${suffix}`),
-      weightHr: this.ownParameter(`weight_hr_${suffix}`),
-    };
   }
 
   /** Runs a batch of sequences, one unbatched sequence, or a packed batch. */
@@ -169,16 +163,8 @@ export abstract class RNNBase extends Module {
     return new Stream({
       equation: this.#equation,
       sizes: { inputSize, hiddenSize, projSize, numLayers, numDirections },
-      parameters: this.#allParameters().flat(),
+      parameters: this.#parameters,
     });
-  }
-
-  /** The parameters of every layer, for each direction. */
-  #allParameters(): CellParameters[][] {
-    return Array.from(
-      { length: this.numLayers },
-      (_, layer) => this.#suffixes(layer).map((suffix) => this.#parameters(suffix)),
-    );
   }
 
   /** Takes the fast path; `null` where it does not compute the same. */
@@ -190,7 +176,7 @@ export abstract class RNNBase extends Module {
     return this.#fast.run(
       input,
       hx,
-      this.#listed ??= this.#allParameters().flat(),
+      this.#parameters,
       this.batchFirst,
     );
   }
@@ -224,7 +210,7 @@ export abstract class RNNBase extends Module {
     const { data, batchSizes, sortedIndices, unsortedIndices } = input;
     const initial = hx?.map((part) => permute(part, sortedIndices)) ??
       this.#zeroState(batchSizes[0], data.dtype);
-    if (this.#equation.states === 1) checkCall(this.#shapes(batchSizes[0]), data, 2, initial);
+    if (initial.length === 1) checkCall(this.#shapes(batchSizes[0]), data, 2, initial);
     else this.#checkPackedPair(data, batchSizes[0], initial);
     let start = 0;
     const steps = batchSizes.map((size) => {
@@ -240,31 +226,33 @@ export abstract class RNNBase extends Module {
 
   /** PyTorch's LSTM leaves a packed batch to be refused by what computes with it. */
   #checkPackedPair(data: Tensor, batch: number, initial: State): void {
-    const { weightIh, biasIh } = this.#parameters("l0");
+    const { weightIh, biasIh } = this.#parameters[0];
     checkPair(this.#shapes(batch), initial);
-    checkLinear(data, weightIh, biasIh);
+    if (weightIh) checkLinear(data, weightIh, biasIh ?? null);
   }
 
   #runLayers(
     steps: readonly Tensor[],
     initial: State,
   ): { outputs: readonly Tensor[]; final: State } {
-    const parameters = this.#allParameters();
     const betweenLayers = (output: Tensor) => dropout(output, this.dropout, this.training);
-    return runLayers(this.#equation.step, parameters, steps, initial, betweenLayers);
+    const layers = Array.from(
+      { length: this.numLayers },
+      (_, layer) =>
+        this.#parameters.slice(layer * this.numDirections, (layer + 1) * this.numDirections),
+    );
+    return runLayers(this.#equation, layers, steps, initial, betweenLayers);
   }
 
   #shapes(batch: number): CallShapes {
-    const { inputSize, hiddenSize, projSize, numLayers, numDirections } = this;
-    const { dtype } = this.getParameter("weight_ih_l0");
-    return { inputSize, hiddenSize, projSize, numLayers, numDirections, batch, dtype };
+    const { inputSize, hiddenSize, numLayers, numDirections } = this;
+    const features = this.#equation.state({ hidden: hiddenSize, output: this.#output });
+    const [{ dtype }] = this.parameters();
+    return { inputSize, features, numLayers, numDirections, batch, dtype };
   }
 
   #zeroState(batch: number, dtype: DType): State {
-    return Array.from(
-      { length: this.#equation.states },
-      (_, part) => zeros(stateSize(this.#shapes(batch), part), { dtype }),
-    );
+    return stateSizes(this.#shapes(batch)).map((size) => zeros(size, { dtype }));
   }
 
   /** Returns the sizes and every argument that is not at its default, as PyTorch prints them. */

@@ -7,7 +7,7 @@
 import { bool, dtype as dtypeKind, int, number, type Options, refuseUnknown } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonFloat, pythonType } from "../python.ts";
-import type { DType } from "../tensor/dtype.ts";
+import { type DType, sameShape } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { State } from "./cell.ts";
 import { checkMatrix } from "./arguments.ts";
@@ -45,10 +45,8 @@ export type Settings = Required<RNNBaseOptions> & { readonly projSize: number };
 export interface CallShapes {
   /** H_in. */
   readonly inputSize: number;
-  /** H. */
-  readonly hiddenSize: number;
-  /** H_proj, or 0. */
-  readonly projSize: number;
+  /** The features of each tensor of the state. */
+  readonly features: readonly number[];
   /** How many layers there are. */
   readonly numLayers: number;
   /** D. */
@@ -59,10 +57,9 @@ export interface CallShapes {
   readonly dtype: DType;
 }
 
-/** The size of h (part 0) or c: `(layers · D, N, H)`, with H_proj for h where there is one. */
-export function stateSize(call: CallShapes, part: number): number[] {
-  const features = part === 0 ? call.projSize || call.hiddenSize : call.hiddenSize;
-  return [call.numLayers * call.numDirections, call.batch, features];
+/** The size of each tensor of the state: `(layers · D, N, features)`. */
+export function stateSizes(call: CallShapes): number[][] {
+  return call.features.map((own) => [call.numLayers * call.numDirections, call.batch, own]);
 }
 
 /** Refuses an input that is neither batched nor unbatched, and a state of another rank. */
@@ -100,9 +97,9 @@ export function checkCall(call: CallShapes, input: Tensor, rank: number, state: 
       `input.size(-1) must be equal to input_size. Expected ${call.inputSize}, got ${features}`,
     );
   }
-  state.forEach((part, k) => {
-    const size = stateSize(call, k);
-    if (String(part.shape) === String(size)) return;
+  stateSizes(call).forEach((size, k) => {
+    const part = state[k];
+    if (sameShape(part.shape, size)) return;
     const which = state.length === 1 ? "hidden" : `hidden[${k}]`;
     throw new RuntimeError(
       `Expected ${which} size (${size.join(", ")}), got [${part.shape.join(", ")}]`,
@@ -123,7 +120,7 @@ export function checkPair(call: CallShapes, state: State): void {
     );
   }
   const [h, c] = state;
-  if ((h.shape[2] !== c.shape[2]) !== (call.projSize > 0)) {
+  if ((h.shape[2] !== c.shape[2]) !== (call.features[0] !== call.features[1])) {
     throw new RuntimeError("got an incorrect number of RNN parameters");
   }
   for (const { shape: [layers, batch] } of state) {

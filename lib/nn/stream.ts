@@ -11,7 +11,7 @@ import type { StackSizes } from "../kernels/pack.ts";
 import { KernelSteps } from "../kernels/steps.ts";
 import { allocate, type DType, type FloatArray } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { CellParameters, Equation, State } from "./cell.ts";
+import type { CellTensors, Equation, State } from "./cell.ts";
 import { arraysOf } from "./fast.ts";
 
 /** What a stream needs of its module. */
@@ -21,7 +21,7 @@ export interface StreamSource {
   /** H_in, H, H_proj and the layers. */
   readonly sizes: Omit<StackSizes, "kind">;
   /** The parameters of each layer. */
-  readonly parameters: readonly CellParameters[];
+  readonly parameters: readonly CellTensors[];
 }
 
 /** Steps by the kernels or by the equations. */
@@ -66,7 +66,7 @@ const forgotten = typeof FinalizationRegistry === "undefined"
 export class Stream {
   readonly #sizes: Omit<StackSizes, "kind">;
   readonly #dtype: DType;
-  readonly #parts: number;
+  readonly #features: readonly number[];
   readonly #release: (() => void) | null = null;
   #steps: Steps | null;
 
@@ -82,8 +82,8 @@ export class Stream {
       throw new ValueError("a stream has one direction, but the module is bidirectional");
     }
     this.#sizes = sizes;
-    this.#dtype = parameters[0].weightIh.dtype;
-    this.#parts = equation.states;
+    this.#dtype = dtypeOf(parameters[0]);
+    this.#features = featuresOf(source);
     const available = engine();
     if (available && equation.kernel && this.#dtype === "float32") {
       const steps = new KernelSteps(
@@ -187,42 +187,43 @@ export class Stream {
   }
 
   #shapes(): [number, number][] {
-    const { numLayers, hiddenSize, projSize } = this.#sizes;
-    const shapes: [number, number][] = [[numLayers, projSize || hiddenSize], [
-      numLayers,
-      hiddenSize,
-    ]];
-    return shapes.slice(0, this.#parts);
+    return this.#features.map((features) => [this.#sizes.numLayers, features]);
   }
+}
+
+function dtypeOf(parameters: CellTensors): DType {
+  return Object.values(parameters).find((x) => x !== null)!.dtype;
+}
+
+/** The features of each tensor of the state. */
+function featuresOf({ equation, sizes }: StreamSource): readonly number[] {
+  const { hiddenSize, projSize } = sizes;
+  return equation.state({ hidden: hiddenSize, output: projSize || hiddenSize });
 }
 
 /** Steps by the equations, on the readable path. */
 class EquationSteps implements Steps {
   readonly #equation: Equation;
-  readonly #parameters: readonly CellParameters[];
-  readonly #features: number[];
+  readonly #parameters: readonly CellTensors[];
+  readonly #features: readonly number[];
   readonly #dtype: DType;
   #states: State[] = [];
 
-  constructor({ equation, sizes, parameters }: StreamSource) {
+  constructor(source: StreamSource) {
+    const { equation, parameters } = source;
     const copy = (x: Tensor | null) => x && new Tensor(x.data.slice(), x.shape);
     this.#equation = equation;
-    this.#parameters = parameters.map((own) => ({
-      weightIh: copy(own.weightIh)!,
-      weightHh: copy(own.weightHh)!,
-      biasIh: copy(own.biasIh),
-      biasHh: copy(own.biasHh),
-      weightHr: copy(own.weightHr),
-    }));
-    this.#dtype = parameters[0].weightIh.dtype;
-    this.#features = [sizes.projSize || sizes.hiddenSize, sizes.hiddenSize];
+    this.#parameters = parameters.map((own) =>
+      Object.fromEntries(Object.entries(own).map(([name, x]) => [name, copy(x)]))
+    );
+    this.#dtype = dtypeOf(parameters[0]);
+    this.#features = featuresOf(source);
     this.reset();
   }
 
   reset(): void {
-    const features = this.#features.slice(0, this.#equation.states);
     this.#states = this.#parameters.map(() =>
-      features.map((own) => new Tensor(allocate(this.#dtype, own), [1, own]))
+      this.#features.map((own) => new Tensor(allocate(this.#dtype, own), [1, own]))
     );
   }
 
