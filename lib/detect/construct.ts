@@ -4,6 +4,17 @@
  * @module
  */
 
+import {
+  any,
+  bool,
+  type Call,
+  check,
+  checkOptions,
+  dtype as dtypeKind,
+  number,
+  type Options,
+  record,
+} from "../call.ts";
 import { GRU, GRUCell } from "../nn/gru.ts";
 import { Linear } from "../nn/linear.ts";
 import { LSTM, LSTMCell } from "../nn/lstm.ts";
@@ -12,7 +23,7 @@ import { type Nonlinearity, RNN, RNNCell } from "../nn/rnn.ts";
 import { SimpleRNN } from "../nn/simple_rnn.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { CheckpointError, quote } from "../checkpoints/error.ts";
-import { type DetectedModule, detectModules } from "./detect.ts";
+import { type DetectedKind, type DetectedModule, detectModules } from "./detect.ts";
 
 /** What weights do not tell. */
 export interface ModelOptions {
@@ -23,6 +34,22 @@ export interface ModelOptions {
   /** The probability with which training zeroes what one layer hands to the next. */
   readonly dropout?: number;
 }
+
+const modelOptions: Options<ModelOptions> = {
+  nonlinearity: any,
+  batchFirst: bool,
+  dropout: number,
+};
+
+/** What each may be given. */
+const calls = {
+  model: ["modelFromStateDict", { stateDict: record }, modelOptions],
+  options: ["constructModule", {}, modelOptions],
+  constructModule: [
+    "constructModule",
+    { detected: record, "options?": record, "dtype?": dtypeKind },
+  ],
+} satisfies Record<string, Call>;
 
 /** The modules that {@linkcode modelFromStateDict} makes. */
 export type DetectedModel =
@@ -70,8 +97,11 @@ export function constructModule(
   options: ModelOptions = {},
   dtype: DType = "float32",
 ): Exclude<DetectedModel, SimpleRNN> {
+  check(calls.constructModule, arguments);
+  checkOptions(calls.options, options);
   const { kind, inputSize, hiddenSize, bias, numLayers, bidirectional, projSize } = detected;
   const { nonlinearity = "tanh", batchFirst = false, dropout = 0 } = options;
+  checkFits(kind, options);
   const own = { bias, dtype };
   const layers = { ...own, numLayers, bidirectional, batchFirst, dropout };
   switch (kind) {
@@ -113,6 +143,7 @@ export function constructModule(
  * ```
  */
 export function modelFromStateDict(state: StateDict, options: ModelOptions = {}): ModelFromWeights {
+  check(calls.model, arguments);
   const { modules, others } = detectModules(state);
   const dtype = Object.values(state)[0]?.dtype;
   const given: Record<string, unknown> = {
@@ -125,6 +156,7 @@ export function modelFromStateDict(state: StateDict, options: ModelOptions = {})
   const whole = others.length === 0 && modules.length === 1 && modules[0].prefix === "";
   if (whole || isSimple(modules, others)) {
     const [first] = modules;
+    if (!whole) checkFits("SimpleRNN", options);
     const model = whole
       ? constructModule(first, options, dtype)
       : new SimpleRNN(first.inputSize, first.hiddenSize, first.numLayers, { dtype });
@@ -141,6 +173,20 @@ export function modelFromStateDict(state: StateDict, options: ModelOptions = {})
     `the state_dict is not that of one module: ${found.join(", ") || "it is empty"}` +
       (modules.length ? "; selectPrefix takes the weights of one" : ""),
   );
+}
+
+/** Refuses an option that the module does not have. */
+function checkFits(kind: DetectedKind | "SimpleRNN", options: ModelOptions): void {
+  const has: Partial<Record<typeof kind, readonly string[]>> = {
+    RNN: ["nonlinearity", "batchFirst", "dropout"],
+    LSTM: ["batchFirst", "dropout"],
+    GRU: ["batchFirst", "dropout"],
+    RNNCell: ["nonlinearity"],
+  };
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || has[kind]?.includes(name)) continue;
+    throw new TypeError(`the module is a ${kind}, which takes no ${name}`);
+  }
 }
 
 /** Whether the weights are those of the notebook's model. */

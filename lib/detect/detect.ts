@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Call, check, record } from "../call.ts";
 import { CheckpointError, quote } from "../checkpoints/error.ts";
 import { lstmParameters } from "../nn/lstm.ts";
 import { type CellSizes, endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
@@ -15,6 +16,8 @@ const declared = {
   LSTM: lstmParameters,
   GRU: gated(gateOrder.GRU),
 };
+
+const detectCall: Call = ["detectModules", { stateDict: record }];
 
 /** The modules that are recognised. */
 export type DetectedKind =
@@ -84,6 +87,7 @@ type Shapes = Map<string, readonly number[]>;
 export function detectModules(
   state: Readonly<Record<string, { readonly shape: readonly number[] }>>,
 ): Detection {
+  check(detectCall, arguments);
   const groups = new Map<string, Shapes>();
   const others: string[] = [];
   for (const [name, { shape }] of Object.entries(state)) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkCount } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import { Assembler, f32x4, mulAdd, v128 } from "./assembler.ts";
@@ -224,6 +225,7 @@ export function engine(): Engine | null {
  * ```
  */
 export function setKernels(kernels: Kernels): void {
+  checkCount("setKernels", 1, arguments);
   if (!["auto", "readable", "simd128", "relaxed"].includes(kernels)) {
     throw new TypeError(`there are no kernels "${kernels}"`);
   }
@@ -249,6 +251,7 @@ export function setKernels(kernels: Kernels): void {
  * ```
  */
 export function getKernels(): Kernels {
+  checkCount("getKernels", 0, arguments);
   return chosen;
 }
 
@@ -281,6 +284,7 @@ export function getKernels(): Kernels {
  */
 export function setNumThreads(threads: number): Promise<void> {
   const change = async () => {
+    checkCount("setNumThreads", 1, arguments);
     checkThreads(threads);
     if (threads === engines.threads) return;
     const next = new Engines(threads > 1);
@@ -319,5 +323,6 @@ function checkThreads(threads: number): void {
  * ```
  */
 export function getNumThreads(): number {
+  checkCount("getNumThreads", 0, arguments);
   return engines.threads;
 }

@@ -4,6 +4,17 @@
  * @module
  */
 
+import {
+  any,
+  bool,
+  type Call,
+  check,
+  checkOptions,
+  int,
+  list,
+  type Options,
+  record,
+} from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { add } from "../autograd/pointwise.ts";
 import { transpose } from "../autograd/shape.ts";
@@ -12,7 +23,7 @@ import { ValueError } from "../errors.ts";
 import type { CellParameters } from "../nn/cell.ts";
 import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   checkShape,
   type LayerKind,
@@ -49,6 +60,25 @@ export interface KerasLayer {
   readonly bias: Tensor | null;
 }
 
+/** What each may be given; a layer's arguments and weights are as options. */
+const calls = {
+  toKeras: ["toKeras", { stateDict: record }],
+  fromKeras: ["fromKeras", { layers: list }],
+  layer: [
+    "fromKeras",
+    {},
+    {
+      className: any,
+      goBackwards: bool,
+      units: int,
+      resetAfter: bool,
+      kernel: aTensor,
+      recurrentKernel: aTensor,
+      bias: tensorOrNone,
+    } satisfies Options<KerasLayer>,
+  ],
+} satisfies Record<string, Call>;
+
 /**
  * The weights of a PyTorch layer as Keras has them (LAYOUT-3, LAYOUT-4): matrices transposed, gates
  * in the orders i, f, c, o and z, r, h. SimpleRNN and LSTM have one bias, the sum of PyTorch's two:
@@ -70,6 +100,7 @@ export interface KerasLayer {
  * ```
  */
 export function toKeras(state: StateDict): KerasLayer[][] {
+  check(calls.toKeras, arguments);
   const { kind, hiddenSize, layers } = readLayers(state);
   const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
   const bias = ({ biasIh, biasHh }: CellParameters): Tensor | null => {
@@ -110,6 +141,7 @@ export function toKeras(state: StateDict): KerasLayer[][] {
  * ```
  */
 export function fromKeras(layers: readonly (readonly KerasLayer[])[]): StateDict {
+  check(calls.fromKeras, arguments);
   const biased = layers.some((directions) => directions.some(({ bias }) => bias));
   return writeLayers(layers.map((directions) =>
     directions.map((layer, direction) => {
@@ -122,6 +154,7 @@ export function fromKeras(layers: readonly (readonly KerasLayer[])[]): StateDict
 }
 
 function parametersOf(layer: KerasLayer, biased: boolean): CellParameters {
+  checkOptions(calls.layer, layer);
   const { className, units, kernel, recurrentKernel, bias, resetAfter = true } = layer;
   const kind = (["RNN", "LSTM", "GRU"] as const).find((kind) => classNames[kind] === className);
   if (!kind) throw new ValueError(`PyTorch has no layer for ${className}`);
@@ -131,7 +164,7 @@ function parametersOf(layer: KerasLayer, biased: boolean): CellParameters {
       "a GRU with reset_after=False applies the reset gate before the product: PyTorch has none",
     );
   }
-  checkShape("kernel", kernel, [kernel.shape[0], columns]);
+  checkShape("kernel", kernel, [kernel?.shape[0], columns]);
   checkShape("recurrent_kernel", recurrentKernel, [units, columns]);
   if (bias) checkShape("bias", bias, kind === "GRU" ? [2, columns] : [columns]);
   const own = (x: Tensor) => reorder(x, orders[kind], gateOrder[kind]);

@@ -123,8 +123,14 @@ export function zeroBias({ shape, dtype }: Tensor): Tensor {
 }
 
 /** Refuses a tensor of another shape than the layout prescribes. */
-export function checkShape(name: string, { shape }: Tensor, wanted: readonly number[]): void {
-  if (sameShape(shape, wanted)) return;
+export function checkShape(
+  name: string,
+  tensor: Tensor | undefined,
+  wanted: readonly (number | undefined)[],
+): void {
+  if (tensor === undefined) throw new ValueError(`${name} is missing`);
+  const { shape } = tensor;
+  if (shape.length === wanted.length && shape.every((extent, k) => extent === wanted[k])) return;
   throw new ValueError(
     `${name} has the shape (${shape.join(", ")}), wanted (${wanted.join(", ")})`,
   );

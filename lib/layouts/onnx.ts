@@ -4,12 +4,22 @@
  * @module
  */
 
+import {
+  any,
+  type Call,
+  check as checkCall,
+  checkOptions,
+  int,
+  list,
+  type Options,
+  record,
+} from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { cat, chunk, select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   checkShape,
   type LayerKind,
@@ -42,6 +52,26 @@ export interface OnnxLayer {
   readonly P?: Tensor | null;
 }
 
+/** What each may be given; a node's attributes and inputs are as options. */
+const calls = {
+  toOnnx: ["toOnnx", { stateDict: record }],
+  fromOnnx: ["fromOnnx", { nodes: list }],
+  node: [
+    "fromOnnx",
+    {},
+    {
+      opType: any,
+      direction: any,
+      hiddenSize: int,
+      linearBeforeReset: any,
+      W: aTensor,
+      R: aTensor,
+      B: tensorOrNone,
+      P: tensorOrNone,
+    } satisfies Options<OnnxLayer>,
+  ],
+} satisfies Record<string, Call>;
+
 /**
  * The weights of a PyTorch layer as ONNX nodes have them (LAYOUT-2): gates in the orders i, o, f, c
  * and z, r, h, directions stacked, both biases one after the other. Nothing is lost.
@@ -62,6 +92,7 @@ export interface OnnxLayer {
  * ```
  */
 export function toOnnx(state: StateDict): OnnxLayer[] {
+  checkCall(calls.toOnnx, arguments);
   const { kind, hiddenSize, layers } = readLayers(state);
   const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
   return noGrad(() =>
@@ -97,6 +128,7 @@ export function toOnnx(state: StateDict): OnnxLayer[] {
  * ```
  */
 export function fromOnnx(nodes: readonly OnnxLayer[]): StateDict {
+  checkCall(calls.fromOnnx, arguments);
   const bias = nodes.some(({ B }) => B);
   const layers = nodes.map((node) => {
     check(node);
@@ -117,7 +149,9 @@ export function fromOnnx(nodes: readonly OnnxLayer[]): StateDict {
   return writeLayers(layers);
 }
 
-function check({ opType, direction, hiddenSize, linearBeforeReset, W, R, B, P }: OnnxLayer): void {
+function check(node: OnnxLayer): void {
+  checkOptions(calls.node, node);
+  const { opType, direction, hiddenSize, linearBeforeReset, W, R, B, P } = node;
   if (!Object.hasOwn(orders, opType)) throw new ValueError(`PyTorch has no layer for ${opType}`);
   if (opType === "GRU" && linearBeforeReset !== 1) {
     throw new ValueError(
@@ -129,7 +163,7 @@ function check({ opType, direction, hiddenSize, linearBeforeReset, W, R, B, P }:
     throw new ValueError(`PyTorch has no layer of the direction ${direction} alone`);
   }
   const [directions, rows] = [direction === "forward" ? 1 : 2, orders[opType].length * hiddenSize];
-  checkShape("W", W, [directions, rows, W.shape[2]]);
+  checkShape("W", W, [directions, rows, W?.shape[2]]);
   checkShape("R", R, [directions, rows, hiddenSize]);
   if (B) checkShape("B", B, [directions, 2 * rows]);
 }

@@ -4,12 +4,23 @@
  * @module
  */
 
+import {
+  any,
+  bool,
+  type Call,
+  check as checkCall,
+  checkOptions,
+  int,
+  list,
+  type Options,
+  record,
+} from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { checkShape, readLayers, reorder, writeLayers, zeroBias } from "./layout.ts";
 
 /** The orders of gates that WebNN knows: the first two an LSTM's, the others a GRU's. */
@@ -45,6 +56,28 @@ export interface WebnnOptions {
   readonly layout?: WebnnLayout;
 }
 
+/** What each may be given; an operator's operands are as options. */
+const calls = {
+  toWebnn: ["toWebnn", { stateDict: record }, { layout: any } satisfies Options<WebnnOptions>],
+  fromWebnn: ["fromWebnn", { operands: list }],
+  layer: [
+    "fromWebnn",
+    {},
+    {
+      op: any,
+      direction: any,
+      hiddenSize: int,
+      layout: any,
+      resetAfter: bool,
+      weight: aTensor,
+      recurrentWeight: aTensor,
+      bias: tensorOrNone,
+      recurrentBias: tensorOrNone,
+      peepholeWeight: tensorOrNone,
+    } satisfies Options<WebnnLayer>,
+  ],
+} satisfies Record<string, Call>;
+
 /** The orders of each method, its default first. */
 const layouts = { lstm: ["iofg", "ifgo"], gru: ["zrn", "rzn"] } as const;
 
@@ -74,6 +107,7 @@ function checkLayout(op: "lstm" | "gru", layout: WebnnLayout): void {
  * ```
  */
 export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLayer[] {
+  checkCall(calls.toWebnn, arguments);
   const { kind, hiddenSize, layers } = readLayers(state);
   if (kind === "RNN") throw new ValueError("WebNN has no method for an RNN, only lstm and gru");
   const op = kind === "LSTM" ? "lstm" : "gru";
@@ -115,6 +149,7 @@ export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLaye
  * ```
  */
 export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
+  checkCall(calls.fromWebnn, arguments);
   const biased = operands.some(({ bias, recurrentBias }) => bias || recurrentBias);
   return writeLayers(operands.map((layer) => {
     check(layer);
@@ -137,6 +172,7 @@ export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
 }
 
 function check(layer: WebnnLayer): void {
+  checkOptions(calls.layer, layer);
   const { op, direction, hiddenSize, layout, resetAfter = true } = layer;
   if (!Object.hasOwn(layouts, op)) throw new ValueError(`PyTorch has no layer for ${op}`);
   checkLayout(op, layout);
@@ -151,7 +187,7 @@ function check(layer: WebnnLayer): void {
   }
   const [directions, rows] = [direction === "both" ? 2 : 1, layout.length * hiddenSize];
   const { weight, recurrentWeight, bias, recurrentBias } = layer;
-  checkShape("weight", weight, [directions, rows, weight.shape[2]]);
+  checkShape("weight", weight, [directions, rows, weight?.shape[2]]);
   checkShape("recurrentWeight", recurrentWeight, [directions, rows, hiddenSize]);
   if (bias) checkShape("bias", bias, [directions, rows]);
   if (recurrentBias) checkShape("recurrentBias", recurrentBias, [directions, rows]);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkCount } from "../call.ts";
 import { checkLinear } from "../autograd/linear.ts";
 import { squeeze, transpose, transposeOwn, unsqueeze } from "../autograd/shape.ts";
 import { cat, indexSelect, narrow, select, stack } from "../autograd/slices.ts";
@@ -159,6 +160,7 @@ export abstract class RNNBase extends Module {
    * @throws {ValueError} if the module has two directions
    */
   stream(): Stream {
+    checkCount("RNNBase.stream", 0, arguments);
     const { inputSize, hiddenSize, projSize, numLayers, numDirections } = this;
     return new Stream({
       equation: this.#equation,

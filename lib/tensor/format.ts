@@ -7,7 +7,39 @@
  * @module
  */
 
+import {
+  any,
+  bool,
+  type Call,
+  check,
+  ints,
+  type Kind,
+  number,
+  type Options,
+  text,
+} from "../call.ts";
+import { pythonFloat } from "../python.ts";
 import { numel, type Values } from "./dtype.ts";
+
+const textOrNone: Kind = { word: "str", is: (value) => value === null || text.is(value) };
+
+/** A tensor, or what has its shape and its numbers. */
+const values: Kind = {
+  word: "Tensor",
+  is: (value) => ArrayBuffer.isView((value as Partial<Values> | null)?.data),
+};
+
+/** What each may be given. */
+const calls = {
+  formatTensor: [
+    "formatTensor",
+    { values },
+    { requiresGrad: bool, gradFn: textOrNone, prefix: text } satisfies Options<FormatOptions>,
+  ],
+  formatSize: ["formatSize", { shape: ints }],
+  formatFixed: ["formatFixed", { x: number, digits: any }],
+  formatExponential: ["formatExponential", { x: number, digits: any }],
+} satisfies Record<string, Call>;
 
 const PRECISION = 4;
 const LINE_WIDTH = 80;
@@ -47,6 +79,7 @@ export interface FormatOptions {
  * ```
  */
 export function formatTensor(values: Values, options: FormatOptions = {}): string {
+  check(calls.formatTensor, arguments);
   const prefix = options.prefix ?? "tensor(";
   const text = prefix + formatValues(values, prefix.length);
   return appendSuffixes(text, suffixesOf(values, options), prefix.length) + ")";
@@ -67,6 +100,7 @@ export function formatTensor(values: Values, options: FormatOptions = {}): strin
  * ```
  */
 export function formatSize(shape: readonly number[]): string {
+  check(calls.formatSize, arguments);
   return `torch.Size([${shape.join(", ")}])`;
 }
 
@@ -91,8 +125,9 @@ export function formatSize(shape: readonly number[]): string {
  * ```
  */
 export function formatFixed(x: number, digits: number): string {
+  check(calls.formatFixed, arguments);
   requireDigits(digits);
-  if (!Number.isFinite(x)) return formatNonFinite(x);
+  if (!Number.isFinite(x)) return pythonFloat(x);
   const { integer, scale } = exactDecimal(x);
   const rounded = dropDigits(integer, scale - digits).toString().padStart(digits + 1, "0");
   return signOf(x) + withPoint(rounded, rounded.length - digits);
@@ -118,8 +153,9 @@ export function formatFixed(x: number, digits: number): string {
  * ```
  */
 export function formatExponential(x: number, digits: number): string {
+  check(calls.formatExponential, arguments);
   requireDigits(digits);
-  if (!Number.isFinite(x)) return formatNonFinite(x);
+  if (!Number.isFinite(x)) return pythonFloat(x);
   const { integer, scale } = exactDecimal(x);
   const surplus = integer.toString().length - 1 - digits;
   const rounded = dropDigits(integer, surplus).toString().padStart(digits + 1, "0");
@@ -230,11 +266,6 @@ function requireDigits(digits: number): void {
   if (!Number.isInteger(digits) || digits < 0) {
     throw new RangeError(`digits must be a whole number from 0, but is ${digits}`);
   }
-}
-
-/** Python's word for NaN or an infinity. */
-function formatNonFinite(x: number): string {
-  return Number.isNaN(x) ? "nan" : `${signOf(x)}inf`;
 }
 
 /** The minus of a negative number, negative zero included. */

@@ -44,7 +44,7 @@ function* networks(): Generator<[string, Network]> {
                 batchFirst,
                 everyStep: numLayers === 1,
                 withState: bidirectional !== batchFirst,
-                nonlinearity,
+                ...(kind === "RNN" && { nonlinearity }),
               };
               const state = weights(layer, headed ? (bidirectional ? 8 : 4) : 0);
               const name = `${layer} ${headed ? "with" : "without"} a Linear, ${
