@@ -89,8 +89,8 @@ export function networkOf(given: StateDict, options: NetworkOptions): Network {
   }
   const state = selectPrefix(single, detected.prefix);
   const own = Object.fromEntries(Object.entries(state).filter(([name]) => /_l\d/.test(name)));
-  const { everyStep: _every, withState: _state, ...told } = options;
-  const layer = constructModule(detected, told) as RNN | LSTM | GRU;
+  const { everyStep: _every, withState: _state, ...layerOptions } = options;
+  const layer = constructModule(detected, layerOptions) as RNN | LSTM | GRU;
   layer.loadStateDict(own);
   layer.eval();
   const told: Record<string, unknown> = {
