@@ -56,7 +56,8 @@ export function fromWebnnFile(file: Uint8Array): { state: StateDict; head: State
   const { metadata, tensors } = readSafetensors(file);
   const { layers } = JSON.parse(metadata!.webnn);
   const read = (name: string) => tensors.get(name)?.toTensor() ?? null;
-  const state = fromWebnn(layers.map((layer: WebnnLayer, k: number) => ({
+  type Options = WebnnLayer & { returnSequence: true }; // what comes out is no matter of weights
+  const state = fromWebnn(layers.map(({ returnSequence: _, ...layer }: Options, k: number) => ({
     ...layer,
     ...Object.fromEntries(operands.map((name) => [name, read(`${k}.${name}`)])),
   })));
