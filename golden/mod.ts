@@ -33,6 +33,7 @@ import errorsPacking from "./errors/packing.json" with { type: "text" };
 import errorsRnn from "./errors/rnn.json" with { type: "text" };
 import errorsStateDicts from "./errors/state_dicts.json" with { type: "text" };
 import errorsTensors from "./errors/tensors.json" with { type: "text" };
+import gruField from "./gru/field.json" with { type: "text" };
 import gruForward from "./gru/forward.json" with { type: "text" };
 import gruLong from "./gru/long.json" with { type: "text" };
 import gruNumerics from "./gru/numerics.json" with { type: "text" };
@@ -54,6 +55,7 @@ import lossProbabilities from "./loss/probabilities.json" with { type: "text" };
 import lossRepr from "./loss/repr.json" with { type: "text" };
 import lossWeights from "./loss/weights.json" with { type: "text" };
 import lossYesNoWeights from "./loss/yes_no_weights.json" with { type: "text" };
+import lstmField from "./lstm/field.json" with { type: "text" };
 import lstmForward from "./lstm/forward.json" with { type: "text" };
 import lstmLong from "./lstm/long.json" with { type: "text" };
 import lstmNumerics from "./lstm/numerics.json" with { type: "text" };
@@ -68,6 +70,7 @@ import optimSchedules from "./optim/schedules.json" with { type: "text" };
 import optimSteps from "./optim/steps.json" with { type: "text" };
 import packArguments from "./pack/arguments.json" with { type: "text" };
 import packContents from "./pack/contents.json" with { type: "text" };
+import packField from "./pack/field.json" with { type: "text" };
 import packFunctions from "./pack/functions.json" with { type: "text" };
 import packLengths from "./pack/lengths.json" with { type: "text" };
 import printSize from "./print/size.json" with { type: "text" };
@@ -79,6 +82,7 @@ import projShapes from "./proj/shapes.json" with { type: "text" };
 import randUniform from "./rand/uniform.json" with { type: "text" };
 import randnNormal from "./randn/normal.json" with { type: "text" };
 import reprModules from "./repr/modules.json" with { type: "text" };
+import rnnField from "./rnn/field.json" with { type: "text" };
 import rnnForward from "./rnn/forward.json" with { type: "text" };
 import rnnLong from "./rnn/long.json" with { type: "text" };
 import rnnNumerics from "./rnn/numerics.json" with { type: "text" };
@@ -126,6 +130,7 @@ export const files: Readonly<Record<string, string>> = {
   "errors/rnn.json": errorsRnn,
   "errors/state_dicts.json": errorsStateDicts,
   "errors/tensors.json": errorsTensors,
+  "gru/field.json": gruField,
   "gru/forward.json": gruForward,
   "gru/long.json": gruLong,
   "gru/numerics.json": gruNumerics,
@@ -147,6 +152,7 @@ export const files: Readonly<Record<string, string>> = {
   "loss/repr.json": lossRepr,
   "loss/weights.json": lossWeights,
   "loss/yes_no_weights.json": lossYesNoWeights,
+  "lstm/field.json": lstmField,
   "lstm/forward.json": lstmForward,
   "lstm/long.json": lstmLong,
   "lstm/numerics.json": lstmNumerics,
@@ -161,6 +167,7 @@ export const files: Readonly<Record<string, string>> = {
   "optim/steps.json": optimSteps,
   "pack/arguments.json": packArguments,
   "pack/contents.json": packContents,
+  "pack/field.json": packField,
   "pack/functions.json": packFunctions,
   "pack/lengths.json": packLengths,
   "print/size.json": printSize,
@@ -172,6 +179,7 @@ export const files: Readonly<Record<string, string>> = {
   "rand/uniform.json": randUniform,
   "randn/normal.json": randnNormal,
   "repr/modules.json": reprModules,
+  "rnn/field.json": rnnField,
   "rnn/forward.json": rnnForward,
   "rnn/long.json": rnnLong,
   "rnn/numerics.json": rnnNumerics,

@@ -7,12 +7,13 @@ Write golden/: what PyTorch answers to every case of every chapter. The only wri
 
     uv run scripts/generate_golden.py                  write everything
     uv run scripts/generate_golden.py --chapter rnn    compute one chapter, leave the others
-    python3 scripts/generate_golden.py --verify        compare golden/ with the installed PyTorch
+    uv run scripts/generate_golden.py --check          compute, write nothing: the committed bytes?
+    python3 scripts/generate_golden.py --verify        compare with any PyTorch, on any machine
 
 golden/notebook/notebook.txt is an input: the notebook's own text. A second run changes no byte, on
 any x86-64 processor with AVX2 and FMA: goldens/settings.py makes PyTorch compute the same everywhere.
---verify writes nothing; its status is 0 when every number is within torch.testing.assert_close's
-default tolerance and the bitwise chapters are equal bit for bit.
+--verify takes the installed PyTorch as it is, or with --portable under those settings. It ends well
+when every number is within the closeness of NUM-2 and the bitwise chapters are equal bit for bit.
 """
 
 import argparse
@@ -22,7 +23,8 @@ sys.dont_write_bytecode = True
 
 from goldens import settings  # noqa: E402
 
-if not {"--verify", "--help", "-h"} & set(sys.argv):
+PORTABLE = "--verify" not in sys.argv or "--portable" in sys.argv
+if PORTABLE:
     settings.prepare()
 
 import torch  # noqa: E402
@@ -36,6 +38,7 @@ from goldens import (  # noqa: E402
     errors_pack,
     errors_sequence,
     errors_tensor,
+    field,
     gated,
     init,
     inplace,
@@ -54,6 +57,7 @@ from goldens import (  # noqa: E402
     training,
     vjp,
 )
+from goldens.check import changed_chapters, check  # noqa: E402
 from goldens.verify import verify  # noqa: E402
 from goldens.write import write  # noqa: E402
 
@@ -71,6 +75,7 @@ CHAPTERS = (
     cells,
     pack,
     pack_functions,
+    field,
     dropout,
     checkpoints,
     representation,
@@ -101,24 +106,35 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--verify", action="store_true", help="compare, write nothing")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--verify", action="store_true", help="compare with the installed PyTorch")
+    what.add_argument("--check", action="store_true", help="compare bytes, write nothing")
     chapters = sorted({golden.chapter for golden in FILES})
     parser.add_argument("--chapter", choices=chapters, help="only this chapter")
+    parser.add_argument("--portable", action="store_true", help="with --verify: golden/'s settings")
+    parser.add_argument("--every", type=int, default=1, help="with --check: every Nth case")
+    parser.add_argument("--since", help="with --check: the chapters that differ from this commit")
     options = parser.parse_args()
+    wanted = {options.chapter} if options.chapter else set(chapters)
+    if options.since:
+        wanted &= changed_chapters(options.since, CHAPTERS)
 
     def selected(golden):
-        return options.chapter in (None, golden.chapter)
+        return golden.chapter in wanted
 
-    if options.verify:
+    if not PORTABLE:
         torch.set_num_threads(1)
-        torch.backends.cudnn.enabled = False
         return verify(FILES, selected, PYTORCH, progress)
-    if torch.__version__.split("+")[0] != PYTORCH:
+    if not options.verify and torch.__version__.split("+")[0] != PYTORCH:
         parser.error(f"golden/ is made by PyTorch {PYTORCH}, this is {torch.__version__}")
     reason = settings.lacking(torch)
     if reason:
         parser.error(reason)
     settings.apply(torch)
+    if options.verify:
+        return verify(FILES, selected, PYTORCH, progress)
+    if options.check:
+        return check(FILES, selected, options.every, progress)
     for path, cases in write(FILES, selected, progress):
         progress("")
         print(f"{path}: {cases} cases")

@@ -6,10 +6,30 @@
 
 import { files } from "../../golden/mod.ts";
 import type { DType } from "../tensor/dtype.ts";
-import type { Case, GoldenFile, Level } from "./pair.ts";
+import type { Case, GoldenFile, JsonTensor, Level } from "./pair.ts";
+
+/** A big tensor as its file has it: no numbers, but what they are drawn from. */
+interface Drawn {
+  shape: number[];
+  draw: { seed: number; divisor: number };
+}
+
+/** The tensor that is drawn, with its numbers made whenever they are asked for. */
+function fromSeed({ shape, draw: { seed, divisor } }: Drawn): JsonTensor {
+  return {
+    shape,
+    get data() {
+      let x = seed;
+      return Array.from({ length: shape.reduce((size, extent) => size * extent, 1) }, () => {
+        x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+        return ((x >>> 16) % 2001 - 1000) / divisor;
+      });
+    },
+  };
+}
 
 /**
- * Reads one golden file.
+ * Reads one golden file. Tensors that it only says how to draw have their numbers here.
  *
  * @param path its path below `golden/`
  * @returns its cases
@@ -17,7 +37,11 @@ import type { Case, GoldenFile, Level } from "./pair.ts";
  */
 export function goldenFile(path: string): GoldenFile {
   if (!Object.hasOwn(files, path)) throw new Error(`there is no golden file ${path}`);
-  return JSON.parse(files[path]);
+  if (!files[path].includes('"draw"')) return JSON.parse(files[path]);
+  return JSON.parse(
+    files[path],
+    (_, value) => value && typeof value === "object" && "draw" in value ? fromSeed(value) : value,
+  );
 }
 
 /** A golden case with the chapter of its file. */

@@ -17,6 +17,27 @@ class Case(NamedTuple):
     request: dict
 
 
+class Drawn(NamedTuple):
+    """
+    A big tensor of a request: not its numbers, but what they are drawn from. Element k, row by row,
+    is ((x >> 16) mod 2001 - 1000) / divisor, where x is the (k + 1)th state after `seed` of
+    x -> (1664525 x + 1013904223) mod 2^32.
+    """
+
+    shape: tuple
+    seed: int
+    divisor: int
+
+
+def drawn(count, seed, divisor):
+    """The numbers of a drawn tensor."""
+    x, found = seed, []
+    for _ in range(count):
+        x = (1664525 * x + 1013904223) & 0xFFFFFFFF
+        found.append(((x >> 16) % 2001 - 1000) / divisor)
+    return found
+
+
 class GoldenFile(NamedTuple):
     """One file below golden/ and the function that yields its cases."""
 

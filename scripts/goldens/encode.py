@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 
+from .case import Drawn
+
 # JavaScript numbers hold integers exactly up to here; beyond it an integer is written as a string.
 MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -43,6 +45,9 @@ def encode(value):
         data = ",".join(encode(element) for element in value.reshape(-1))
         kind = ',"dtype":"int64"' if value.dtype == np.int64 else ""
         return f'{{"shape":{encode(list(value.shape))},"data":[{data}]{kind}}}'
+    if isinstance(value, Drawn):
+        draw = {"seed": value.seed, "divisor": value.divisor}
+        return encode({"shape": list(value.shape), "draw": draw})
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(k)}:{encode(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):

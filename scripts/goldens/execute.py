@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import inspect
 import io
+import math
 import re
 import warnings
 
@@ -18,6 +19,7 @@ from torch.nn.utils import rnn as sequences
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from . import notebook_text
+from .case import drawn
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64}
 
@@ -47,6 +49,9 @@ def execute(request):
 def tensor(value, dtype):
     """A tensor of the request; one of its own dtype says so."""
     kind = DTYPES[value.get("dtype", dtype)]
+    if "draw" in value:
+        data = drawn(math.prod(value["shape"]), **value["draw"])
+        return torch.tensor(data, dtype=kind).reshape(value["shape"])
     data = [float(element) for element in value["data"]]  # also "NaN", "Infinity", "-Infinity"
     return torch.tensor(data, dtype=kind).reshape(value["shape"])
 

@@ -30,6 +30,11 @@ def one_or_more(name):
     return {"anyOf": [ref(name), {"type": "array", "items": ref(name)}]}
 
 
+def given(*others):
+    """A tensor of a request: its numbers, or what they are drawn from."""
+    return {"anyOf": [ref("tensor"), ref("drawn"), *others]}
+
+
 TEXT = {"type": "string"}
 INTEGER = {
     "description": "a string where JSON numbers are not exact",
@@ -73,6 +78,20 @@ SCHEMA = {
                 shape=SIZES,
                 data={"type": "array", "items": NUMBER},
                 dtype={"enum": ["float32", "float64", "int64"]},
+            ),
+        },
+        "drawn": {
+            "description": "a big tensor of a request: element k, row by row, is ((x >> 16) mod 2001 - "
+            "1000) / divisor, where x is the (k + 1)th state after the seed of x -> (1664525 x + "
+            "1013904223) mod 2^32; golden/README.md has it in code",
+            **shaped(
+                ["shape", "draw"],
+                shape=SIZES,
+                draw=shaped(
+                    ["seed", "divisor"],
+                    seed={"type": "integer", "minimum": 0},
+                    divisor={"type": "integer", "minimum": 1},
+                ),
             ),
         },
         "digest": {
@@ -122,11 +141,11 @@ SCHEMA = {
                 "minimum": 1,
             },
             digest={"description": "answer with digests, not tensors", "type": "boolean"},
-            state_dict=named(ref("tensor")),
+            state_dict=named(given()),
             inputs={
                 "type": "object",
                 "properties": {"lengths": LENGTHS},
-                "additionalProperties": one_or_more("tensor"),
+                "additionalProperties": given({"type": "array", "items": ref("tensor")}),
             },
             requires_grad={
                 "description": "of op inplace: the names of the inputs that require a gradient",

@@ -231,6 +231,16 @@ def module_text(paths):
     )
 
 
+def derived(files):
+    """The texts that are made of the files of golden/ as they are on the disk, by name."""
+    paths = sorted(golden.path for golden in files if (GOLDEN / golden.path).exists())
+    return {
+        "schema.json": pretty(SCHEMA),
+        "manifest.json": pretty(manifest(paths)),
+        "mod.ts": module_text(paths),
+    }
+
+
 def write(files, selected, progress):
     """
     Compute the selected files, then write them and all that is derived from the whole of golden/.
@@ -240,11 +250,9 @@ def write(files, selected, progress):
     texts = {golden.path: file_text(golden, progress) for golden in files if selected(golden)}
     for path, text in texts.items():
         put(GOLDEN / path, text)
-    paths = sorted(golden.path for golden in files if (GOLDEN / golden.path).exists())
     for stale in sorted(GOLDEN.glob("*/**/*.json")):
         if stale.relative_to(GOLDEN).as_posix() not in {golden.path for golden in files}:
             stale.unlink()
-    put(GOLDEN / "schema.json", pretty(SCHEMA))
-    put(GOLDEN / "manifest.json", pretty(manifest(paths)))
-    put(GOLDEN / "mod.ts", module_text(paths))
+    for name, text in derived(files).items():
+        put(GOLDEN / name, text)
     return [(path, text.count("\n") - 2) for path, text in texts.items()]
