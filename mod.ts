@@ -182,6 +182,7 @@ export {
   writeSafetensors,
 } from "./lib/checkpoints/safetensors.ts";
 export { readTorchFile, type TorchValue } from "./lib/checkpoints/torch_file.ts";
+export type { TorchWritable } from "./lib/checkpoints/torch_writer.ts";
 export { type TorchKey, TorchObject } from "./lib/checkpoints/pickle_value.ts";
 export type { CheckpointSource } from "./lib/checkpoints/source.ts";
 export {
@@ -190,9 +191,11 @@ export {
   parseCheckpoint,
   readCheckpoint,
   saveSafetensors,
+  saveTorchFile,
   stateDictOf,
   type StateDictOptions,
   storedStateDictOf,
+  writeTorchFile,
 } from "./lib/checkpoints/checkpoint.ts";
 export { selectPrefix, stripPrefix } from "./lib/checkpoints/names.ts";
 export {

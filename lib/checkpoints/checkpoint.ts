@@ -16,9 +16,10 @@ import {
   safetensorsParts,
   type TensorsByName,
 } from "./safetensors.ts";
-import { type CheckpointSource, readSource, sourceName, writeParts } from "./source.ts";
+import { type CheckpointSource, joined, readSource, sourceName, writeParts } from "./source.ts";
 import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
 import { looksLikeTorchFile, readTorchFile, type TorchValue } from "./torch_file.ts";
+import { torchFileParts, type TorchWritable } from "./torch_writer.ts";
 
 /** A checkpoint as it stands in its file. */
 export interface Checkpoint {
@@ -291,7 +292,68 @@ export async function saveSafetensors(
   tensors: TensorsByName,
   options: SafetensorsOptions = {},
 ): Promise<void> {
-  const parts = safetensorsParts(tensors, options);
+  await writeTo(target, safetensorsParts(tensors, options));
+}
+
+/**
+ * Writes a file that `torch.load(…, weights_only=True)` opens, as `torch.save` would.
+ *
+ * An optimiser's `stateDict()`, an object of `state` and `param_groups`, is written as Python has it:
+ * the parameters' numbers are integers, `betas` and their like tuples. Tensors on the same memory
+ * share a storage; a tensor that requires gradients requires them in Python.
+ *
+ * @param target a path or a `file:` address, which need permission to write; or a stream
+ * @param value what to write: tensors, numbers, text, and lists, `Map`s and objects of them
+ * @throws {CheckpointError} if something in it has no place in such a file; the message says where
+ *
+ * @example
+ * ```ts
+ * import { Adam, GRU, loadCheckpoint, saveTorchFile } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const gru = new GRU(3, 4);
+ * const adam = new Adam(gru.parameters(), { lr: 0.01 });
+ * const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+ * const value = { model: gru.stateDict(), optimizer: adam.stateDict(), epoch: 3 };
+ * const saved = saveTorchFile(writable, value); // "checkpoint.pt"
+ * const state = await loadCheckpoint(readable, { at: "model" });
+ * await saved;
+ * assertEquals(state.weight_hh_l0.data, gru.stateDict().weight_hh_l0.data);
+ * ```
+ */
+export async function saveTorchFile(
+  target: string | URL | WritableStream<Uint8Array>,
+  value: TorchWritable,
+): Promise<void> {
+  await writeTo(target, torchFileParts(value));
+}
+
+/**
+ * The bytes that {@linkcode saveTorchFile} writes.
+ *
+ * @param value what to write
+ * @returns the file
+ * @throws {CheckpointError} if something in it has no place in such a file; the message says where
+ *
+ * @example
+ * ```ts
+ * import { readTorchFile, tensor, writeTorchFile } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const file = writeTorchFile({ losses: [0.5, 0.25], best: null, step: tensor(2) });
+ * const value = readTorchFile(file) as ReadonlyMap<string, unknown>;
+ * assertEquals(value.get("losses"), [0.5, 0.25]);
+ * ```
+ */
+export function writeTorchFile(value: TorchWritable): Uint8Array {
+  return joined(torchFileParts(value));
+}
+
+/** Writes a file part by part. */
+async function writeTo(
+  target: string | URL | WritableStream<Uint8Array>,
+  parts: Iterable<Uint8Array>,
+): Promise<void> {
   if (!(target instanceof WritableStream)) return await writeParts(target, parts);
   const writer = target.getWriter();
   try {

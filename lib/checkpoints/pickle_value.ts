@@ -65,7 +65,7 @@ export type PickleValue =
   | object;
 
 /** So deep may lists and dicts lie in each other. */
-const MAX_DEPTH = 100;
+export const MAX_DEPTH = 100;
 
 /**
  * Whether a value is a Python tuple.

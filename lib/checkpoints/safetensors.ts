@@ -8,6 +8,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { safetensorsNames, stored, type StoredDType } from "./dtype.ts";
 import { CheckpointError, quote } from "./error.ts";
 import { StoredTensor } from "./stored_tensor.ts";
+import { joined } from "./source.ts";
 import { type HeaderEntry, parseHeader } from "./safetensors_header.ts";
 
 /** The largest header that the Python library reads. */
@@ -169,14 +170,7 @@ export function writeSafetensors(
   tensors: TensorsByName,
   options: SafetensorsOptions = {},
 ): Uint8Array {
-  const parts = [...safetensorsParts(tensors, options)];
-  const file = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    file.set(part, at);
-    at += part.length;
-  }
-  return file;
+  return joined([...safetensorsParts(tensors, options)]);
 }
 
 /**

@@ -98,7 +98,6 @@ function fileSystem(): FileSystem {
 async function readStream(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   const reader = stream.getReader();
-  let size = 0;
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
@@ -107,10 +106,18 @@ async function readStream(stream: ReadableStream<Uint8Array>): Promise<Uint8Arra
       throw new TypeError("a stream of something else than bytes");
     }
     pieces.push(value);
-    size += value.length;
   }
-  if (pieces.length === 1) return pieces[0];
-  const bytes = new Uint8Array(size);
+  return pieces.length === 1 ? pieces[0] : joined(pieces);
+}
+
+/**
+ * Puts pieces together.
+ *
+ * @param pieces bytes
+ * @returns all of them, one after the other
+ */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {
     bytes.set(piece, at);

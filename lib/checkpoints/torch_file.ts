@@ -15,6 +15,7 @@ import {
   type TorchKey,
   TorchObject,
 } from "./pickle_value.ts";
+import { storageTypes } from "./storages.ts";
 import { shareWidened, StoredTensor } from "./stored_tensor.ts";
 import { readZip } from "./zip.ts";
 
@@ -70,21 +71,6 @@ class Global extends Named {
   }
 }
 
-const storages: Readonly<Record<string, StoredDType>> = {
-  BFloat16Storage: "bfloat16",
-  BoolStorage: "bool",
-  ByteStorage: "uint8",
-  CharStorage: "int8",
-  ComplexDoubleStorage: "complex128",
-  ComplexFloatStorage: "complex64",
-  DoubleStorage: "float64",
-  FloatStorage: "float32",
-  HalfStorage: "float16",
-  IntStorage: "int32",
-  LongStorage: "int64",
-  ShortStorage: "int16",
-};
-
 const kinds: Readonly<Record<string, Kind>> = {
   "torch._utils._rebuild_tensor_v2": "rebuild",
   "torch._utils._rebuild_tensor_v3": "rebuild3",
@@ -102,7 +88,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 /** All names whose calls are answered. */
 const globals: ReadonlyMap<string, Global> = new Map([
   ...Object.entries(kinds).map(([name, kind]): [string, Global] => [name, new Global(name, kind)]),
-  ...Object.entries(storages).map(([name, dtype]): [string, Global] => [
+  ...Object.entries(storageTypes).map(([name, dtype]): [string, Global] => [
     `torch.${name}`,
     new Global(`torch.${name}`, "storage", dtype),
   ]),

@@ -1,7 +1,6 @@
 /** Chapter checkpoints: what a file of torch.save may hold beside tensors, and what misleads. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { describe } from "@std/testing/bdd";
 import fc from "fast-check";
 import {
   CheckpointError,
@@ -22,7 +21,7 @@ import { type Record as Entry, seal } from "../../scripts/hostile/archive.ts";
 import { safetensorsFile, torchFile } from "../../scripts/hostile/bombs.ts";
 import { copies } from "../../scripts/hostile/copies.ts";
 import { inspect } from "../../scripts/inspect.ts";
-import { fact, law } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 /** `text` as the pickle has it: BINUNICODE. */
 function text(value: string): string {
