@@ -17,7 +17,14 @@
  * @module
  */
 
-export { AttributeError, IndexError, RuntimeError, ValueError } from "./lib/errors.ts";
+export {
+  AttributeError,
+  IndexError,
+  KeyError,
+  RuntimeError,
+  ValueError,
+  ZeroDivisionError,
+} from "./lib/errors.ts";
 export type { DType, FloatArray, Values } from "./lib/tensor/dtype.ts";
 export {
   type Backward,
@@ -147,24 +154,27 @@ export {
   MSELoss,
   NLLLoss,
 } from "./lib/nn/losses.ts";
-export {
-  Optimizer,
-  type OptimizerOptions,
-  type OptimizerState,
-  type OptionValue,
-  type ParamGroup,
-  type ParamGroupOptions,
-  type ParamState,
-} from "./lib/optim/optimizer.ts";
+export { Optimizer, type OptimizerParams } from "./lib/optim/optimizer.ts";
+export type {
+  OptimizerOptions,
+  OptionValue,
+  OptionValues,
+  ParamGroup,
+  ParamGroupOptions,
+} from "./lib/optim/param_group.ts";
+export type { OptimizerState, ParamState, StateLike } from "./lib/optim/state.ts";
 export { SGD, type SGDOptions } from "./lib/optim/sgd.ts";
-export { Adam, type AdamOptions, AdamW } from "./lib/optim/adam.ts";
+export { Adam, type AdamOptions, AdamW, type AdamWOptions } from "./lib/optim/adam.ts";
 export { RMSprop, type RMSpropOptions } from "./lib/optim/rmsprop.ts";
 export { clipGradNorm, clipGradValue, type ClipOptions } from "./lib/optim/clip.ts";
 export {
   CosineAnnealingLR,
+  type CosineAnnealingLROptions,
   LRScheduler,
+  type SchedulerOptions,
   type SchedulerState,
   StepLR,
+  type StepLROptions,
 } from "./lib/optim/schedulers.ts";
 export { CheckpointError } from "./lib/checkpoints/error.ts";
 export type { StoredDType } from "./lib/checkpoints/dtype.ts";

@@ -29,3 +29,15 @@ export class IndexError extends RangeError {
   /** The name of the Python class. */
   override readonly name = "IndexError";
 }
+
+/** Python's `KeyError`: a name that a dict has not; its message is the name as `repr` writes it. */
+export class KeyError extends RangeError {
+  /** The name of the Python class. */
+  override readonly name = "KeyError";
+}
+
+/** Python's `ZeroDivisionError`. */
+export class ZeroDivisionError extends RangeError {
+  /** The name of the Python class. */
+  override readonly name = "ZeroDivisionError";
+}

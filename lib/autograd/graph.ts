@@ -415,6 +415,9 @@ export function grad(
   options: GradOptions = {},
 ): (Tensor | null)[] {
   check(calls.grad, arguments);
+  if (inputs.length === 0) {
+    throw new RuntimeError("`inputs` argument to `grad()` cannot be empty.");
+  }
   if (!inputs.every((input) => input.requiresGrad)) {
     throw new RuntimeError("One of the differentiated Tensors does not require grad");
   }

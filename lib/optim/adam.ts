@@ -6,19 +6,17 @@
 
 import { type Call, check } from "../call.ts";
 import { ValueError } from "../errors.ts";
-import { countChange, type Tensor } from "../tensor/tensor.ts";
-import { pythonNumber } from "../python.ts";
+import { pythonFloat, pythonNumber } from "../python.ts";
+import { countChange, Tensor } from "../tensor/tensor.ts";
+import { countStep, lerp, Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
 import {
-  countStep,
-  Optimizer,
   optimizerCall,
   type OptimizerOptions,
+  optionsOf,
+  type OptionValues,
   type ParamGroup,
-  type ParamGroupOptions,
-  type ParamState,
-  remembered,
-  roundingTo,
-} from "./optimizer.ts";
+} from "./param_group.ts";
+import type { ParamState } from "./state.ts";
 
 /** The options of {@linkcode Adam} and {@linkcode AdamW}. */
 export interface AdamOptions extends OptimizerOptions {
@@ -31,6 +29,9 @@ export interface AdamOptions extends OptimizerOptions {
   /** Whether the weight decays by itself, past the gradient; true in {@linkcode AdamW}. */
   readonly decoupledWeightDecay?: boolean;
 }
+
+/** The options of {@linkcode AdamW}. */
+export type AdamWOptions = Omit<AdamOptions, "decoupledWeightDecay">;
 
 const defaults = {
   lr: 0.001,
@@ -84,10 +85,7 @@ export class Adam extends Optimizer<AdamOptions> {
    * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
-  constructor(
-    params: Iterable<Tensor> | Iterable<ParamGroupOptions<AdamOptions>>,
-    options: AdamOptions = {},
-  ) {
+  constructor(params: OptimizerParams<AdamOptions>, options: AdamOptions = {}) {
     check(adamCall, arguments);
     super(params, options, defaults);
   }
@@ -95,16 +93,55 @@ export class Adam extends Optimizer<AdamOptions> {
   /** Refuses options that are out of range. */
   protected override check(options: Readonly<ParamGroup<AdamOptions>>): void {
     const { lr, betas, eps, weightDecay } = options;
+    const { foreach, lr: rate } = optionsOf(options);
+    if (foreach && rate instanceof Tensor) {
+      throw new ValueError("lr as a Tensor is not supported for capturable=False and foreach=True");
+    }
     if (!(lr >= 0)) throw new ValueError(`Invalid learning rate: ${pythonNumber(lr)}`);
     if (!(eps >= 0)) throw new ValueError(`Invalid epsilon value: ${pythonNumber(eps)}`);
+    const tensors = (betas as readonly unknown[]).map((beta) => beta instanceof Tensor);
     betas.forEach((beta, k) => {
-      if (!(beta >= 0 && beta < 1)) {
-        throw new ValueError(`Invalid beta parameter at index ${k}: ${pythonNumber(beta)}`);
+      if (!tensors[k] && !(beta >= 0 && beta < 1)) {
+        throw new ValueError(`Invalid beta parameter at index ${k}: ${pythonFloat(beta)}`);
       }
     });
     if (!(weightDecay >= 0)) {
       throw new ValueError(`Invalid weight_decay value: ${pythonNumber(weightDecay)}`);
     }
+    if (tensors[0] !== tensors[1]) {
+      throw new ValueError("betas must be either both floats or both Tensors");
+    }
+    if (!tensors[0]) return;
+    if (foreach) {
+      throw new ValueError(
+        "betas[0] as a Tensor is not supported for capturable=False and foreach=True",
+      );
+    }
+    throw new TypeError("betas must be two numbers here, not tensors: [0.9, 0.999]");
+  }
+
+  /** Names what is remembered. */
+  protected override stateNames(group: Readonly<ParamGroup<AdamOptions>>): readonly string[] {
+    const names = ["step", "exp_avg", "exp_avg_sq"];
+    return group.amsgrad ? [...names, "max_exp_avg_sq"] : names;
+  }
+
+  /** Names the options in the order in which PyTorch's step reads them. */
+  protected override optionNames(): readonly string[] {
+    return ["betas", "lr", "weightDecay", "eps"];
+  }
+
+  /** Returns what PyTorch fills in. */
+  protected override missingOptions(): OptionValues {
+    return {
+      amsgrad: false,
+      maximize: false,
+      foreach: null,
+      capturable: false,
+      differentiable: false,
+      decoupledWeightDecay: false,
+      fused: null,
+    };
   }
 
   /** Takes one step. */
@@ -117,14 +154,14 @@ export class Adam extends Optimizer<AdamOptions> {
     const { lr, betas: [beta1, beta2], eps, weightDecay, amsgrad, decoupledWeightDecay } = group;
     const p = param.data;
     const t = countStep(state);
-    const m = remembered(state, "exp_avg", param).data;
-    const v = remembered(state, "exp_avg_sq", param).data;
-    const largest = amsgrad ? remembered(state, "max_exp_avg_sq", param).data : v;
+    const { exp_avg: { data: m }, exp_avg_sq: { data: v } } = state;
+    const largest = amsgrad ? state.max_exp_avg_sq.data : v;
     const round = roundingTo(param.dtype);
     const rate = round(lr / (1 - beta1 ** t));
     const root = round(Math.sqrt(1 - beta2 ** t));
     const decay = round(decoupledWeightDecay ? 1 - lr * weightDecay : weightDecay);
-    const [new1, kept2, new2, least] = [1 - beta1, beta2, 1 - beta2, eps].map(round);
+    const [kept2, new2, least] = [beta2, 1 - beta2, eps].map(round);
+    const mean = lerp(round(1 - beta1), round);
     if (weightDecay !== 0 && decoupledWeightDecay) countChange(param); // a change of its own
     for (let i = 0; i < p.length; i++) {
       let g = grad[i];
@@ -132,9 +169,9 @@ export class Adam extends Optimizer<AdamOptions> {
         if (decoupledWeightDecay) p[i] *= decay;
         else g = round(g + decay * p[i]);
       }
-      m[i] += new1 * round(g - m[i]);
+      m[i] = mean(m[i], g);
       v[i] = round(kept2 * v[i]) + round(new2 * g) * g;
-      if (amsgrad && !(largest[i] >= v[i])) largest[i] = v[i];
+      if (amsgrad && !(v[i] <= largest[i])) largest[i] = Math.max(v[i], largest[i]); // NaN stays
       const divisor = round(round(round(Math.sqrt(largest[i])) / root) + least);
       p[i] -= round(round(rate * m[i]) / divisor);
     }
@@ -170,10 +207,7 @@ export class AdamW extends Adam {
    * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
-  constructor(
-    params: Iterable<Tensor> | Iterable<ParamGroupOptions<AdamOptions>>,
-    options: Omit<AdamOptions, "decoupledWeightDecay"> = {},
-  ) {
+  constructor(params: OptimizerParams<AdamWOptions>, options: AdamWOptions = {}) {
     check(adamWCall, arguments);
     super(params, { weightDecay: 0.01, ...options, decoupledWeightDecay: true });
   }

@@ -6,20 +6,31 @@
 
 import { any, bool, type Call, check, number, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { pythonFloat, pythonType } from "../python.ts";
+import { pythonFloat, pythonNumber, pythonType } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import { checkIterable, roundingTo } from "./optimizer.ts";
 
+/** How {@linkcode clipGradNorm} measures. */
+export interface ClipOptions {
+  /**
+   * p, of the p-norm; 2 unless told otherwise, `Infinity` for the largest magnitude, `-Infinity`
+   * for the smallest.
+   */
+  readonly normType?: number;
+  /** Whether to refuse a norm that is not finite; false unless told otherwise. */
+  readonly errorIfNonfinite?: boolean;
+}
+
 /** What each may be given. */
 const calls = {
-  clipGradNorm: [
+  norm: [
     "clipGradNorm",
     { parameters: any, maxNorm: number },
     { normType: number, errorIfNonfinite: bool } satisfies Options<ClipOptions>,
     "clip_grad_norm_",
   ],
-  clipGradValue: [
+  value: [
     "clipGradValue",
     { parameters: any, clipValue: number },
     undefined,
@@ -27,39 +38,42 @@ const calls = {
   ],
 } satisfies Record<string, Call>;
 
-/** How {@linkcode clipGradNorm} measures. */
-export interface ClipOptions {
-  /** p, of the p-norm; 2 unless told otherwise, `Infinity` for the largest magnitude. */
-  readonly normType?: number;
-  /** Whether to refuse a norm that is not finite; false unless told otherwise. */
-  readonly errorIfNonfinite?: boolean;
-}
-
-/** One tensor, or each of several. */
-function tensorsOf(parameters: Iterable<Tensor> | Tensor): readonly Tensor[] {
-  if (parameters instanceof Tensor) return [parameters];
-  checkIterable(parameters);
-  const all = [...parameters];
-  const other = all.find((parameter) => !(parameter instanceof Tensor));
+/** The gradients of one parameter or of several; a generator without any is likely a mistake. */
+function gradsOf(parameters: Tensor | Iterable<Tensor>): Tensor[] {
+  if (!(parameters instanceof Tensor)) checkIterable(parameters);
+  const given = parameters instanceof Tensor ? [parameters] : [...parameters];
+  const other = given.find((parameter) => !(parameter instanceof Tensor));
   if (other !== undefined) {
     throw new TypeError(`only gradients of Tensors are clipped, but one is ${pythonType(other)}`);
   }
-  return all;
+  if (given.length === 0 && "next" in parameters) {
+    console.warn("`parameters` is an empty generator, no gradient clipping will occur.");
+  }
+  return given.flatMap(({ grad }) => grad ? [grad] : []);
 }
 
 /** The p-norm of numbers. */
-function norm(values: Iterable<number>, p: number): number {
-  let total = 0;
-  if (p === Infinity) {
-    for (const x of values) total = Math.max(total, Math.abs(x));
-    return total;
+function norm(values: ArrayLike<number>, p: number): number {
+  const { length } = values;
+  if (length === 0 && (p === Infinity || p < 0)) {
+    const [place, kind] = p === Infinity
+      ? ["_foreach_norm", "infinity"]
+      : ["linalg.vector_norm", pythonNumber(p)];
+    throw new RuntimeError(
+      `${place} cannot compute the ${kind} norm on an empty tensor because the operation does not ` +
+        "have an identity",
+    );
   }
-  if (p === 2) {
-    for (const x of values) total += x * x;
-    return Math.sqrt(total);
+  let total = p === -Infinity ? Infinity : 0;
+  for (let i = 0; i < length; i++) {
+    const x = Math.abs(values[i]);
+    if (p === 2) total += x * x;
+    else if (p === Infinity) total = Math.max(total, x);
+    else if (p === -Infinity) total = Math.min(total, x);
+    else total += p === 0 ? Number(x !== 0) : x ** p;
   }
-  for (const x of values) total += p === 0 ? Number(x !== 0) : Math.abs(x) ** p;
-  return p === 0 ? total : total ** (1 / p);
+  if (p === 2) return Math.sqrt(total);
+  return p === 0 || Math.abs(p) === Infinity ? total : total ** (1 / p);
 }
 
 /**
@@ -67,11 +81,14 @@ function norm(values: Iterable<number>, p: number): number {
  * `maxNorm` (`torch.nn.utils.clip_grad_norm_`; OPTIM-5): `grad ← grad · min(1, maxNorm / (norm +
  * 1e-6))`.
  *
- * @param parameters the tensors whose gradients to scale, in place; those without one are passed over
- * @param maxNorm the largest norm allowed
+ * @param parameters the tensors whose gradients to scale, in place, or one; those without a
+ * gradient are passed over
+ * @param maxNorm the largest norm allowed; what is negative or not finite goes into the factor as it
+ * is
  * @param options which norm, and whether to refuse one that is not finite
- * @returns the norm before, as a tensor of one number
- * @throws {RuntimeError} if the norm is not finite and that is refused
+ * @returns the norm before, as a tensor of one number; float64 where one of the gradients is
+ * @throws {RuntimeError} if the norm is not finite and that is refused, or a gradient without an
+ * element has none
  *
  * @example
  * ```ts
@@ -85,17 +102,18 @@ function norm(values: Iterable<number>, p: number): number {
  * ```
  */
 export function clipGradNorm(
-  parameters: Iterable<Tensor> | Tensor,
+  parameters: Tensor | Iterable<Tensor>,
   maxNorm: number,
   options: ClipOptions = {},
 ): Tensor {
-  check(calls.clipGradNorm, arguments);
+  check(calls.norm, arguments);
   const { normType = 2, errorIfNonfinite = false } = options;
-  const grads = tensorsOf(parameters).flatMap(({ grad }) => grad ? [grad] : []);
-  const dtype = grads[0]?.dtype ?? "float32";
+  const grads = gradsOf(parameters);
+  const dtype = grads.some(({ dtype }) => dtype === "float64") ? "float64" : "float32";
   const round = roundingTo(dtype);
-  // PyTorch takes the norm of the norms, each rounded to the dtype.
-  const total = round(norm(grads.map(({ data }) => round(norm(data, normType))), normType));
+  // PyTorch takes the norm of the norms, each rounded to the dtype of its gradient.
+  const norms = grads.map(({ data, dtype }) => roundingTo(dtype)(norm(data, normType)));
+  const total = norms.length === 0 ? 0 : round(norm(norms, normType));
   if (errorIfNonfinite && !Number.isFinite(total)) {
     throw new RuntimeError(
       `The total norm of order ${pythonFloat(normType)} for gradients from \`parameters\` is ` +
@@ -107,7 +125,8 @@ export function clipGradNorm(
   const clamped = factor > 1 ? 1 : factor; // NaN stays NaN
   for (const grad of grads) {
     const { data } = grad;
-    for (let i = 0; i < data.length; i++) data[i] *= clamped;
+    const own = roundingTo(grad.dtype)(clamped);
+    for (let i = 0; i < data.length; i++) data[i] *= own;
     countChange(grad);
   }
   return new Tensor(allocate(dtype, 1).fill(total), []);
@@ -115,9 +134,11 @@ export function clipGradNorm(
 
 /**
  * Cuts every element of every gradient back to between `-clipValue` and `clipValue`
- * (`torch.nn.utils.clip_grad_value_`; OPTIM-5). NaN stays NaN.
+ * (`torch.nn.utils.clip_grad_value_`; OPTIM-5), from below first, then from above. NaN stays NaN,
+ * and a limit of NaN makes everything NaN.
  *
- * @param parameters the tensors whose gradients to cut, in place; those without one are passed over
+ * @param parameters the tensors whose gradients to cut, in place, or one; those without a gradient
+ * are passed over
  * @param clipValue the largest magnitude allowed
  *
  * @example
@@ -131,14 +152,17 @@ export function clipGradNorm(
  * assertEquals(x.grad.tolist(), [1, -0.5]);
  * ```
  */
-export function clipGradValue(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
-  check(calls.clipGradValue, arguments);
-  for (const { grad } of tensorsOf(parameters)) {
-    if (!grad) continue;
+export function clipGradValue(
+  parameters: Tensor | Iterable<Tensor>,
+  clipValue: number,
+): void {
+  check(calls.value, arguments);
+  for (const grad of gradsOf(parameters)) {
     const { data } = grad;
+    const most = roundingTo(grad.dtype)(clipValue);
     for (let i = 0; i < data.length; i++) {
-      if (data[i] > clipValue) data[i] = clipValue;
-      else if (data[i] < -clipValue) data[i] = -clipValue;
+      const x = data[i] < -most ? -most : data[i];
+      data[i] = x > most || Number.isNaN(most) ? most : x;
     }
     countChange(grad); // PyTorch cuts from below,
     countChange(grad); // then from above

@@ -5,103 +5,46 @@
  * @module
  */
 
-import {
-  any,
-  bool,
-  type Call,
-  check,
-  checkCount,
-  checkOptions,
-  type Kind,
-  number,
-  record,
-  snakeCase,
-} from "../call.ts";
-import { ValueError } from "../errors.ts";
-import { pythonClass, pythonText, pythonType } from "../python.ts";
-import { allocate, type DType } from "../tensor/dtype.ts";
+import { any, type Call, check, checkCount, checkOptions, isPlain, snakeCase } from "../call.ts";
+import { KeyError, RuntimeError, ValueError } from "../errors.ts";
+import { pythonClass, pythonType } from "../python.ts";
+import { allocate, type DType, typeName } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
+import {
+  camelCase,
+  checkRate,
+  describe,
+  optimizerCall,
+  type OptimizerOptions,
+  optionsOf,
+  type OptionValue,
+  type OptionValues,
+  type ParamGroup,
+  type ParamGroupOptions,
+  requireOptions,
+  setOption,
+} from "./param_group.ts";
+import {
+  dictOf,
+  type OptimizerState,
+  type ParamState,
+  readGroups,
+  readParamState,
+  type StateLike,
+  valueOf,
+} from "./state.ts";
 
-/** The options that every optimiser has. */
-export interface OptimizerOptions {
-  /** The learning rate; a tensor of one element counts as its number. */
-  readonly lr?: number | Tensor;
-  /** How much of each parameter is added to its gradient; 0 unless told otherwise. */
-  readonly weightDecay?: number;
-  /** Whether to climb instead of to descend; false unless told otherwise. */
-  readonly maximize?: boolean;
-}
+/** The parameters that an optimiser is made with. */
+export type OptimizerParams<O> =
+  | Iterable<Tensor>
+  | Iterable<readonly [string, Tensor]>
+  | Iterable<ParamGroupOptions<O>>;
 
-/** Parameters, with options of their own. */
-export type ParamGroupOptions<O> = O & {
-  /** The tensors to optimise. */
-  readonly params: Iterable<Tensor> | Tensor;
-};
-
-/** Parameters, with the options in force for them; the options may be changed between steps. */
-export type ParamGroup<O> =
-  & { -readonly [K in keyof O]-?: Exclude<O[K], Tensor> }
-  & {
-    /** The tensors to optimise. */
-    params: Tensor[];
-    /** The learning rate that a schedule started from. */
-    initialLr?: number;
-  };
-
-/** What an optimiser remembers of a parameter, by PyTorch's names. */
-export type ParamState = Record<string, Tensor>;
-
-/** A hyperparameter as a state dict holds it. */
-export type OptionValue = number | boolean | null | readonly number[];
-
-/** All that an optimiser remembers, by PyTorch's names (`torch.optim.Optimizer.state_dict`). */
-export interface OptimizerState {
-  /** What is remembered of each parameter, by the parameter's number, counted over all groups. */
-  state: Record<string, ParamState>;
-  /** The options of each group, and the numbers of its parameters. */
-  // deno-lint-ignore camelcase -- PyTorch's name
-  param_groups: Record<string, OptionValue>[];
-}
-
-/** `weight_decay` to `weightDecay`. */
-function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** A learning rate. */
-const rate: Kind = {
-  word: "Number",
-  is: (value) => typeof value === "number" || value instanceof Tensor,
-};
-
-/** True, false, or `null` for PyTorch's own choice. */
-const flag: Kind = { word: "bool", is: (value) => value === null || bool.is(value) };
-
-/** A number for the first moment, and one for the second. */
-const pair: Kind = {
-  word: "pair of Numbers",
-  is: (value) => Array.isArray(value) && value.length === 2 && value.every(number.is),
-};
-
-/** What an optimiser's constructor may be given: an option is to be what its default is. */
-export function optimizerCall(
-  name: string,
-  defaults: Readonly<Record<string, OptionValue>>,
-): Call<Record<string, unknown>> {
-  const kinds = Object.entries(defaults).map(([option, value]): [string, Kind] => [
-    option,
-    option === "lr"
-      ? rate
-      : typeof value === "number"
-      ? number
-      : Array.isArray(value)
-      ? pair
-      : flag,
-  ]);
-  return [name, { params: any }, Object.fromEntries(kinds)];
-}
-
-const loadCall: Call = ["Optimizer.loadStateDict", { stateDict: record }];
+/** What the methods may be given. */
+const calls = {
+  add: ["Optimizer.addParamGroup", { paramGroup: any }],
+  load: ["Optimizer.loadStateDict", { stateDict: any }],
+} satisfies Record<string, Call>;
 
 /**
  * How a number becomes one of a dtype: what PyTorch's kernels do after each operation.
@@ -114,6 +57,26 @@ export function roundingTo(dtype: DType): (x: number) => number {
 }
 
 /**
+ * The way from one number to another, as PyTorch's `lerp` goes it (OPTIM-7): from the nearer end, so
+ * that a weight of 1 gives the end itself.
+ *
+ * @param weight how far, 0 for the start, 1 for the end; of the dtype
+ * @param round the rounding to the dtype
+ * @returns the number on the way
+ */
+export function lerp(
+  weight: number,
+  round: (x: number) => number,
+): (start: number, end: number) => number {
+  return Math.abs(weight) < 0.5
+    ? (start, end) => start + weight * round(end - start)
+    : (start, end) => end + (weight - 1) * round(end - start);
+}
+
+/** The optimisers that have taken a step; a schedule that is stepped before one warns. */
+export const stepped = new WeakSet<Optimizer>();
+
+/**
  * The base of the optimisers (`torch.optim.Optimizer`). A subclass says how one parameter takes one
  * step; groups, state and state dicts are here.
  */
@@ -121,37 +84,48 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** The groups of parameters; their options may be changed between steps, as schedules do. */
   readonly paramGroups: ParamGroup<O>[] = [];
   readonly #call: Call<Record<string, unknown>>;
-  readonly #defaults: Readonly<Record<string, OptionValue>>;
+  readonly #defaults: Readonly<OptionValues>;
   #state = new Map<Tensor, ParamState>();
+  /** What was loaded for parameters that are in no group; kept, as PyTorch keeps it. */
+  #others: Record<string, ParamState> = {};
 
   /**
    * Takes the parameters and the options.
    *
-   * @param params the tensors to optimise, or groups of them with options of their own
+   * @param params the tensors to optimise, perhaps each with its name, or groups of them with
+   * options of their own
    * @param options the options for all groups that name no other
-   * @param defaults all options in PyTorch's order, with their defaults, checked against
+   * @param defaults all options in PyTorch's order, with their defaults
    * @throws {ValueError} if there is no parameter, one is not a leaf, or one is in two groups
    * @throws {TypeError} if something is not a tensor, or there is no such option
+   * @throws {RuntimeError} if options exclude each other
    */
-  constructor(
-    params: Iterable<Tensor> | Iterable<ParamGroupOptions<O>>,
-    options: O,
-    defaults: Readonly<Record<string, OptionValue>>,
-  ) {
+  constructor(params: OptimizerParams<O>, options: O, defaults: Readonly<OptionValues>) {
     checkOptions(this.#call = optimizerCall(this.getName(), defaults), options);
     this.#defaults = settle(defaults, options);
-    this.check(this.#defaults as unknown as ParamGroup<O>);
+    checkRate(this.#defaults.lr);
+    this.check(asGroup<O>(this.#defaults));
+    const { foreach, fused, capturable, differentiable } = this.#defaults;
     if (params instanceof Tensor) {
       throw new TypeError(
         "params argument given to the optimizer should be an iterable of Tensors or dicts, but " +
-          `got torch.${params.dtype === "float32" ? "Float" : "Double"}Tensor`,
+          `got ${typeName(params.dtype)}`,
       );
     }
     checkIterable(params);
-    const given: (Tensor | ParamGroupOptions<O>)[] = [...params];
+    const given = [...params] as (Tensor | readonly [string, Tensor] | ParamGroupOptions<O>)[];
     if (given.length === 0) throw new ValueError("optimizer got an empty parameter list");
-    const groups = isGroup(given[0]) ? given : [{ params: given }];
+    const groups = isPlain(given[0]) ? given : [{ params: given }];
     for (const group of groups) this.addParamGroup(group as ParamGroupOptions<O>);
+    if (fused && foreach) {
+      throw new RuntimeError("`fused` and `foreach` cannot be `True` together.");
+    }
+    if (capturable || differentiable) {
+      throw new RuntimeError(
+        `${this.getName()} has no step that is captured or differentiated: leave out ` +
+          (capturable ? "capturable" : "differentiable"),
+      );
+    }
   }
 
   /** Returns the class's name; a subclass that may be minified overrides it. */
@@ -167,7 +141,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    *
    * @param param the parameter; changed in place
    * @param grad its gradient, not to be changed; already negated where `maximize` is set
-   * @param state what is remembered of the parameter; empty before the first step
+   * @param state what is remembered of the parameter; before the first step, what
+   * {@linkcode Optimizer.stateNames} says, of zeros
    * @param group the options
    */
   protected abstract update(
@@ -178,22 +153,50 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   ): void;
 
   /**
+   * Names what is remembered of a parameter from its first step on: `step`, which counts, and
+   * tensors of its shape. What is missing later, after options were changed or another's state was
+   * loaded, is refused.
+   */
+  protected stateNames(_group: Readonly<ParamGroup<O>>): readonly string[] {
+    return [];
+  }
+
+  /** Names the options that a step reads, in PyTorch's order, in which a missing one is noticed. */
+  protected optionNames(): readonly string[] {
+    return Object.keys(this.#defaults);
+  }
+
+  /** Returns the options that PyTorch fills in where a loaded state lacks them. */
+  protected missingOptions(): OptionValues {
+    return {};
+  }
+
+  /**
    * Adds a group of parameters (`add_param_group`).
    *
    * @param group the tensors, and the options that differ from those of the constructor
    * @throws {ValueError} if one is not a leaf, or is in another group already
-   * @throws {TypeError} if something is not a tensor
+   * @throws {TypeError} if something is not a tensor, or there is no such option
    */
   addParamGroup(group: ParamGroupOptions<O>): void {
-    checkCount("Optimizer.addParamGroup", 1, arguments);
-    if (!record.is(group)) {
+    check(calls.add, arguments);
+    if (!isPlain(group)) {
       throw new TypeError(`param_group must be a dict, but got ${pythonClass(group)}`);
     }
     const { params, ...own } = group;
+    if (params === undefined) throw new KeyError("'params'");
     const { initialLr: _, ...options } = own as Record<string, unknown>; // a schedule's
     checkOptions(this.#call, options);
     if (!(params instanceof Tensor)) checkIterable(params);
-    const tensors: Tensor[] = params instanceof Tensor ? [params] : [...params];
+    const given = params instanceof Tensor ? [params] : [...params];
+    const pairs = given.map((one) => Array.isArray(one) ? one as [string, Tensor] : null);
+    const tensors = given.map((one, k) => pairs[k]?.[1] ?? one as Tensor);
+    const names = pairs.flatMap((pair) => pair ? [pair[0]] : []);
+    if (names.length > 0 && names.length < tensors.length) {
+      throw new ValueError(
+        "all optimizer params should be with/without names. Some param names are missing",
+      );
+    }
     for (const param of tensors) {
       if (!(param instanceof Tensor)) {
         throw new TypeError(
@@ -202,28 +205,67 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       }
       if (!param.isLeaf) throw new ValueError("can't optimize a non-leaf Tensor");
     }
+    if (new Set(tensors).size < tensors.length) {
+      console.warn(
+        "optimizer contains a parameter group with duplicate parameters; in future, this will " +
+          "cause an error; see github.com/pytorch/pytorch/issues/40967 for more information",
+      );
+    }
+    const settled = asGroup<O>({
+      ...settle(this.#defaults, own),
+      ...(names.length > 0 && { paramNames: names }),
+    });
+    const named = settled.paramNames !== undefined;
+    if (this.paramGroups.some(({ paramNames }) => (paramNames !== undefined) !== named)) {
+      throw new ValueError(
+        "all optimizer param groups should be with/without names. cannot add param group " +
+          `${named ? "with names" : "without names"} to the optimizer`,
+      );
+    }
     if (this.paramGroups.some((other) => other.params.some((param) => tensors.includes(param)))) {
       throw new ValueError("some parameters appear in more than one parameter group");
     }
-    this.paramGroups.push(
-      { ...settle(this.#defaults, own), params: tensors } as unknown as ParamGroup<O>,
-    );
+    settled.params = tensors;
+    this.paramGroups.push(settled);
   }
 
-  /** Lets every parameter that has a gradient take one step. */
+  /**
+   * Lets every parameter that has a gradient take one step.
+   *
+   * @throws {KeyError} if an option or a tensor is missing that the step needs, as after another
+   * kind of optimiser's state was loaded; nothing is then changed
+   */
   step(): void {
     checkCount("Optimizer.step", 0, arguments);
-    for (const group of this.paramGroups) {
-      for (const param of group.params) {
-        if (param.grad === null) continue;
-        let state = this.#state.get(param);
-        if (state === undefined) this.#state.set(param, state = {});
-        const { data, shape } = param.grad;
-        const grad = group.maximize ? new Tensor(data.map((x) => -x), shape) : param.grad;
+    const work = this.paramGroups.map((group) => {
+      requireOptions(group, this.optionNames());
+      const names = this.stateNames(group);
+      return group.params.filter(({ grad }) => grad !== null).map((param) => {
+        const state = this.#state.get(param) ?? {};
+        const fresh = Object.keys(state).length === 0;
+        const missing = names.find((name) => !Object.hasOwn(state, name));
+        if (!fresh && missing !== undefined) throw new KeyError(`'${missing}'`);
+        return { param, state, names: fresh ? names : [] };
+      });
+    });
+    stepped.add(this);
+    this.paramGroups.forEach((group, k) => {
+      const now = work[k].map(({ param, state, names }) => {
+        const own = this.#state.get(param) ?? state; // another one where a parameter comes twice
+        if (Object.keys(own).length === 0) {
+          for (const name of names) own[name] = zeros(name, param);
+        }
+        this.#state.set(param, own);
+        return { param, own, state: { ...own } }; // what is new counts from the next step on
+      });
+      for (const { param, state } of now) {
+        const { data, shape } = param.grad!;
+        const grad = group.maximize ? new Tensor(data.map((x) => -x), shape) : param.grad!;
         this.update(param, grad, state, group);
         countChange(param);
       }
-    }
+      for (const { own, state } of now) Object.assign(own, state);
+    });
   }
 
   /** Clears the gradient of every parameter. */
@@ -233,68 +275,97 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /**
-   * Returns all that the optimiser remembers, by PyTorch's names. Tensors share storage with the
-   * optimiser's.
+   * Returns all that the optimiser remembers, by PyTorch's names. Tensors are the optimiser's own.
    */
   stateDict(): OptimizerState {
     checkCount("Optimizer.stateDict", 0, arguments);
-    const all = this.paramGroups.flatMap(({ params }) => params);
+    const numbers = new Map<Tensor, number>();
+    let start = 0;
+    const groups = this.paramGroups.map((group) => {
+      const before = new Set(numbers.keys());
+      group.params.forEach((param, k) => {
+        if (!before.has(param)) numbers.set(param, start + k); // the last place, where it is twice
+      });
+      start += group.params.length;
+      const options = Object.entries(optionsOf(group))
+        .map(([name, value]) => [snakeCase(name), tupled(value)]);
+      const params = group.params.map((param) => numbers.get(param)!);
+      return { ...Object.fromEntries(options), params };
+    });
     const state = Object.fromEntries(
-      all.flatMap((param, k): [number, ParamState][] => {
-        const own = this.#state.get(param);
-        return own && Object.keys(own).length > 0 ? [[k, { ...own }]] : [];
-      }),
+      [...this.#state].filter(([, own]) => Object.keys(own).length > 0)
+        .map(([param, own]) => [numbers.get(param)!, { ...own }]),
     );
-    const groups = this.paramGroups.map(({ params, ...options }) => ({
-      ...Object.fromEntries(
-        Object.entries(options).map(([name, value]) => [snakeCase(name), value as OptionValue]),
-      ),
-      params: params.map((param) => all.indexOf(param)),
-    }));
-    return { state, param_groups: groups };
+    return { state: { ...state, ...this.#others }, param_groups: groups };
   }
 
   /**
-   * Takes over what another optimiser of the same kind and parameters remembered. Tensors are
-   * copied, in the dtype of their parameter.
+   * Takes over what an optimiser of the same groups remembered, this library's or PyTorch's, read
+   * from a `.pt` file. Tensors of their parameter's dtype are taken over as they are, so that two
+   * optimisers may share them, as in PyTorch; others are converted.
    *
-   * @param state what {@linkcode Optimizer.stateDict} gave
+   * @param state what {@linkcode Optimizer.stateDict} gave, or the `Map` that `readTorchFile` gives
    * @throws {ValueError} if the groups differ in number or size
+   * @throws {KeyError} if the state is of another kind of optimiser
+   * @throws {TypeError | RuntimeError} if it is no state, or a tensor has another shape than its
+   * parameter; nothing is then changed
    */
-  loadStateDict(state: OptimizerState): void {
-    check(loadCall, arguments);
-    const groups = state.param_groups;
+  loadStateDict(state: StateLike<OptimizerState>): void {
+    check(calls.load, arguments);
+    const given = dictOf(state, "the state of an optimiser");
+    const groups = readGroups(given);
     if (groups.length !== this.paramGroups.length) {
       throw new ValueError("loaded state dict has a different number of parameter groups");
     }
-    const numbers = groups.map(({ params }) => params as readonly number[]);
-    if (numbers.some((own, k) => own.length !== this.paramGroups[k].params.length)) {
+    if (groups.some(({ params }, k) => params.length !== this.paramGroups[k].params.length)) {
       throw new ValueError(
         "loaded state dict contains a parameter group that doesn't match the size of optimizer's " +
           "group",
       );
     }
+    const params = new Map(
+      groups.flatMap((group, k) =>
+        group.params.map((number, place): [string, Tensor] => [
+          number,
+          this.paramGroups[k].params[place],
+        ])
+      ),
+    );
     const loaded = new Map<Tensor, ParamState>();
-    this.paramGroups.forEach((group, k) => {
-      const { params: _, ...options } = groups[k];
-      for (const [name, value] of Object.entries(options)) {
-        (group as Record<string, unknown>)[camelCase(name)] = value;
+    const others: Record<string, ParamState> = {};
+    for (const [key, value] of dictOf(valueOf(given, "state"), "state")) {
+      const param = params.get(key);
+      if (param === undefined) others[key] = value as ParamState;
+      else loaded.set(param, readParamState(value, param, key));
+    }
+    const restored = groups.map(({ options }, k) => {
+      const { params, paramNames } = this.paramGroups[k];
+      const group = asGroup<O>(
+        Object.fromEntries(
+          Object.entries(options).map(([name, value]) => [camelCase(name), value]),
+        ),
+      );
+      for (const [name, value] of Object.entries(this.missingOptions())) {
+        if (!(name in group)) setOption(group, name, value);
       }
-      group.params.forEach((param, place) => {
-        const own = state.state[numbers[k][place]];
-        if (own) loaded.set(param, copyState(own, param.dtype));
-      });
+      if (paramNames && !group.paramNames) group.paramNames = paramNames;
+      group.params = params;
+      if (this.stateNames(group).includes("step")) {
+        for (const param of params) {
+          const own = loaded.get(param);
+          if (own && Object.keys(own).length > 0 && !own.step) throw new KeyError("'step'");
+        }
+      }
+      return group;
     });
+    this.paramGroups.splice(0, restored.length, ...restored);
     this.#state = loaded;
+    this.#others = others;
   }
 
   /** Returns the text that PyTorch prints: the options of every group. */
   toString(): string {
-    const groups = this.paramGroups.map(({ params: _, ...options }, k) => {
-      const lines = Object.entries(options)
-        .map(([name, value]) => `    ${snakeCase(name)}: ${optionText(value)}\n`).sort();
-      return `\nParameter Group ${k}\n${lines.join("")}`;
-    });
+    const groups = this.paramGroups.map((group, k) => `\nParameter Group ${k}\n${describe(group)}`);
     return `${this.getName()} (${groups.join("")})`;
   }
 
@@ -304,11 +375,6 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 }
 
-/** A hyperparameter as Python prints it; a list is a tuple there. */
-function optionText(value: unknown): string {
-  return pythonText(value).replace(/^\[(.*)\]$/, "($1)");
-}
-
 /** Refuses what is no list of things, in Python's words. */
 export function checkIterable(value: unknown): void {
   if (typeof (value as Iterable<unknown> | null)?.[Symbol.iterator] !== "function") {
@@ -316,46 +382,28 @@ export function checkIterable(value: unknown): void {
   }
 }
 
-function isGroup(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "params" in value;
-}
-
 /** The options given, over the defaults. */
-function settle(
-  defaults: Readonly<Record<string, OptionValue>>,
-  options: object,
-): Record<string, OptionValue> {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined)
-    .map(([name, value]) => [name, value instanceof Tensor ? onlyElement(value) : value]);
+function settle(defaults: Readonly<OptionValues>, options: object): OptionValues {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) };
 }
 
-function onlyElement(lr: Tensor): number {
-  if (lr.numel() !== 1) throw new ValueError("Tensor lr must be 1-element");
-  return lr.item();
+/** Options as a group has them: a learning rate that is a tensor reads as its number. */
+function asGroup<O>(options: OptionValues): ParamGroup<O> {
+  const group = {} as ParamGroup<O>;
+  for (const [name, value] of Object.entries(options)) setOption(group, name, value);
+  return group;
 }
 
-/** A copy of a parameter's state; all but the count of steps takes the parameter's dtype. */
-function copyState(state: ParamState, dtype: DType): ParamState {
-  return Object.fromEntries(
-    Object.entries(state).map(([name, value]) => {
-      const data = allocate(name === "step" ? value.dtype : dtype, value.data.length);
-      data.set(value.data);
-      return [name, new Tensor(data, value.shape)];
-    }),
-  );
+/** A list of numbers as a tuple, which is a frozen list here; anything else as it is. */
+function tupled(value: OptionValue): OptionValue {
+  return Array.isArray(value) && typeof value[0] === "number" ? Object.freeze([...value]) : value;
 }
 
-/**
- * The state's tensor of this name, made of zeros in the shape of the parameter where there is none.
- *
- * @param state what is remembered of the parameter
- * @param name the tensor's name
- * @param like the parameter
- * @returns the tensor
- */
-export function remembered(state: ParamState, name: string, like: Tensor): Tensor {
-  return state[name] ??= new Tensor(allocate(like.dtype, like.numel()), like.shape);
+/** What is remembered before the first step. */
+function zeros(name: string, param: Tensor): Tensor {
+  if (name === "step") return new Tensor(new Float32Array(1), []);
+  return new Tensor(allocate(param.dtype, param.numel()), param.shape);
 }
 
 /**
@@ -364,7 +412,6 @@ export function remembered(state: ParamState, name: string, like: Tensor): Tenso
  * @param state what is remembered of the parameter
  * @returns how many steps the parameter has taken, this one included
  */
-export function countStep(state: ParamState): number {
-  const step = state.step ??= new Tensor(new Float32Array(1), []);
+export function countStep({ step }: ParamState): number {
   return step.data[0] += 1;
 }

@@ -6,19 +6,16 @@
 
 import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import { pythonNumber } from "../python.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { countStep, lerp, Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
 import {
-  countStep,
-  Optimizer,
   optimizerCall,
   type OptimizerOptions,
+  type OptionValues,
   type ParamGroup,
-  type ParamGroupOptions,
-  type ParamState,
-  remembered,
-  roundingTo,
-} from "./optimizer.ts";
+} from "./param_group.ts";
+import type { ParamState } from "./state.ts";
 
 /** The options of {@linkcode RMSprop}. */
 export interface RMSpropOptions extends OptimizerOptions {
@@ -79,10 +76,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
    * @param options the options for all groups that name no other; `lr` is 0.01 unless told otherwise
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
-  constructor(
-    params: Iterable<Tensor> | Iterable<ParamGroupOptions<RMSpropOptions>>,
-    options: RMSpropOptions = {},
-  ) {
+  constructor(params: OptimizerParams<RMSpropOptions>, options: RMSpropOptions = {}) {
     check(rmspropCall, arguments);
     super(params, options, defaults);
   }
@@ -99,6 +93,35 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     if (!(alpha >= 0)) throw new ValueError(`Invalid alpha value: ${pythonNumber(alpha)}`);
   }
 
+  /** Names what is remembered. */
+  protected override stateNames(
+    { momentum, centered }: Readonly<ParamGroup<RMSpropOptions>>,
+  ): readonly string[] {
+    return [
+      "step",
+      "square_avg",
+      ...(momentum > 0 ? ["momentum_buffer"] : []),
+      ...(centered ? ["grad_avg"] : []),
+    ];
+  }
+
+  /** Names the options in the order in which PyTorch's step reads them. */
+  protected override optionNames(): readonly string[] {
+    return ["lr", "alpha", "eps", "weightDecay"];
+  }
+
+  /** Returns what PyTorch fills in. */
+  protected override missingOptions(): OptionValues {
+    return {
+      momentum: 0,
+      centered: false,
+      foreach: null,
+      maximize: false,
+      differentiable: false,
+      capturable: false,
+    };
+  }
+
   /** Takes one step. */
   protected override update(
     param: Tensor,
@@ -108,9 +131,9 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
   ): void {
     const p = param.data;
     countStep(state);
-    const v = remembered(state, "square_avg", param).data;
-    const b = momentum > 0 ? remembered(state, "momentum_buffer", param).data : null;
-    const m = centered ? remembered(state, "grad_avg", param).data : null;
+    const v = state.square_avg.data;
+    const b = momentum > 0 ? state.momentum_buffer.data : null;
+    const m = centered ? state.grad_avg.data : null;
     const round = roundingTo(param.dtype);
     const [rate, kept, fresh, least, decay, carried] = [
       lr,
@@ -120,12 +143,13 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
       weightDecay,
       momentum,
     ].map(round);
+    const mean = lerp(fresh, round);
     for (let i = 0; i < p.length; i++) {
       const g = weightDecay === 0 ? grad[i] : round(grad[i] + decay * p[i]);
       v[i] = round(kept * v[i]) + round(fresh * g) * g;
       let square = v[i];
       if (m) {
-        m[i] += fresh * round(g - m[i]);
+        m[i] = mean(m[i], g);
         square = round(v[i] - m[i] * m[i]);
       }
       const divisor = round(round(Math.sqrt(square)) + least);

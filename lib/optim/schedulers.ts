@@ -4,23 +4,30 @@
  * @module
  */
 
-import { any, type Call, check, checkCount, number, record } from "../call.ts";
-import { pythonType } from "../python.ts";
-import { Optimizer } from "./optimizer.ts";
-
-/** What each may be given. */
-const calls = {
-  StepLR: ["StepLR", { optimizer: any, stepSize: number }, { gamma: number }],
-  CosineAnnealingLR: [
-    "CosineAnnealingLR",
-    { optimizer: any, T_max: number },
-    { etaMin: number },
-  ],
-  loadStateDict: ["LRScheduler.loadStateDict", { stateDict: record }],
-} satisfies Record<string, Call>;
+import { any, type Call, check, checkCount, int, number, type Options } from "../call.ts";
+import { KeyError, ValueError, ZeroDivisionError } from "../errors.ts";
+import { pythonText, pythonType } from "../python.ts";
+import { Optimizer, stepped } from "./optimizer.ts";
+import { keepInitialRate, setComputedRate } from "./param_group.ts";
+import { dictOf, type StateLike } from "./state.ts";
 
 /** All that a schedule remembers, by PyTorch's names. */
 export type SchedulerState = Record<string, number | boolean | readonly number[]>;
+
+/** What every schedule may be told. */
+export interface SchedulerOptions {
+  /**
+   * The number of the last step, where a schedule goes on with an optimiser whose groups know their
+   * `initialLr`; -1, a new start, unless told otherwise.
+   */
+  readonly lastEpoch?: number;
+}
+
+/** What can go wrong where a schedule divides. */
+function modulo(a: number, b: number): number {
+  if (b === 0) throw new ZeroDivisionError("integer modulo by zero");
+  return a % b;
+}
 
 /**
  * The base of the schedules (`torch.optim.lr_scheduler.LRScheduler`): one step after each step, or
@@ -30,22 +37,39 @@ export abstract class LRScheduler {
   /** The learning rate of each group before the first step. */
   baseLrs: readonly number[];
   /** How many steps have been taken. */
-  lastEpoch = 0;
-
+  lastEpoch: number;
   /** The optimiser. */
   protected readonly optimizer: Optimizer;
+  #stepCount = 1; // the constructor's own, which changes nothing, counts
+  #lastLr: readonly number[];
 
   /**
    * Takes the optimiser, whose learning rates are the base.
    *
    * @param optimizer the optimiser
+   * @param options the number of the last step
+   * @throws {TypeError} if the optimiser is none
+   * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
-  constructor(optimizer: Optimizer) {
+  constructor(optimizer: Optimizer, options: SchedulerOptions = {}) {
     if (!(optimizer instanceof Optimizer)) {
       throw new TypeError(`${pythonType(optimizer)} is not an Optimizer`);
     }
+    const { lastEpoch = -1 } = options;
+    const lacking = optimizer.paramGroups.findIndex(({ initialLr }) => initialLr === undefined);
+    if (lastEpoch === -1) optimizer.paramGroups.forEach(keepInitialRate);
+    else if (lacking >= 0) {
+      throw new KeyError(pythonText(
+        `param 'initial_lr' is not specified in param_groups[${lacking}] when resuming scheduler ` +
+          "with last_epoch >= 0.\nThis typically happens when:\n1. You're trying to resume " +
+          "training from a checkpoint but haven't properly loaded the optimizer state\n2. You're " +
+          "using last_epoch >= 0 for a fresh training run (not recommended)",
+      ));
+    }
     this.optimizer = optimizer;
-    this.baseLrs = optimizer.paramGroups.map((group) => group.initialLr ??= group.lr);
+    this.baseLrs = optimizer.paramGroups.map(({ initialLr }) => initialLr!);
+    this.lastEpoch = lastEpoch + 1;
+    this.#lastLr = this.#rates();
   }
 
   /**
@@ -56,25 +80,62 @@ export abstract class LRScheduler {
    */
   protected abstract next(lr: number, base: number): number;
 
+  /** Tells whether the step that `lastEpoch` counts computes a learning rate at all. */
+  protected changes(): boolean {
+    return true;
+  }
+
   /** Returns what the schedule was made with, by PyTorch's names. */
   protected abstract settings(): SchedulerState;
 
   /** Takes back what {@linkcode LRScheduler.settings} returned. */
   protected abstract restore(settings: SchedulerState): void;
 
-  /** Sets the learning rates for the next step of the optimiser. */
-  step(): void {
-    checkCount("LRScheduler.step", 0, arguments);
-    this.lastEpoch++;
-    this.optimizer.paramGroups.forEach((group, k) => {
-      group.lr = this.next(group.lr, this.baseLrs[k]);
-    });
+  #rates(): number[] {
+    return this.optimizer.paramGroups.map(({ lr }) => lr);
   }
 
-  /** Returns the learning rate of each group, as last set (`get_last_lr`). */
+  /** Sets the learning rates of the step that `lastEpoch` counts. */
+  protected apply(): void {
+    const { paramGroups } = this.optimizer;
+    if (this.changes()) {
+      const rates = paramGroups.map(({ lr }, k) => this.next(lr, this.baseLrs[k]));
+      paramGroups.forEach((group, k) => setComputedRate(group, rates[k]));
+    }
+    this.#lastLr = this.#rates();
+  }
+
+  /**
+   * Sets the learning rates for the next step of the optimiser. Warns, as PyTorch does, where the
+   * first step comes before the optimiser's.
+   *
+   * @throws {ZeroDivisionError} if the schedule divides by a period of 0
+   */
+  step(): void {
+    checkCount("LRScheduler.step", 0, arguments);
+    if (this.#stepCount === 1 && !stepped.has(this.optimizer)) {
+      console.warn(
+        "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and " +
+          "later, you should call them in the opposite order: `optimizer.step()` before " +
+          "`lr_scheduler.step()`.  Failure to do this will result in PyTorch skipping the first " +
+          "value of the learning rate schedule. See more details at " +
+          "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate",
+      );
+    }
+    this.lastEpoch++;
+    try {
+      this.apply();
+      this.#stepCount++;
+    } catch (error) {
+      this.lastEpoch--; // what fails leaves everything as it was
+      throw error;
+    }
+  }
+
+  /** Returns the learning rate of each group, as this schedule last set it (`get_last_lr`). */
   getLastLr(): number[] {
     checkCount("LRScheduler.getLastLr", 0, arguments);
-    return this.optimizer.paramGroups.map(({ lr }) => lr);
+    return [...this.#lastLr];
   }
 
   /** Returns all that the schedule remembers, by PyTorch's names. */
@@ -84,7 +145,7 @@ export abstract class LRScheduler {
       ...this.settings(),
       base_lrs: [...this.baseLrs],
       last_epoch: this.lastEpoch,
-      _step_count: this.lastEpoch + 1,
+      _step_count: this.#stepCount,
       _is_initial: false,
       _get_lr_called_within_step: false,
       _last_lr: this.getLastLr(),
@@ -92,18 +153,67 @@ export abstract class LRScheduler {
   }
 
   /**
-   * Takes over what another schedule of the same kind remembered. The learning rates themselves are
-   * the optimiser's, and in its state.
+   * Takes over what another schedule of the same kind remembered, this library's or PyTorch's. The
+   * learning rates themselves are the optimiser's, and in its state.
    *
-   * @param state what {@linkcode LRScheduler.stateDict} gave
+   * @param state what {@linkcode LRScheduler.stateDict} gave, or the `Map` that `readTorchFile` gives
+   * @throws {TypeError} if it is no state of a schedule; nothing is then changed
+   * @throws {KeyError} if it is another kind's; nothing is then changed
    */
-  loadStateDict(state: SchedulerState): void {
-    check(calls.loadStateDict, arguments);
-    this.restore(state);
-    this.baseLrs = [...state.base_lrs as readonly number[]];
-    this.lastEpoch = state.last_epoch as number;
+  loadStateDict(state: StateLike<SchedulerState>): void {
+    check(calls.load, arguments);
+    const given = dictOf(state, "the state of a schedule");
+    const settings = Object.keys(this.settings());
+    for (const name of [...settings, "base_lrs", "last_epoch"]) {
+      if (!given.has(name)) throw new KeyError(`'${name}'`);
+    }
+    const numbers = (name: string, otherwise: readonly number[]) => {
+      const list = (given.get(name) ?? otherwise) as readonly number[];
+      if (Array.isArray(list) && list.every(number.is)) return [...list];
+      throw new TypeError(`the state of a schedule: ${name} must be a list of numbers`);
+    };
+    const one = (name: string, otherwise?: number) => {
+      const value = given.get(name) ?? otherwise;
+      if (number.is(value)) return value as number;
+      throw new TypeError(
+        `the state of a schedule: ${name} must be a number, not ${pythonType(value)}`,
+      );
+    };
+    const own = Object.fromEntries(settings.map((name) => [name, one(name)]));
+    const [base, last] = [numbers("base_lrs", []), numbers("_last_lr", this.#lastLr)];
+    const [epoch, count] = [one("last_epoch"), one("_step_count", this.#stepCount)];
+    this.restore(own);
+    [this.baseLrs, this.#lastLr] = [base, last];
+    [this.lastEpoch, this.#stepCount] = [epoch, count];
   }
 }
+
+/** The options of {@linkcode StepLR}. */
+export interface StepLROptions extends SchedulerOptions {
+  /** The factor; 0.1 unless told otherwise. */
+  readonly gamma?: number;
+}
+
+/** The options of {@linkcode CosineAnnealingLR}. */
+export interface CosineAnnealingLROptions extends SchedulerOptions {
+  /** The learning rate at the end of the half turn; 0 unless told otherwise. */
+  readonly etaMin?: number;
+}
+
+/** What each may be given. */
+const calls = {
+  load: ["LRScheduler.loadStateDict", { stateDict: any }],
+  step: [
+    "StepLR",
+    { optimizer: any, stepSize: number },
+    { gamma: number, lastEpoch: int } satisfies Options<StepLROptions>,
+  ],
+  cosine: [
+    "CosineAnnealingLR",
+    { optimizer: any, T_max: number },
+    { etaMin: number, lastEpoch: int } satisfies Options<CosineAnnealingLROptions>,
+  ],
+} satisfies Record<string, Call>;
 
 /**
  * Multiplies the learning rate by gamma after every `stepSize` steps
@@ -136,22 +246,26 @@ export class StepLR extends LRScheduler {
    *
    * @param optimizer the optimiser, whose learning rates are the base
    * @param stepSize how many steps lie between two changes
-   * @param options the factor; 0.1 unless told otherwise
+   * @param options the factor, 0.1 unless told otherwise; the number of the last step
+   * @throws {TypeError} if the optimiser is none, or there is no such option
+   * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
-  constructor(
-    optimizer: Optimizer,
-    stepSize: number,
-    options: { readonly gamma?: number } = {},
-  ) {
-    check(calls.StepLR, arguments);
-    super(optimizer);
+  constructor(optimizer: Optimizer, stepSize: number, options: StepLROptions = {}) {
+    check(calls.step, arguments);
+    super(optimizer, { lastEpoch: options.lastEpoch });
     this.stepSize = stepSize;
     this.gamma = options.gamma ?? 0.1;
+    if (this.lastEpoch !== 0) this.apply();
   }
 
-  /** Multiplies, or not. */
+  /** Tells whether the step is one that multiplies. */
+  protected override changes(): boolean {
+    return this.lastEpoch !== 0 && modulo(this.lastEpoch, this.stepSize) === 0;
+  }
+
+  /** Multiplies. */
   protected override next(lr: number): number {
-    return this.lastEpoch % this.stepSize === 0 ? lr * this.gamma : lr;
+    return lr * this.gamma;
   }
 
   /** Returns the arguments. */
@@ -199,15 +313,14 @@ export class CosineAnnealingLR extends LRScheduler {
    *
    * @param optimizer the optimiser, whose learning rates are the base
    * @param tMax how many steps half a turn takes
-   * @param options the learning rate at its end; 0 unless told otherwise
+   * @param options the learning rate at its end, 0 unless told otherwise; the number of the last
+   * step
+   * @throws {TypeError} if the optimiser is none, or there is no such option
+   * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
-  constructor(
-    optimizer: Optimizer,
-    tMax: number,
-    options: { readonly etaMin?: number } = {},
-  ) {
-    check(calls.CosineAnnealingLR, arguments);
-    super(optimizer);
+  constructor(optimizer: Optimizer, tMax: number, options: CosineAnnealingLROptions = {}) {
+    check(calls.cosine, arguments);
+    super(optimizer, { lastEpoch: options.lastEpoch });
     this.tMax = tMax;
     this.etaMin = options.etaMin ?? 0;
   }
@@ -215,7 +328,8 @@ export class CosineAnnealingLR extends LRScheduler {
   /** Follows the cosine from the step before. */
   protected override next(lr: number, base: number): number {
     const [t, { tMax, etaMin }] = [this.lastEpoch, this];
-    if ((t - 1 - tMax) % (2 * tMax) === 0) { // the step before was the lowest: nothing to scale
+    if (modulo(t - 1 - tMax, 2 * tMax) === 0) { // the step before was the lowest
+      if (base === undefined) throw new ValueError("zip() argument 2 is longer than argument 1");
       return lr + (base - etaMin) * (1 - Math.cos(Math.PI / tMax)) / 2;
     }
     const [now, before] = [t, t - 1].map((step) => 1 + Math.cos(Math.PI * step / tMax));

@@ -9,15 +9,14 @@ import { ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
 import {
-  Optimizer,
   optimizerCall,
   type OptimizerOptions,
+  type OptionValues,
   type ParamGroup,
-  type ParamGroupOptions,
-  type ParamState,
-  roundingTo,
-} from "./optimizer.ts";
+} from "./param_group.ts";
+import type { ParamState } from "./state.ts";
 
 /** The options of {@linkcode SGD}. */
 export interface SGDOptions extends OptimizerOptions {
@@ -74,10 +73,7 @@ export class SGD extends Optimizer<SGDOptions> {
    * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
-  constructor(
-    params: Iterable<Tensor> | Iterable<ParamGroupOptions<SGDOptions>>,
-    options: SGDOptions = {},
-  ) {
+  constructor(params: OptimizerParams<SGDOptions>, options: SGDOptions = {}) {
     check(sgdCall, arguments);
     super(params, options, defaults);
   }
@@ -118,6 +114,16 @@ export class SGD extends Optimizer<SGDOptions> {
       }
       p[i] -= rate * g;
     }
+  }
+
+  /** Names the options in the order in which PyTorch's step reads them. */
+  protected override optionNames(): readonly string[] {
+    return ["momentum", "weightDecay", "lr", "dampening"];
+  }
+
+  /** Returns what PyTorch fills in. */
+  protected override missingOptions(): OptionValues {
+    return { nesterov: false, maximize: false, foreach: null, differentiable: false, fused: false };
   }
 
   /** Returns `SGD`. */

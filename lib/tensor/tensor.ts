@@ -7,7 +7,8 @@
 
 import { type Call, check, checkCount, int, type Kind } from "../call.ts";
 import { IndexError, RuntimeError } from "../errors.ts";
-import { type DType, type FloatArray, listed, type Values } from "./dtype.ts";
+import { pythonType } from "../python.ts";
+import { type DType, type FloatArray, listed, sameShape, type Values } from "./dtype.ts";
 import { formatSize, formatTensor } from "./format.ts";
 
 /**
@@ -90,8 +91,7 @@ export class Tensor implements Values {
   readonly shape: readonly number[];
   /** What made this tensor, where gradients are recorded; `null` for a leaf. */
   gradFn: GradFn | null = null;
-  /** The gradient that `backward` has accumulated here; `null` before. */
-  grad: Tensor | null = null;
+  #grad: Tensor | null = null;
   #requiresGrad = false;
   #changes: { count: number } | null = null;
 
@@ -136,18 +136,34 @@ export class Tensor implements Values {
     return this.data instanceof Float32Array ? "float32" : "float64";
   }
 
+  /** The gradient that `backward` has accumulated here; `null` before. */
+  get grad(): Tensor | null {
+    return this.#grad;
+  }
+
+  /**
+   * Setting it to something else than a tensor of this shape and dtype, or `null`, throws PyTorch's
+   * `RuntimeError` or `TypeError`.
+   */
+  set grad(value: Tensor | null) {
+    if (value !== null) checkGrad(this, value);
+    this.#grad = value;
+  }
+
   /** Whether gradients are to flow back to this tensor. */
   get requiresGrad(): boolean {
     return this.#requiresGrad || this.gradFn !== null;
   }
 
-  /** Setting it to false on a tensor that an operation made throws PyTorch's `RuntimeError`. */
+  /** Setting it on a tensor that an operation made throws PyTorch's `RuntimeError`. */
   set requiresGrad(value: boolean) {
-    if (this.gradFn !== null && !value) {
+    if (typeof value !== "boolean") throw new RuntimeError("requires_grad must be a bool");
+    if (this.gradFn !== null) {
       throw new RuntimeError(
-        "you can only change requires_grad flags of leaf variables. If you want to use a computed " +
-          "variable in a subgraph that doesn't require differentiation use " +
-          "var_no_grad = var.detach().",
+        "you can only change requires_grad flags of leaf variables." +
+          (value ? "" : " If you want " +
+            "to use a computed variable in a subgraph that doesn't require differentiation use " +
+            "var_no_grad = var.detach()."),
       );
     }
     this.#requiresGrad = value;
@@ -249,6 +265,32 @@ export const tensorOrNone: Kind = {
 
 /** A list of tensors; the function looks at what it holds. */
 export const tensors: Kind = { word: "tuple of Tensors", is: Array.isArray };
+
+/** Refuses what cannot be the gradient of a tensor, in PyTorch's words. */
+function checkGrad(x: Tensor, grad: unknown): void {
+  if (!(grad instanceof Tensor)) {
+    throw new TypeError(
+      `assigned grad expected to be a Tensor or None but got grad of type ${pythonType(grad)}`,
+    );
+  }
+  if (grad === x) throw new RuntimeError("can't assign Variable as its own grad");
+  if (grad.dtype !== x.dtype) {
+    const [given, wanted] = grad.dtype === "float32" ? ["float", "Double"] : ["double", "Float"];
+    throw new RuntimeError(
+      `attempting to assign a gradient with dtype '${given}' to a tensor with grad_dtype ` +
+        `'${wanted}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's ` +
+        "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to " +
+        "allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its " +
+        "gradient may break downstream systems that assume they match.",
+    );
+  }
+  if (!sameShape(grad.shape, x.shape)) {
+    throw new RuntimeError(
+      `attempting to assign a gradient of size '${listed(grad.shape)}' to a tensor of size ` +
+        `'${listed(x.shape)}'. Please ensure that the gradient and the tensor are the same size`,
+    );
+  }
+}
 
 /**
  * Resolves a dimension that may count from the last.

@@ -1,0 +1,189 @@
+/**
+ * Groups of parameters and their options: as they are given, as they are kept, as they are printed.
+ *
+ * @module
+ */
+
+import { any, bool, type Call, type Kind, number, snakeCase } from "../call.ts";
+import { KeyError, ValueError } from "../errors.ts";
+import { pythonFloat, pythonText } from "../python.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/** The options that every optimiser has. */
+export interface OptimizerOptions {
+  /**
+   * The learning rate; a tensor of one number is kept, so that changing its value changes the rate.
+   */
+  readonly lr?: number | Tensor;
+  /** How much of each parameter is added to its gradient; 0 unless told otherwise. */
+  readonly weightDecay?: number;
+  /** Whether to climb instead of to descend; false unless told otherwise. */
+  readonly maximize?: boolean;
+}
+
+/** Parameters, with options of their own. */
+export type ParamGroupOptions<O> = O & {
+  /** The tensors to optimise: one, several, or several with their names. */
+  readonly params: Tensor | Iterable<Tensor> | Iterable<readonly [string, Tensor]>;
+};
+
+/** Parameters, with the options in force for them; the options may be changed between steps. */
+export type ParamGroup<O> =
+  & { -readonly [K in keyof O]-?: Exclude<O[K], Tensor | undefined> }
+  & {
+    /** The tensors to optimise. */
+    params: Tensor[];
+    /** Their names, where they were given with names. */
+    paramNames?: string[];
+    /** The learning rate that a schedule started from. */
+    initialLr?: number;
+  };
+
+/** A hyperparameter as a state dict holds it. */
+export type OptionValue = number | boolean | null | Tensor | readonly (number | string)[];
+
+/** Options by name, in PyTorch's order. */
+export type OptionValues = Record<string, OptionValue>;
+
+/** `weight_decay` to `weightDecay`. */
+export function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** A learning rate. */
+const rate: Kind = {
+  word: "Number",
+  is: (value) => typeof value === "number" || value instanceof Tensor,
+};
+
+/** True, false, or `null` for PyTorch's own choice. */
+const flag: Kind = { word: "bool", is: (value) => value === null || bool.is(value) };
+
+/** A number for the first moment, and one for the second; tensors, which PyTorch takes, are seen to. */
+const pair: Kind = {
+  word: "pair of Numbers",
+  is: (value) => Array.isArray(value) && value.length === 2 && value.every(rate.is),
+};
+
+/** What an optimiser's constructor may be given: an option is to be what its default is. */
+export function optimizerCall(
+  name: string,
+  defaults: Readonly<OptionValues>,
+): Call<Record<string, unknown>> {
+  const kinds = Object.entries(defaults).map(([option, value]): [string, Kind] => [
+    option,
+    option === "lr"
+      ? rate
+      : typeof value === "number"
+      ? number
+      : Array.isArray(value)
+      ? pair
+      : flag,
+  ]);
+  return [name, { params: any }, Object.fromEntries(kinds)];
+}
+
+/** A learning rate that is a tensor, by the group that has it and the option's name. */
+const held = new WeakMap<object, Map<string, Tensor>>();
+/** Learning rates that a schedule computed: Python's are then floats, whatever they were. */
+const computed = new WeakMap<object, number>();
+
+/**
+ * Sets an option of a group. A tensor stays the group's: the option reads and writes its number.
+ *
+ * @param group the group
+ * @param name the option
+ * @param value its value
+ */
+export function setOption(group: object, name: string, value: OptionValue): void {
+  if (!(value instanceof Tensor)) {
+    (group as Record<string, unknown>)[name] = value;
+    return;
+  }
+  const tensors = held.get(group) ?? new Map<string, Tensor>();
+  held.set(group, tensors.set(name, value));
+  Object.defineProperty(group, name, {
+    configurable: true,
+    enumerable: true,
+    get: () => value.data[0],
+    set: (next: number) => value.data[0] = next,
+  });
+}
+
+/**
+ * The options of a group, a tensor where the group has one.
+ *
+ * @param group the group
+ * @returns the options by name, without the parameters
+ */
+export function optionsOf(group: object): OptionValues {
+  const { params: _, ...options } = group as Record<string, OptionValue>;
+  for (const [name, tensor] of held.get(group) ?? []) options[name] = tensor;
+  return options;
+}
+
+/**
+ * Sets a learning rate that a schedule computed.
+ *
+ * @param group the group
+ * @param lr the learning rate
+ */
+export function setComputedRate(group: { lr: number }, lr: number): void {
+  group.lr = lr;
+  computed.set(group, group.lr);
+}
+
+/**
+ * Keeps the learning rate that a schedule starts from, where none is kept yet.
+ *
+ * @param group the group
+ */
+export function keepInitialRate(group: { lr: number; initialLr?: number }): void {
+  if (group.initialLr !== undefined) return;
+  const tensor = held.get(group)?.get("lr");
+  const { lr } = group;
+  setOption(group, "initialLr", tensor ? new Tensor(tensor.data.slice(), tensor.shape) : lr);
+}
+
+/**
+ * The lines that PyTorch prints for a group.
+ *
+ * @param group the group
+ * @returns a line for each option, sorted by name
+ */
+export function describe(group: object): string {
+  const textOf = (name: string, value: OptionValue): string => {
+    if (name === "lr" && typeof value === "number" && computed.get(group) === value) {
+      return pythonFloat(value);
+    }
+    if (!Array.isArray(value)) return pythonText(value);
+    if (value.some((item) => typeof item === "string")) return pythonText(value);
+    return `(${value.map(pythonFloat).join(", ")})`; // betas, which Python wants as floats
+  };
+  return Object.entries(optionsOf(group))
+    .map(([name, value]) => `    ${snakeCase(name)}: ${textOf(name, value)}\n`)
+    .sort().join("");
+}
+
+/**
+ * Refuses a group that lacks an option.
+ *
+ * @param group the group
+ * @param names the options that are about to be read, in PyTorch's order
+ * @throws {KeyError} if one is missing, as after a foreign state was loaded
+ */
+export function requireOptions(group: object, names: readonly string[]): void {
+  for (const name of names) if (!(name in group)) throw new KeyError(pythonText(snakeCase(name)));
+}
+
+/**
+ * A learning rate of more or less than one number is none.
+ *
+ * @param lr the learning rate given
+ * @throws {ValueError} in PyTorch's words
+ */
+export function checkRate(lr: OptionValue): void {
+  if (lr instanceof Tensor && lr.numel() !== 1) {
+    throw new ValueError("Tensor lr must be 1-element");
+  }
+}
