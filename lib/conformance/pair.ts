@@ -94,7 +94,11 @@ export interface Request {
   /** For `optim`, the gradient of each parameter, the steps along a new first dimension. */
   gradients?: Record<string, JsonTensor>;
   /** For `optim`, the names of each group's parameters, with arguments of the group's own. */
-  groups?: { params: string[]; args: Record<string, unknown> }[];
+  groups?: { params: string[]; args: Record<string, unknown>; named?: boolean }[];
+  /** For `optim`, who takes the first steps; its state is then loaded into the optimiser. */
+  before?: { optimizer: Named; steps: number };
+  /** For `optim`, what is set in every group before the step `at`, counted from 0. */
+  change?: { at: number; args: Record<string, unknown> };
   /** For `train`, the arguments of a Linear on what the module puts out at every step. */
   head?: Record<string, unknown>;
   /** For `train`, the loss. */
@@ -107,7 +111,10 @@ export interface Request {
   scheduler?: Named;
   /** For `train`, how many steps. */
   steps?: number;
-  /** For `load`, the checkpoint to read, or with a module to take its weights from. */
+  /**
+   * For `load`, the checkpoint to read, or with a module to take its weights from; for `optim`, one
+   * whose `optimizer` and `scheduler` the states are loaded from.
+   */
   file?: JsonFile;
 }
 

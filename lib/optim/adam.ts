@@ -6,7 +6,7 @@
 
 import { type Call, check } from "../call.ts";
 import { ValueError } from "../errors.ts";
-import { pythonFloat, pythonNumber } from "../python.ts";
+import { pythonNumber } from "../python.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import { countStep, lerp, Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
 import {
@@ -102,7 +102,7 @@ export class Adam extends Optimizer<AdamOptions> {
     const tensors = (betas as readonly unknown[]).map((beta) => beta instanceof Tensor);
     betas.forEach((beta, k) => {
       if (!tensors[k] && !(beta >= 0 && beta < 1)) {
-        throw new ValueError(`Invalid beta parameter at index ${k}: ${pythonFloat(beta)}`);
+        throw new ValueError(`Invalid beta parameter at index ${k}: ${pythonNumber(beta)}`);
       }
     });
     if (!(weightDecay >= 0)) {
@@ -126,14 +126,14 @@ export class Adam extends Optimizer<AdamOptions> {
     return group.amsgrad ? [...names, "max_exp_avg_sq"] : names;
   }
 
-  /** Names the options in the order in which PyTorch's step reads them. */
-  protected override optionNames(): readonly string[] {
-    return ["betas", "lr", "weightDecay", "eps"];
+  /** Names the options that a step reads. */
+  protected override optionNames(): readonly [readonly string[], readonly string[]] {
+    return [["betas"], ["lr", "weightDecay", "eps"]];
   }
 
-  /** Returns what PyTorch fills in. */
-  protected override missingOptions(): OptionValues {
-    return {
+  /** Completes the options of a loaded state. */
+  protected override completed(options: OptionValues): OptionValues {
+    const added = {
       amsgrad: false,
       maximize: false,
       foreach: null,
@@ -142,6 +142,7 @@ export class Adam extends Optimizer<AdamOptions> {
       decoupledWeightDecay: false,
       fused: null,
     };
+    return { ...options, ...added, ...options }; // in the order of `options`
   }
 
   /** Takes one step. */
@@ -210,6 +211,11 @@ export class AdamW extends Adam {
   constructor(params: OptimizerParams<AdamWOptions>, options: AdamWOptions = {}) {
     check(adamWCall, arguments);
     super(params, { weightDecay: 0.01, ...options, decoupledWeightDecay: true });
+  }
+
+  /** Completes the options of a loaded state; AdamW stays AdamW, also with Adam's. */
+  protected override completed(options: OptionValues): OptionValues {
+    return { ...super.completed(options), decoupledWeightDecay: true };
   }
 
   /** Returns `AdamW`. */

@@ -161,14 +161,22 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     return [];
   }
 
-  /** Names the options that a step reads, in PyTorch's order, in which a missing one is noticed. */
-  protected optionNames(): readonly string[] {
-    return Object.keys(this.#defaults);
+  /**
+   * Names the options that a step reads: those before it looks at what is remembered, then the
+   * others, each in PyTorch's order, in which a missing one is noticed.
+   */
+  protected optionNames(): readonly [before: readonly string[], after: readonly string[]] {
+    return [[], Object.keys(this.#defaults)];
   }
 
-  /** Returns the options that PyTorch fills in where a loaded state lacks them. */
-  protected missingOptions(): OptionValues {
-    return {};
+  /**
+   * Completes the options of a loaded state.
+   *
+   * @param options the options
+   * @returns them, with what PyTorch fills in where they lack it
+   */
+  protected completed(options: OptionValues): OptionValues {
+    return options;
   }
 
   /**
@@ -238,15 +246,18 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   step(): void {
     checkCount("Optimizer.step", 0, arguments);
     const work = this.paramGroups.map((group) => {
-      requireOptions(group, this.optionNames());
+      const [before, after] = this.optionNames();
+      requireOptions(group, before);
       const names = this.stateNames(group);
-      return group.params.filter(({ grad }) => grad !== null).map((param) => {
+      const ready = group.params.filter(({ grad }) => grad !== null).map((param) => {
         const state = this.#state.get(param) ?? {};
         const fresh = Object.keys(state).length === 0;
         const missing = names.find((name) => !Object.hasOwn(state, name));
         if (!fresh && missing !== undefined) throw new KeyError(`'${missing}'`);
         return { param, state, names: fresh ? names : [] };
       });
+      requireOptions(group, after);
+      return ready;
     });
     stepped.add(this);
     this.paramGroups.forEach((group, k) => {
@@ -340,14 +351,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     }
     const restored = groups.map(({ options }, k) => {
       const { params, paramNames } = this.paramGroups[k];
-      const group = asGroup<O>(
-        Object.fromEntries(
-          Object.entries(options).map(([name, value]) => [camelCase(name), value]),
-        ),
-      );
-      for (const [name, value] of Object.entries(this.missingOptions())) {
-        if (!(name in group)) setOption(group, name, value);
-      }
+      const names = Object.entries(options).map(([name, value]) => [camelCase(name), value]);
+      const group = asGroup<O>(this.completed(Object.fromEntries(names)));
       if (paramNames && !group.paramNames) group.paramNames = paramNames;
       group.params = params;
       if (this.stateNames(group).includes("step")) {

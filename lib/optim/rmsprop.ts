@@ -105,14 +105,14 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     ];
   }
 
-  /** Names the options in the order in which PyTorch's step reads them. */
-  protected override optionNames(): readonly string[] {
-    return ["lr", "alpha", "eps", "weightDecay"];
+  /** Names the options that a step reads. */
+  protected override optionNames(): readonly [readonly string[], readonly string[]] {
+    return [[], ["lr", "alpha", "eps", "weightDecay"]];
   }
 
-  /** Returns what PyTorch fills in. */
-  protected override missingOptions(): OptionValues {
-    return {
+  /** Completes the options of a loaded state. */
+  protected override completed(options: OptionValues): OptionValues {
+    const added = {
       momentum: 0,
       centered: false,
       foreach: null,
@@ -120,6 +120,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
       differentiable: false,
       capturable: false,
     };
+    return { ...options, ...added, ...options }; // in the order of `options`
   }
 
   /** Takes one step. */

@@ -116,14 +116,21 @@ export class SGD extends Optimizer<SGDOptions> {
     }
   }
 
-  /** Names the options in the order in which PyTorch's step reads them. */
-  protected override optionNames(): readonly string[] {
-    return ["momentum", "weightDecay", "lr", "dampening"];
+  /** Names the options that a step reads. */
+  protected override optionNames(): readonly [readonly string[], readonly string[]] {
+    return [["momentum", "weightDecay", "lr", "dampening"], []];
   }
 
-  /** Returns what PyTorch fills in. */
-  protected override missingOptions(): OptionValues {
-    return { nesterov: false, maximize: false, foreach: null, differentiable: false, fused: false };
+  /** Completes the options of a loaded state. */
+  protected override completed(options: OptionValues): OptionValues {
+    const added = {
+      nesterov: false,
+      maximize: false,
+      foreach: null,
+      differentiable: false,
+      fused: false,
+    };
+    return { ...options, ...added, ...options }; // in the order of `options`
   }
 
   /** Returns `SGD`. */
