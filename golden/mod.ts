@@ -25,6 +25,7 @@ import dropoutSequences from "./dropout/sequences.json" with { type: "text" };
 import errorsCells from "./errors/cells.json" with { type: "text" };
 import errorsConstructors from "./errors/constructors.json" with { type: "text" };
 import errorsGenerator from "./errors/generator.json" with { type: "text" };
+import errorsGradients from "./errors/gradients.json" with { type: "text" };
 import errorsGru from "./errors/gru.json" with { type: "text" };
 import errorsLstm from "./errors/lstm.json" with { type: "text" };
 import errorsOthers from "./errors/others.json" with { type: "text" };
@@ -64,6 +65,13 @@ import notebookPrint from "./notebook/print.json" with { type: "text" };
 import notebookPrinted from "./notebook/printed.json" with { type: "text" };
 import notebookSteps from "./notebook/steps.json" with { type: "text" };
 import optimClip from "./optim/clip.json" with { type: "text" };
+import optimFiles from "./optim/files.json" with { type: "text" };
+import optimGoingOn from "./optim/going_on.json" with { type: "text" };
+import optimHands from "./optim/hands.json" with { type: "text" };
+import optimInterpolation from "./optim/interpolation.json" with { type: "text" };
+import optimLimits from "./optim/limits.json" with { type: "text" };
+import optimPrints from "./optim/prints.json" with { type: "text" };
+import optimRare from "./optim/rare.json" with { type: "text" };
 import optimRefused from "./optim/refused.json" with { type: "text" };
 import optimRepr from "./optim/repr.json" with { type: "text" };
 import optimSchedules from "./optim/schedules.json" with { type: "text" };
@@ -122,6 +130,7 @@ export const files: Readonly<Record<string, string>> = {
   "errors/cells.json": errorsCells,
   "errors/constructors.json": errorsConstructors,
   "errors/generator.json": errorsGenerator,
+  "errors/gradients.json": errorsGradients,
   "errors/gru.json": errorsGru,
   "errors/lstm.json": errorsLstm,
   "errors/others.json": errorsOthers,
@@ -161,6 +170,13 @@ export const files: Readonly<Record<string, string>> = {
   "notebook/printed.json": notebookPrinted,
   "notebook/steps.json": notebookSteps,
   "optim/clip.json": optimClip,
+  "optim/files.json": optimFiles,
+  "optim/going_on.json": optimGoingOn,
+  "optim/hands.json": optimHands,
+  "optim/interpolation.json": optimInterpolation,
+  "optim/limits.json": optimLimits,
+  "optim/prints.json": optimPrints,
+  "optim/rare.json": optimRare,
   "optim/refused.json": optimRefused,
   "optim/repr.json": optimRepr,
   "optim/schedules.json": optimSchedules,

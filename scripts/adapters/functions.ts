@@ -13,6 +13,7 @@ export type Arguments = any;
 /** The inputs of a request, by name; which there are depends on what is asked. */
 export interface Inputs {
   input: rnn.Tensor;
+  grad?: rnn.Tensor;
   h_0?: rnn.Tensor;
   c_0?: rnn.Tensor;
   tensors: rnn.Tensor[];
@@ -63,6 +64,22 @@ function one(compute: (inputs: Inputs, args: Arguments, dtype: rnn.DType) => rnn
 export const functions: Readonly<Record<string, Call>> = {
   cat: one(({ tensors }, { dim }) => rnn.cat(tensors, dim)),
   item: one(({ input }, _, dtype) => rnn.tensor(input.item(), { dtype })),
+  grad: ({ input }) => {
+    input.requiresGrad = true;
+    rnn.grad([rnn.sum(input)], []);
+    return {};
+  },
+  set_grad: one(({ input, grad }, { value, own }) => input.grad = own ? input : value ?? grad),
+  set_requires_grad: one(({ input }, { made, value }) => {
+    input.requiresGrad = true;
+    const x = made ? rnn.mul(input, 1) : input;
+    x.requiresGrad = value;
+    return x;
+  }),
+  train: (_, { mode }) => {
+    new rnn.Linear(1, 1).train(mode);
+    return {};
+  },
   linspace: one((_, { start, end, steps }, dtype) => rnn.linspace(start, end, steps, { dtype })),
   narrow: one(({ input }, { dim, start, length }) => rnn.narrow(input, dim, start, length)),
   reshape: one(({ input }, { shape }) => rnn.reshape(input, shape)),

@@ -134,18 +134,40 @@ const optimizers: Record<string, new (params: Arguments, options: Arguments) => 
   SGD: rnn.SGD,
 };
 
-function makeOptimizer({ name, args }: Named, params: Arguments, tools: Tools): rnn.Optimizer {
+/** Arguments of an optimiser: numbers that JSON has no numeral for, and tensors, read. */
+function argumentsOf(args: Record<string, unknown> = {}, dtype: rnn.DType): Arguments {
+  const read = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(read);
+    if (typeof value === "string") return Number(value);
+    const tensor = typeof value === "object" && value !== null && "shape" in value;
+    return tensor ? decode(value as JsonTensor, dtype) : value;
+  };
+  return optionsOf(
+    Object.fromEntries(Object.entries(args).map(([name, value]) => [name, read(value)])),
+  );
+}
+
+function makeOptimizer(
+  { name, args }: Named,
+  params: Arguments,
+  tools: Tools,
+  dtype: rnn.DType = "float32",
+): rnn.Optimizer {
   if (!Object.hasOwn(optimizers, name)) throw tools.unsupported(`optimizer ${name}`);
-  return new optimizers[name](params, optionsOf(args));
+  return new optimizers[name](params, argumentsOf(args, dtype));
 }
 
 /** What `print` shows of an optimiser or, where the request names none, of a module. */
 function repr(request: Request, tools: Tools): Answer {
   const params = [rnn.zeros([1], { requiresGrad: true })];
-  const { optimizer } = request;
-  return {
-    repr: String(optimizer ? makeOptimizer(optimizer, params, tools) : tools.build(request)),
-  };
+  if (!request.optimizer) return { repr: String(tools.build(request)) };
+  const optimizer = makeOptimizer(request.optimizer, params, tools);
+  const scheduler = request.scheduler && makeScheduler(request.scheduler, optimizer, tools);
+  for (let k = 0; k < (request.steps ?? 0); k++) {
+    optimizer.step();
+    scheduler?.step();
+  }
+  return { repr: String(optimizer) };
 }
 
 function makeScheduler(
@@ -163,35 +185,49 @@ function makeScheduler(
 
 /** Clips; the norm before, where one is measured. */
 function clip({ name, args }: Named, params: rnn.Tensor[], tools: Tools): rnn.Tensor | null {
-  const { max_norm, clip_value, norm_type, ...rest } = args as Arguments;
-  if (name === "clip_grad_norm_") {
-    const normType = norm_type === undefined ? undefined : Number(norm_type);
-    return rnn.clipGradNorm(params, max_norm, { normType, ...optionsOf(rest) });
-  }
+  const { maxNorm, clipValue, ...rest } = argumentsOf(args, "float32");
+  if (name === "clip_grad_norm_") return rnn.clipGradNorm(params, maxNorm, rest);
   if (name !== "clip_grad_value_") throw tools.unsupported(`function ${name}`);
-  rnn.clipGradValue(params, clip_value);
+  rnn.clipGradValue(params, clipValue);
   return null;
 }
 
 function optim(request: Request, tools: Tools): Answer {
-  const { dtype = "float32", gradients = {}, groups } = request;
+  const { dtype = "float32", gradients = {}, groups, before, change } = request;
   const params = decodeStateDict(request);
   for (const param of Object.values(params)) param.requiresGrad = true;
-  const optimizer = makeOptimizer(
-    request.optimizer!,
-    groups
-      ? groups.map(({ params: names, args }) => ({
-        params: names.map((name) => params[name]),
-        ...optionsOf(args),
-      }))
-      : Object.values(params),
-    tools,
-  );
+  const make = (wanted: Named) =>
+    makeOptimizer(
+      wanted,
+      groups
+        ? groups.map(({ params: names, args, named }) => ({
+          params: names.map((name) => named ? [name, params[name]] : params[name]),
+          ...argumentsOf(args, dtype),
+        }))
+        : Object.values(params),
+      tools,
+      dtype,
+    );
+  let optimizer = quietly(() => make(before?.optimizer ?? request.optimizer!));
   const scheduler = request.scheduler && makeScheduler(request.scheduler, optimizer, tools);
+  if (request.file) {
+    const bytes = Uint8Array.from(atob(request.file.base64), (text) => text.charCodeAt(0));
+    const saved = rnn.readTorchFile(bytes) as ReadonlyMap<unknown, Arguments>;
+    optimizer.loadStateDict(saved.get("optimizer"));
+    scheduler?.loadStateDict(saved.get("scheduler"));
+  }
   const steps: Tensors[] = [];
   const [rates, norms]: [number[], rnn.Tensor[]] = [[], []];
   const given = Object.entries(gradients).map(([name, all]) => [name, decode(all, dtype)] as const);
   for (let k = 0; k < (given[0]?.[1].shape[0] ?? 0); k++) {
+    if (before?.steps === k) {
+      const state = optimizer.stateDict();
+      optimizer = make(request.optimizer!);
+      optimizer.loadStateDict(state);
+    }
+    if (change?.at === k) {
+      for (const group of optimizer.paramGroups) Object.assign(group, optionsOf(change.args));
+    }
     optimizer.zeroGrad();
     for (const [name, all] of given) params[name].grad = rnn.select(all, 0, k);
     const norm = request.clip && clip(request.clip, Object.values(params), tools);
@@ -221,11 +257,19 @@ function optim(request: Request, tools: Tools): Answer {
 /** Options for PyTorch's speed alone, and one that the optimiser's name says. */
 const leftOut = ["foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"];
 
+function encodeOption(value: unknown): unknown {
+  if (value instanceof rnn.Tensor) return encode(value);
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+}
+
 function encodeState({ state, param_groups }: rnn.OptimizerState): Answer["optimizer_state"] {
   return {
     state: Object.fromEntries(Object.entries(state).map(([k, own]) => [k, encodeAll(own)])),
     param_groups: param_groups.map((group) =>
-      Object.fromEntries(Object.entries(group).filter(([name]) => !leftOut.includes(name)))
+      Object.fromEntries(
+        Object.entries(group).filter(([name]) => !leftOut.includes(name))
+          .map(([name, value]) => [name, encodeOption(value)]),
+      )
     ),
   };
 }

@@ -4,7 +4,9 @@ Carry out the requests that need gradients: op loss, optim and train (vjp stands
 Arguments, optimisers, schedules and functions go by PyTorch's names.
 """
 
+import base64
 import inspect
+import io
 import math
 
 import torch
@@ -14,6 +16,7 @@ from torch.optim import lr_scheduler
 
 from .execute import (
     DTYPES,
+    FUNCTIONS,
     OPERATIONS,
     Unsupported,
     array,
@@ -63,10 +66,11 @@ def clip(wanted, params):
 LEFT_OUT = {"foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"}
 
 
-def options(group):
-    """A group's options as JSON has them."""
-    kept = {k: v for k, v in group.items() if k not in LEFT_OUT}
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in kept.items()}
+def json_value(value):
+    """An option as JSON has it."""
+    if isinstance(value, torch.Tensor):
+        return array(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def remembered(optimizer):
@@ -78,41 +82,81 @@ def remembered(optimizer):
             own["step"] = torch.as_tensor(own["step"], dtype=torch.float32)
         state[str(k)] = {name: array(value) for name, value in own.items() if value is not None}
     return {
-        "state": {k: own for k, own in state.items() if own},
-        "param_groups": [options(group) for group in found["param_groups"]],
+        "state": {k: state[k] for k in sorted(state, key=int) if state[k]},
+        "param_groups": [
+            {k: json_value(v) for k, v in group.items() if k not in LEFT_OUT}
+            for group in found["param_groups"]
+        ],
     }
 
 
-def made(wanted, params):
+def arguments(args, dtype):
+    """Arguments of an optimiser: numbers that JSON has no numeral for, and tensors, read."""
+
+    def read(value):
+        if isinstance(value, list):
+            return [read(one) for one in value]
+        if isinstance(value, dict):
+            return tensor(value, dtype)
+        return float(value) if isinstance(value, str) else value
+
+    return {k: read(v) for k, v in args.items()}
+
+
+def made(wanted, params, dtype="float32"):
     """The optimiser that the request names, where this PyTorch has its options."""
     kind = named(optim, wanted)
     if kind is optim.SGD and inspect.signature(kind).parameters["lr"].default != 1e-3:
         if "lr" not in wanted.get("args", {}):
             raise Unsupported("this PyTorch's SGD has no default learning rate")
-    return kind(params, **wanted.get("args", {}))
+    return kind(params, **arguments(wanted.get("args", {}), dtype))
+
+
+def groups_of(request, params):
+    """The parameters as the request groups them."""
+    if "groups" not in request:
+        return list(params.values())
+    return [
+        {
+            "params": [
+                (name, params[name]) if group.get("named") else params[name]
+                for name in group["params"]
+            ],
+            **arguments(group["args"], request["dtype"]),
+        }
+        for group in request["groups"]
+    ]
 
 
 def run_optim(request):
     """An optimiser's steps on gradients that are given: the parameters after each."""
     dtype = request["dtype"]
     params = {k: tensor(v, dtype).requires_grad_() for k, v in request["state_dict"].items()}
-    groups = list(params.values())
-    if "groups" in request:
-        groups = [
-            {"params": [params[name] for name in group["params"]], **group["args"]}
-            for group in request["groups"]
-        ]
-    optimizer = made(request["optimizer"], groups)
+    before, change = request.get("before"), request.get("change")
+    optimizer = made(before["optimizer"] if before else request["optimizer"],
+                     groups_of(request, params), dtype)
     scheduler = schedule(request, optimizer)
+    if "file" in request:
+        saved = torch.load(io.BytesIO(base64.b64decode(request["file"]["base64"])))
+        optimizer.load_state_dict(saved["optimizer"])
+        if scheduler:
+            scheduler.load_state_dict(saved["scheduler"])
     given = {k: tensor(v, dtype) for k, v in request.get("gradients", {}).items()}
     after, rates, norms = {name: [] for name in params}, [], []
     for k in range(next(iter(given.values())).shape[0] if given else 0):
+        if before and before["steps"] == k:
+            state = optimizer.state_dict()
+            optimizer = made(request["optimizer"], groups_of(request, params), dtype)
+            optimizer.load_state_dict(state)
+        if change and change["at"] == k:
+            for group in optimizer.param_groups:
+                group.update(change["args"])
         optimizer.zero_grad()
         for name, all_steps in given.items():
             params[name].grad = all_steps[k].clone()
         if "clip" in request:
             norms.append(clip(request["clip"], list(params.values())))
-        rates.append(optimizer.param_groups[0]["lr"])
+        rates.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
         if scheduler:
             scheduler.step()
@@ -192,10 +236,41 @@ def representation(request):
     if "optimizer" not in request:
         return print_module(request)
     optimizer = made(request["optimizer"], [torch.zeros(1, requires_grad=True)])
+    scheduler = schedule(request, optimizer)
+    for _ in range(request.get("steps", 0)):
+        optimizer.step()
+        scheduler.step()
     if "decoupled_weight_decay" not in optim.Adam([torch.zeros(1)]).defaults:
         raise Unsupported("this PyTorch's optimisers print other options")
     return {"repr": repr(optimizer)}
 
+
+def set_grad(inputs, args, dtype):
+    """A gradient assigned by hand."""
+    given = args.get("value", inputs.get("grad"))
+    inputs["input"].grad = inputs["input"] if args.get("own") else given
+    return inputs["input"].grad
+
+
+def set_requires_grad(inputs, args, dtype):
+    """The flag of a leaf, or of what an operation made, set by hand."""
+    value = inputs["input"].requires_grad_()
+    if args.get("made"):
+        value = value * 1
+    value.requires_grad = args["value"]
+    return value
+
+
+FUNCTIONS.update(
+    {
+        "grad": lambda inputs, args, dtype: torch.autograd.grad(
+            inputs["input"].requires_grad_().sum(), []
+        ),
+        "set_grad": set_grad,
+        "set_requires_grad": set_requires_grad,
+        "train": lambda inputs, args, dtype: nn.Linear(1, 1).train(args["mode"]),
+    }
+)
 
 print_module = OPERATIONS["repr"]
 OPERATIONS.update({"loss": loss, "optim": run_optim, "repr": representation, "train": train})

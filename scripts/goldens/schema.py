@@ -175,6 +175,23 @@ SCHEMA = {
                     ["params", "args"],
                     params={"type": "array", "items": TEXT},
                     args={"type": "object"},
+                    named={"description": "given with their names", "type": "boolean"},
+                ),
+            },
+            before={
+                "description": "of op optim: who takes the first steps; its state is then loaded",
+                **shaped(
+                    ["optimizer", "steps"],
+                    optimizer=ref("named"),
+                    steps={"type": "integer", "minimum": 1},
+                ),
+            },
+            change={
+                "description": "of op optim: what is set in every group before the step `at`",
+                **shaped(
+                    ["at", "args"],
+                    at={"type": "integer", "minimum": 0},
+                    args={"type": "object"},
                 ),
             },
             head={"description": "of op train: arguments of a Linear on top", "type": "object"},

@@ -20,7 +20,7 @@ from .settings import recorded
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 # What PyTorch raises where a request is at fault; another type would be a fault of this script.
-ERRORS = {"RuntimeError", "ValueError", "IndexError", "TypeError"}
+ERRORS = {"RuntimeError", "ValueError", "IndexError", "TypeError", "KeyError", "ZeroDivisionError"}
 # How far, in tolerances, PyTorch's float32 answer to a case may be from its float64 answer.
 FAIR = 0.25
 COMMAND = "uv run scripts/generate_golden.py"
