@@ -14,18 +14,25 @@ import {
   detach,
   type DType,
   grad,
+  KeyError,
+  Linear,
   type LRScheduler,
   mul,
   noGrad,
   type Optimizer,
+  type OptimizerState,
+  type ParamState,
   RMSprop,
+  type SchedulerState,
   SGD,
   StepLR,
+  StoredTensor,
   sum,
   tanh,
-  type Tensor,
+  Tensor,
   tensor,
   to,
+  ZeroDivisionError,
   zeros,
 } from "../../mod.ts";
 import { assertAllBitwise, assertBitwise } from "./alike.ts";
@@ -59,6 +66,30 @@ function leaf(given: { seed: number; dtype: DType }, size: number[], salt = 0): 
   return x;
 }
 
+/** What a function warns of, and returns. */
+function warned<T>(run: () => T): { warnings: string[]; result: T } {
+  const { warn } = console;
+  const warnings: string[] = [];
+  console.warn = (text: string) => warnings.push(text);
+  try {
+    return { result: run(), warnings };
+  } finally {
+    console.warn = warn;
+  }
+}
+
+/** A state of its own, as a file would hold it: what is loaded is shared. */
+function copied({ state, param_groups }: OptimizerState): OptimizerState {
+  const copy = (own: ParamState) =>
+    Object.fromEntries(
+      Object.entries(own).map(([name, x]) => [name, new Tensor(x.data.slice(), x.shape)]),
+    );
+  return {
+    state: Object.fromEntries(Object.entries(state).map(([k, own]) => [k, copy(own)])),
+    param_groups,
+  };
+}
+
 /** Steps an optimiser with gradients drawn for each step. */
 function go(optimizer: Optimizer, params: Tensor[], from: number, until: number, given: Run): void {
   for (let k = from; k < until; k++) {
@@ -87,7 +118,7 @@ describe("optimisers", () => {
     });
     const other = makers[given.maker](copies);
     const state = optimizer.stateDict();
-    other.loadStateDict(state);
+    other.loadStateDict(copied(state));
     assertEquals(JSON.stringify(other.stateDict()), JSON.stringify(state));
     go(optimizer, params, given.steps, given.steps + 5, given);
     go(other, copies, given.steps, given.steps + 5, given);
@@ -197,11 +228,137 @@ describe("optimisers", () => {
     assertEquals([step.dtype, exp_avg.dtype], ["float32", "float64"]);
     assertEquals(exp_avg.item(), saved.stateDict().state[0].exp_avg.item());
   });
+
+  fact(["OPTIM-7"], "loading takes tensors of the same dtype as they are, groups anew", () => {
+    const p = zeros([1], { requiresGrad: true });
+    p.grad = tensor([0.1]);
+    const [saved, loaded] = [new Adam([p], { lr: 0.5 }), new Adam([p])];
+    saved.step();
+    const [group] = loaded.paramGroups;
+    loaded.loadStateDict(saved.stateDict());
+    assert(loaded.stateDict().state[0].exp_avg === saved.stateDict().state[0].exp_avg);
+    loaded.step();
+    assertEquals(saved.stateDict().state[0].step.item(), 2); // one count of steps for both
+    assert(
+      loaded.paramGroups[0] !== group && loaded.paramGroups[0].lr === 0.5 && group.lr === 0.001,
+    );
+  });
+
+  fact(["OPTIM-7", "TRAIN-3"], "a state may be the Map that a file holds", () => {
+    const make = () => {
+      const p = tensor([1, -8], { requiresGrad: true });
+      p.grad = tensor([0.5, 2]);
+      return { p, optimizer: new AdamW([p], { lr: 0.25, amsgrad: true }) };
+    };
+    const [a, b] = [make(), make()];
+    a.optimizer.step();
+    b.optimizer.step();
+    const { state, param_groups: [group] } = copied(a.optimizer.stateDict());
+    const own = Object.entries(state[0]).map(([name, x]): [string, unknown] => [
+      name,
+      name === "step" ? 1 : StoredTensor.from(x), // as older releases counted
+    ]);
+    b.optimizer.loadStateDict(
+      new Map<string, unknown>([
+        ["state", new Map([[0, new Map(own)]])],
+        ["param_groups", [new Map(Object.entries({ ...group, foreach: null }))]],
+      ]),
+    );
+    for (const { optimizer } of [a, b]) optimizer.step();
+    assertBitwise(detach(b.p), detach(a.p));
+    assertEquals(JSON.stringify(b.optimizer.stateDict()), JSON.stringify(a.optimizer.stateDict()));
+  });
+
+  fact(["OPTIM-7", "ERROR-1"], "what cannot be loaded changes nothing", () => {
+    const p = zeros([2], { requiresGrad: true });
+    p.grad = tensor([1, 2]);
+    const optimizer = new Adam([p]);
+    optimizer.step();
+    const before = JSON.stringify(optimizer.stateDict());
+    const { state: { 0: own }, param_groups } = optimizer.stateDict();
+    const wrong: [unknown, string][] = [
+      [{}, "'param_groups'"],
+      [{ param_groups }, "'state'"],
+      [{ state: {}, param_groups: [{ lr: 1 }] }, "'params'"],
+      [{ state: { 0: { exp_avg: zeros([2]) } }, param_groups }, "'step'"],
+      [{ state: { 0: { ...own, exp_avg: zeros([3]) } }, param_groups }, "exp_avg has the shape"],
+      [{ state: { 0: { ...own, exp_avg: 5 } }, param_groups }, "exp_avg must be a tensor, not int"],
+      [{ state: [], param_groups }, "state must be a dict, not list"],
+      [{ state: {}, param_groups: 5 }, "param_groups must be a list, not int"],
+      [{ state: {}, param_groups: [{ ...param_groups[0], lr: {} }] }, "lr is of no type"],
+      [5, "the state of an optimiser must be a dict, not int"],
+    ];
+    for (const [state, message] of wrong) {
+      assertThrows(() => optimizer.loadStateDict(state as OptimizerState), Error, message);
+      assertEquals(JSON.stringify(optimizer.stateDict()), before);
+    }
+    const old = { state: { 0: { ...own, max_exp_avg_sq: null } }, param_groups };
+    optimizer.loadStateDict(old as never); // nothing yet, as older releases wrote it
+    assertEquals(JSON.stringify(optimizer.stateDict()), before);
+    const more = { state: { 0: own, 7: own }, param_groups };
+    optimizer.loadStateDict(more); // of a parameter that is in no group: kept
+    assertEquals(Object.keys(optimizer.stateDict().state), ["0", "7"]);
+  });
+
+  fact(["OPTIM-7"], "a step that lacks something changes nothing, in no group", () => {
+    const params = [0, 1].map(() => zeros([1], { requiresGrad: true }));
+    for (const param of params) param.grad = tensor([1]);
+    const optimizer = new Adam([{ params: params[0] }, { params: params[1] }]);
+    optimizer.step();
+    optimizer.paramGroups[1].amsgrad = true;
+    const before = [params.map((x) => x.tolist()), JSON.stringify(optimizer.stateDict())];
+    assertThrows(() => optimizer.step(), KeyError, "'max_exp_avg_sq'");
+    assertEquals([params.map((x) => x.tolist()), JSON.stringify(optimizer.stateDict())], before);
+  });
+
+  fact(["OPTIM-7"], "a learning rate that is a tensor is read at each step, and filled", () => {
+    const p = tensor([1], { requiresGrad: true });
+    p.grad = tensor([1]);
+    const lr = tensor(0.1);
+    const optimizer = new SGD([p], { lr });
+    optimizer.step();
+    assertEquals(String(detach(p)), "tensor([0.9000])");
+    lr.data[0] = 0.5;
+    optimizer.step();
+    assertEquals(String(detach(p)), "tensor([0.4000])");
+    optimizer.paramGroups[0].lr = 0.25;
+    assertEquals(lr.item(), 0.25);
+    assert(optimizer.stateDict().param_groups[0].lr === lr);
+    assertThrows(() => new SGD([p], { lr: tensor([1, 2]) }), RangeError, "must be 1-element");
+    const betas = [tensor(0.5), tensor(0.5)] as never;
+    assertThrows(() => new Adam([p], { betas }), TypeError, "betas must be two numbers here");
+    const options = { differentiable: true } as never;
+    assertThrows(() => new SGD([p], options), Error, "leave out differentiable");
+  });
+
+  fact(["OPTIM-7"], "a parameter twice in a group: a warning, and numbers as in PyTorch", () => {
+    const [p, q] = [0, 1].map(() => zeros([1], { requiresGrad: true }));
+    const { warnings, result } = warned(() => new SGD([p, p, q]));
+    assertEquals(warnings.length, 1);
+    assert(
+      warnings[0].startsWith("optimizer contains a parameter group with duplicate parameters"),
+    );
+    assertEquals(result.stateDict().param_groups[0].params, [1, 1, 2]);
+    const [one] = new SGD([{ params: p }]).paramGroups;
+    assert(one.params.length === 1 && one.params[0] === p);
+  });
+
+  fact(["OPTIM-7", "PRINT-6"], "parameters may come with their names", () => {
+    const model = new Linear(1, 1);
+    const optimizer = new SGD(model.namedParameters());
+    assertEquals(optimizer.stateDict().param_groups[0].param_names, ["weight", "bias"]);
+    assert(String(optimizer).includes("\n    param_names: ['weight', 'bias']\n"));
+    const { param_names: _, ...rest } = optimizer.stateDict().param_groups[0];
+    optimizer.loadStateDict({ state: {}, param_groups: [rest] });
+    assertEquals(optimizer.paramGroups[0].paramNames, ["weight", "bias"]); // kept
+    const mixed = [["weight", zeros([1])], zeros([1])] as never;
+    assertThrows(() => new SGD(mixed), RangeError, "Some param names are missing");
+  });
 });
 
 describe("clipping", () => {
   const clips = fc.record({
-    sizes: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 3 }),
+    sizes: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }),
     limit: fc.double({ min: 0.01, max: 5, noNaN: true }),
     normType: fc.constantFrom(1, 2, 3, Infinity),
     seed: fc.nat(),
@@ -250,6 +407,22 @@ describe("clipping", () => {
     clipGradValue([a, b], 0.5);
     assertEquals([a.grad, b.grad.tolist()], [null, [0, 0.5]]);
   });
+
+  fact(["OPTIM-5"], "one tensor is a list of one; a generator of none is a warning", () => {
+    const p = zeros([2], { requiresGrad: true });
+    p.grad = tensor([3, 4]);
+    assertEquals(clipGradNorm(p, 1).item(), 5);
+    clipGradValue(p, 0.5);
+    assertEquals(p.grad.tolist(), [0.5, 0.5]);
+    const { warnings } = warned(() => clipGradNorm(new Linear(1, 1).parameters().slice(2), 1));
+    assertEquals(warnings, []);
+    const none = (function* (): Generator<Tensor> {})();
+    assertEquals(warned(() => clipGradNorm(none, 1)).warnings, [
+      "`parameters` is an empty generator, no gradient clipping will occur.",
+    ]);
+    assertThrows(() => clipGradNorm([5] as never, 1), TypeError, "one is int");
+    assertEquals(p.grad.tolist(), [0.5, 0.5]);
+  });
 });
 
 describe("schedules", () => {
@@ -266,6 +439,7 @@ describe("schedules", () => {
     const stairs = new StepLR(first, extent, { gamma: 0.9 });
     const cosine = new CosineAnnealingLR(second, extent, { etaMin: low });
     for (let t = 1; t <= steps; t++) {
+      for (const optimizer of [first, second]) optimizer.step();
       stairs.step();
       cosine.step();
       const near = (given: number, wanted: number) =>
@@ -283,6 +457,7 @@ describe("schedules", () => {
     for (const kind of kinds) {
       const optimizer = dummy(given.lr);
       const schedule = kind(optimizer);
+      optimizer.step();
       for (let t = 0; t < given.steps; t++) schedule.step();
       const other = dummy(123);
       const copy = kind(other);
@@ -315,6 +490,75 @@ describe("schedules", () => {
     ]);
     assertEquals(optimizer.stateDict().param_groups[0].initial_lr, 0.5);
   });
+
+  fact(["OPTIM-6"], "a first step before the optimiser's is a warning, as in PyTorch", () => {
+    const optimizer = dummy(0.5);
+    const schedule = new StepLR(optimizer, 2);
+    const { warnings } = warned(() => schedule.step());
+    assert(
+      warnings.length === 1 && warnings[0].startsWith("Detected call of `lr_scheduler.step()`"),
+    );
+    assertEquals(warned(() => schedule.step()).warnings, []);
+  });
+
+  fact(
+    ["OPTIM-6"],
+    "the last learning rate is what the schedule set, not what was set since",
+    () => {
+      const optimizer = dummy(0.5);
+      const schedule = new StepLR(optimizer, 1, { gamma: 0.5 });
+      optimizer.step();
+      schedule.step();
+      optimizer.paramGroups[0].lr = 8;
+      assertEquals([schedule.getLastLr(), schedule.stateDict()._last_lr], [[0.25], [0.25]]);
+      schedule.step();
+      assertEquals(schedule.getLastLr(), [4]);
+    },
+  );
+
+  fact(["OPTIM-6", "ERROR-1"], "what fails leaves a schedule as it was", () => {
+    const optimizer = dummy(0.5);
+    optimizer.step();
+    for (const schedule of [new StepLR(optimizer, 0), new CosineAnnealingLR(optimizer, 0)]) {
+      const before = schedule.stateDict();
+      assertThrows(() => schedule.step(), ZeroDivisionError, "integer modulo by zero");
+      const wrong: [unknown, string][] = [
+        [{}, `'${Object.keys(before)[0]}'`],
+        [{ ...before, base_lrs: 5 }, "base_lrs must be a list of numbers"],
+        [{ ...before, last_epoch: "1" }, "last_epoch must be a number, not str"],
+        [5, "the state of a schedule must be a dict"],
+      ];
+      for (const [state, message] of wrong) {
+        assertThrows(() => schedule.loadStateDict(state as SchedulerState), Error, message);
+      }
+      assertEquals(schedule.stateDict(), before);
+    }
+    optimizer.addParamGroup({ params: zeros([1]) });
+    const late = new CosineAnnealingLR(dummy(0.5), 1);
+    late.loadStateDict(new Map(Object.entries({ ...late.stateDict(), last_epoch: 1 })));
+    assertEquals(late.lastEpoch, 1);
+    const { paramGroups } = optimizer;
+    assertEquals(paramGroups.map(({ initialLr }) => initialLr), [0.5, undefined]);
+    assertThrows(
+      () => new StepLR(optimizer, 2, { lastEpoch: 3 }),
+      KeyError,
+      "'initial_lr' is not specified in param_groups[1]",
+    );
+    assertThrows(() => new StepLR(5 as never, 2), TypeError, "int is not an Optimizer");
+  });
+
+  fact(
+    ["OPTIM-6"],
+    "a group that came after the schedule is refused where its base is needed",
+    () => {
+      const optimizer = dummy(0.5);
+      const schedule = new CosineAnnealingLR(optimizer, 1);
+      optimizer.addParamGroup({ params: zeros([1]), lr: 1 });
+      optimizer.step();
+      schedule.step(); // down: no base is needed
+      assertThrows(() => schedule.step(), RangeError, "zip() argument 2 is longer than argument 1");
+    },
+  );
 });
 
 describe("grad", () => {
