@@ -71,6 +71,7 @@ export function layerCall<O>(name: string, options: Options<O>): Call<O> {
  */
 export abstract class RNNCellBase extends Module {
   readonly #equation: Equation;
+  readonly #bias: boolean;
 
   /** H_in, the features of the input. */
   readonly inputSize: number;
@@ -99,6 +100,7 @@ export abstract class RNNCellBase extends Module {
     this.#equation = equation;
     check(layerCall(this.getName(), cellOptions), [inputSize, hiddenSize, options]);
     const { bias = true, dtype = "float32" } = options;
+    this.#bias = bias;
     const sizes = { input: inputSize, hidden: hiddenSize, output: hiddenSize, bias };
     eachOf(equation.parameters, (key, shapeOf) => {
       const shape = shapeOf(sizes);
@@ -192,6 +194,6 @@ export abstract class RNNCellBase extends Module {
 
   /** Returns the sizes, and the bias where there is none, as PyTorch prints them. */
   protected override extraRepr(): string {
-    return `${this.inputSize}, ${this.hiddenSize}${this.biasIh ? "" : ", bias=False"}`;
+    return `${this.inputSize}, ${this.hiddenSize}${this.#bias ? "" : ", bias=False"}`;
   }
 }

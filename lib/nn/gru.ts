@@ -35,7 +35,7 @@ import { baseOptions, refuseProjection, type RNNBaseOptions } from "./rnn_checks
  */
 const equation: Equation<CellParameters> = {
   parameters: gated(gateOrder.GRU), // W_ih, W_hh, b_ih, b_hh
-  state: ({ output }) => [output], // of h
+  state: ({ hidden }) => [hidden], // of h
   kernel: "gru",
   step(x, [h], { weightIh, weightHh, biasIh, biasHh }) {
     const [inputR, inputZ, inputN] = chunk(linear(x, weightIh, biasIh), 3, -1); // W_i x + b_i

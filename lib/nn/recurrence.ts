@@ -1,8 +1,8 @@
 /**
  * What turns a cell into a layer: time, directions, layers, and batches of sequences that end at
- * different times. It stands here once, for all cells. A module's `forward` checks its input, cuts
- * it into time steps and calls `runLayers`, which calls `scan` for each layer and direction, which
- * calls the cell's equation for each step.
+ * different times (STACK-1 to STACK-6, STACK-9, PACK-4). It stands here once, for all cells. A
+ * module's `forward` checks its input, cuts it into time steps and calls `runLayers`, which calls
+ * `scan` for each layer and direction, which calls the cell's equation for each step.
  *
  * @module
  */
@@ -32,8 +32,9 @@ function join(states: readonly State[]): State {
 }
 
 /**
- * Runs a cell over time, in one direction. Each row of the batch starts from its own row of
- * `initial` at its own first step and stops at its own last one, whichever way time runs.
+ * Runs a cell over time (STACK-1), in one direction (STACK-3). Each row of the batch starts from its
+ * own row of `initial` at its own first step and stops at its own last one, whichever way time runs
+ * (PACK-5).
  *
  * @returns the hidden state at every t, in the order of t, and each row's state where it stopped
  */
@@ -46,18 +47,18 @@ function scan(
 ): { outputs: Tensor[]; final: State } {
   const outputs = Array<Tensor>(steps.length);
   const times = [...steps.keys()];
-  if (reverse) times.reverse();
+  if (reverse) times.reverse(); // STACK-3
   let state = rows(initial, 0, steps[times[0]].shape[0]);
   const stopped: State[] = []; // longest first, like the batch
   for (const t of times) {
     const [before, now] = [state[0].shape[0], steps[t].shape[0]];
-    if (now < before) { // forward: the shortest sequences ended at the step before
+    if (now < before) { // PACK-4, forward: the shortest sequences ended at the step before
       stopped.unshift(rows(state, now, before - now));
       state = rows(state, 0, now);
-    } else if (now > before) { // reverse: shorter sequences begin, at their last element
+    } else if (now > before) { // PACK-4, reverse: shorter sequences begin, at their last element
       state = join([state, rows(initial, before, now - before)]);
     }
-    state = equation.step(steps[t], state, parameters);
+    state = equation.step(steps[t], state, parameters); // STACK-1
     outputs[t] = state[0];
   }
   return { outputs, final: join([state, ...stopped]) };
@@ -86,16 +87,17 @@ export function runLayers(
   const finals: State[] = [];
   parameters.forEach((directions, layer) => {
     const results = directions.map((own, direction) => {
-      const index = layer * directions.length + direction;
+      const index = layer * directions.length + direction; // STACK-5
       const start = initial.map((part) => select(part, 0, index));
       return scan(equation, own, below, start, direction === 1);
     });
     finals.push(...results.map(({ final }) => final));
     const outputs = steps.map((_, t) => {
       const sides = results.map(({ outputs }) => outputs[t]);
-      return sides.length === 1 ? sides[0] : cat(sides, -1);
+      return sides.length === 1 ? sides[0] : cat(sides, -1); // STACK-4
     });
-    below = layer < parameters.length - 1 ? outputs.map(betweenLayers) : outputs;
+    below = layer < parameters.length - 1 ? outputs.map(betweenLayers) : outputs; // STACK-2
   });
-  return { outputs: below, final: initial.map((_, k) => stack(finals.map((state) => state[k]))) };
+  const final = initial.map((_, k) => stack(finals.map((state) => state[k]))); // STACK-6
+  return { outputs: below, final };
 }

@@ -32,7 +32,7 @@ export type Nonlinearity = "tanh" | "relu";
 function equation(phi: (x: Tensor) => Tensor, kernel: Nonlinearity): Equation<CellParameters> {
   return {
     parameters: gated(gateOrder.RNN), // W_ih, W_hh, b_ih, b_hh
-    state: ({ output }) => [output], // of h
+    state: ({ hidden }) => [hidden], // of h
     kernel,
     step(x, [h], { weightIh, weightHh, biasIh, biasHh }) {
       return [phi(affine([x, weightIh, biasIh], [h, weightHh, biasHh]))];

@@ -27,6 +27,7 @@ import {
   checkCall,
   checkPair,
   checkRanks,
+  refuseProjection,
   type RNNBaseOptions,
   type Settings,
   stateSizes,
@@ -73,6 +74,8 @@ export abstract class RNNBase extends Module {
     options: RNNBaseOptions & { readonly projSize?: number } = {},
   ) {
     super();
+    // A cell whose h has H features, whatever H_out is to be, has no projection.
+    if (equation.state({ hidden: 2, output: 1 })[0] === 2) refuseProjection(options);
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
     this.#equation = equation;
