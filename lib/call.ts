@@ -228,7 +228,8 @@ function refuseSurplus(call: Call, given: number): never {
 function refusePositional(call: Call, given: ArrayLike<unknown>, k: number): never {
   const left = Object.entries(call[2]! as Options<Record<string, unknown>>);
   const pairs = Array.from(given).slice(k).flatMap((value) => {
-    const fits = left.findIndex(([, kind]) => kind !== any && kind.is(value));
+    const sure = left.findIndex(([, kind]) => kind !== any && kind.is(value));
+    const fits = sure < 0 ? left.findIndex(([, kind]) => kind === any) : sure;
     if (fits < 0) return [];
     const [[name]] = left.splice(fits, 1);
     return [`${name}: ${shown(value) ?? "…"}`];

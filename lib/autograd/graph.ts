@@ -10,6 +10,7 @@ import { allocate, listed, typeName } from "../tensor/dtype.ts";
 import {
   aTensor,
   type Backward,
+  checkTensors,
   countChange,
   type GradFn,
   type SavedTensor,
@@ -418,6 +419,8 @@ export function grad(
   if (inputs.length === 0) {
     throw new RuntimeError("`inputs` argument to `grad()` cannot be empty.");
   }
+  checkTensors(outputs);
+  checkTensors(inputs);
   if (!inputs.every((input) => input.requiresGrad)) {
     throw new RuntimeError("One of the differentiated Tensors does not require grad");
   }

@@ -16,7 +16,7 @@ const calls = {
 } satisfies Record<string, Call>;
 
 /** The dtype in the words of PyTorch's messages. */
-const words = { float32: ["Float", "float"], float64: ["Double", "double"] } as const;
+export const words = { float32: ["Float", "float"], float64: ["Double", "double"] } as const;
 
 /**
  * Refuses operands that do not fit, in PyTorch's words.

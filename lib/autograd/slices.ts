@@ -5,12 +5,18 @@
  * @module
  */
 
-import { type Call, check, int, ints as indexList } from "../call.ts";
+import { type Call, check, int, type Kind } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { type Blocks, blocksOf, resized } from "../tensor/blocks.ts";
 import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/dtype.ts";
-import { aTensor, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
+import { aTensor, checkTensors, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
 import { record, recordView } from "./graph.ts";
+
+/** Which slices: a list. Tensors hold no integers here, and PyTorch's words for one that holds none follow. */
+const indices: Kind = {
+  word: "list of ints",
+  is: (value) => Array.isArray(value) || value instanceof Tensor,
+};
 
 /** What each may be given. */
 const calls = {
@@ -18,7 +24,7 @@ const calls = {
   narrow: ["narrow", { input: aTensor, dim: int, start: int, length: int }],
   slice: ["slice", { input: aTensor, dim: int, "start?": int, "end?": int }],
   chunk: ["chunk", { input: aTensor, chunks: int, "dim?": int }],
-  indexSelect: ["indexSelect", { input: aTensor, dim: int, index: indexList }],
+  indexSelect: ["indexSelect", { input: aTensor, dim: int, index: indices }],
   cat: ["cat", { tensors, "dim?": int }],
   stack: ["stack", { tensors, "dim?": int }],
 } satisfies Record<string, Call>;
@@ -216,11 +222,19 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
  */
 export function indexSelect(x: Tensor, dim: number, index: readonly number[]): Tensor {
   check(calls.indexSelect, arguments);
+  if ((index as unknown) instanceof Tensor) {
+    throw new RuntimeError("index_select(): Expected dtype int32 or int64 for index");
+  }
   const at = wrapDim(dim, x.dim());
   const from = blocksOf(x.shape, at);
   index.forEach((i) => {
     if (Number.isInteger(i) && i >= 0 && i < from.extent) return;
-    if (at === 0) throw new IndexError("index out of range in self");
+    if (x.dim() > 1 && from.extent === 0) {
+      throw new RuntimeError("index_select(): self indexing axis dim should be positive");
+    }
+    if (at === 0 && (x.dim() <= 1 || x.numel() > 0)) {
+      throw new IndexError("index out of range in self");
+    }
     throw new RuntimeError(
       `INDICES element is out of DATA bounds, id=${i} axis_dim=${from.extent}`,
     );
@@ -263,6 +277,7 @@ export function indexSelect(x: Tensor, dim: number, index: readonly number[]): T
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   check(calls.cat, arguments);
+  checkTensors(tensors);
   if (tensors.length === 0) {
     throw new ValueError("torch.cat(): expected a non-empty list of Tensors");
   }
@@ -354,6 +369,7 @@ function checkDType(first: Tensor, x: Tensor, position: number): void {
  */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   check(calls.stack, arguments);
+  checkTensors(tensors);
   if (tensors.length === 0) throw new RuntimeError("stack expects a non-empty TensorList");
   const [first] = tensors;
   tensors.forEach((x, position) => {

@@ -60,8 +60,8 @@ export interface CellOptions {
 export const cellOptions: Options<CellOptions> = { bias: bool, dtype: dtypeKind };
 
 /** What the constructor of a layer or cell may be given. */
-export function layerCall<O>(name: string, options: Options<O>): Call<O> {
-  return [name, { inputSize: any, hiddenSize: any }, options];
+export function layerCall<O>(name: string, options: Options<O>, python?: string): Call<O> {
+  return [name, { inputSize: any, hiddenSize: any }, options, python];
 }
 
 /**

@@ -51,7 +51,7 @@ const equation: Equation<CellParameters> = {
 const calls = {
   GRUCell: layerCall<CellOptions>("GRUCell", cellOptions),
   step: ["GRUCell.forward", { input: aTensor, "hx?": tensorOrNone }],
-  GRU: layerCall<RNNBaseOptions>("GRU", baseOptions),
+  GRU: layerCall<RNNBaseOptions>("GRU", baseOptions, "RNNBase.__init__"),
   forward: ["GRU.forward", { input: aSequence, "hx?": tensorOrNone }],
 } satisfies Record<string, Call>;
 

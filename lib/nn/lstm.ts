@@ -75,7 +75,7 @@ const aPair: Kind = {
 const calls = {
   LSTMCell: layerCall<CellOptions>("LSTMCell", cellOptions),
   step: ["LSTMCell.forward", { input: aTensor, "hx?": aPair }],
-  LSTM: layerCall<LSTMOptions>("LSTM", { ...baseOptions, projSize: int }),
+  LSTM: layerCall<LSTMOptions>("LSTM", { ...baseOptions, projSize: int }, "RNNBase.__init__"),
   forward: ["LSTM.forward", { input: aSequence, "hx?": aPair }],
 } satisfies Record<string, Call>;
 

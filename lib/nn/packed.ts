@@ -16,12 +16,15 @@ import {
   type Options,
   text,
 } from "../call.ts";
+import { words as typeWords } from "../autograd/linear.ts";
 import { transpose } from "../autograd/shape.ts";
 import { cat, indexSelect, narrow, select, slice, stack } from "../autograd/slices.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { full } from "../tensor/create.ts";
-import { listed } from "../tensor/dtype.ts";
-import { aTensor, Tensor } from "../tensor/tensor.ts";
+import { pythonClass, pythonText, pythonType } from "../python.ts";
+import { formatIntegers } from "../tensor/format.ts";
+import { listed, sameShape } from "../tensor/dtype.ts";
+import { aTensor, checkTensors, Tensor } from "../tensor/tensor.ts";
 
 /**
  * A batch of sequences of different lengths, without padding (`torch.nn.utils.rnn.PackedSequence`;
@@ -85,8 +88,7 @@ export class PackedSequence {
 
   /** Returns the text that PyTorch prints. */
   toString(): string {
-    const list = (values: readonly number[] | null) =>
-      values ? `tensor([${values.join(", ")}])` : "None";
+    const list = (values: readonly number[] | null) => values ? formatIntegers(values) : "None";
     return `PackedSequence(data=${this.data}, batch_sizes=${list(this.batchSizes)}, ` +
       `sorted_indices=${list(this.sortedIndices)}, ` +
       `unsorted_indices=${list(this.unsortedIndices)})`;
@@ -150,6 +152,41 @@ const calls = {
   ],
 } satisfies Record<string, Call>;
 
+/** Lengths as a list of whole numbers. */
+function lengthsOf(lengths: readonly number[] | Tensor): readonly number[] {
+  const rank = lengths instanceof Tensor ? lengths.dim() : typeof lengths === "number" ? 0 : 1;
+  if (rank !== 1) {
+    const type = lengths instanceof Tensor ? typeWords[lengths.dtype][0] : "Long";
+    throw new RuntimeError(
+      `'lengths' argument should be a 1D CPU int64 tensor, but got ${rank}D cpu ${type} tensor`,
+    );
+  }
+  const list = lengths instanceof Tensor ? [...lengths.data] : lengths;
+  if (!Array.isArray(list)) {
+    throw new TypeError(`lengths must be a list of integers, not ${pythonType(lengths)}`);
+  }
+  for (const length of list) {
+    if (Number.isInteger(length)) continue;
+    throw new TypeError(`lengths must be integers, but got ${pythonText(length)}`);
+  }
+  return list;
+}
+
+/** Sequences as a list of tensors; a tensor is its rows. */
+function sequencesOf(sequences: readonly Tensor[] | Tensor): readonly Tensor[] {
+  if (sequences instanceof Tensor) {
+    return Array.from({ length: sequences.size(0) }, (_, k) => select(sequences, 0, k));
+  }
+  if (!Array.isArray(sequences)) {
+    throw new RuntimeError(
+      "pad_sequence: Expected iterable for input sequences, but got arg of type: " +
+        pythonClass(sequences),
+    );
+  }
+  checkTensors(sequences);
+  return sequences;
+}
+
 function isPermutation(order: readonly number[], length: number): boolean {
   return order.length === length && new Set(order).size === length &&
     order.every((k) => Number.isInteger(k) && k >= 0 && k < length);
@@ -198,45 +235,47 @@ export interface PackOptions {
  */
 export function packPaddedSequence(
   input: Tensor,
-  lengths: readonly number[],
+  lengths: readonly number[] | Tensor,
   options: PackOptions = {},
 ): PackedSequence {
   check(calls.packPaddedSequence, arguments);
   const { batchFirst = false, enforceSorted = true } = options;
+  const own = lengthsOf(lengths);
+  if (enforceSorted && input.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
+  const [batchDim, timeDim] = batchFirst ? [0, 1] : [1, 0];
   if (input.dim() < 2) {
+    const selects = !enforceSorted && batchFirst && input.dim() === 1 && input.numel() < own.length;
     throw new IndexError(
-      "Dimension out of range (expected to be in range of [-1, 0], but got 1)",
+      selects
+        ? "index out of range in self"
+        : input.dim() === 0 && enforceSorted && !batchFirst
+        ? "Dimension specified as 1 but tensor has no dimensions"
+        : "Dimension out of range (expected to be in range of [-1, 0], but got 1)",
     );
   }
-  lengths.forEach((length) => {
-    if (!Number.isInteger(length)) {
-      throw new TypeError(`lengths must be integers, but got ${String(length)}`);
-    }
-  });
-  const [batchDim, timeDim] = batchFirst ? [0, 1] : [1, 0];
   const [batch, extent] = [input.shape[batchDim], input.shape[timeDim]];
-  const order = enforceSorted ? null : [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a]);
+  const order = enforceSorted ? null : [...own.keys()].sort((a, b) => own[b] - own[a]);
+  const sorted = order ? indexSelect(input, batchDim, order) : input;
+  if (sorted.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
   // PyTorch drops the rows that an unsorted list leaves without a length; nothing is dropped here.
-  if (lengths.length < batch || (enforceSorted && lengths.length !== batch)) {
+  if (own.length !== batch) {
     throw new RuntimeError(
-      `Expected \`len(lengths)\` to be equal to batch_size, but got ${lengths.length} ` +
+      `Expected \`len(lengths)\` to be equal to batch_size, but got ${own.length} ` +
         `(batch_size=${batch})`,
     );
   }
-  const sorted = order ? indexSelect(input, batchDim, order) : input;
-  if (input.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
-  const falling = order ? order.map((k) => lengths[k]) : lengths;
+  const falling = order ? order.map((k) => own[k]) : own;
+  if (falling[falling.length - 1] <= 0) {
+    throw new RuntimeError(
+      "Length of all samples has to be greater than 0, but found an element in 'lengths' that is " +
+        "<= 0",
+    );
+  }
   if (falling.some((length, k) => k > 0 && length > falling[k - 1])) {
     throw new RuntimeError(
       "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can " +
         "pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep " +
         "this requirement if you do not need ONNX exportability.",
-    );
-  }
-  if (falling[falling.length - 1] <= 0) {
-    throw new RuntimeError(
-      "Length of all samples has to be greater than 0, but found an element in 'lengths' that is " +
-        "<= 0",
     );
   }
   if (falling[0] > extent) {
@@ -345,27 +384,22 @@ export interface PadOptions {
  * assertEquals(padded.tolist(), [[1, 0], [2, 3]]);
  * ```
  */
-export function padSequence(sequences: readonly Tensor[], options: PadOptions = {}): Tensor {
+export function padSequence(
+  sequences: readonly Tensor[] | Tensor,
+  options: PadOptions = {},
+): Tensor {
   check(calls.padSequence, arguments);
   const { batchFirst = false, paddingValue = 0, paddingSide = "right" } = options;
-  if (sequences.length === 0) throw new RuntimeError("received an empty list of sequences");
+  const own = sequencesOf(sequences);
+  if (own.length === 0) throw new RuntimeError("received an empty list of sequences");
   if (paddingSide !== "left" && paddingSide !== "right") {
     throw new RuntimeError(
       `Expected padding_side to be one of left or right, but got ${paddingSide}.`,
     );
   }
-  const [first] = sequences;
-  sequences.forEach((sequence) => {
-    if (sequence.dim() === 0) throw new RuntimeError("ArrayRef: invalid slice, N = 1; size = 0");
-    if (sequence.dim() !== first.dim()) {
-      throw new RuntimeError(
-        `expected sequences of one rank, but got ${first.dim()}-D and ${sequence.dim()}-D`,
-      );
-    }
-  });
-  checkFeatures(first, sequences);
-  const length = sequences.reduce((most, { shape }) => Math.max(most, shape[0]), 0);
-  const padded = sequences.map((sequence) => {
+  checkFeatures(own);
+  const length = own.reduce((most, { shape }) => Math.max(most, shape[0]), 0);
+  const padded = own.map((sequence) => {
     const size = [length - sequence.size(0), ...sequence.shape.slice(1)];
     if (size[0] === 0) return sequence;
     const padding = full(size, paddingValue, { dtype: sequence.dtype });
@@ -375,13 +409,36 @@ export function padSequence(sequences: readonly Tensor[], options: PadOptions = 
 }
 
 /** Refuses sequences that differ in more than their length. */
-function checkFeatures(first: Tensor, sequences: readonly Tensor[]): void {
-  for (const { shape } of sequences) {
-    for (let dim = shape.length - 1; dim > 0; dim--) {
-      if (shape[dim] === first.shape[dim]) continue;
+function checkFeatures(sequences: readonly Tensor[]): void {
+  const [first] = sequences;
+  if (first.dim() === 0) throw new RuntimeError("ArrayRef: invalid slice, N = 1; size = 0");
+  for (const sequence of sequences) {
+    const { shape } = sequence;
+    const slot = [sequence.size(0), ...first.shape.slice(1)]; // where PyTorch copies it to
+    const rank = Math.max(slot.length, shape.length);
+    const whole: number[] = [];
+    for (let dim = rank - 1; dim >= 0; dim--) {
+      const [a, b] = [slot, shape].map((size) => size[dim - rank + size.length] ?? 1);
+      if (a !== b && a !== 1 && b !== 1) {
+        throw new RuntimeError(
+          `The size of tensor a (${a}) must match the size of tensor b (${b}) at non-singleton ` +
+            `dimension ${dim}`,
+        );
+      }
+      whole.unshift(a === 1 ? b : a);
+    }
+    if (!sameShape(whole, slot)) {
       throw new RuntimeError(
-        `The size of tensor a (${first.shape[dim]}) must match the size of tensor b ` +
-          `(${shape[dim]}) at non-singleton dimension ${dim}`,
+        `output with shape ${listed(slot)} doesn't match the broadcast shape ` +
+          listed(whole),
+      );
+    }
+    if (!sameShape(shape, slot)) { // PyTorch spreads it over the place that it has
+      throw new RuntimeError(
+        `expected sequences that differ in their length alone, but got ${
+          listed(first.shape)
+        } and ` +
+          listed(shape),
       );
     }
   }
@@ -407,17 +464,18 @@ function checkFeatures(first: Tensor, sequences: readonly Tensor[]): void {
  */
 export function unpadSequence(
   padded: Tensor,
-  lengths: readonly number[],
+  lengths: readonly number[] | Tensor,
   options: { readonly batchFirst?: boolean } = {},
 ): Tensor[] {
   check(calls.unpadSequence, arguments);
   const batchDim = options.batchFirst ? 0 : 1;
   const batch = padded.size(batchDim);
-  if (lengths.length !== batch) {
-    const how = lengths.length < batch ? "shorter" : "longer";
+  const own = lengthsOf(lengths);
+  if (own.length !== batch) {
+    const how = own.length < batch ? "shorter" : "longer";
     throw new ValueError(`zip() argument 2 is ${how} than argument 1`);
   }
-  return lengths.map((length, k) => slice(select(padded, batchDim, k), 0, 0, Math.max(length, 0)));
+  return own.map((length, k) => slice(select(padded, batchDim, k), 0, 0, Math.max(length, 0)));
 }
 
 /**
@@ -438,12 +496,13 @@ export function unpadSequence(
  * ```
  */
 export function packSequence(
-  sequences: readonly Tensor[],
+  sequences: readonly Tensor[] | Tensor,
   options: { readonly enforceSorted?: boolean } = {},
 ): PackedSequence {
   check(calls.packSequence, arguments);
-  const lengths = sequences.map((sequence) => sequence.size(0));
-  return packPaddedSequence(padSequence(sequences), lengths, options);
+  const own = sequencesOf(sequences);
+  const lengths = own.map((sequence) => sequence.size(0));
+  return packPaddedSequence(padSequence(own), lengths, options);
 }
 
 /**

@@ -60,7 +60,7 @@ const calls = {
   RNN: layerCall<RNNOptions>("RNN", {
     ...baseOptions,
     nonlinearity: text,
-  }),
+  }, "RNNBase.__init__"),
   forward: ["RNN.forward", { input: aSequence, "hx?": tensorOrNone }],
 } satisfies Record<string, Call>;
 

@@ -240,6 +240,12 @@ export abstract class RNNBase extends Module {
     steps: readonly Tensor[],
     initial: State,
   ): { outputs: readonly Tensor[]; final: State } {
+    const { weightHh, biasHh, weightHr } = this.#parameters[0];
+    const product = weightHr ?? weightHh;
+    for (const part of initial.slice(1)) { // PyTorch promotes c, and then refuses the h made of it
+      if (!product || part.dtype === product.dtype) continue;
+      checkLinear(part, product, weightHr ? null : biasHh ?? null);
+    }
     const betweenLayers = (output: Tensor) => dropout(output, this.dropout, this.training);
     const layers = Array.from(
       { length: this.numLayers },

@@ -195,6 +195,7 @@ export function checkArguments(
   if (projSize >= (hiddenSize as number)) {
     throw new ValueError("proj_size has to be smaller than hidden_size");
   }
+  if (typeof numLayers === "boolean") checkType("num_layers", numLayers, "int");
   if (pythonType(numLayers) !== "int") {
     throw new TypeError(`'${pythonType(numLayers)}' object cannot be interpreted as an integer`);
   }

@@ -86,6 +86,17 @@ export function formatTensor(values: Values, options: FormatOptions = {}): strin
 }
 
 /**
+ * The text of a list of integers, as Python prints an int64 tensor of one dimension.
+ *
+ * @param integers whole numbers
+ * @returns for example `tensor([12,  5,  1])`
+ */
+export function formatIntegers(integers: readonly number[]): string {
+  const values = formatValues({ shape: [integers.length], data: integers }, "tensor(".length, true);
+  return `tensor(${values}${integers.length === 0 ? ", dtype=torch.int64" : ""})`;
+}
+
+/**
  * The text of a shape, as Python prints a `torch.Size`.
  *
  * @param shape the extent of each dimension
@@ -172,12 +183,18 @@ interface Style {
   readonly write: (x: number) => string;
 }
 
+/** Numbers laid out row-major. */
+interface Shaped {
+  readonly shape: readonly number[];
+  readonly data: ArrayLike<number>;
+}
+
 /** The brackets and the numbers between them. */
-function formatValues({ shape, data }: Values, indent: number): string {
+function formatValues({ shape, data }: Shaped, indent: number, integers = false): string {
   const count = numel(shape);
   if (count === 0) return "[]";
   const shown = shownIndices(shape, count > THRESHOLD);
-  const style = chooseStyle(shownOffsets(shape, shown).map((offset) => data[offset]));
+  const style = chooseStyle(shownOffsets(shape, shown).map((offset) => data[offset]), integers);
   const element = (offset: number) => style.write(data[offset]).padStart(style.width);
 
   const block = (dim: number, offset: number, indent: number): string => {
@@ -215,7 +232,11 @@ function shownOffsets(shape: readonly number[], shown: readonly number[][]): num
 }
 
 /** The style that suits these elements; zeros, infinities and NaN have no say in it. */
-function chooseStyle(elements: readonly number[]): Style {
+function chooseStyle(elements: readonly number[], integers: boolean): Style {
+  if (integers) {
+    const width = elements.reduce((most, x) => Math.max(most, String(x).length), 1);
+    return { write: String, width };
+  }
   const telling = elements.filter((x) => Number.isFinite(x) && x !== 0);
   const smallest = telling.reduce((least, x) => Math.min(least, Math.abs(x)), Infinity);
   const largest = telling.reduce((most, x) => Math.max(most, Math.abs(x)), 0);

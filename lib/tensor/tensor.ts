@@ -292,6 +292,15 @@ function checkGrad(x: Tensor, grad: unknown): void {
   }
 }
 
+/** Refuses a list with something in it that is no tensor, in PyTorch's words. */
+export function checkTensors(list: readonly unknown[]): void {
+  const other = list.findIndex((item) => !(item instanceof Tensor));
+  if (other < 0) return;
+  throw new TypeError(
+    `expected Tensor as element ${other} in argument 0, but got ${pythonType(list[other])}`,
+  );
+}
+
 /**
  * Resolves a dimension that may count from the last.
  *
