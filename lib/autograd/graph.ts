@@ -6,12 +6,13 @@
 
 import { any, bool, type Call, callable, check, checkCount, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { allocate, listed, typeName } from "../tensor/dtype.ts";
+import { allocate, type FloatArray, listed, typeName } from "../tensor/dtype.ts";
 import {
   aTensor,
   type Backward,
   checkTensors,
   countChange,
+  type Flow,
   type GradFn,
   type SavedTensor,
   sharesVersion,
@@ -121,6 +122,30 @@ export function record(
 ): Tensor {
   if (wouldRecord(inputs)) {
     output.gradFn = { name, order: recorded++, inputs, saved: keeps.map(saved), backward };
+  }
+  return output;
+}
+
+/**
+ * Records, as {@linkcode record} does, an operation whose gradients are made as a whole.
+ *
+ * @param output the tensor made
+ * @param name the node's name
+ * @param inputs the tensors it was made from
+ * @param flow how the gradients of the inputs follow from that of the output
+ * @param keeps what PyTorch's nodes save
+ * @returns `output`
+ */
+export function recordFlow(
+  output: Tensor,
+  name: string,
+  inputs: readonly Tensor[],
+  flow: Flow,
+  keeps: readonly Keeps[],
+): Tensor {
+  if (wouldRecord(inputs)) {
+    const all = keeps.map(saved);
+    output.gradFn = { name, order: recorded++, inputs, saved: all, backward: () => {}, flow };
   }
   return output;
 }
@@ -282,14 +307,24 @@ function propagate(
   gradOutputs: readonly (Tensor | null | undefined)[],
   ends: ReadonlySet<Tensor> | null,
   options: BackwardOptions,
-  visit: (tensor: Tensor, grad: Float64Array) => void,
+  visit: (tensor: Tensor, grad: FloatArray) => void,
 ): void {
-  const grads = new Map<Tensor, Float64Array>();
+  const grads = new Map<Tensor, FloatArray>();
   const zeros = accumulators();
+  /** The sum of what has come, to be added to: in float64. */
   const gradOf = (x: Tensor): Float64Array => {
-    let grad = grads.get(x);
-    if (grad === undefined) grads.set(x, grad = zeros(x.data.length));
-    return grad;
+    const grad = grads.get(x);
+    if (grad instanceof Float64Array) return grad;
+    const wide = grad ? Float64Array.from(grad) : zeros(x.data.length);
+    grads.set(x, wide);
+    return wide;
+  };
+  const give = (x: Tensor, given: FloatArray): void => {
+    if (!grads.has(x)) grads.set(x, given);
+    else {
+      const sum = gradOf(x);
+      for (let i = 0; i < sum.length; i++) sum[i] += given[i];
+    }
   };
   const seeds = outputs.map((output, k) => seedOf(output, gradOutputs[k], k));
   const order = tensorsBehind(outputs, ends);
@@ -304,11 +339,16 @@ function propagate(
   });
   const freed: GradFn[] = [];
   for (const x of order) {
-    const grad = gradOf(x);
-    visit(x, grad);
     const node = x.gradFn;
+    visit(x, grads.get(x) ?? gradOf(x));
     if (node?.inputs.some((y) => reached.has(y))) {
-      node.backward!(grad, ...node.inputs.map((y) => reached.has(y) ? gradOf(y) : undefined));
+      if (node.flow) {
+        const given = node.flow(grads.get(x)!, node.inputs.map((y) => reached.has(y)));
+        given.forEach((one, k) => one && give(node.inputs[k], one));
+      } else {
+        const inputs = node.inputs.map((y) => reached.has(y) ? gradOf(y) : undefined);
+        node.backward!(gradOf(x), ...inputs);
+      }
       if (node.saved.length > 0) freed.push(node);
     }
     grads.delete(x);
@@ -372,6 +412,10 @@ export function backward(
   check(calls.backward, arguments);
   propagate([output], [gradient], null, options, (x, grad) => {
     if (x.gradFn !== null) return;
+    if (x.grad === null && grad instanceof Float32Array && x.dtype === "float32") {
+      x.grad = new Tensor(grad, x.shape);
+      return;
+    }
     if (x.grad === null) x.grad = new Tensor(allocate(x.dtype, x.data.length), x.shape);
     else countChange(x.grad);
     const { data } = x.grad;

@@ -31,10 +31,10 @@ const constants = {
   p4: 0.0013868323294445872,
   one: 1,
   two: 2,
+  /** `e^(-2|x|)` is 2⁻² or less, times at most √2: tanh |x| is nearer to 1 than to 0. */
+  far: -2,
   /** Below it, `e^y` counts as 0: k is -127. */
   lowest: -88,
-  /** Above it, `e^y` is infinite: k is 128. */
-  highest: 88.7,
   minusOne: -1,
   /** The bit of the sign alone. */
   sign: -0,
@@ -83,29 +83,37 @@ export class Activations {
   }
 
   /**
-   * Sets `out` to tanh x: with `m = 1 - e^(-2|x|)`, `tanh |x| = m / (2 - m)` cannot exceed 1. Of ±0
-   * m is +0, so that the sign of x is the sign of the result, of zeros too.
+   * Sets `out` to tanh x: with `e = e^(-2|x|)`, `tanh |x|` is `(1 - e) / (1 + e)`, and, where that
+   * is nearer to 1 than to 0, the same as `1 - 2 e / (1 + e)`, which rounds less and cannot exceed 1.
+   * Of ±0 `1 - e` is +0, so that the sign of x is the sign of the result, of zeros too.
    */
   tanh(out: Local, x: Local): Code[] {
-    const { lowest, sign, one, minusOne, two } = this.#constants;
-    const m = this.#q;
+    const madd = this.#madd;
+    const { lowest, sign, one, minusOne, two, far } = this.#constants;
+    const [m, k, scale] = [this.#q, this.#k, this.#scale]; // the scale is that of -e
     return [
       this.#y.set(f32x4.pmax(v128.or(f32x4.add(x, x), sign), lowest)),
       ...this.#exponential(minusOne),
-      m.set(this.#madd(this.#scale, this.#q, f32x4.add(this.#scale, one))),
-      m.set(f32x4.div(m, f32x4.sub(two, m))),
+      this.#y.set(madd(scale, m, scale)),
+      m.set(madd(scale, m, f32x4.add(scale, one))),
+      k.set(f32x4.le(k, far)),
+      scale.set(f32x4.sub(two, m)),
+      m.set(v128.select(f32x4.add(this.#y, this.#y), m, k)),
+      m.set(f32x4.add(v128.and(k, one), f32x4.div(m, scale))),
       out.set(v128.or(m, v128.and(x, sign))),
     ];
   }
 
-  /** Sets `out` to `σ(x) = 1 / (1 + e^(-x))`. */
+  /** Sets `out` to σ(x): with `e = e^(-|x|)`, `e / (1 + e)`, taken from 1 where x is positive. */
   sigmoid(out: Local, x: Local): Code[] {
-    const { lowest, highest, one } = this.#constants;
+    const { lowest, sign, one } = this.#constants;
+    const [e, above] = [this.#q, this.#k];
     return [
-      this.#y.set(f32x4.pmin(f32x4.pmax(f32x4.neg(x), lowest), highest)),
+      this.#y.set(f32x4.pmax(v128.or(x, sign), lowest)),
       ...this.#exponential(one),
-      out.set(f32x4.add(f32x4.mul(this.#scale, f32x4.add(this.#q, one)), one)),
-      out.set(f32x4.div(one, out)),
+      e.set(this.#madd(this.#scale, e, this.#scale)),
+      above.set(v128.and(f32x4.lt(0, x), one)),
+      out.set(f32x4.abs(f32x4.sub(above, f32x4.div(e, f32x4.add(e, one))))),
     ];
   }
 }

@@ -147,6 +147,13 @@ export const v128 = {
   and: binary(lanes, ...simd(0x4e)),
   or: binary(lanes, ...simd(0x50)),
   xor: binary(lanes, ...simd(0x51)),
+  /** The bits of `a` where those of `mask` are set, elsewhere those of `b`. */
+  select: (a: Operand, b: Operand, mask: Operand): Code => [
+    ...[lanes(a), lanes(b), code(mask)],
+    simd(0x52),
+  ],
+  /** The bits of the first operand that are not set in the second. */
+  andNot: binary(lanes, ...simd(0x4f)),
 };
 
 /** Instructions on four integers. */
@@ -162,6 +169,10 @@ export const f32x4 = {
   sub: binary(lanes, ...simd(0xe5)),
   mul: binary(lanes, ...simd(0xe6)),
   div: binary(lanes, ...simd(0xe7)),
+  abs: unary(lanes, ...simd(0xe0)),
+  /** All bits of a lane where `a < b`, or `a ≤ b`, none elsewhere. */
+  lt: binary(lanes, ...simd(0x43)),
+  le: binary(lanes, ...simd(0x45)),
   /** `b < a ? b : a`: a NaN in `a` stays. */
   pmin: binary(lanes, ...simd(0xea)),
   /** `a < b ? b : a`: a NaN in `a` stays. */

@@ -24,10 +24,10 @@ import {
 const vector = 16;
 
 /** A pointer that walks along a row, and how far it is from row to row. */
-type Row = readonly [start: Local, step: Local];
+export type Row = readonly [start: Local, step: Local];
 
 /** Repeats `body` for four units after four, row after row; `walkers` point at the units. */
-function overUnits(
+export function overUnits(
   f: Func,
   rows: Local,
   width: Local,

@@ -26,10 +26,16 @@ const madds = { relaxed: f32x4.relaxedMadd, simd128: mulAdd };
 
 type Level = keyof typeof madds;
 
+/** What a thread runs. */
+type Kernel = CellKind | "train";
+
 /** The kernels of one level, on the heap that all share. */
 export interface Engine {
-  /** Runs a cell's kernel: where its integers are (see `sequence.ts`), and how many times as many. */
-  readonly run: Readonly<Record<CellKind, (at: number, count: number) => void>>;
+  /**
+   * Runs a cell's kernel: where its integers are (see `sequence.ts`), and how many times as many; or
+   * commands (see `training/commands.ts`): where they are, and how many.
+   */
+  readonly run: Readonly<Record<Kernel, (at: number, count: number) => void>>;
   /** Finds the bits that differ in two places, so many bytes long; see `sequence.ts`. */
   readonly difference: (a: number, b: number, bytes: number, result: number) => void;
   readonly heap: Heap;
@@ -38,7 +44,7 @@ export interface Engine {
   /** How many threads may compute at a time. */
   readonly threads: number;
   /** Has another thread, from 1 on, run a kernel. */
-  start(thread: number, kind: CellKind, at: number, count: number): void;
+  start(thread: number, kernel: Kernel, at: number, count: number): void;
   /** Waits for the other threads. */
   wait(): void;
 }
@@ -186,7 +192,7 @@ class Engines {
       heap,
       blocks: hasBlocks(level) ? new BlockTable(functions) : null,
       threads: this.threads,
-      start: (thread, kind, at, count) => team!.call(thread, place, kind, [at, count]),
+      start: (thread, kernel, at, count) => team!.call(thread, place, kernel, [at, count]),
       wait: () => team?.wait(),
     };
   }
@@ -204,6 +210,11 @@ let changing: Promise<void> = Promise.resolve();
 /** The engine chosen; `null` for the readable path. */
 export function engine(): Engine | null {
   return engines.get(chosen);
+}
+
+/** The engine chosen, or, where that is none, the best there is: to go back the way one has come. */
+export function anyEngine(): Engine {
+  return (engine() ?? engines.get("auto"))!;
 }
 
 /**

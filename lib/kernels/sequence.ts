@@ -24,6 +24,7 @@ import {
 import { addBlockTable, addLinearByBlocks, blockFields } from "./blocks.ts";
 import { elman, gru, lstm } from "./cells.ts";
 import { addLinear, panelRow } from "./linear.ts";
+import { addTraining } from "./training/commands.ts";
 
 /** The cells that there are kernels for. */
 export type CellKind = "tanh" | "relu" | "lstm" | "gru";
@@ -250,5 +251,6 @@ export function assemble({ madd, withBlocks, sharedPages }: Options): Uint8Array
   addDifference(m);
   if (withBlocks) addBlockTable(m);
   for (const kind of kinds) addSequence(m, kind, madd, { linear, copy });
+  addTraining(m, madd, linear);
   return m.encode();
 }

@@ -7,7 +7,7 @@
 import { kinds } from "./sequence.ts";
 
 /** What a thread can be asked to call, by the names that a module of kernels exports. */
-const callable = [...kinds, "grow", "create", "fill"] as const;
+const callable = [...kinds, "train", "grow", "create", "fill"] as const;
 
 /** A function that a thread can be asked to call. */
 export type Callable = typeof callable[number];

@@ -42,10 +42,15 @@ export function dropout(x: Tensor, p: number, training: boolean): Tensor {
   check(calls.dropout, arguments);
   checkProbability(p);
   if (!training || p === 0) return x;
-  const mask = rand(x.shape, { dtype: x.dtype });
+  return mul(x, dropoutMask(x, p));
+}
+
+/** What dropout multiplies a tensor with: 0 or `1 / (1 - p)` for each element. */
+export function dropoutMask({ shape, dtype }: Pick<Tensor, "shape" | "dtype">, p: number): Tensor {
+  const mask = rand(shape, { dtype });
   const scale = p === 1 ? 0 : 1 / (1 - p);
   for (let i = 0; i < mask.data.length; i++) mask.data[i] = mask.data[i] < p ? 0 : scale;
-  return mul(x, mask);
+  return mask;
 }
 
 function checkProbability(p: number): void {

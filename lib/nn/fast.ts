@@ -5,12 +5,15 @@
  */
 
 import { isGradEnabled, wouldRecord } from "../autograd/graph.ts";
-import { engine } from "../kernels/engine.ts";
+import { type Engine, engine } from "../kernels/engine.ts";
 import { Forward } from "../kernels/forward.ts";
 import { Pack, type StackSizes, type Weights } from "../kernels/pack.ts";
 import type { Batch } from "../kernels/slice.ts";
+import { planOf } from "../kernels/training/record.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
+import { dropoutMask } from "./dropout.ts";
+import { runRecording } from "./fast_training.ts";
 import { PackedSequence } from "./packed.ts";
 
 /** The shapes that belong to one of an input; frozen, so that tensors can share them. */
@@ -25,6 +28,7 @@ interface Shapes {
 export class FastPath {
   readonly #sizes: StackSizes;
   readonly #outputSize: number;
+  readonly #pack: Pack;
   readonly #forward: Forward;
   /** The arrays of the parameters of the call before. */
   #weights: readonly Weights[] | null = null;
@@ -34,7 +38,8 @@ export class FastPath {
   constructor(sizes: StackSizes) {
     this.#sizes = sizes;
     this.#outputSize = sizes.projSize || sizes.hiddenSize;
-    this.#forward = new Forward(new Pack(sizes));
+    this.#pack = new Pack(sizes);
+    this.#forward = new Forward(this.#pack);
   }
 
   /**
@@ -44,6 +49,7 @@ export class FastPath {
    * @param hx the initial states, or `null`
    * @param parameters of layer k and direction d at index `k · D + d`
    * @param batchFirst whether a batch stands before time
+   * @param p the probability with which what one layer hands to the next is zeroed
    * @returns the output and the final states; `null` where the readable path has to compute, or to
    * refuse what does not fit
    */
@@ -52,6 +58,7 @@ export class FastPath {
     hx: State | null,
     parameters: readonly CellTensors[],
     batchFirst: boolean,
+    p: number,
   ): [Tensor | PackedSequence, State] | null {
     const available = engine();
     if (available === null) return null;
@@ -59,12 +66,8 @@ export class FastPath {
     const data = packed ? packed.data : input as Tensor;
     const weights = this.#weightsOf(parameters);
     if (weights === null || !isSingle(data) || (hx && !hx.every(isSingle))) return null;
-    if (
-      isGradEnabled() &&
-      wouldRecord([data, ...hx ?? [], ...parameters.flatMap((own) => Object.values(own))])
-    ) {
-      return null;
-    }
+    const records = isGradEnabled() &&
+      wouldRecord([data, ...hx ?? [], ...parameters.flatMap((own) => Object.values(own))]);
     const { shape } = data;
     const rank = shape.length;
     if (rank !== 2 && (rank !== 3 || packed)) return null;
@@ -72,15 +75,60 @@ export class FastPath {
     const given = packed ? batchOfPacked(packed) : batchOf(data, batchFirst);
     const shapes = this.#shapesOf(shape, rank === 2 && !packed ? 0 : given.batch);
     if (hx && !hx.every((part, k) => sameShape(part.shape, shapes.states[k]))) return null;
-    const initial = hx && hx.map((part) => part.data as Float32Array);
-    const { output, final } = this.#forward.run(available, weights, given, initial);
-    const out = new Tensor(output, shapes.output);
+    const [out, ...final] = records || p > 0
+      ? this.#record(
+        available,
+        data,
+        hx,
+        parameters,
+        given,
+        shapes,
+        namesOf(rank, batchFirst, packed),
+        p,
+      )
+      : this.#forwardOnly(available, weights, given, hx, shapes);
     return [
       packed
         ? new PackedSequence(out, packed.batchSizes, packed.sortedIndices, packed.unsortedIndices)
         : out,
-      final.map((part, k) => new Tensor(part, shapes.states[k])),
+      final,
     ];
+  }
+
+  #forwardOnly(
+    engine: Engine,
+    weights: readonly Weights[],
+    given: Batch,
+    hx: State | null,
+    shapes: Shapes,
+  ): Tensor[] {
+    const initial = hx && hx.map((part) => part.data as Float32Array);
+    const { output, final } = this.#forward.run(engine, weights, given, initial);
+    return [
+      new Tensor(output, shapes.output),
+      ...final.map((part, k) => new Tensor(part, shapes.states[k])),
+    ];
+  }
+
+  #record(
+    engine: Engine,
+    input: Tensor,
+    hx: State | null,
+    parameters: readonly CellTensors[],
+    given: Batch,
+    shapes: Shapes,
+    names: readonly [string, string],
+    p: number,
+  ): Tensor[] {
+    const pack = this.#pack;
+    const width = this.#sizes.numDirections * this.#outputSize;
+    const { batch, length, batchSizes } = given;
+    return runRecording({
+      ...{ engine, pack, weights: this.#weights!, parameters, input, hx, given, names },
+      plan: planOf(pack, given),
+      shapes: [shapes.output, ...shapes.states],
+      maskOf: () => p > 0 ? maskOf(batchSizes ?? Array(length).fill(batch), width, p) : null,
+    });
   }
 
   /** The shapes of what comes out for an input of a shape; `batch` is 0 for no batch. */
@@ -104,6 +152,31 @@ export class FastPath {
     }
     return this.#weights;
   }
+}
+
+/** PyTorch's names of what made the output and the states. */
+function namesOf(
+  rank: number,
+  batchFirst: boolean,
+  packed: PackedSequence | null,
+): readonly [string, string] {
+  if (packed) {
+    return ["CatBackward0", packed.unsortedIndices ? "IndexSelectBackward0" : "StackBackward0"];
+  }
+  if (rank === 2) return ["SqueezeBackward1", "SqueezeBackward1"];
+  return [batchFirst ? "TransposeBackward1" : "StackBackward0", "StackBackward0"];
+}
+
+/** A mask of dropout for every step, in the order in which the readable path draws them. */
+function maskOf(rows: readonly number[], width: number, p: number): Float32Array {
+  const masks = rows.map((count) => dropoutMask({ shape: [count, width], dtype: "float32" }, p));
+  const all = new Float32Array(masks.reduce((sum, { data }) => sum + data.length, 0));
+  let at = 0;
+  for (const { data } of masks) {
+    all.set(data, at);
+    at += data.length;
+  }
+  return all;
 }
 
 function isSingle(x: Tensor): boolean {

@@ -177,12 +177,13 @@ export abstract class RNNBase extends Module {
     input: Tensor | PackedSequence,
     hx: State | null,
   ): [Tensor | PackedSequence, State] | null {
-    if (!this.#fast || (this.training && this.dropout > 0 && this.numLayers > 1)) return null;
+    if (!this.#fast) return null;
     return this.#fast.run(
       input,
       hx,
       this.#parameters,
       this.batchFirst,
+      this.training && this.numLayers > 1 ? this.dropout : 0,
     );
   }
 

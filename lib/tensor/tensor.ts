@@ -28,6 +28,15 @@ export interface SavedTensor {
   readonly version: number;
 }
 
+/**
+ * The gradient of each input, from that of the output, as arrays that whoever made them gives away;
+ * `undefined` for an input of which none is `wanted`.
+ */
+export type Flow = (
+  grad: FloatArray,
+  wanted: readonly boolean[],
+) => readonly (FloatArray | undefined)[];
+
 /** What made a tensor: one node of the graph that gradients flow back through. */
 export interface GradFn {
   /** PyTorch's name of the node, such as `TanhBackward0`. */
@@ -40,6 +49,8 @@ export interface GradFn {
   saved: readonly SavedTensor[];
   /** How the gradient flows back; `null` once a backward pass has freed it. */
   backward: Backward | null;
+  /** Stands for `backward`, which is then not called, where the gradients are made as a whole. */
+  readonly flow?: Flow;
 }
 
 /** Counts that a tensor's values were changed in place (GRAD-6). */

@@ -39,7 +39,7 @@ import {
   tame,
   timeDim,
 } from "./arbitrary.ts";
-import { describe, fact, law, readablePath } from "./law.ts";
+import { describe, fact, law } from "./law.ts";
 
 const deep = { numLayers: fc.integer({ min: 2, max: 3 }), ...tame };
 const probability = fc.constantFrom(0.1, 0.25, 0.5, 0.75, 0.9);
@@ -145,8 +145,6 @@ describe("dropout", () => {
         if (layer === c.numLayers - 1) assertBitwise(output, y);
       }
     },
-    50,
-    readablePath,
   );
 
   law(
@@ -170,8 +168,6 @@ describe("dropout", () => {
         run(module, x, state)[1].map((part) => narrow(part, 0, 0, D));
       assertAllBitwise(first(dropping(c, p)), first(build(c)));
     },
-    50,
-    readablePath,
   );
 
   law(
@@ -202,8 +198,6 @@ describe("dropout", () => {
         assertBitwise(outputs[n], run(last, nothing)[0]);
       });
     },
-    50,
-    readablePath,
   );
 
   law(["DROP-3"], "each element is 0 or x / (1 - p), and nothing else", vectors, (given) => {

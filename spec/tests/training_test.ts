@@ -11,14 +11,20 @@ import {
   type JsonTensor,
   toLine,
 } from "../../lib/conformance/mod.ts";
-import { Adam, backward, manualSeed, mseLoss, RNN, type Tensor, zeros } from "../../mod.ts";
+import {
+  Adam,
+  backward,
+  getKernels,
+  type Kernels,
+  manualSeed,
+  mseLoss,
+  RNN,
+  type Tensor,
+  zeros,
+} from "../../mod.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
 import { models, optimizers, Training } from "../../scripts/train/run.ts";
-import { describe, fact as onEveryPath, readablePath, withPermission } from "./law.ts";
-
-// Training records, so the readable path computes it, whichever is set.
-const fact = (clauses: readonly string[], claim: string, holds: () => void) =>
-  onEveryPath(clauses, claim, holds, readablePath);
+import { describe, fact, withPermission } from "./law.ts";
 
 const { cases } = goldenFile("training/curves.json");
 
@@ -38,11 +44,16 @@ function rms(values: number[]): number {
   return Math.sqrt(values.reduce((total, x) => total + x * x, 0) / values.length);
 }
 
-/** What this implementation answers, computed once. */
-const answers = new Map<Case, Answer>();
+/** What this implementation answers on the path that is set, computed once. */
+const answers: Record<Kernels, Map<Case, Answer>> = {
+  auto: new Map(),
+  readable: new Map(),
+  simd128: new Map(),
+  relaxed: new Map(),
+};
 function answerOf(asked: Case): Answer {
-  const known = answers.get(asked) ?? answer(asked.request);
-  answers.set(asked, known);
+  const known = answers[getKernels()].get(asked) ?? answer(asked.request);
+  answers[getKernels()].set(asked, known);
   return known;
 }
 
@@ -62,7 +73,9 @@ describe("learning curves", () => {
       const [ours, theirs] = [curve(answerOf(single)), curve(single.expect)];
       assert(distances(ours, theirs)[199] < 1e-4);
       const [far, theirFar] = [rms(distances(ours, truth)), rms(distances(theirs, truth))];
-      assert(far <= theirFar, `${far} from the float64 curve; PyTorch's float32: ${theirFar}`);
+      // On the kernels, whose sums are float32's, too, it is near PyTorch's and as near as that.
+      const most = getKernels() === "readable" ? 1 : 2;
+      assert(far <= most * theirFar, `${far} from float64's curve; PyTorch's float32: ${theirFar}`);
       assert(truth[199] < truth[0] / 25, "it does not learn");
     });
   }

@@ -1,0 +1,559 @@
+/**
+ * The backward pass of a stack of layers: arrays in, arrays out.
+ *
+ * Layer by layer from the last one down, direction by direction, piece by piece against the order
+ * of the forward pass: first each step's gates and what flows to the step before, then, for all rows
+ * of the piece at once, the products with the input and with the state before.
+ *
+ * @module
+ */
+
+import { BlockSet } from "../block_table.ts";
+import { blockFeatures } from "../blocks.ts";
+import type { Engine } from "../engine.ts";
+import { panelWidth } from "../linear.ts";
+import { type Pack, padded, type Weights } from "../pack.ts";
+import { Crew, Layout } from "./crew.ts";
+import { type Group, load, type Matrix, type Piece, type Run, store } from "./plan.ts";
+import {
+  blocksFrom,
+  extras,
+  type Kept,
+  type KeptSide,
+  moveState,
+  product,
+  threadsFor,
+} from "./record.ts";
+
+/** For each parameter of a direction of a layer, something. */
+export type EachWeight<T> = { readonly [K in keyof Weights]?: T };
+
+/** Which gradients are wanted. */
+export interface Wanted {
+  readonly input: boolean;
+  /** Of the initial states, `[h]` or `[h, c]`. */
+  readonly initial: readonly boolean[];
+  /** Of the parameters of layer k and direction d at index `k · D + d`. */
+  readonly weights: readonly EachWeight<boolean>[];
+}
+
+type Gradient = Float32Array | null | undefined;
+
+/** The gradients; each `null` unless wanted. */
+export interface Gradients {
+  input: Float32Array | null;
+  initial: (Float32Array | null)[];
+  weights: EachWeight<Float32Array | null>[];
+}
+
+/** So many rows are summed before the sum is added to others: short sums round less. */
+const sumRows = 256;
+
+/** Weights for fewer features are not worth a block. */
+const leastFeatures = 8;
+
+/**
+ * Runs backwards.
+ *
+ * @param engine what runs it
+ * @param pack the sizes
+ * @param weights the weights of layer k and direction d at index `k · D + d`
+ * @param kept what the forward pass kept; not changed
+ * @param output the gradient of the output
+ * @param final the gradients of the final states
+ * @param wanted which gradients are wanted
+ * @returns those gradients
+ */
+export function backward(
+  engine: Engine,
+  pack: Pack,
+  weights: readonly Weights[],
+  kept: Kept,
+  output: Float32Array,
+  final: readonly Float32Array[],
+  wanted: Wanted,
+): Gradients {
+  const { numLayers, numDirections } = pack.sizes;
+  const { given, initial, plan } = kept;
+  const some = (own: EachWeight<boolean>) => Object.values(own).includes(true);
+  const anyInitial = wanted.initial.includes(true);
+  // The lowest layer in which something is wanted.
+  let lowest = 0;
+  if (!wanted.input && !anyInitial) {
+    lowest = Math.floor(Math.max(0, wanted.weights.findIndex(some)) / numDirections);
+  }
+  const gradients: Gradients = {
+    input: wanted.input ? new Float32Array(given.x.length) : null,
+    initial: wanted.initial.map((one, k) => one ? new Float32Array(initial![k].length) : null),
+    weights: weights.map((own, k) => gradientsFor(own, wanted.weights[k])),
+  };
+  const work = new Work(engine, pack, kept);
+  try {
+    let dOut = output;
+    for (let layer = numLayers - 1; layer >= lowest; layer--) {
+      const below = layer > 0 ? kept.layers[layer - 1] : null;
+      const features = pack.features(layer);
+      const dInput = layer > lowest ? new Float32Array(plan.rows * features) : gradients.input;
+      const input = below === null
+        ? given.x
+        : below.mask
+        ? product(below.output, below.mask)
+        : below.output;
+      for (let direction = 0; direction < numDirections; direction++) {
+        const index = layer * numDirections + direction;
+        work.run(layer, direction, weights[index], input, dOut, final, dInput, gradients);
+      }
+      if (layer > lowest) dOut = below?.mask ? product(dInput!, below.mask) : dInput!;
+    }
+  } finally {
+    work.end();
+  }
+  return gradients;
+}
+
+function gradientsFor(own: Weights, wanted: EachWeight<boolean>): EachWeight<Float32Array | null> {
+  return Object.fromEntries(
+    Object.entries(own).map(([name, data]: [string, Float32Array | null]) => [
+      name,
+      data && wanted[name as keyof Weights] ? new Float32Array(data.length) : null,
+    ]),
+  );
+}
+
+/** A matrix of weights, in panels of its columns: what `dy W` reads. */
+interface Turned {
+  readonly at: number;
+  blocks: number;
+  /** How many rows of W, gates in whole panels, and how many panels. */
+  readonly k: number;
+  readonly panels: number;
+}
+
+/** Where everything lies in scratch memory while one direction of one layer runs. */
+class Work {
+  readonly #engine: Engine;
+  readonly #pack: Pack;
+  readonly #kept: Kept;
+  readonly #crew: Crew;
+  readonly #blocks: BlockSet | null;
+  readonly #at: Readonly<Record<Region, number>>;
+
+  constructor(engine: Engine, pack: Pack, kept: Kept) {
+    [this.#engine, this.#pack, this.#kept] = [engine, pack, kept];
+    const { plan, given } = kept;
+    const { rows, steps, size } = plan.most;
+    const { gate, sums, outputSize, sizes } = pack;
+    const hOut = padded(outputSize);
+    const features = padded(Math.max(pack.features(0), pack.features(sizes.numLayers - 1)));
+    const projected = sizes.projSize > 0 ? 1 : 0;
+    const commands = 6 * steps + 8 * (2 + Math.ceil(rows / sumRows));
+    const threads = threadsFor(engine, pack, given, plan.rows);
+    const beyond = blockFeatures * panelWidth; // blocks are filled as a whole
+    const floats: Record<Region, number> = {
+      turnedIh: sums * features + beyond,
+      turnedHh: sums * hOut + beyond,
+      turnedHr: projected * hOut * gate + beyond,
+      dIh: sums * features,
+      dHh: sums * hOut,
+      dHr: projected * hOut * gate,
+      dBias: sums,
+      dNew: gate,
+      zeros: Math.max(features, gate, hOut),
+      x: rows * features,
+      dx: rows * features,
+      gates: rows * sums,
+      extra: extras[sizes.kind] * rows * gate,
+      hBefore: rows * hOut,
+      hAfter: sizes.kind === "tanh" || sizes.kind === "relu" ? rows * gate : 0,
+      dOut: rows * hOut,
+      full: projected * rows * gate,
+      dFull: projected * size * gate,
+      dh: size * hOut,
+      dc: size * gate,
+      gatePanels: rows * sums,
+      newPanels: sizes.kind === "gru" ? rows * gate : 0,
+      xPanels: rows * features,
+      hPanels: rows * hOut,
+      dOutPanels: projected * rows * hOut,
+      fullPanels: projected * rows * gate,
+      program: 0,
+    };
+    const layout = new Layout();
+    const places = Object.entries(floats).map(([name, count]) =>
+      [name, layout.take(count)] as const
+    );
+    const program = layout.commands(commands * threads);
+    const base = engine.heap.scratch(layout.bytes + 256);
+    this.#at = Object.fromEntries(
+      [...places, ["program", program] as const].map(([name, place]) => [name, base + place]),
+    ) as Record<Region, number>;
+    this.#crew = new Crew(engine, threads, this.#at.program, commands);
+    const useBlocks = plan.rows >= blocksFrom && engine.blocks !== null;
+    this.#blocks = useBlocks ? new BlockSet(engine.blocks!) : null;
+    this.#fill("zeros", floats.zeros);
+  }
+
+  /** Gives back what is not scratch. */
+  end(): void {
+    this.#blocks?.clear();
+  }
+
+  #fill(region: Region, count: number): void {
+    const at = this.#at[region] / 4;
+    this.#engine.heap.floats.fill(0, at, at + count);
+  }
+
+  /** Runs one direction of one layer. */
+  run(
+    layer: number,
+    direction: number,
+    weights: Weights,
+    input: Float32Array,
+    dOut: Float32Array,
+    final: readonly Float32Array[],
+    dInput: Float32Array | null,
+    gradients: Gradients,
+  ): void {
+    const { floats } = this.#engine.heap;
+    const pack = this.#pack;
+    const at = this.#at;
+    const { given, plan, layers } = this.#kept;
+    const { gate, sums, outputSize, sizes } = pack;
+    const { numLayers, numDirections, hiddenSize, kind } = sizes;
+    const index = layer * numDirections + direction;
+    const features = pack.features(layer);
+    const [xRow, hRow] = [padded(features), padded(outputSize)];
+    const own = gradients.weights[index];
+    this.#blocks?.clear();
+    const turned = this.#turn(weights, features, dInput !== null);
+    for (const [region, count] of [["dIh", sums * xRow], ["dHh", sums * hRow]] as const) {
+      this.#fill(region, count);
+    }
+    this.#fill("dBias", sums);
+    this.#fill("dNew", gate);
+    if (sizes.projSize > 0) this.#fill("dHr", hRow * gate);
+    const column = { start: direction * outputSize, stride: numDirections * outputSize };
+    const side = layers[layer].sides[direction];
+    const top = layer === numLayers - 1;
+    // Padding beyond the last feature stays 0: nothing else is ever written there.
+    this.#fill("x", plan.most.rows * xRow);
+    for (const region of ["hBefore", "dOut"] as const) this.#fill(region, plan.most.rows * hRow);
+    if (kind === "tanh" || kind === "relu") this.#fill("hAfter", plan.most.rows * gate);
+    for (const group of plan.groups) {
+      this.#fill("dh", group.size * hRow);
+      this.#fill("dc", group.size * gate);
+      final.forEach((state, k) => {
+        const [place, width] = k === 0 ? [at.dh, outputSize] : [at.dc, hiddenSize];
+        moveState(floats, place / 4, state, index, group, given, width, false);
+      });
+      const { pieces } = group;
+      for (let k = 0; k < pieces.length; k++) {
+        const piece = pieces[direction ? k : pieces.length - 1 - k];
+        const outside = layer === 0 ? piece.outside : piece.inside;
+        const x: Matrix = { data: input, start: 0, stride: features };
+        load(floats, at.x / 4, xRow, features, x, outside);
+        load(
+          floats,
+          at.dOut / 4,
+          hRow,
+          outputSize,
+          { data: dOut, ...column },
+          top ? piece.outside : piece.inside,
+        );
+        const outputs = { data: layers[layer].output, ...column };
+        if (kind === "tanh" || kind === "relu") {
+          load(floats, at.hAfter / 4, hRow, outputSize, outputs, piece.inside);
+        }
+        this.#loadBefore(group, piece, direction, index, outputs);
+        this.#loadKept(side, piece);
+        const last = k === pieces.length - 1;
+        const through = !last || gradients.initial[0] !== null;
+        this.#steps(group, piece, direction, turned, through);
+        this.#products(piece, xRow, turned, dInput !== null && direction > 0, own, () => {
+          const matrix = { data: dInput!, start: 0, stride: features };
+          load(floats, at.dx / 4, xRow, features, matrix, outside);
+        });
+        this.#crew.run();
+        if (dInput) {
+          const matrix = { data: dInput, start: 0, stride: features };
+          store(floats, at.dx / 4, xRow, features, matrix, outside);
+        }
+      }
+      gradients.initial.forEach((state, k) => {
+        if (state === null) return;
+        const [place, width] = k === 0 ? [at.dh, outputSize] : [at.dc, hiddenSize];
+        moveState(floats, place / 4, state, index, group, given, width, true);
+      });
+    }
+    this.#take(own, features);
+  }
+
+  /** Puts the weights on the heap in panels of their columns. */
+  #turn(weights: Weights, features: number, input: boolean) {
+    const { gate, sums, outputSize, sizes } = this.#pack;
+    const { hiddenSize, kind } = sizes;
+    const at = this.#at;
+    const together = kind === "gru" ? 2 * gate : sums;
+    const gateRow = (row: number) => Math.floor(row / hiddenSize) * gate + row % hiddenSize;
+    const rows = weights.weightHh.length / outputSize;
+    const first = kind === "gru" ? 2 * hiddenSize : rows;
+    const turn = (
+      place: number,
+      w: Float32Array,
+      [from, to]: readonly [number, number],
+      columns: number,
+      k: number,
+      rowOf: (row: number) => number,
+    ): Turned => {
+      const panels = padded(columns) / panelWidth;
+      this.#turnOne(place, w, from, to, columns, k, rowOf);
+      const blocks = this.#blocks && k >= leastFeatures ? this.#blocks.add(place, k, panels) : 0;
+      return { at: place, blocks, k, panels };
+    };
+    const { turnedIh, turnedHh, turnedHr } = at;
+    const newHh = turnedHh + 4 * together * padded(outputSize);
+    return {
+      ih: input ? turn(turnedIh, weights.weightIh, [0, rows], features, sums, gateRow) : null,
+      hh: turn(turnedHh, weights.weightHh, [0, first], outputSize, together, gateRow),
+      hn: kind === "gru"
+        ? turn(newHh, weights.weightHh, [first, rows], outputSize, gate, (row) => row - first)
+        : null,
+      hr: weights.weightHr
+        ? turn(turnedHr, weights.weightHr, [0, outputSize], hiddenSize, padded(outputSize), same)
+        : null,
+    };
+  }
+
+  #turnOne(
+    place: number,
+    w: Float32Array,
+    from: number,
+    to: number,
+    columns: number,
+    k: number,
+    rowOf: (row: number) => number,
+  ): void {
+    const { floats } = this.#engine.heap;
+    const start = place / 4;
+    floats.fill(0, start, start + k * padded(columns));
+    for (let row = from; row < to; row++) {
+      let put = start + rowOf(row) * panelWidth;
+      let take = row * columns;
+      const end = take + columns;
+      while (take < end) {
+        const stop = Math.min(take + panelWidth, end);
+        for (let j = 0; take < stop; j++) floats[put + j] = w[take++];
+        put += k * panelWidth;
+      }
+    }
+  }
+
+  /** The state before each step. */
+  #loadBefore(group: Group, piece: Piece, direction: number, index: number, outputs: Matrix): void {
+    const { floats } = this.#engine.heap;
+    const { given: { batch, order }, initial, plan } = this.#kept;
+    const { outputSize } = this.#pack;
+    const hRow = padded(outputSize);
+    const before = plan.before(group, piece, direction === 1);
+    const to = this.#at.hBefore / 4;
+    load(floats, to, hRow, outputSize, outputs, before.output);
+    for (const { from, at, rows } of before.initial) {
+      if (initial === null) floats.fill(0, to + at * hRow, to + (at + rows) * hRow);
+      else {
+        const runs = Array.from({ length: rows }, (_, n): Run => {
+          const sequence = group.first + from + n;
+          return { from: order ? order[sequence] : sequence, at: at + n, rows: 1, step: 1 };
+        });
+        const state = { data: initial[0], start: index * batch * outputSize, stride: outputSize };
+        load(floats, to, hRow, outputSize, state, runs);
+      }
+    }
+  }
+
+  #loadKept({ gates, extra }: KeptSide, { offset, rows }: Piece): void {
+    const { floats } = this.#engine.heap;
+    const { sums, gate } = this.#pack;
+    const put = (data: Float32Array, width: number, at: number) =>
+      floats.set(data.subarray(offset * width, (offset + rows) * width), at / 4);
+    if (gates.length > 0) put(gates, sums, this.#at.gates);
+    extra.forEach((data, k) => put(data, gate, this.#extra(k)));
+  }
+
+  #extra(k: number): number {
+    return this.#at.extra + 4 * k * this.#kept.plan.most.rows * this.#pack.gate;
+  }
+
+  /** Each step's gates, and what flows to the step before; `through`: before the first one, too. */
+  #steps(
+    group: Group,
+    piece: Piece,
+    direction: number,
+    { hh, hn, hr }: { hh: Turned; hn: Turned | null; hr: Turned | null },
+    through: boolean,
+  ): void {
+    const at = this.#at;
+    const { gate, sums, outputSize, sizes } = this.#pack;
+    const { kind } = sizes;
+    const [row, width, hRow] = [4 * sums, 4 * gate, 4 * padded(outputSize)];
+    const length = piece.to - piece.from;
+    if (hr) {
+      this.#crew.split(piece.rows, (program, from, to) => {
+        const [o, tanhC] = [at.gates + from * row + 3 * width, this.#extra(1) + from * width];
+        program.add("multiply", o, row, tanhC, at.full + from * width, to - from, width);
+      });
+      this.#crew.barrier();
+    }
+    this.#crew.split(group.size, (program, first, end) => {
+      const [dh, dc] = [at.dh + first * hRow, at.dc + first * width];
+      for (let s = 0; s < length; s++) {
+        const step = direction ? s : length - 1 - s;
+        const count = Math.min(piece.starts[step + 1] - piece.starts[step], end) - first;
+        if (count <= 0) continue;
+        const place = piece.starts[step] + first;
+        const gates = at.gates + place * row;
+        const dOut = at.dOut + place * hRow;
+        const extra = (k: number) => this.#extra(k) + place * width;
+        const cell = [gates, row, count, width] as const;
+        const back = (w: Turned, from: number, fromRow: number, start: number, startRow: number) =>
+          program.add(
+            "linear",
+            ...[from, fromRow, count, w.at, w.blocks, w.k, w.panels, start, startRow, dh, hRow],
+          );
+        if (hr) {
+          const dFull = at.dFull + first * width;
+          program.add("add", dh, dOut, count, hRow);
+          program.add(
+            "linear",
+            ...[dOut, hRow, count, hr.at, hr.blocks, hr.k, hr.panels, at.zeros, 0, dFull, width],
+          );
+          program.add("lstmBackward", ...cell, dFull, at.zeros, 0, extra(0), extra(1), dc);
+        } else if (kind === "lstm") {
+          program.add("lstmBackward", ...cell, dOut, dh, width, extra(0), extra(1), dc);
+        } else if (kind === "gru") {
+          program.add("gruBackward", ...cell, dOut, dh, at.hBefore + place * hRow, extra(0));
+        } else {
+          program.add(`${kind}Backward`, ...cell, dOut, dh, at.hAfter + place * hRow);
+        }
+        if (!through && s === length - 1) continue;
+        if (kind === "gru") {
+          back(hh, gates, row, dh, hRow);
+          back(hn!, extra(0), width, dh, hRow);
+        } else back(hh, gates, row, at.zeros, 0);
+      }
+    });
+    this.#crew.barrier();
+  }
+
+  /** The products with the input and with the state before, for all rows of a piece. */
+  #products(
+    piece: Piece,
+    xRow: number,
+    { ih }: { ih: Turned | null },
+    more: boolean,
+    own: EachWeight<Float32Array | null>,
+    loadMore: () => void,
+  ): void {
+    const at = this.#at;
+    const crew = this.#crew;
+    const { gate, sums, outputSize, sizes } = this.#pack;
+    const { rows } = piece;
+    const hRow = padded(outputSize);
+    const gru = sizes.kind === "gru";
+    if (ih) {
+      if (more) loadMore();
+      crew.split(rows, (program, from, to) => {
+        const dx = at.dx + 4 * from * xRow;
+        program.add(
+          "linear",
+          ...[at.gates + 4 * from * sums, 4 * sums, to - from, ih.at, ih.blocks, ih.k, ih.panels],
+          ...[more ? dx : at.zeros, more ? 4 * xRow : 0, dx, 4 * xRow],
+        );
+      });
+    }
+    const turn = (from: number, width: number, to: number) =>
+      crew.split(width / panelWidth, (program, first, end) => {
+        program.add(
+          "panels",
+          ...[from + 4 * panelWidth * first, 4 * width, rows, end - first],
+          to + 4 * panelWidth * rows * first,
+        );
+      });
+    const sumColumns = (from: number, width: number, skip: number, to: number) =>
+      crew.split((width - skip) / panelWidth, (program, first, end) => {
+        const start = 4 * (skip + panelWidth * first);
+        for (let row = 0; row < rows; row += sumRows) {
+          program.add(
+            "columns",
+            ...[from + 4 * width * row + start, 4 * width, Math.min(sumRows, rows - row)],
+            ...[4 * panelWidth * (end - first), to + start - 4 * skip],
+          );
+        }
+      });
+    const outer = (a: number, aWidth: number, b: number, bWidth: number, to: number) =>
+      crew.split(aWidth / panelWidth, (program, first, end) => {
+        for (let row = 0; row < rows; row += sumRows) {
+          program.add(
+            "outer",
+            ...[a + 4 * panelWidth * rows * first, b, rows, row, Math.min(sumRows, rows - row)],
+            ...[end - first, bWidth / panelWidth, to + 4 * panelWidth * first * bWidth, 4 * bWidth],
+          );
+        }
+      });
+    const { weightIh, weightHh, weightHr, biasIh, biasHh } = own;
+    if (weightIh || weightHh) turn(at.gates, sums, at.gatePanels);
+    if (weightIh) turn(at.x, xRow, at.xPanels);
+    if (weightHh) turn(at.hBefore, hRow, at.hPanels);
+    if (weightHh && gru) turn(this.#extra(0), gate, at.newPanels);
+    if (weightHr) {
+      turn(at.dOut, hRow, at.dOutPanels);
+      turn(at.full, gate, at.fullPanels);
+    }
+    if (biasIh || biasHh) sumColumns(at.gates, sums, 0, at.dBias);
+    if (biasHh && gru) sumColumns(this.#extra(0), gate, 0, at.dNew);
+    crew.barrier();
+    if (weightIh) outer(at.gatePanels, sums, at.xPanels, xRow, at.dIh);
+    if (weightHh) {
+      const together = gru ? 2 * gate : sums;
+      outer(at.gatePanels, together, at.hPanels, hRow, at.dHh);
+      if (gru) outer(at.newPanels, gate, at.hPanels, hRow, at.dHh + 4 * together * hRow);
+    }
+    if (weightHr) outer(at.dOutPanels, hRow, at.fullPanels, gate, at.dHr);
+  }
+
+  /** Takes the gradients of the parameters from the heap. */
+  #take(own: EachWeight<Float32Array | null>, features: number): void {
+    const { floats } = this.#engine.heap;
+    const { gate, outputSize, sizes } = this.#pack;
+    const { hiddenSize, kind } = sizes;
+    const at = this.#at;
+    const take = (to: Gradient, from: number, columns: number, row: number) => {
+      if (!to) return;
+      const rows = to.length / columns;
+      for (let j = 0; j < rows; j += hiddenSize) {
+        const runs = [{ from: j, at: j / hiddenSize * gate, rows: Math.min(hiddenSize, rows - j) }];
+        store(floats, from / 4, row, columns, { data: to, start: 0, stride: columns }, [
+          { ...runs[0], step: 1 },
+        ]);
+      }
+    };
+    take(own.weightIh, at.dIh, features, padded(features));
+    take(own.weightHh, at.dHh, outputSize, padded(outputSize));
+    take(own.weightHr, at.dHr, hiddenSize, gate);
+    take(own.biasIh, at.dBias, 1, 1);
+    take(own.biasHh, at.dBias, 1, 1);
+    if (own.biasHh && kind === "gru") {
+      const to = own.biasHh.subarray(2 * hiddenSize);
+      take(to, at.dNew, 1, 1);
+    }
+  }
+}
+
+function same(row: number): number {
+  return row;
+}
+
+type Region =
+  | ("turnedIh" | "turnedHh" | "turnedHr" | "dIh" | "dHh" | "dHr" | "dBias" | "dNew" | "zeros")
+  | ("x" | "dx" | "gates" | "extra" | "hBefore" | "hAfter" | "dOut" | "full" | "dFull")
+  | ("dh" | "dc" | "gatePanels" | "newPanels" | "xPanels" | "hPanels" | "dOutPanels")
+  | ("fullPanels" | "program");

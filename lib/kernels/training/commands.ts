@@ -1,0 +1,97 @@
+/**
+ * What training asks of the kernels: lists of commands, each a function and its arguments, written
+ * on the heap and carried out in order without leaving WebAssembly.
+ *
+ * @module
+ */
+
+import { type Assembler, type Func, i32, type Madd, repeat, when } from "../assembler.ts";
+import {
+  elmanBackward,
+  elmanForward,
+  gruBackward,
+  gruForward,
+  lstmBackward,
+  lstmForward,
+} from "./cells.ts";
+import { add, columns, copy, multiply, outer, panels } from "./products.ts";
+
+const names = [
+  ...["linear", "outer", "panels", "columns", "copy", "add", "multiply"] as const,
+  ...["lstm", "lstmBackward", "gru", "gruBackward"] as const,
+  ...["tanh", "tanhBackward", "relu", "reluBackward"] as const,
+];
+
+/** A function that a command calls; its arguments are those of the kernel of that name. */
+export type Name = typeof names[number];
+
+const numbers = Object.fromEntries(names.map((name, k) => [name, k])) as Record<Name, number>;
+
+/** The integers of a command: the number of its function, then up to 15 arguments. */
+const length = 16;
+
+/** The bytes of so many commands. */
+export function commandBytes(count: number): number {
+  return 4 * length * count;
+}
+
+/**
+ * Adds `train`, which carries out commands. Its parameters: where they begin, and how many.
+ *
+ * @param linear the kernel of that name, which other kernels use, too
+ */
+export function addTraining(m: Assembler, madd: Madd, linear: Func): void {
+  const kernels: Record<Name, Func> = {
+    linear,
+    outer: outer(m, madd),
+    panels: panels(m),
+    columns: columns(m),
+    copy: copy(m),
+    add: add(m),
+    multiply: multiply(m),
+    lstm: lstmForward(m, madd),
+    lstmBackward: lstmBackward(m),
+    gru: gruForward(m, madd),
+    gruBackward: gruBackward(m),
+    tanh: elmanForward(m, madd, "tanh"),
+    tanhBackward: elmanBackward(m, madd, "tanh"),
+    relu: elmanForward(m, madd, "relu"),
+    reluBackward: elmanBackward(m, madd, "relu"),
+  };
+  m.func(2, (f, at, count) => {
+    const name = f.local("i32");
+    f.emit(repeat([
+      name.set(i32.load(at)),
+      ...names.map((own, k) => {
+        const kernel = kernels[own];
+        const args = Array.from({ length: kernel.params }, (_, j) => i32.load(at, 4 + 4 * j));
+        return when(i32.eq(name, k), [kernel.call(...args)]);
+      }),
+      at.set(i32.add(at, 4 * length)),
+      count.set(i32.sub(count, 1)),
+    ], count));
+  }, "train");
+}
+
+/** A list of commands being written. */
+export class Program {
+  /** How many there are. */
+  count = 0;
+  readonly #integers: Int32Array;
+  /** Where it begins, in bytes. */
+  readonly at: number;
+
+  /** An empty list at an address. */
+  constructor(integers: Int32Array, at: number) {
+    this.#integers = integers;
+    this.at = at;
+  }
+
+  /** Appends a command. */
+  add(name: Name, ...args: number[]): void {
+    const integers = this.#integers;
+    let to = this.at / 4 + length * this.count++;
+    integers[to++] = numbers[name];
+    for (let k = 0; k < args.length; k++) integers[to++] = args[k];
+  }
+}

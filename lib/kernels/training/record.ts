@@ -1,0 +1,311 @@
+/**
+ * A forward pass that keeps what the backward pass needs: arrays in, arrays out.
+ *
+ * @module
+ */
+
+import type { Engine } from "../engine.ts";
+import type { Result } from "../forward.ts";
+import { panelWidth } from "../linear.ts";
+import { type Pack, padded, type Weights } from "../pack.ts";
+import { slots } from "../sequence.ts";
+import type { Batch } from "../slice.ts";
+import { Crew, Layout } from "./crew.ts";
+import { type Group, load, type Piece, Plan, store } from "./plan.ts";
+
+/**
+ * What is kept of one direction of one layer, in the order of the plan's pieces, every row in whole
+ * panels: all gates (none of an Elman network), and of an LSTM c before each step and tanh c after
+ * it, of a GRU W_hn h + b_hn.
+ */
+export interface KeptSide {
+  readonly gates: Float32Array;
+  readonly extra: readonly Float32Array[];
+}
+
+/** What is kept of one layer. */
+export interface KeptLayer {
+  /** h of all directions at all steps, by step first, by sequence second. */
+  readonly output: Float32Array;
+  /** What the output was multiplied with on its way to the next layer, or `null`. */
+  readonly mask: Float32Array | null;
+  readonly sides: readonly KeptSide[];
+}
+
+/** What is kept of a forward pass. */
+export interface Kept {
+  readonly given: Batch;
+  readonly plan: Plan;
+  readonly initial: readonly Float32Array[] | null;
+  readonly layers: readonly KeptLayer[];
+}
+
+/** From so many rows on, weights are put in blocks. */
+export const blocksFrom = 8;
+
+/** From so many multiplications on, work is split among threads. */
+const splitFrom = 2 ** 20;
+
+/** How many threads share the work on a batch. */
+export function threadsFor(engine: Engine, pack: Pack, { batch }: Batch, rows: number): number {
+  const products = pack.sums * (pack.features(0) + pack.outputSize);
+  return rows * products < splitFrom ? 1 : Math.min(engine.threads, batch);
+}
+
+/** The pieces of a batch. */
+export function planOf(pack: Pack, given: Batch): Plan {
+  const { numLayers } = pack.sizes;
+  const features = Math.max(pack.features(0), pack.features(numLayers - 1));
+  return new Plan(given, 2 * pack.sums + 6 * pack.gate + 3 * padded(features));
+}
+
+const none = new Float32Array(0);
+
+/** The arrays that a cell keeps beside its gates. */
+export const extras = { tanh: 0, relu: 0, lstm: 2, gru: 1 };
+
+/**
+ * Runs a stack of layers.
+ *
+ * @param engine what runs them
+ * @param pack the packed weights
+ * @param weights the weights of layer k and direction d at index `k · D + d`
+ * @param given the input
+ * @param plan its pieces
+ * @param initial the states before the first step, `[h]` or `[h, c]`; `null` for zeros
+ * @param maskOf what the output of a layer, by its number, is multiplied with on its way to the next
+ * @returns the output and the final states, in one buffer, and what is kept
+ */
+export function record(
+  engine: Engine,
+  pack: Pack,
+  weights: readonly Weights[],
+  given: Batch,
+  plan: Plan,
+  initial: readonly Float32Array[] | null,
+  maskOf: (layer: number) => Float32Array | null,
+): Result & { buffer: Float32Array; kept: Kept } {
+  const { kind, hiddenSize, numDirections, numLayers } = pack.sizes;
+  const { gate, outputSize } = pack;
+  const parts = pack.update(engine, weights);
+  if (plan.rows >= blocksFrom) pack.makeBlocks(engine);
+  const width = numDirections * outputSize;
+  const states = parts.length * given.batch;
+  const lengths = [
+    plan.rows * width,
+    states * outputSize,
+    kind === "lstm" ? states * hiddenSize : 0,
+  ];
+  const buffer = new Float32Array(lengths[0] + lengths[1] + lengths[2]);
+  const output = buffer.subarray(0, lengths[0]);
+  const h = buffer.subarray(lengths[0], lengths[0] + lengths[1]);
+  const c = lengths[2] ? buffer.subarray(lengths[0] + lengths[1]) : none;
+  const final = kind === "lstm" ? [h, c] : [h];
+  const work = new Work(engine, pack, given, plan);
+  const layers: KeptLayer[] = [];
+  let input = given.x;
+  for (let layer = 0; layer < numLayers; layer++) {
+    const own = new Float32Array(plan.rows * width);
+    const top = layer === numLayers - 1;
+    const sides: KeptSide[] = [];
+    for (let direction = 0; direction < numDirections; direction++) {
+      const index = layer * numDirections + direction;
+      const keep = (floats: number) => new Float32Array(plan.rows * floats);
+      const side = {
+        gates: kind === "tanh" || kind === "relu" ? none : keep(pack.sums),
+        extra: Array.from({ length: extras[kind] }, () => keep(gate)),
+      };
+      sides.push(side);
+      work.run(parts[index], layer, direction, input, initial, side, (floats, at, piece) => {
+        const column = { start: direction * outputSize, stride: width };
+        store(floats, at, padded(outputSize), outputSize, { data: own, ...column }, piece.inside);
+        if (top) {
+          store(
+            floats,
+            at,
+            padded(outputSize),
+            outputSize,
+            { data: output, ...column },
+            piece.outside,
+          );
+        }
+      }, final);
+    }
+    const mask = top ? null : maskOf(layer);
+    layers.push({ output: own, mask, sides });
+    input = mask ? product(own, mask) : own;
+  }
+  return { output, final, buffer, kept: { given, plan, initial, layers } };
+}
+
+/** The product of two arrays, element by element. */
+export function product(a: Float32Array, b: Float32Array): Float32Array {
+  const out = new Float32Array(a.length);
+  for (let k = 0; k < out.length; k++) out[k] = a[k] * b[k];
+  return out;
+}
+
+/** Where everything lies in scratch memory while one direction of one layer runs. */
+class Work {
+  readonly #engine: Engine;
+  readonly #pack: Pack;
+  readonly #given: Batch;
+  readonly #plan: Plan;
+  readonly #crew: Crew;
+  readonly #x: number;
+  readonly #sums: number;
+  readonly #extra: readonly number[];
+  readonly #hOut: number;
+  readonly #h: number;
+  readonly #c: number;
+  readonly #full: number;
+
+  constructor(engine: Engine, pack: Pack, given: Batch, plan: Plan) {
+    [this.#engine, this.#pack, this.#given, this.#plan] = [engine, pack, given, plan];
+    const { rows, steps, size } = plan.most;
+    const { gate, sums, outputSize, sizes } = pack;
+    const layout = new Layout();
+    const features = Math.max(pack.features(0), pack.features(sizes.numLayers - 1));
+    const commands = 2 + 4 * steps;
+    const threads = threadsFor(engine, pack, given, plan.rows);
+    const places = [
+      layout.take(rows * features),
+      layout.take(rows * sums),
+      layout.take(rows * padded(outputSize)),
+      layout.take(size * padded(outputSize)),
+      layout.take(size * gate),
+      layout.take(sizes.projSize ? size * gate : 0),
+      layout.commands(commands * threads),
+      ...Array.from({ length: extras[sizes.kind] }, () => layout.take(rows * gate)),
+    ];
+    const base = engine.heap.scratch(layout.bytes + 256);
+    const [x, sumsAt, hOut, h, c, full, program, ...extra] = places.map((place) => base + place);
+    [this.#x, this.#sums, this.#hOut, this.#h, this.#c, this.#full] = [x, sumsAt, hOut, h, c, full];
+    this.#extra = extra;
+    this.#crew = new Crew(engine, threads, program, commands);
+  }
+
+  /** Runs one direction of one layer; hands h at all steps of each piece to `put`. */
+  run(
+    part: number,
+    layer: number,
+    direction: number,
+    input: Float32Array,
+    initial: readonly Float32Array[] | null,
+    kept: KeptSide,
+    put: (floats: Float32Array, at: number, piece: Piece) => void,
+    final: readonly Float32Array[],
+  ): void {
+    const { floats } = this.#engine.heap;
+    const pack = this.#pack;
+    const { gate, sums, outputSize, sizes } = pack;
+    const features = pack.features(layer);
+    const index = layer * sizes.numDirections + direction;
+    const moveStates = (group: Group, states: readonly Float32Array[], out: boolean) => {
+      const places = [this.#h / 4, this.#c / 4];
+      states.forEach((state, k) => {
+        const own = k === 0 ? outputSize : sizes.hiddenSize;
+        moveState(floats, places[k], state, index, group, this.#given, own, out);
+      });
+    };
+    for (const group of this.#plan.groups) {
+      floats.fill(0, this.#h / 4, this.#h / 4 + group.size * padded(outputSize));
+      floats.fill(0, this.#c / 4, this.#c / 4 + group.size * gate);
+      if (initial) moveStates(group, initial, false);
+      const { pieces } = group;
+      for (let k = 0; k < pieces.length; k++) {
+        const piece = pieces[direction ? pieces.length - 1 - k : k];
+        const runs = layer === 0 ? piece.outside : piece.inside;
+        load(floats, this.#x / 4, features, features, {
+          data: input,
+          start: 0,
+          stride: features,
+        }, runs);
+        this.#write(part, group, piece, direction);
+        this.#crew.run();
+        const keep = (to: Float32Array, at: number, width: number) =>
+          to.set(floats.subarray(at / 4, at / 4 + piece.rows * width), piece.offset * width);
+        if (kept.gates.length > 0) keep(kept.gates, this.#sums, sums);
+        for (let e = 0; e < kept.extra.length; e++) keep(kept.extra[e], this.#extra[e], gate);
+        put(floats, this.#hOut / 4, piece);
+      }
+      moveStates(group, final, true);
+    }
+  }
+
+  /** Writes the commands for one piece. */
+  #write(part: number, group: Group, piece: Piece, direction: number): void {
+    const { integers } = this.#engine.heap;
+    const slot = (name: keyof typeof slots) => integers[part / 4 + slots[name]];
+    const { kind } = this.#pack.sizes;
+    const features = 4 * slot("features");
+    const [row, width, hRow] = [4 * this.#pack.sums, slot("width"), slot("hRow")];
+    const [input, inputBlocks] = [slot("input"), slot("inputBlocks")];
+    const [w, wBlocks, k, wPanels] = [slot("w"), slot("wBlocks"), slot("k"), slot("wPanels")];
+    const crew = this.#crew;
+    crew.split(piece.rows, (program, from, to) => {
+      program.add(
+        "linear",
+        ...[this.#x + from * features, features, to - from, input, inputBlocks],
+        ...[slot("features"), slot("panels"), slot("bias"), 0, this.#sums + from * row, row],
+      );
+    });
+    crew.barrier();
+    crew.split(group.size, (program, first, end) => {
+      const h = this.#h + first * hRow;
+      const c = this.#c + first * width;
+      for (let s = 0; s < piece.to - piece.from; s++) {
+        const step = direction ? piece.to - piece.from - 1 - s : s;
+        const count = Math.min(piece.starts[step + 1] - piece.starts[step], end) - first;
+        if (count <= 0) continue;
+        const at = piece.starts[step] + first;
+        const sums = this.#sums + at * row;
+        const hOut = this.#hOut + at * hRow;
+        program.add("linear", h, hRow, count, w, wBlocks, k, wPanels, sums, row, sums, row);
+        const cell = [sums, row, count, width] as const;
+        if (kind === "lstm") {
+          const [cBefore, tanhC] = this.#extra.map((place) => place + at * width);
+          if (slot("projection") === 0) {
+            program.add("lstm", ...cell, h, c, hOut, cBefore, tanhC);
+            continue;
+          }
+          const full = this.#full + first * width;
+          program.add("lstm", ...cell, full, c, full, cBefore, tanhC);
+          program.add(
+            "linear",
+            ...[full, width, count, slot("projection"), slot("projectionBlocks"), slot("fullK")],
+            ...[hRow / (4 * panelWidth), slot("zero"), 0, h, hRow],
+          );
+          program.add("copy", h, hOut, count, hRow);
+        } else if (kind === "gru") {
+          const hn = this.#extra[0] + at * width;
+          program.add(
+            "linear",
+            ...[h, hRow, count, slot("newW"), slot("newBlocks"), k, slot("newPanels")],
+            ...[slot("newBias"), 0, hn, width],
+          );
+          program.add("gru", ...cell, h, hn, hOut);
+        } else program.add(kind, ...cell, h, hOut);
+      }
+    });
+  }
+}
+
+/** Moves the state of one direction of one layer between the heap and `(layers · D, N, features)`. */
+export function moveState(
+  floats: Float32Array,
+  at: number,
+  state: Float32Array,
+  index: number,
+  { first, size }: Group,
+  { batch, order }: Batch,
+  features: number,
+  out: boolean,
+): void {
+  for (let n = 0; n < size; n++, at += padded(features)) {
+    const own = order ? order[first + n] : first + n;
+    const there = (index * batch + own) * features;
+    if (out) { for (let k = 0; k < features; k++) state[there + k] = floats[at + k]; }
+    else for (let k = 0; k < features; k++) floats[at + k] = state[there + k];
+  }
+}
