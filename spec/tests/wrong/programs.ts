@@ -85,6 +85,7 @@ export const programs: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   "hangs at one case": () => each((request) => isVictim(request) ? forever() : say(request)),
   "never reads": forever,
+  "answers the first": () => each((request, k) => k === 0 ? say(request) : forever()),
   "answers in reverse": async () => {
     const all: Request[] = [];
     await each((request) => all.push(request));
