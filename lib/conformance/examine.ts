@@ -121,7 +121,7 @@ export interface Settings {
 export function judge(task: Task, answer: Answer): Result {
   const { unsupported, error } = answer;
   if (unsupported !== undefined) {
-    return { task, status: "unsupported", units: 0, differences: [], why: show(unsupported) };
+    return { task, status: "unsupported", units: 0, differences: [], why: line(show(unsupported)) };
   }
   const { units, differences } = compare(task.request, task.expect, answer);
   if (differences.length === 0) return { task, status: "passed", units, differences };
@@ -131,10 +131,18 @@ export function judge(task: Task, answer: Answer): Result {
   return { task, status: "wrong", units, differences, answer };
 }
 
+/** A text in one line, in short, without what colours a terminal. */
+function line(text: string): string {
+  // deno-lint-ignore no-control-regex -- this is how colours begin
+  return show(text.replaceAll(/\x1b\[[0-9;]*m/g, "").replaceAll(/\s+/g, " ").trim());
+}
+
 /** An error of an answer in one line, whatever it is. */
 function describe(error: unknown): string {
   const { type, message } = (error ?? {}) as Record<string, unknown>;
-  return message === undefined ? show(error) : show(`${show(type ?? "Error")}: ${show(message)}`);
+  return line(
+    message === undefined ? show(error) : `${show(type ?? "Error")}: ${show(message)}`,
+  );
 }
 
 /** Nothing odd, yet. */

@@ -160,7 +160,7 @@ export function groups(results: readonly Result[], status: Status): Group[] {
   const found = new Map<string, Group>();
   for (const { task: { id }, status: own, why = "" } of results) {
     if (own !== status) continue;
-    const key = why.replaceAll(/\d+/g, "#");
+    const key = why.replaceAll(/0x[0-9a-f]+|\d+/gi, "#");
     const group = found.get(key) ?? { why, ids: [] };
     found.set(key, group);
     group.ids.push(id);
