@@ -129,7 +129,7 @@ export {
   type WebnnLayout,
   type WebnnOptions,
 } from "./lib/layouts/webnn.ts";
-export type { LayerKind } from "./lib/layouts/layout.ts";
+export type { FromLayoutOptions, LayerKind } from "./lib/layouts/layout.ts";
 export {
   type BCEWithLogitsOptions,
   binaryCrossEntropyWithLogits,

@@ -14,6 +14,7 @@ import {
   list,
   type Options,
   record,
+  text,
 } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { add } from "../autograd/pointwise.ts";
@@ -25,7 +26,9 @@ import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
 import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
+  checkActivations,
   checkShape,
+  type FromLayoutOptions,
   type LayerKind,
   readLayers,
   reorder,
@@ -58,12 +61,20 @@ export interface KerasLayer {
    * (`use_bias=False`).
    */
   readonly bias: Tensor | null;
+  /** The argument `activation`; `"tanh"` unless told otherwise, a SimpleRNN's may be `"relu"`. */
+  readonly activation?: string;
+  /** The argument `recurrent_activation` of LSTM and GRU; `"sigmoid"` unless told otherwise. */
+  readonly recurrentActivation?: string;
 }
 
 /** What each may be given; a layer's arguments and weights are as options. */
 const calls = {
   toKeras: ["toKeras", { stateDict: record }],
-  fromKeras: ["fromKeras", { layers: list }],
+  fromKeras: [
+    "fromKeras",
+    { layers: list },
+    { nonlinearity: any } satisfies Options<FromLayoutOptions>,
+  ],
   layer: [
     "fromKeras",
     {},
@@ -75,6 +86,8 @@ const calls = {
       kernel: aTensor,
       recurrentKernel: aTensor,
       bias: tensorOrNone,
+      activation: text,
+      recurrentActivation: text,
     } satisfies Options<KerasLayer>,
   ],
 } satisfies Record<string, Call>;
@@ -127,9 +140,11 @@ export function toKeras(state: StateDict): KerasLayer[][] {
  * becomes `bias_ih`, and `bias_hh` zeros; the function computed is the same.
  *
  * @param layers for each layer, from the lowest, one Keras layer for each direction
+ * @param options which nonlinearity an RNN that reads the weights has
  * @returns the `state_dict`
- * @throws {ValueError} if a layer computes what PyTorch's cannot (a GRU without `reset_after`, a
- * backward direction alone), or the shapes do not fit
+ * @throws {ValueError} if a layer computes what PyTorch's cannot (a GRU without `reset_after`, other
+ * activations, a backward direction alone, whose output is the other way round), or the shapes do not
+ * fit
  *
  * @example
  * ```ts
@@ -140,7 +155,10 @@ export function toKeras(state: StateDict): KerasLayer[][] {
  * assertEquals(fromKeras(toKeras(gru.stateDict())), gru.stateDict());
  * ```
  */
-export function fromKeras(layers: readonly (readonly KerasLayer[])[]): StateDict {
+export function fromKeras(
+  layers: readonly (readonly KerasLayer[])[],
+  options: FromLayoutOptions = {},
+): StateDict {
   check(calls.fromKeras, arguments);
   const biased = layers.some((directions) => directions.some(({ bias }) => bias));
   return writeLayers(layers.map((directions) =>
@@ -148,16 +166,27 @@ export function fromKeras(layers: readonly (readonly KerasLayer[])[]): StateDict
       if (layer.goBackwards !== (direction === 1)) {
         throw new ValueError("wanted one layer that reads forward, and perhaps one backward");
       }
-      return parametersOf(layer, biased);
+      return parametersOf(layer, biased, options);
     })
   ));
 }
 
-function parametersOf(layer: KerasLayer, biased: boolean): CellParameters {
+function parametersOf(
+  layer: KerasLayer,
+  biased: boolean,
+  options: FromLayoutOptions,
+): CellParameters {
   checkOptions(calls.layer, layer);
   const { className, units, kernel, recurrentKernel, bias, resetAfter = true } = layer;
   const kind = (["RNN", "LSTM", "GRU"] as const).find((kind) => classNames[kind] === className);
   if (!kind) throw new ValueError(`PyTorch has no layer for ${className}`);
+  const { activation = "tanh", recurrentActivation } = layer;
+  if (kind === "RNN" && recurrentActivation !== undefined) {
+    throw new ValueError("a SimpleRNN has no recurrent_activation");
+  }
+  const gates = kind === "RNN" ? [] : [recurrentActivation ?? "sigmoid"];
+  const others = kind === "LSTM" ? [activation, activation] : [activation];
+  checkActivations(kind, [...gates, ...others], 1, options);
   const columns = orders[kind].length * units;
   if (kind === "GRU" && (!resetAfter || bias?.dim() === 1)) {
     throw new ValueError(

@@ -6,7 +6,7 @@
  */
 
 import { noGrad } from "../autograd/graph.ts";
-import { cat, chunk } from "../autograd/slices.ts";
+import { cat, chunk, narrow } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import type { CellParameters } from "../nn/cell.ts";
 import type { StateDict } from "../nn/module.ts";
@@ -81,16 +81,21 @@ export function readLayers(state: StateDict): Layers {
   return { kind, hiddenSize, layers };
 }
 
+/** The parameters of a layer: forward, then perhaps reverse; `null` for a direction it has not. */
+export type Directions = readonly (CellParameters | null)[];
+
 /**
- * Puts a `state_dict` together.
+ * Puts a `state_dict` together. PyTorch's layers have the same directions, the forward one among
+ * them: where one is missing beside others that have it, it is made of zeros. Its output is 0, and
+ * the layer above reads that with weights of 0.
  *
  * @param layers for each layer, for each direction, its parameters
  * @returns tensors by PyTorch's names, in PyTorch's order
  * @throws {ValueError} if the layers do not fit each other
  */
-export function writeLayers(layers: readonly (readonly CellParameters[])[]): StateDict {
+export function writeLayers(layers: readonly Directions[]): StateDict {
   const state: StateDict = {};
-  layers.forEach((directions, k) =>
+  noGrad(() => completed(layers)).forEach((directions, k) =>
     directions.forEach((own, direction) => {
       for (const [key, x] of Object.entries(own)) {
         if (x) state[parameterName(key, endOf(k, direction))] = x;
@@ -99,6 +104,97 @@ export function writeLayers(layers: readonly (readonly CellParameters[])[]): Sta
   );
   readLayers(state); // for its checks
   return state;
+}
+
+/** The layers with both directions, where one has the reverse direction. */
+function completed(layers: readonly Directions[]): (readonly CellParameters[])[] {
+  const places = layers.some(([, reverse]) => reverse) ? [0, 1] : [0];
+  return layers.map((own, k) => {
+    const given = own.find((direction) => direction)!;
+    const like = (x: Tensor) => zeros(x.shape, { dtype: x.dtype });
+    return places.map((place): CellParameters => {
+      const found = own[place] ?? Object.fromEntries(
+        Object.entries(given).map(([key, x]) => [key, x && like(x)]),
+      ) as unknown as CellParameters;
+      const below = k === 0
+        ? places.map(() => true)
+        : places.map((way) => Boolean(layers[k - 1][way]));
+      return { ...found, weightIh: spread(found.weightIh, below) };
+    });
+  });
+}
+
+/** W_ih of a layer, with columns of zeros for each direction that the layer below has not. */
+function spread(weightIh: Tensor, below: readonly boolean[]): Tensor {
+  const [rows, columns] = weightIh.shape;
+  const width = columns / below.filter(Boolean).length;
+  if (!below.includes(false) || !Number.isInteger(width)) return weightIh;
+  let from = -width;
+  return cat(
+    below.map((present) =>
+      present
+        ? narrow(weightIh, 1, from += width, width)
+        : zeros([rows, width], { dtype: weightIh.dtype })
+    ),
+    1,
+  );
+}
+
+/** What a conversion to PyTorch is told that the weights do not tell. */
+export interface FromLayoutOptions {
+  /** φ of the RNN that is to read the weights; `"tanh"` unless told otherwise. */
+  readonly nonlinearity?: "tanh" | "relu";
+}
+
+/** The activations of each layer, of the gates first, as other frameworks list them. */
+const activations: Readonly<Record<LayerKind, readonly string[]>> = {
+  RNN: ["tanh"],
+  LSTM: ["sigmoid", "tanh", "tanh"],
+  GRU: ["sigmoid", "tanh"],
+};
+
+/**
+ * Refuses activations that are not those of PyTorch's layer.
+ *
+ * @param kind the layer
+ * @param given the activations of one direction after the other; the layer's own where left out
+ * @param directions how many directions there are
+ * @param options which φ an RNN is to have
+ * @throws {ValueError} if they are others
+ */
+export function checkActivations(
+  kind: LayerKind,
+  given: readonly string[] | undefined,
+  directions: number,
+  { nonlinearity }: FromLayoutOptions = {},
+): void {
+  if (nonlinearity !== undefined && kind !== "RNN") {
+    throw new ValueError(`a nonlinearity is an RNN's; this is a layer ${kind}`);
+  }
+  const all = (once: readonly string[]) => Array.from({ length: directions }, () => once).flat();
+  const found = (given ?? all(activations[kind])).map((name) => String(name).toLowerCase());
+  const wanted = all(nonlinearity === "relu" ? ["relu"] : activations[kind]);
+  if (String(found) === String(wanted)) return;
+  const other = nonlinearity === "relu" ? "tanh" : "relu";
+  const advice = kind === "RNN" && found.every((name) => name === other)
+    ? `; { nonlinearity: "${other}" } takes them, for an RNN of that nonlinearity`
+    : "";
+  throw new ValueError(
+    `PyTorch's ${kind} has the activations ${wanted.join(", ")}, not ${found.join(", ")}${advice}`,
+  );
+}
+
+/** Refuses peepholes, unless they are an LSTM's and 0: then it is an LSTM without. */
+export function checkPeepholes(
+  kind: LayerKind,
+  peepholes: Tensor | null | undefined,
+  shape: readonly number[],
+): void {
+  if (!peepholes) return;
+  if (kind !== "LSTM" || peepholes.data.some((x) => x !== 0)) {
+    throw new ValueError(`PyTorch's ${kind} has no peepholes`);
+  }
+  checkShape("the peepholes", peepholes, shape);
 }
 
 /**

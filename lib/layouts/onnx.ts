@@ -17,11 +17,15 @@ import {
 import { noGrad } from "../autograd/graph.ts";
 import { cat, chunk, select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
+import type { CellParameters } from "../nn/cell.ts";
 import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
 import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
+  checkActivations,
+  checkPeepholes,
   checkShape,
+  type FromLayoutOptions,
   type LayerKind,
   readLayers,
   reorder,
@@ -36,8 +40,8 @@ const orders: Readonly<Record<LayerKind, string>> = { RNN: "h", LSTM: "iofg", GR
 export interface OnnxLayer {
   /** The operator. */
   readonly opType: LayerKind;
-  /** The attribute `direction`; a reverse direction alone is nothing that PyTorch has. */
-  readonly direction: "forward" | "bidirectional";
+  /** The attribute `direction`; {@linkcode toOnnx} writes no `reverse`. */
+  readonly direction: "forward" | "reverse" | "bidirectional";
   /** The attribute `hidden_size`: H. */
   readonly hiddenSize: number;
   /** A GRU's attribute `linear_before_reset`; 1 is PyTorch's GRU, 0 another function. */
@@ -48,14 +52,37 @@ export interface OnnxLayer {
   readonly R: Tensor;
   /** B, shape `(D, 2 · gates · H)`: the input's biases, then the state's; `null` for none. */
   readonly B: Tensor | null;
-  /** P, an LSTM's peepholes, shape `(D, 3 · H)`; PyTorch has none. */
+  /** P, an LSTM's peepholes, shape `(D, 3 · H)`; PyTorch has none, so they must be 0. */
   readonly P?: Tensor | null;
+  /** The attribute `activations`; an RNN's may be `Relu`. */
+  readonly activations?: readonly string[];
+  /** The attribute `activation_alpha`; PyTorch's activations have no such number. */
+  readonly activationAlpha?: readonly number[];
+  /** The attribute `activation_beta`; PyTorch's activations have no such number. */
+  readonly activationBeta?: readonly number[];
+  /** The attribute `clip`; PyTorch has none. */
+  readonly clip?: number | null;
+  /** An LSTM's attribute `input_forget`; 0 is PyTorch's LSTM. */
+  readonly inputForget?: 0 | 1;
+  /** The attribute `layout`; 0 is the order of dimensions that is meant here. */
+  readonly layout?: 0 | 1;
 }
+
+/** For each direction, forward and reverse, where it stands in W, R and B. */
+const places: Readonly<Record<OnnxLayer["direction"], readonly (number | null)[]>> = {
+  forward: [0],
+  reverse: [null, 0],
+  bidirectional: [0, 1],
+};
 
 /** What each may be given; a node's attributes and inputs are as options. */
 const calls = {
   toOnnx: ["toOnnx", { stateDict: record }],
-  fromOnnx: ["fromOnnx", { nodes: list }],
+  fromOnnx: [
+    "fromOnnx",
+    { nodes: list },
+    { nonlinearity: any } satisfies Options<FromLayoutOptions>,
+  ],
   node: [
     "fromOnnx",
     {},
@@ -68,6 +95,12 @@ const calls = {
       R: aTensor,
       B: tensorOrNone,
       P: tensorOrNone,
+      activations: list,
+      activationAlpha: list,
+      activationBeta: list,
+      clip: any,
+      inputForget: any,
+      layout: any,
     } satisfies Options<OnnxLayer>,
   ],
 } satisfies Record<string, Call>;
@@ -111,12 +144,16 @@ export function toOnnx(state: StateDict): OnnxLayer[] {
 
 /**
  * The PyTorch weights of ONNX nodes, the way back from {@linkcode toOnnx}. A node without B among
- * nodes with one gets biases of zeros, as ONNX defines.
+ * nodes with one gets biases of zeros, as ONNX defines. Where a node has the direction `reverse`, or
+ * some are bidirectional and others not, the layer is bidirectional: a direction that is missing is
+ * made of zeros, so that its half of the output is 0.
  *
  * @param nodes for each layer, from the lowest, one node
+ * @param options which nonlinearity an RNN that reads the weights has
  * @returns the `state_dict`
  * @throws {ValueError} if a node computes what PyTorch's layer cannot (a GRU with
- * `linear_before_reset` 0, peepholes), or the shapes do not fit
+ * `linear_before_reset` 0, peepholes that are not 0, other activations, `clip`, `input_forget`, a
+ * `layout` of 1), or the shapes do not fit
  *
  * @example
  * ```ts
@@ -127,18 +164,22 @@ export function toOnnx(state: StateDict): OnnxLayer[] {
  * assertEquals(fromOnnx(toOnnx(lstm.stateDict())), lstm.stateDict());
  * ```
  */
-export function fromOnnx(nodes: readonly OnnxLayer[]): StateDict {
+export function fromOnnx(
+  nodes: readonly OnnxLayer[],
+  options: FromLayoutOptions = {},
+): StateDict {
   checkCall(calls.fromOnnx, arguments);
   const bias = nodes.some(({ B }) => B);
   const layers = nodes.map((node) => {
-    check(node);
-    const { opType, W, R, B } = node;
+    check(node, options);
+    const { opType, direction, W, R, B } = node;
     const own = (x: Tensor) => reorder(x, orders[opType], gateOrder[opType]);
     return noGrad(() =>
-      Array.from({ length: W.shape[0] }, (_, direction) => {
-        const [weightIh, weightHh] = [W, R].map((x) => own(select(x, 0, direction)));
+      places[direction].map((place): CellParameters | null => {
+        if (place === null) return null;
+        const [weightIh, weightHh] = [W, R].map((x) => own(select(x, 0, place)));
         const [biasIh, biasHh] = B
-          ? chunk(select(B, 0, direction), 2, 0).map(own)
+          ? chunk(select(B, 0, place), 2, 0).map(own)
           : bias
           ? [zeroBias(weightIh), zeroBias(weightIh)]
           : [null, null];
@@ -149,7 +190,7 @@ export function fromOnnx(nodes: readonly OnnxLayer[]): StateDict {
   return writeLayers(layers);
 }
 
-function check(node: OnnxLayer): void {
+function check(node: OnnxLayer, options: FromLayoutOptions): void {
   checkOptions(calls.node, node);
   const { opType, direction, hiddenSize, linearBeforeReset, W, R, B, P } = node;
   if (!Object.hasOwn(orders, opType)) throw new ValueError(`PyTorch has no layer for ${opType}`);
@@ -158,11 +199,24 @@ function check(node: OnnxLayer): void {
       "a GRU with linear_before_reset=0 applies the reset gate before the product: PyTorch has none",
     );
   }
-  if (P) throw new ValueError("PyTorch's LSTM has no peepholes (P)");
-  if (direction !== "forward" && direction !== "bidirectional") {
-    throw new ValueError(`PyTorch has no layer of the direction ${direction} alone`);
+  if (!Object.hasOwn(places, direction)) {
+    throw new ValueError(`direction must be ${Object.keys(places).join(", ")}, not ${direction}`);
   }
-  const [directions, rows] = [direction === "forward" ? 1 : 2, orders[opType].length * hiddenSize];
+  const { activations, activationAlpha, activationBeta, clip, inputForget = 0, layout = 0 } = node;
+  const directions = direction === "bidirectional" ? 2 : 1;
+  checkActivations(opType, activations, directions, options);
+  const alien: [string, boolean][] = [
+    ["activation_alpha", Boolean(activationAlpha?.length)],
+    ["activation_beta", Boolean(activationBeta?.length)],
+    ["clip", clip !== undefined && clip !== null],
+    ["input_forget", inputForget !== 0],
+    ["layout", layout !== 0],
+  ];
+  for (const [name, given] of alien) {
+    if (given) throw new ValueError(`PyTorch's ${opType} has nothing like the attribute ${name}`);
+  }
+  checkPeepholes(opType, P, [directions, 3 * hiddenSize]);
+  const rows = orders[opType].length * hiddenSize;
   checkShape("W", W, [directions, rows, W?.shape[2]]);
   checkShape("R", R, [directions, rows, hiddenSize]);
   if (B) checkShape("B", B, [directions, 2 * rows]);

@@ -18,10 +18,19 @@ import {
 import { noGrad } from "../autograd/graph.ts";
 import { select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
+import type { CellParameters } from "../nn/cell.ts";
 import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
 import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
-import { checkShape, readLayers, reorder, writeLayers, zeroBias } from "./layout.ts";
+import {
+  checkActivations,
+  checkPeepholes,
+  checkShape,
+  readLayers,
+  reorder,
+  writeLayers,
+  zeroBias,
+} from "./layout.ts";
 
 /** The orders of gates that WebNN knows: the first two an LSTM's, the others a GRU's. */
 export type WebnnLayout = "iofg" | "ifgo" | "zrn" | "rzn";
@@ -30,8 +39,8 @@ export type WebnnLayout = "iofg" | "ifgo" | "zrn" | "rzn";
 export interface WebnnLayer {
   /** The method of `MLGraphBuilder`. */
   readonly op: "lstm" | "gru";
-  /** The option `direction`; `backward` alone is nothing that PyTorch has. */
-  readonly direction: "forward" | "both";
+  /** The option `direction`; {@linkcode toWebnn} writes no `backward`. */
+  readonly direction: "forward" | "backward" | "both";
   /** The argument `hiddenSize`: H. */
   readonly hiddenSize: number;
   /** The option `layout`: in which order the gates stand. */
@@ -46,8 +55,10 @@ export interface WebnnLayer {
   readonly bias: Tensor | null;
   /** The option `recurrentBias`, shape `(D, gates · H)`; `null` for none. */
   readonly recurrentBias: Tensor | null;
-  /** An LSTM's option `peepholeWeight`, shape `(D, 3 · H)`; PyTorch has none. */
+  /** An LSTM's option `peepholeWeight`, shape `(D, 3 · H)`; PyTorch has none, so it must be 0. */
   readonly peepholeWeight?: Tensor | null;
+  /** The option `activations`; PyTorch's are WebNN's default. */
+  readonly activations?: readonly string[];
 }
 
 /** How {@linkcode toWebnn} writes. */
@@ -74,9 +85,17 @@ const calls = {
       bias: tensorOrNone,
       recurrentBias: tensorOrNone,
       peepholeWeight: tensorOrNone,
+      activations: list,
     } satisfies Options<WebnnLayer>,
   ],
 } satisfies Record<string, Call>;
+
+/** For each direction, forward and reverse, where it stands in the operands. */
+const places: Readonly<Record<WebnnLayer["direction"], readonly (number | null)[]>> = {
+  forward: [0],
+  backward: [null, 0],
+  both: [0, 1],
+};
 
 /** The orders of each method, its default first. */
 const layouts = { lstm: ["iofg", "ifgo"], gru: ["zrn", "rzn"] } as const;
@@ -132,12 +151,14 @@ export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLaye
 
 /**
  * The PyTorch weights of WebNN operands, the way back from {@linkcode toWebnn}. Where only some of
- * the biases are there, the others become zeros, as WebNN defines.
+ * the biases are there, the others become zeros, as WebNN defines. Where a layer has the direction
+ * `backward`, or some have both and others not, the PyTorch layer is bidirectional: a direction that
+ * is missing is made of zeros, so that its half of the output is 0.
  *
  * @param operands for each layer, from the lowest, its operands and options
  * @returns the `state_dict`
- * @throws {ValueError} if a layer computes what PyTorch's cannot (`resetAfter: false`, peepholes, a
- * backward direction alone), or the shapes do not fit
+ * @throws {ValueError} if a layer computes what PyTorch's cannot (`resetAfter: false`, peepholes that
+ * are not 0, other activations), or the shapes do not fit
  *
  * @example
  * ```ts
@@ -153,11 +174,12 @@ export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
   const biased = operands.some(({ bias, recurrentBias }) => bias || recurrentBias);
   return writeLayers(operands.map((layer) => {
     check(layer);
-    const { weight, recurrentWeight, bias, recurrentBias, layout, op } = layer;
+    const { weight, recurrentWeight, bias, recurrentBias, layout, op, direction } = layer;
     const names = gateOrder[op === "lstm" ? "LSTM" : "GRU"];
     return noGrad(() =>
-      Array.from({ length: weight.shape[0] }, (_, direction) => {
-        const own = (x: Tensor) => reorder(select(x, 0, direction), layout, names);
+      places[direction].map((place): CellParameters | null => {
+        if (place === null) return null;
+        const own = (x: Tensor) => reorder(select(x, 0, place), layout, names);
         const weightIh = own(weight);
         const ownBias = (x: Tensor | null) => x ? own(x) : biased ? zeroBias(weightIh) : null;
         return {
@@ -181,11 +203,13 @@ function check(layer: WebnnLayer): void {
       "a gru with resetAfter=false applies the reset gate before the product: PyTorch has none",
     );
   }
-  if (layer.peepholeWeight) throw new ValueError("PyTorch's LSTM has no peepholes");
-  if (direction !== "forward" && direction !== "both") {
-    throw new ValueError(`PyTorch has no layer of the direction ${direction} alone`);
+  if (!Object.hasOwn(places, direction)) {
+    throw new ValueError(`direction must be ${Object.keys(places).join(", ")}, not ${direction}`);
   }
+  const kind = op === "lstm" ? "LSTM" : "GRU";
+  checkActivations(kind, layer.activations, 1);
   const [directions, rows] = [direction === "both" ? 2 : 1, layout.length * hiddenSize];
+  checkPeepholes(kind, layer.peepholeWeight, [directions, 3 * hiddenSize]);
   const { weight, recurrentWeight, bias, recurrentBias } = layer;
   checkShape("weight", weight, [directions, rows, weight?.shape[2]]);
   checkShape("recurrentWeight", recurrentWeight, [directions, rows, hiddenSize]);

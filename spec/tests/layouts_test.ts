@@ -9,11 +9,19 @@ import {
   fromKeras,
   fromOnnx,
   fromWebnn,
+  GRU,
+  indexSelect,
   linear,
   LSTM,
+  manualSeed,
+  type Module,
   mul,
+  narrow,
   noGrad,
+  ones,
+  randn,
   reshape,
+  RNN,
   select,
   sigmoid,
   type State,
@@ -177,6 +185,135 @@ describe("layouts", () => {
         assertAllBitwise([W, R], [weight, recurrentWeight]);
         if (B) assertAllBitwise([B], [cat([bias!, recurrentBias!], 1)]);
       });
+    },
+  );
+
+  law(
+    ["LAYOUT-1", "LAYOUT-6"],
+    "a direction that a layer lacks beside others is one of zeros: the function stays",
+    fc.record({
+      kind: fc.constantFrom("RNN" as const, "LSTM" as const, "GRU" as const),
+      reverse: fc.array(fc.boolean(), { minLength: 1, maxLength: 3 }),
+      bias: fc.boolean(),
+      webnn: fc.boolean(),
+      seed: fc.nat(),
+    }),
+    ({ kind, reverse, bias, webnn, seed }) => {
+      manualSeed(seed);
+      const make = (size: number, options: object) =>
+        kind === "RNN"
+          ? new RNN(size, 4, options)
+          : kind === "LSTM"
+          ? new LSTM(size, 4, options)
+          : new GRU(size, 4, options);
+      const single = reverse.map((_, k) => make(k === 0 ? 3 : 4, { bias }));
+      const through = webnn && kind !== "RNN";
+      const state = through
+        ? fromWebnn(single.flatMap((layer, k) =>
+          toWebnn(layer.stateDict()).map((operands) => ({
+            ...operands,
+            direction: reverse[k] ? "backward" as const : "forward" as const,
+          }))
+        ))
+        : fromOnnx(single.flatMap((layer, k) =>
+          toOnnx(layer.stateDict()).map((node) => ({
+            ...node,
+            direction: reverse[k] ? "reverse" as const : "forward" as const,
+          }))
+        ));
+      const both = reverse.includes(true);
+      const stacked = make(3, { bias, numLayers: reverse.length, bidirectional: both });
+      stacked.loadStateDict(state);
+      const x = randn([5, 2, 3]);
+      const turned = (y: Tensor, turn: boolean) => turn ? indexSelect(y, 0, [4, 3, 2, 1, 0]) : y;
+      noGrad(() => {
+        const wanted = single.reduce((y, layer, k) => {
+          const [output] = (layer as RNN).forward(turned(y, reverse[k]));
+          return turned(output, reverse[k]);
+        }, x);
+        const [output] = (stacked as RNN).forward(x);
+        if (!both) return assertClose(output, wanted);
+        const last = reverse.at(-1);
+        assertClose(narrow(output, 2, last ? 4 : 0, 4), wanted);
+        assertAllBitwise([narrow(output, 2, last ? 0 : 4, 4)], [zeros([5, 2, 4])]);
+      });
+    },
+  );
+
+  fact(
+    ["LAYOUT-6"],
+    "what a layer would have had dropped is refused, or taken where it is nothing",
+    () => {
+      const refuses = (what: () => unknown, why: string, type: new () => Error = ValueError) =>
+        assertThrows(what, type, why);
+      const state = (layer: Module) => layer.stateDict();
+      const [lstm] = toOnnx(state(new LSTM(3, 4)));
+      const [gru] = toOnnx(state(new GRU(3, 4, { bidirectional: true })));
+      const [rnn] = toOnnx(state(new RNN(3, 4)));
+      const sigmoids = ["HardSigmoid", "Tanh", "Tanh"];
+      refuses(() => fromOnnx([{ ...lstm, activations: sigmoids }]), "not hardsigmoid, tanh, tanh");
+      refuses(
+        () => fromOnnx([{ ...gru, activations: ["Sigmoid", "Tanh"] }]),
+        "sigmoid, tanh, sigmoid",
+      );
+      refuses(() => fromOnnx([{ ...lstm, clip: 3 }]), "nothing like the attribute clip");
+      refuses(() => fromOnnx([{ ...lstm, inputForget: 1 }]), "the attribute input_forget");
+      refuses(() => fromOnnx([{ ...lstm, layout: 1 }]), "the attribute layout");
+      refuses(() => fromOnnx([{ ...lstm, activationAlpha: [0.2] }]), "activation_alpha");
+      refuses(() => fromOnnx([{ ...lstm, activationBeta: [0.2] }]), "activation_beta");
+      refuses(() => fromOnnx([{ ...lstm, P: ones([1, 12]) }]), "LSTM has no peepholes");
+      refuses(
+        () => fromOnnx([{ ...lstm, P: zeros([1, 9]) }]),
+        "the peepholes has the shape (1, 9)",
+      );
+      refuses(
+        () => fromOnnx([{ ...lstm, direction: "up" as never }]),
+        "forward, reverse, bidirectional",
+      );
+      refuses(() => fromOnnx([{ ...lstm, hidden_size: 4 } as never]), "hiddenSize", TypeError);
+      refuses(() => fromOnnx([lstm], { nonlinearity: "relu" }), "a nonlinearity is an RNN's");
+      refuses(
+        () => fromOnnx([{ ...rnn, activations: ["Relu"] }]),
+        '{ nonlinearity: "relu" } takes',
+      );
+      refuses(() => fromOnnx([rnn], { nonlinearity: "relu" }), '{ nonlinearity: "tanh" } takes');
+      const harmless = { P: zeros([1, 12]), clip: null, inputForget: 0, layout: 0 } as const;
+      const own = ["Sigmoid", "Tanh", "Tanh"];
+      assertEquals(fromOnnx([{ ...lstm, ...harmless, activations: own }]), fromOnnx([lstm]));
+      const relu = fromOnnx([{ ...rnn, activations: ["Relu"] }], { nonlinearity: "relu" });
+      assertEquals(relu, fromOnnx([rnn]));
+
+      const [[cell]] = toKeras(state(new LSTM(3, 4)));
+      const [[simple]] = toKeras(state(new RNN(3, 4)));
+      refuses(
+        () => fromKeras([[{ ...cell, recurrentActivation: "hard_sigmoid" }]]),
+        "hard_sigmoid",
+      );
+      refuses(() => fromKeras([[{ ...cell, activation: "relu" }]]), "not sigmoid, relu, relu");
+      refuses(
+        () => fromKeras([[{ ...simple, activation: "relu" }]]),
+        '{ nonlinearity: "relu" } takes',
+      );
+      refuses(
+        () => fromKeras([[{ ...simple, recurrentActivation: "sigmoid" }]]),
+        "SimpleRNN has no",
+      );
+      refuses(() => fromKeras([[{ ...cell, dropout: 0.5 } as never]]), "dropout", TypeError);
+      const told = { activation: "tanh", recurrentActivation: "sigmoid" };
+      assertEquals(fromKeras([[{ ...cell, ...told }]]), fromKeras([[cell]]));
+      const rectified = fromKeras([[{ ...simple, activation: "relu" }]], { nonlinearity: "relu" });
+      assertEquals(rectified, fromKeras([[simple]]));
+
+      const [operands] = toWebnn(state(new LSTM(3, 4)));
+      const other = ["relu", "tanh", "tanh"];
+      refuses(() => fromWebnn([{ ...operands, activations: other }]), "not relu, tanh, tanh");
+      refuses(() => fromWebnn([{ ...operands, peepholeWeight: ones([1, 12]) }]), "no peepholes");
+      refuses(
+        () => fromWebnn([{ ...operands, direction: "down" as never }]),
+        "forward, backward, both",
+      );
+      const none = { peepholeWeight: zeros([1, 12]), activations: ["sigmoid", "tanh", "tanh"] };
+      assertEquals(fromWebnn([{ ...operands, ...none }]), fromWebnn([operands]));
     },
   );
 
