@@ -1,6 +1,6 @@
 /**
  * Runs all adapters that can be run and writes "who computes what PyTorch computes, and where not"
- * into the README.
+ * into spec/MATRIX.md.
  *
  * ```sh
  * deno task matrix --python python3 --python /somewhere/else/bin/python
@@ -110,7 +110,7 @@ function matrix(
 /** Replaces what stands between the markers. */
 function splice(text: string, insert: string): string {
   const [from, to] = [text.indexOf(start), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`no ${start} … ${end} in README.md`);
+  if (from < 0 || to < from) throw new Error(`no ${start} … ${end} in spec/MATRIX.md`);
   return `${text.slice(0, from + start.length)}\n\n${insert}\n\n${text.slice(to)}`;
 }
 
@@ -133,7 +133,7 @@ if (import.meta.main) {
   const table = matrix(tasks, implementations, results);
   if (values.print) console.log(table);
   else {
-    const readme = new URL("../README.md", import.meta.url);
+    const readme = new URL("../spec/MATRIX.md", import.meta.url);
     await Deno.writeTextFile(readme, splice(await Deno.readTextFile(readme), table));
     await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", readme.pathname] }).output();
   }

@@ -29,7 +29,7 @@ withPermission(
     const host = `127.0.0.1:${server.addr.port}`;
     const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
     const [, lines, , printed] = readme.match(
-      /## Five lines\n\n```ts ignore\n([^]*?)```([^]*?)```text\n([^]*?)```/,
+      /five lines:\n\n```ts ignore\n([^]*?)```([^]*?)```text\n([^]*?)```/,
     )!;
     const program = lines.replace("localhost:8000", host);
     const child = new Deno.Command(Deno.execPath(), {

@@ -1,20 +1,17 @@
 /**
- * The README's lines "From a .pt file to a prediction", run as they stand there, with the addresses
+ * The guide's lines "From a .pt file to a prediction", run as they stand there, with the addresses
  * of a server in the place of the library's and the file's. Needs `--allow-net`, `--allow-read` and
  * `--allow-run`, which `deno task test` grants.
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { goldenFile } from "../../lib/conformance/mod.ts";
-import { bytesOf } from "../../scripts/adapters/checkpoints.ts";
+import { manualSeed, SimpleRNN, writeSafetensors } from "../../mod.ts";
 import { withPermission } from "./law.ts";
 
-/** The checkpoint that the README speaks of: a model that PyTorch saved. */
+/** The weights that the guide's lines in Python save: those of seed 0, PyTorch's bit for bit. */
 function modelFile(): Uint8Array {
-  const { cases } = goldenFile("checkpoints/torch.json");
-  const file = cases.find(({ id }) => id.endsWith("/run-simple-rnn"))?.request.file;
-  if (!file) throw new Error("the golden checkpoint is missing");
-  return bytesOf(file);
+  manualSeed(0);
+  return writeSafetensors(new SimpleRNN(2, 3, 2).stateDict());
 }
 
 async function serve(request: Request): Promise<Response> {
@@ -25,10 +22,10 @@ async function serve(request: Request): Promise<Response> {
 }
 
 withPermission(
-  "CKPT-5, CKPT-9: the README's lines take a .pt file to a prediction",
+  "CKPT-5, CKPT-9: the guide's lines take a .pt file to a prediction",
   [{ name: "net", host: "127.0.0.1" }, { name: "read" }, { name: "run" }],
   async () => {
-    const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+    const readme = await Deno.readTextFile(new URL("../guide.md", import.meta.url));
     const section = readme.split("## From a .pt file to a prediction")[1];
     const lines = section.match(/```ts ignore\n(.*?)```/s)![1];
     const printed = section.match(/```text\n(.*?)```/s)![1];
