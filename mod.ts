@@ -110,8 +110,8 @@ export {
   unpadSequence,
 } from "./lib/nn/packed.ts";
 export { SimpleRNN } from "./lib/nn/simple_rnn.ts";
-export { Stream, type StreamSource } from "./lib/nn/stream.ts";
-export type { StackSizes } from "./lib/kernels/pack.ts";
+export { type Stepper, Stream, type StreamSource } from "./lib/nn/stream.ts";
+export type { StackSizes } from "./lib/kernels/packing.ts";
 export type { CellKind } from "./lib/kernels/sequence.ts";
 export {
   getKernels,

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { blockFeatures, inputBlocks } from "./blocks.ts";
-import { Ranges } from "./heap.ts";
+import { blockFeatures, blockFields, inputBlocks } from "./blocks.ts";
+import { FreeList } from "./free_list.ts";
 
 /** The functions on blocks; see `blocks.ts`. */
 export interface BlockFunctions {
@@ -17,10 +17,13 @@ export interface BlockFunctions {
   fill(at: number, w: number, k: number, panels: number): void;
 }
 
+/** So many blocks at most, 256 MiB: a JavaScript engine ends a program whose objects grow too large. */
+const most = 2 ** 28 / (16 * blockFields);
+
 /** Blocks of weights, where the engine has them. They are made once and filled anew. */
 export class BlockTable {
   readonly #functions: BlockFunctions;
-  readonly #ranges = new Ranges(inputBlocks); // so that no weights begin at 0, which means "none"
+  readonly #free = new FreeList(inputBlocks); // so that no weights begin at 0, which means "none"
   #length = 0;
   #created = 0;
 
@@ -30,23 +33,30 @@ export class BlockTable {
     this.#reach(inputBlocks);
   }
 
-  /** Makes blocks of W in panels; where they begin. */
+  /** Makes blocks of W in panels; where they begin, 0 if there is no room for more blocks. */
   add(w: number, features: number, panels: number): number {
-    const at = this.#ranges.take(countOf(features, panels));
-    this.#reach(this.#ranges.end);
-    this.#functions.fill(at, w, features, panels);
-    return at;
+    const count = countOf(features, panels);
+    const at = this.#free.take(count);
+    try {
+      if (this.#free.end > most) throw new RangeError("too many blocks");
+      this.#reach(this.#free.end);
+      this.#functions.fill(at, w, features, panels);
+      return at;
+    } catch {
+      this.#free.give(at, count);
+      return 0;
+    }
   }
 
   /** Takes blocks back. */
   remove(at: number, features: number, panels: number): void {
-    this.#ranges.give(at, countOf(features, panels));
+    this.#free.give(at, countOf(features, panels));
   }
 
   /** Sees to it that there are so many blocks in all. */
   #reach(end: number): void {
     if (end > this.#length) {
-      const length = Math.max(2 * this.#length, end);
+      const length = Math.max(Math.min(2 * this.#length, most), end);
       this.#functions.grow(this.#length, length);
       this.#length = length;
     }
@@ -62,7 +72,7 @@ function countOf(features: number, panels: number): number {
 }
 
 /** Blocks that belong together and are taken back together. */
-export class BlockSet {
+export class StructSet {
   readonly #table: BlockTable;
   readonly #added: [at: number, features: number, panels: number][] = [];
 
@@ -71,10 +81,10 @@ export class BlockSet {
     this.#table = table;
   }
 
-  /** Makes blocks of W in panels; where they begin. */
+  /** Makes blocks of W in panels; where they begin, 0 if there is no room for more blocks. */
   add(w: number, features: number, panels: number): number {
     const at = this.#table.add(w, features, panels);
-    this.#added.push([at, features, panels]);
+    if (at > 0) this.#added.push([at, features, panels]);
     return at;
   }
 

@@ -4,9 +4,13 @@
  * @module
  */
 
+import { RuntimeError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
-import type { Pack, Weights } from "./pack.ts";
-import { type Batch, type Slice, split } from "./slice.ts";
+import { type Heap, OutOfMemory } from "./heap.ts";
+import { Packing, type StackSizes, type Weights } from "./packing.ts";
+import { type Plan, plan } from "./plan.ts";
+import type { Batch, Shard } from "./shard.ts";
+import { KeptWeights } from "./weights.ts";
 
 /** What comes out. */
 export interface Result {
@@ -16,31 +20,30 @@ export interface Result {
   readonly final: Float32Array[];
 }
 
-/** From so many rows on, the weights are put in blocks. */
-const blocksFrom = 8;
+/** From so many rows on, the weights are put into structs. */
+const structsFrom = 8;
 
-/** From so many multiplications on, a batch is split among threads. */
-const splitFrom = 2 ** 20;
+/** The bytes of scratch memory that a plan may use for all threads, or for each of many. */
+const [scratchOfAll, scratchOfEach] = [2 ** 25, 2 ** 22];
 
-/** How a batch is laid out. */
-interface Layout {
-  readonly given: Batch;
-  readonly threads: number;
-  readonly slices: readonly Slice[];
-  /** How many rows the input has. */
-  readonly rows: number;
-  /** The scratch memory that all slices need. */
-  readonly bytes: number;
-}
+/** A plan with less scratch memory than this is not tried. */
+const leastScratch = 2 ** 16;
 
 /** The forward pass of one stack of layers. */
 export class Forward {
-  readonly #pack: Pack;
-  #layout: Layout | null = null;
+  /** How the weights lie. */
+  readonly packing: Packing;
+  /** The packed weights. */
+  readonly weights: KeptWeights;
+  readonly #scratch: number;
+  /** The plan made last. */
+  #plan: Plan | null = null;
 
-  /** With the weights that a pack holds. */
-  constructor(pack: Pack) {
-    this.#pack = pack;
+  /** For layers of these sizes; `scratch` is the most scratch memory of a plan, in bytes. */
+  constructor(sizes: StackSizes, scratch = scratchOfAll) {
+    this.packing = new Packing(sizes);
+    this.#scratch = scratch;
+    this.weights = new KeptWeights(this.packing);
   }
 
   /**
@@ -51,6 +54,8 @@ export class Forward {
    * @param given the input
    * @param initial the states before the first step, `[h]` or `[h, c]`; `null` for zeros
    * @returns the output and the final states
+   * @throws {OutOfMemory} if the kernels' memory cannot hold the weights and one step of one sequence
+   * @throws {RuntimeError} if there is no memory for the result
    */
   run(
     engine: Engine,
@@ -59,60 +64,112 @@ export class Forward {
     initial: readonly Float32Array[] | null,
   ): Result {
     const { heap, threads } = engine;
-    const pack = this.#pack;
-    const { kind, hiddenSize, numDirections } = pack.sizes;
-    const parts = pack.update(engine, weights);
-    const layout = this.#layoutOf(given, threads);
-    const { slices, rows } = layout;
-    if (rows >= blocksFrom) pack.makeBlocks(engine);
+    const { sizes, outputSize } = this.packing;
+    const packed = this.weights.update(engine, weights);
+    const found = this.#planFor(heap, given, threads);
+    const { rounds, rows, bytes, oneByOne } = found;
+    const base = heap.scratch(bytes);
+    if (rows >= structsFrom) this.packing.makeStructs(engine, packed);
 
-    const base = heap.scratch(layout.bytes);
-    let first = 0;
-    const states = parts.length * given.batch;
-    const width = numDirections * pack.outputSize;
-    // All in one buffer: engines take longer to make one than to compute little.
-    const [hLength, cLength] = [
-      states * pack.outputSize,
-      kind === "lstm" ? states * hiddenSize : 0,
-    ];
-    const buffer = new ArrayBuffer(4 * (rows * width + hLength + cLength));
-    const output = new Float32Array(buffer, 0, rows * width);
-    const h = new Float32Array(buffer, 4 * output.length, hLength);
-    const c = cLength ? new Float32Array(buffer, 4 * (output.length + hLength), cLength) : none;
-    let at = base;
-    for (let k = 0; k < slices.length; k++) {
-      const slice = slices[k];
-      slice.load(heap, at, given, initial);
-      const count = slice.write(heap, at, parts);
-      if (k > 0) engine.start(k, kind, at + slice.program, count);
-      else first = count;
-      at += slice.bytes;
+    const isLSTM = sizes.kind === "lstm";
+    const states = packed.parts.length * given.batch;
+    const length = rows * sizes.numDirections * outputSize;
+    const [hLength, cLength] = [states * outputSize, isLSTM ? states * sizes.hiddenSize : 0];
+    // All in one buffer: a JavaScript engine takes longer to make one than to compute little.
+    const buffer = bufferOf(length + hLength + cLength);
+    const output = new Float32Array(buffer, 0, length);
+    const h = new Float32Array(buffer, 4 * length, hLength);
+    const c = isLSTM ? new Float32Array(buffer, 4 * (length + hLength), cLength) : none;
+    // Where whole layers wait for each other, they write by turns here and to the output.
+    const between = oneByOne && sizes.numLayers > 1 ? new Float32Array(bufferOf(length)) : none;
+    const work: Work = { engine, base, parts: packed.parts, x: given.x, output, between };
+    for (const shards of rounds) {
+      for (const shard of shards) shard.begin(heap, base + shard.offset, given.order, initial);
+      let passes = 0;
+      for (const shard of shards) passes = Math.max(passes, shard.passes);
+      for (let number = 0; number < passes; number++) this.#pass(work, shards, number);
+      for (const shard of shards) shard.finish(heap, base + shard.offset, given.order, h, c);
     }
-    engine.run[kind](base + slices[0].program, first);
-    if (slices.length > 1) engine.wait();
-    at = base;
-    for (const slice of slices) {
-      slice.store(heap, at, given, output, h, c);
-      at += slice.bytes;
-    }
-    return { output, final: kind === "lstm" ? [h, c] : [h] };
+    return { output, final: isLSTM ? [h, c] : [h] };
   }
 
-  #layoutOf(given: Batch, threads: number): Layout {
-    const last = this.#layout;
-    const serves = last !== null && last.threads === threads && given.batchSizes === null &&
+  /** Runs one pass of each shard that has so many: of the first one on this thread. */
+  #pass(
+    { engine, base, parts, x, output, between }: Work,
+    shards: readonly Shard[],
+    number: number,
+  ) {
+    const { heap, run } = engine;
+    const { kind, numLayers } = this.packing.sizes;
+    const some = shards.length === 1 ? shards : shards.filter(({ passes }) => number < passes);
+    let own = 0;
+    try {
+      for (let thread = 0; thread < some.length; thread++) {
+        const shard = some[thread];
+        const at = base + shard.offset;
+        const pass = shard.pass(number);
+        const from = pass.layer === 0 ? x : (numLayers - pass.layer) % 2 ? between : output;
+        shard.load(heap, at, pass, from);
+        const count = shard.write(heap, at, pass, parts);
+        if (thread === 0) own = count;
+        else engine.start(thread, kind, at + shard.program, count);
+      }
+      run[kind](base + some[0].offset + some[0].program, own);
+    } finally {
+      if (some.length > 1) engine.wait();
+    }
+    for (const shard of some) {
+      const pass = shard.pass(number);
+      const toOutput = !shard.oneByOne || (numLayers - pass.layer) % 2 === 1;
+      shard.store(heap, base + shard.offset, pass, toOutput ? output : between);
+    }
+  }
+
+  /** The plan for a batch, of so little scratch memory that the heap has it. */
+  #planFor(heap: Heap, given: Batch, threads: number): Plan {
+    const last = this.#plan;
+    if (
+      last !== null && given.batchSizes === null && last.threads === threads &&
       last.given.batchSizes === null && last.given.length === given.length &&
-      last.given.batch === given.batch && last.given.batchFirst === given.batchFirst;
-    if (serves) return last;
-    const pack = this.#pack;
-    const { batchSizes, length, batch } = given;
-    const rows = batchSizes ? batchSizes.reduce((sum, size) => sum + size) : length * batch;
-    const products = pack.sums * (pack.features(0) + pack.outputSize);
-    const parts = rows * products < splitFrom ? 1 : Math.min(threads, batch);
-    const slices = split(pack, given, parts);
-    const bytes = slices.reduce((sum, slice) => sum + slice.bytes, 0);
-    return this.#layout = { given: { ...given, x: none }, threads, slices, rows, bytes };
+      last.given.batch === given.batch && last.given.batchFirst === given.batchFirst &&
+      heap.hasScratch(last.bytes)
+    ) return last;
+    const full = Math.max(this.#scratch, threads * Math.min(this.#scratch, scratchOfEach));
+    for (let most = full;; most /= 4) {
+      const found = plan(this.packing, given, threads, most);
+      try {
+        heap.scratch(found.bytes);
+      } catch (error) {
+        if (error instanceof OutOfMemory && most > leastScratch) continue;
+        throw error;
+      }
+      if (most === full) this.#plan = found;
+      return found;
+    }
   }
 }
 
+/** What the passes of one call have in common. */
+interface Work {
+  readonly engine: Engine;
+  /** Where the scratch memory begins. */
+  readonly base: number;
+  /** Where the slots of each direction of each layer begin. */
+  readonly parts: readonly number[];
+  readonly x: Float32Array;
+  readonly output: Float32Array;
+  /** The output of layers that do not write to the output, where whole layers wait. */
+  readonly between: Float32Array;
+}
+
 const none = new Float32Array(0);
+
+/** A buffer for so many floats. */
+function bufferOf(floats: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(4 * floats);
+  } catch (cause) {
+    const size = (floats / 2 ** 18).toFixed(1);
+    throw new RuntimeError(`not enough memory: the result takes ${size} MiB`, { cause });
+  }
+}

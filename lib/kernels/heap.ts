@@ -5,6 +5,7 @@
  */
 
 import { RuntimeError } from "../errors.ts";
+import { FreeList } from "./free_list.ts";
 
 /** The memory that kernels share cannot grow as far as a call needs. */
 export class OutOfMemory extends RuntimeError {
@@ -15,63 +16,29 @@ export class OutOfMemory extends RuntimeError {
   }
 }
 
-/** A part of the heap. */
-export interface Block {
+/** A part of the heap that is in use. */
+export interface Allocation {
   /** Where it begins, in bytes; 0 once it has been taken back. */
   at: number;
   /** How long it is, in bytes. */
   readonly bytes: number;
-  /** When it was last used, by the heap's clock. */
+  /** When it was last used: a later use has a greater number. */
   used: number;
-  /** Told when it is taken back. */
-  released?: () => void;
+  /** What to do when it is taken back; its content is then still there. */
+  readonly onRelease: (() => void)[];
 }
 
-/** Ranges of numbers, given out and taken back; what was taken back is given out first. */
-export class Ranges {
-  /** Holes between what is given out, in order. */
-  readonly #holes: { at: number; length: number }[] = [];
-
-  end: number;
-
-  /** No number from `end` on has been given out. */
-  constructor(end: number) {
-    this.end = end;
-  }
-
-  /** Gives out so many numbers in a row, and tells the first. */
-  take(length: number): number {
-    const hole = this.#holes.find((hole) => hole.length >= length);
-    if (!hole) return (this.end += length) - length;
-    hole.at += length;
-    hole.length -= length;
-    return hole.at - length;
-  }
-
-  /** Takes a range back. */
-  give(at: number, length: number): void {
-    this.#holes.push({ at, length });
-    this.#holes.sort((a, b) => a.at - b.at);
-    for (let k = this.#holes.length - 2; k >= 0; k--) {
-      const [hole, next] = [this.#holes[k], this.#holes[k + 1]];
-      if (hole.length === 0) this.#holes.splice(k, 1);
-      else if (hole.at + hole.length === next.at) {
-        hole.length += next.length;
-        this.#holes.splice(k + 1, 1);
-      }
-    }
-    const last = this.#holes.at(-1);
-    if (last && last.at + last.length === this.end) this.end = this.#holes.pop()!.at;
-  }
-}
-
+/** The bytes of a page of WebAssembly memory. */
 const page = 65536;
 
-/** Blocks begin on a cache line. */
+/** Allocations begin at multiples of so many bytes: on a cache line. */
 const line = 64;
 
-/** What packed weights may hold before the ones unused for longest are taken back. */
-const keep = 128 * 2 ** 20;
+/** The bytes of packed weights that are kept at first; beyond, the ones unused longest must go. */
+const keptAtFirst = 128 * 2 ** 20;
+
+/** Less than so many pages for all threads, 64 MiB, is not worth having. */
+const leastShared = 1024;
 
 /** A memory that threads share. All it can ever have is reserved at once; else half, and so on. */
 function sharedMemory(maximum: number): WebAssembly.Memory {
@@ -83,10 +50,7 @@ function sharedMemory(maximum: number): WebAssembly.Memory {
   }
 }
 
-/** Less than so many pages for all threads, 64 MiB, is not worth having. */
-const leastShared = 1024;
-
-/** One memory, given out in blocks. It grows to the most that was ever needed at once. */
+/** One memory, given out in allocations. It grows to the most that was ever needed at once. */
 export class Heap {
   /** The memory, as the kernels import it. */
   readonly memory: WebAssembly.Memory;
@@ -94,14 +58,16 @@ export class Heap {
   floats: Float32Array;
   /** The memory as integers; another array whenever it has grown. */
   integers: Int32Array;
-  readonly #ranges = new Ranges(line); // address 0 stays free, so that it can mean "none"
-  readonly #kept = new Set<Block>();
+  readonly #free = new FreeList(line); // address 0 stays free, so that it can mean "none"
+  readonly #kept = new Set<Allocation>();
   #keptBytes = 0;
+  #mostKept = keptAtFirst;
   #clock = 0;
-  #scratch: Block = { at: 0, bytes: 0, used: 0 };
+  #scratch: Allocation = { at: 0, bytes: 0, used: 0, onRelease: [] };
 
   /**
-   * Nothing yet; `sharedPages` is how far the memory can grow if threads share it, else 0.
+   * Nothing is allocated yet; `sharedPages` is how far the memory can grow if threads share it,
+   * else 0.
    *
    * @throws {RangeError} if there is no such memory
    */
@@ -113,23 +79,6 @@ export class Heap {
     this.integers = new Int32Array(this.memory.buffer);
   }
 
-  /**
-   * A block of its own, until {@linkcode Heap.release}.
-   *
-   * @throws {OutOfMemory} if the memory cannot grow that far; the heap is then as it was
-   */
-  allocate(bytes: number): Block {
-    bytes = Math.ceil(bytes / line) * line;
-    const at = this.#ranges.take(bytes);
-    try {
-      this.reach(this.#ranges.end);
-    } catch (error) {
-      this.#ranges.give(at, bytes);
-      throw new OutOfMemory(bytes, error);
-    }
-    return { at, bytes, used: 0 };
-  }
-
   /** Grows the memory, if need be, until it has `end` bytes; throws if it cannot. */
   reach(end: number): void {
     const missing = end - this.memory.buffer.byteLength;
@@ -139,47 +88,94 @@ export class Heap {
     this.integers = new Int32Array(this.memory.buffer);
   }
 
-  /** Takes a block back. */
-  release(block: Block): void {
-    if (block.at === 0) return;
-    this.#ranges.give(block.at, block.bytes);
-    block.at = 0;
-    block.released?.();
-  }
-
-  /** A block to keep something in that can be made again: it may be taken back, `at` is 0 then. */
-  cache(bytes: number): Block {
-    const block = this.allocate(bytes);
-    this.#kept.add(block);
-    this.#keptBytes += block.bytes;
-    this.touch(block);
-    while (this.#keptBytes > keep && this.#kept.size > 1) {
-      let oldest = block;
-      for (const other of this.#kept) if (other.used < oldest.used) oldest = other;
-      this.drop(oldest);
+  /**
+   * Allocates memory until {@linkcode Heap.release}.
+   *
+   * @param bytes how many bytes
+   * @param spared how many of the kept allocations, used last, must not be taken back for it
+   * @throws {OutOfMemory} if the memory cannot grow that far, though it keeps nothing else
+   */
+  allocate(bytes: number, spared = 0): Allocation {
+    bytes = Math.ceil(bytes / line) * line;
+    for (;;) {
+      const at = this.#free.take(bytes);
+      try {
+        this.reach(this.#free.end);
+        return { at, bytes, used: 0, onRelease: [] };
+      } catch (error) {
+        this.#free.give(at, bytes);
+        if (!this.#dropOldest(spared)) throw new OutOfMemory(bytes, error);
+      }
     }
-    return block;
   }
 
-  /** Takes back a block of the cache. */
-  drop(block: Block): void {
-    if (!this.#kept.delete(block)) return;
-    this.#keptBytes -= block.bytes;
-    this.release(block);
+  /** Takes an allocation back. */
+  release(allocation: Allocation): void {
+    if (allocation.at === 0) return;
+    for (const act of allocation.onRelease.splice(0)) act();
+    this.#free.give(allocation.at, allocation.bytes);
+    allocation.at = 0;
   }
 
-  /** Notes that a block of the cache is in use. */
-  touch(block: Block): void {
-    block.used = ++this.#clock;
+  /**
+   * Allocates memory for what can be made again: it may be taken back at any later allocation, its
+   * `at` is 0 then.
+   *
+   * @throws {OutOfMemory} as {@linkcode Heap.allocate} does
+   */
+  keep(bytes: number): Allocation {
+    const allocation = this.allocate(bytes);
+    this.#kept.add(allocation);
+    this.#keptBytes += allocation.bytes;
+    this.touch(allocation);
+    while (this.#keptBytes > this.#mostKept && this.#dropOldest(1));
+    return allocation;
   }
 
-  /** Room for what one call needs while it runs; the next call gets the same. */
+  /** Has the heap keep so many bytes more than before. */
+  keepMore(bytes: number): void {
+    this.#mostKept += bytes;
+  }
+
+  /** Takes a kept allocation back. */
+  drop(allocation: Allocation): void {
+    if (!this.#kept.delete(allocation)) return;
+    this.#keptBytes -= allocation.bytes;
+    this.release(allocation);
+  }
+
+  /** Notes that a kept allocation is in use. */
+  touch(allocation: Allocation): void {
+    allocation.used = ++this.#clock;
+  }
+
+  /** Takes the kept allocation back that was not used for longest, if more than `spared` are kept. */
+  #dropOldest(spared: number): boolean {
+    if (this.#kept.size <= spared) return false;
+    let oldest: Allocation | null = null;
+    for (const one of this.#kept) if (!oldest || one.used < oldest.used) oldest = one;
+    this.drop(oldest!);
+    return true;
+  }
+
+  /** Whether there is so much scratch memory already. */
+  hasScratch(bytes: number): boolean {
+    return this.#scratch.bytes >= bytes;
+  }
+
+  /**
+   * Room for what one call needs while it runs; the next call gets the same.
+   *
+   * @returns where it begins
+   * @throws {OutOfMemory} as {@linkcode Heap.allocate} does; the kept allocation that was used last,
+   * the weights of the call, is not taken back for it
+   */
   scratch(bytes: number): number {
     if (this.#scratch.bytes < bytes) {
       const old = this.#scratch;
-      this.#scratch = { at: 0, bytes: 0, used: 0 };
+      this.#scratch = { at: 0, bytes: 0, used: 0, onRelease: [] };
       this.release(old);
-      this.#scratch = this.allocate(bytes);
+      this.#scratch = this.allocate(bytes, 1);
     }
     return this.#scratch.at;
   }

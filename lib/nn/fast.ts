@@ -7,14 +7,17 @@
 import { isGradEnabled, wouldRecord } from "../autograd/graph.ts";
 import { type Engine, engine } from "../kernels/engine.ts";
 import { Forward } from "../kernels/forward.ts";
-import { Pack, type StackSizes, type Weights } from "../kernels/pack.ts";
-import type { Batch } from "../kernels/slice.ts";
+import { OutOfMemory } from "../kernels/heap.ts";
+import type { StackSizes, Weights } from "../kernels/packing.ts";
+import type { Batch } from "../kernels/shard.ts";
+import { KernelStepper, SharedWeights } from "../kernels/stepper.ts";
 import { planOf } from "../kernels/training/record.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
 import { dropoutMask } from "./dropout.ts";
 import { runRecording } from "./fast_training.ts";
 import { PackedSequence } from "./packed.ts";
+import type { Stepper } from "./stream.ts";
 
 /** The shapes that belong to one of an input; frozen, so that tensors can share them. */
 interface Shapes {
@@ -28,18 +31,18 @@ interface Shapes {
 export class FastPath {
   readonly #sizes: StackSizes;
   readonly #outputSize: number;
-  readonly #pack: Pack;
   readonly #forward: Forward;
   /** The arrays of the parameters of the call before. */
   #weights: readonly Weights[] | null = null;
   #shapes: Shapes | null = null;
+  /** The weights that streams share, as long as there are some. */
+  #shared: WeakRef<SharedWeights> | null = null;
 
   /** Keeps the packed weights of layers of these sizes. */
   constructor(sizes: StackSizes) {
     this.#sizes = sizes;
     this.#outputSize = sizes.projSize || sizes.hiddenSize;
-    this.#pack = new Pack(sizes);
-    this.#forward = new Forward(this.#pack);
+    this.#forward = new Forward(sizes);
   }
 
   /**
@@ -75,18 +78,22 @@ export class FastPath {
     const given = packed ? batchOfPacked(packed) : batchOf(data, batchFirst);
     const shapes = this.#shapesOf(shape, rank === 2 && !packed ? 0 : given.batch);
     if (hx && !hx.every((part, k) => sameShape(part.shape, shapes.states[k]))) return null;
-    const [out, ...final] = records || p > 0
-      ? this.#record(
-        available,
-        data,
-        hx,
-        parameters,
-        given,
-        shapes,
-        namesOf(rank, batchFirst, packed),
-        p,
-      )
-      : this.#forwardOnly(available, weights, given, hx, shapes);
+    const done = unlessOutOfMemory(() =>
+      records || p > 0
+        ? this.#record(
+          available,
+          data,
+          hx,
+          parameters,
+          given,
+          shapes,
+          namesOf(rank, batchFirst, packed),
+          p,
+        )
+        : this.#forwardOnly(available, weights, given, hx, shapes)
+    );
+    if (done === null) return null;
+    const [out, ...final] = done;
     return [
       packed
         ? new PackedSequence(out, packed.batchSizes, packed.sortedIndices, packed.unsortedIndices)
@@ -120,15 +127,33 @@ export class FastPath {
     names: readonly [string, string],
     p: number,
   ): Tensor[] {
-    const pack = this.#pack;
+    const { packing, weights: kept } = this.#forward;
     const width = this.#sizes.numDirections * this.#outputSize;
     const { batch, length, batchSizes } = given;
     return runRecording({
-      ...{ engine, pack, weights: this.#weights!, parameters, input, hx, given, names },
-      plan: planOf(pack, given),
+      ...{ engine, packing, kept, weights: this.#weights!, parameters, input, hx, given, names },
+      plan: planOf(packing, given),
       shapes: [shapes.output, ...shapes.states],
       maskOf: () => p > 0 ? maskOf(batchSizes ?? Array(length).fill(batch), width, p) : null,
     });
+  }
+
+  /**
+   * Makes what takes one step in time after the other, with the weights as they are now.
+   *
+   * @param parameters of each layer
+   * @returns `null` where the readable path has to step
+   */
+  stepper(parameters: readonly CellTensors[]): Stepper | null {
+    const available = engine();
+    const weights = this.#weightsOf(parameters);
+    if (available === null || weights === null) return null;
+    const last = this.#shared?.deref();
+    if (last?.serve(available, weights)) return new KernelStepper(last) as Stepper;
+    const shared = unlessOutOfMemory(() => new SharedWeights(available, this.#sizes, weights));
+    if (shared === null) return null;
+    this.#shared = new WeakRef(shared);
+    return new KernelStepper(shared) as Stepper;
   }
 
   /** The shapes of what comes out for an input of a shape; `batch` is 0 for no batch. */
@@ -147,10 +172,13 @@ export class FastPath {
 
   /** The arrays of all weights; `null` if they are not float32. */
   #weightsOf(parameters: readonly CellTensors[]): readonly Weights[] | null {
-    if (!this.#weights?.every((own, k) => holds(own, parameters[k]))) {
-      this.#weights = parameters.every(allSingle) ? parameters.map(arraysOf) : null;
+    const last = this.#weights;
+    if (last !== null) {
+      let k = 0;
+      while (k < last.length && holds(last[k], parameters[k])) k++;
+      if (k === last.length) return last;
     }
-    return this.#weights;
+    return this.#weights = parameters.every(allSingle) ? parameters.map(arraysOf) : null;
   }
 }
 
@@ -177,6 +205,16 @@ function maskOf(rows: readonly number[], width: number, p: number): Float32Array
     at += data.length;
   }
   return all;
+}
+
+/** What kernels give; `null` where their memory cannot hold what they need. */
+function unlessOutOfMemory<T>(run: () => T): T | null {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof OutOfMemory) return null;
+    throw error;
+  }
 }
 
 function isSingle(x: Tensor): boolean {

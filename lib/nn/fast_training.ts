@@ -7,8 +7,9 @@
 
 import { type Keeps, record as recordNode, recordFlow } from "../autograd/graph.ts";
 import { anyEngine, type Engine } from "../kernels/engine.ts";
-import type { Pack, Weights } from "../kernels/pack.ts";
-import type { Batch } from "../kernels/slice.ts";
+import type { Packing, Weights } from "../kernels/packing.ts";
+import type { KeptWeights } from "../kernels/weights.ts";
+import type { Batch } from "../kernels/shard.ts";
 import { backward, type EachWeight } from "../kernels/training/backward.ts";
 import type { Plan } from "../kernels/training/plan.ts";
 import { record } from "../kernels/training/record.ts";
@@ -18,7 +19,8 @@ import type { CellTensors, State } from "./cell.ts";
 /** What a forward pass is given, and the names and shapes of what it gives. */
 export interface Call {
   readonly engine: Engine;
-  readonly pack: Pack;
+  readonly packing: Packing;
+  readonly kept: KeptWeights;
   readonly weights: readonly Weights[];
   readonly parameters: readonly CellTensors[];
   readonly input: Tensor;
@@ -34,11 +36,12 @@ export interface Call {
 
 /** Runs a stack of layers and records it; the output and the final states. */
 export function runRecording(call: Call): Tensor[] {
-  const { engine, pack, weights, parameters, input, hx, given, plan, shapes } = call;
+  const { engine, packing, weights, parameters, input, hx, given, plan, shapes } = call;
   const initial = hx && hx.map((part) => part.data as Float32Array);
   const { output, final, buffer, kept } = record(
     engine,
-    pack,
+    packing,
+    call.kept,
     weights,
     given,
     plan,
@@ -62,7 +65,7 @@ export function runRecording(call: Call): Tensor[] {
       )
     );
     const states = parts.slice(1).map((_, k) => hx !== null && wanted[1 + k]);
-    const given = backward(anyEngine(), pack, weights, kept, dOutput, dFinal, {
+    const given = backward(anyEngine(), packing, weights, kept, dOutput, dFinal, {
       input: wanted[0],
       initial: states,
       weights: each,
@@ -92,8 +95,8 @@ export function runRecording(call: Call): Tensor[] {
  * What PyTorch's nodes keep of what was given, in the order in which a backward pass comes to them:
  * from the last layer down, the weights that a gradient flows back through, and what they met.
  */
-function keptBy({ parameters, input, hx, given, pack, weights }: Call): Keeps[] {
-  const { numDirections } = pack.sizes;
+function keptBy({ parameters, input, hx, given, packing, weights }: Call): Keeps[] {
+  const { numDirections } = packing.sizes;
   const flat = (x: Tensor, features: number) =>
     x.dim() === 2 ? x : { viewOf: x, shape: [x.numel() / features, features] };
   const turned = (w: Tensor) => ({ viewOf: w, shape: w.shape.toReversed() });
@@ -108,7 +111,7 @@ function keptBy({ parameters, input, hx, given, pack, weights }: Call): Keeps[] 
     const reads = input.requiresGrad || below || (states && layer > 0);
     if (own.weightHr && (reads || states || wants(own))) kept.push(turned(own.weightHr));
     if (given.length > 1 ? reads || states || wants(own) : states) kept.push(turned(weightHh));
-    if (layer === 0 && weightIh.requiresGrad) kept.push(flat(input, pack.sizes.inputSize));
+    if (layer === 0 && weightIh.requiresGrad) kept.push(flat(input, packing.sizes.inputSize));
     if (reads) kept.push(turned(weightIh));
   }
   return kept;

@@ -165,10 +165,12 @@ export abstract class RNNBase extends Module {
   stream(): Stream {
     checkCount("RNNBase.stream", 0, arguments);
     const { inputSize, hiddenSize, projSize, numLayers, numDirections } = this;
+    const parameters = this.#parameters;
     return new Stream({
       equation: this.#equation,
       sizes: { inputSize, hiddenSize, projSize, numLayers, numDirections },
-      parameters: this.#parameters,
+      parameters,
+      stepper: () => this.#fast && this.#fast.stepper(parameters),
     });
   }
 

@@ -6,13 +6,10 @@
 
 import { noGrad } from "../autograd/graph.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import { engine } from "../kernels/engine.ts";
-import type { StackSizes } from "../kernels/pack.ts";
-import { KernelSteps } from "../kernels/steps.ts";
+import type { StackSizes } from "../kernels/packing.ts";
 import { allocate, type DType, type FloatArray } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, Equation, State } from "./cell.ts";
-import { arraysOf } from "./fast.ts";
 
 /** What a stream needs of its module. */
 export interface StreamSource {
@@ -22,28 +19,33 @@ export interface StreamSource {
   readonly sizes: Omit<StackSizes, "kind">;
   /** The parameters of each layer. */
   readonly parameters: readonly CellTensors[];
+  /** Makes what takes the steps on kernels; `null` where the equations have to. */
+  readonly stepper?: () => Stepper | null;
 }
 
-/** Steps by the kernels or by the equations. */
-interface Steps {
+/** What takes the steps of a stream: kernels or the equations. */
+export interface Stepper {
+  /** Starts again from zeros. */
   reset(): void;
+  /** Takes one step, from x_t to h_t of the last layer. */
   step(x: FloatArray, out: FloatArray): void;
+  /** Sets the h (part 0) or c (part 1) of a layer. */
   write(layer: number, part: 0 | 1, from: FloatArray): void;
+  /** The h (part 0) or c (part 1) of a layer. */
   read(layer: number, part: 0 | 1): FloatArray;
+  /** Gives memory back. */
+  dispose(): void;
 }
-
-/** Gives back the memory of streams that nobody holds any more. */
-const forgotten = typeof FinalizationRegistry === "undefined"
-  ? null
-  : new FinalizationRegistry<() => void>((release) => release());
 
 /**
  * A network that takes one time step at a time and keeps its state inside (KERNEL-5). Made by
  * `stream()` of an RNN, LSTM or GRU with one direction. A step gives, to the bit, what `forward`
  * gives for a sequence without a batch on the same path, and on the fast path allocates nothing.
  *
- * A stream holds the weights as they were when it was made; make another one after they change. It
- * holds memory until `dispose()`, the end of its `using` block, or until it is garbage.
+ * A stream holds the weights as they were when it was made; make another one after they change. All
+ * streams of a module with the same weights share them. `dispose()`, or the end of a `using` block,
+ * gives a stream's memory back at once; what is not disposed of goes with time, as unused packed
+ * weights of modules do (KERNEL-6).
  *
  * @example
  * ```ts
@@ -67,8 +69,7 @@ export class Stream {
   readonly #sizes: Omit<StackSizes, "kind">;
   readonly #dtype: DType;
   readonly #features: readonly number[];
-  readonly #release: (() => void) | null = null;
-  #steps: Steps | null;
+  #stepper: Stepper | null;
 
   /**
    * Takes the weights in and starts from a zero state.
@@ -77,26 +78,14 @@ export class Stream {
    * @throws {ValueError} if the module has two directions, which need the whole sequence
    */
   constructor(source: StreamSource) {
-    const { equation, sizes, parameters } = source;
+    const { sizes, parameters } = source;
     if (sizes.numDirections !== 1) {
       throw new ValueError("a stream has one direction, but the module is bidirectional");
     }
     this.#sizes = sizes;
     this.#dtype = dtypeOf(parameters[0]);
     this.#features = featuresOf(source);
-    const available = engine();
-    if (available && equation.kernel && this.#dtype === "float32") {
-      const steps = new KernelSteps(
-        available,
-        { ...sizes, kind: equation.kernel },
-        parameters.map(arraysOf),
-      );
-      this.#steps = steps as Steps;
-      this.#release = steps.releaser;
-      forgotten?.register(this, this.#release, this);
-    } else {
-      this.#steps = new EquationSteps(source);
-    }
+    this.#stepper = source.stepper?.() ?? new EquationStepper(source);
   }
 
   /**
@@ -137,18 +126,18 @@ export class Stream {
    * @throws {RuntimeError} if a shape or dtype does not fit, or the stream was disposed of
    */
   get state(): State {
-    const steps = this.#alive();
+    const stepper = this.#alive();
     return this.#shapes().map(([layers, features], k) => {
       const data = allocate(this.#dtype, layers * features);
       for (let layer = 0; layer < layers; layer++) {
-        data.set(steps.read(layer, k as 0 | 1), layer * features);
+        data.set(stepper.read(layer, k as 0 | 1), layer * features);
       }
       return new Tensor(data, [layers, features]);
     });
   }
 
   set state(state: State) {
-    const steps = this.#alive();
+    const stepper = this.#alive();
     const shapes = this.#shapes();
     const fits = state.length === shapes.length &&
       state.every((part, k) =>
@@ -162,18 +151,15 @@ export class Stream {
       const [layers, features] = shapes[k];
       for (let layer = 0; layer < layers; layer++) {
         const part = data.subarray(layer * features, (layer + 1) * features);
-        steps.write(layer, k as 0 | 1, part);
+        stepper.write(layer, k as 0 | 1, part);
       }
     });
   }
 
   /** Gives back the memory; the stream cannot be used any more. */
   dispose(): void {
-    if (this.#steps && this.#release) {
-      forgotten?.unregister(this);
-      this.#release();
-    }
-    this.#steps = null;
+    this.#stepper?.dispose();
+    this.#stepper = null;
   }
 
   /** What `using stream = …` does at the end of its block. */
@@ -181,9 +167,9 @@ export class Stream {
     this.dispose();
   }
 
-  #alive(): Steps {
-    if (this.#steps === null) throw new RuntimeError("the stream was disposed of");
-    return this.#steps;
+  #alive(): Stepper {
+    if (this.#stepper === null) throw new RuntimeError("the stream was disposed of");
+    return this.#stepper;
   }
 
   #shapes(): [number, number][] {
@@ -202,7 +188,7 @@ function featuresOf({ equation, sizes }: StreamSource): readonly number[] {
 }
 
 /** Steps by the equations, on the readable path. */
-class EquationSteps implements Steps {
+class EquationStepper implements Stepper {
   readonly #equation: Equation;
   readonly #parameters: readonly CellTensors[];
   readonly #features: readonly number[];
@@ -245,5 +231,8 @@ class EquationSteps implements Steps {
 
   read(layer: number, part: 0 | 1): FloatArray {
     return this.#states[layer][part].data;
+  }
+  dispose(): void {
+    this.#states = [];
   }
 }

@@ -385,7 +385,7 @@ describe("kernels", () => {
 
   fact(["KERNEL-6"], "packed weights that are not used make room for those that are", () => {
     const heap = new Heap();
-    const blocks = Array.from({ length: 100 }, () => heap.cache(13 * 2 ** 20));
+    const blocks = Array.from({ length: 100 }, () => heap.keep(13 * 2 ** 20));
     assert(heap.memory.buffer.byteLength < 150 * 2 ** 20);
     assertEquals(blocks.map(({ at }) => at > 0), blocks.map((_, k) => k >= 91));
     blocks.forEach((block) => heap.drop(block));

@@ -8,11 +8,11 @@
  * @module
  */
 
-import { BlockSet } from "../block_table.ts";
+import { StructSet } from "../block_table.ts";
 import { blockFeatures } from "../blocks.ts";
 import type { Engine } from "../engine.ts";
 import { panelWidth } from "../linear.ts";
-import { type Pack, padded, type Weights } from "../pack.ts";
+import { type Packing, padded, type Weights } from "../packing.ts";
 import { Crew, Layout } from "./crew.ts";
 import { type Group, load, type Matrix, type Piece, type Run, store } from "./plan.ts";
 import {
@@ -56,7 +56,7 @@ const leastFeatures = 8;
  * Runs backwards.
  *
  * @param engine what runs it
- * @param pack the sizes
+ * @param packing the sizes
  * @param weights the weights of layer k and direction d at index `k · D + d`
  * @param kept what the forward pass kept; not changed
  * @param output the gradient of the output
@@ -66,14 +66,14 @@ const leastFeatures = 8;
  */
 export function backward(
   engine: Engine,
-  pack: Pack,
+  packing: Packing,
   weights: readonly Weights[],
   kept: Kept,
   output: Float32Array,
   final: readonly Float32Array[],
   wanted: Wanted,
 ): Gradients {
-  const { numLayers, numDirections } = pack.sizes;
+  const { numLayers, numDirections } = packing.sizes;
   const { given, initial, plan } = kept;
   const some = (own: EachWeight<boolean>) => Object.values(own).includes(true);
   const anyInitial = wanted.initial.includes(true);
@@ -87,12 +87,12 @@ export function backward(
     initial: wanted.initial.map((one, k) => one ? new Float32Array(initial![k].length) : null),
     weights: weights.map((own, k) => gradientsFor(own, wanted.weights[k])),
   };
-  const work = new Work(engine, pack, kept);
+  const work = new Work(engine, packing, kept);
   try {
     let dOut = output;
     for (let layer = numLayers - 1; layer >= lowest; layer--) {
       const below = layer > 0 ? kept.layers[layer - 1] : null;
-      const features = pack.features(layer);
+      const features = packing.features(layer);
       const dInput = layer > lowest ? new Float32Array(plan.rows * features) : gradients.input;
       const input = below === null
         ? given.x
@@ -132,22 +132,22 @@ interface Turned {
 /** Where everything lies in scratch memory while one direction of one layer runs. */
 class Work {
   readonly #engine: Engine;
-  readonly #pack: Pack;
+  readonly #packing: Packing;
   readonly #kept: Kept;
   readonly #crew: Crew;
-  readonly #blocks: BlockSet | null;
+  readonly #blocks: StructSet | null;
   readonly #at: Readonly<Record<Region, number>>;
 
-  constructor(engine: Engine, pack: Pack, kept: Kept) {
-    [this.#engine, this.#pack, this.#kept] = [engine, pack, kept];
+  constructor(engine: Engine, packing: Packing, kept: Kept) {
+    [this.#engine, this.#packing, this.#kept] = [engine, packing, kept];
     const { plan, given } = kept;
     const { rows, steps, size } = plan.most;
-    const { gate, sums, outputSize, sizes } = pack;
+    const { gate, sums, outputSize, sizes } = packing;
     const hOut = padded(outputSize);
-    const features = padded(Math.max(pack.features(0), pack.features(sizes.numLayers - 1)));
+    const features = padded(Math.max(packing.features(0), packing.features(sizes.numLayers - 1)));
     const projected = sizes.projSize > 0 ? 1 : 0;
     const commands = 6 * steps + 8 * (2 + Math.ceil(rows / sumRows));
-    const threads = threadsFor(engine, pack, given, plan.rows);
+    const threads = threadsFor(engine, packing, given, plan.rows);
     const beyond = blockFeatures * panelWidth; // blocks are filled as a whole
     const floats: Record<Region, number> = {
       turnedIh: sums * features + beyond,
@@ -189,7 +189,7 @@ class Work {
     ) as Record<Region, number>;
     this.#crew = new Crew(engine, threads, this.#at.program, commands);
     const useBlocks = plan.rows >= blocksFrom && engine.blocks !== null;
-    this.#blocks = useBlocks ? new BlockSet(engine.blocks!) : null;
+    this.#blocks = useBlocks ? new StructSet(engine.blocks!) : null;
     this.#fill("zeros", floats.zeros);
   }
 
@@ -215,13 +215,13 @@ class Work {
     gradients: Gradients,
   ): void {
     const { floats } = this.#engine.heap;
-    const pack = this.#pack;
+    const packing = this.#packing;
     const at = this.#at;
     const { given, plan, layers } = this.#kept;
-    const { gate, sums, outputSize, sizes } = pack;
+    const { gate, sums, outputSize, sizes } = packing;
     const { numLayers, numDirections, hiddenSize, kind } = sizes;
     const index = layer * numDirections + direction;
-    const features = pack.features(layer);
+    const features = packing.features(layer);
     const [xRow, hRow] = [padded(features), padded(outputSize)];
     const own = gradients.weights[index];
     this.#blocks?.clear();
@@ -290,7 +290,7 @@ class Work {
 
   /** Puts the weights on the heap in panels of their columns. */
   #turn(weights: Weights, features: number, input: boolean) {
-    const { gate, sums, outputSize, sizes } = this.#pack;
+    const { gate, sums, outputSize, sizes } = this.#packing;
     const { hiddenSize, kind } = sizes;
     const at = this.#at;
     const together = kind === "gru" ? 2 * gate : sums;
@@ -352,7 +352,7 @@ class Work {
   #loadBefore(group: Group, piece: Piece, direction: number, index: number, outputs: Matrix): void {
     const { floats } = this.#engine.heap;
     const { given: { batch, order }, initial, plan } = this.#kept;
-    const { outputSize } = this.#pack;
+    const { outputSize } = this.#packing;
     const hRow = padded(outputSize);
     const before = plan.before(group, piece, direction === 1);
     const to = this.#at.hBefore / 4;
@@ -372,7 +372,7 @@ class Work {
 
   #loadKept({ gates, extra }: KeptSide, { offset, rows }: Piece): void {
     const { floats } = this.#engine.heap;
-    const { sums, gate } = this.#pack;
+    const { sums, gate } = this.#packing;
     const put = (data: Float32Array, width: number, at: number) =>
       floats.set(data.subarray(offset * width, (offset + rows) * width), at / 4);
     if (gates.length > 0) put(gates, sums, this.#at.gates);
@@ -380,7 +380,7 @@ class Work {
   }
 
   #extra(k: number): number {
-    return this.#at.extra + 4 * k * this.#kept.plan.most.rows * this.#pack.gate;
+    return this.#at.extra + 4 * k * this.#kept.plan.most.rows * this.#packing.gate;
   }
 
   /** Each step's gates, and what flows to the step before; `through`: before the first one, too. */
@@ -392,7 +392,7 @@ class Work {
     through: boolean,
   ): void {
     const at = this.#at;
-    const { gate, sums, outputSize, sizes } = this.#pack;
+    const { gate, sums, outputSize, sizes } = this.#packing;
     const { kind } = sizes;
     const [row, width, hRow] = [4 * sums, 4 * gate, 4 * padded(outputSize)];
     const length = piece.to - piece.from;
@@ -455,7 +455,7 @@ class Work {
   ): void {
     const at = this.#at;
     const crew = this.#crew;
-    const { gate, sums, outputSize, sizes } = this.#pack;
+    const { gate, sums, outputSize, sizes } = this.#packing;
     const { rows } = piece;
     const hRow = padded(outputSize);
     const gru = sizes.kind === "gru";
@@ -523,7 +523,7 @@ class Work {
   /** Takes the gradients of the parameters from the heap. */
   #take(own: EachWeight<Float32Array | null>, features: number): void {
     const { floats } = this.#engine.heap;
-    const { gate, outputSize, sizes } = this.#pack;
+    const { gate, outputSize, sizes } = this.#packing;
     const { hiddenSize, kind } = sizes;
     const at = this.#at;
     const take = (to: Gradient, from: number, columns: number, row: number) => {

@@ -5,7 +5,7 @@
  */
 
 import type { Engine } from "../engine.ts";
-import { padded } from "../pack.ts";
+import { padded } from "../packing.ts";
 import { commandBytes, Program } from "./commands.ts";
 
 /** Where regions of floats begin in one block of memory. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Batch } from "../slice.ts";
+import type { Batch } from "../shard.ts";
 
 /** Rows that follow each other. */
 export interface Run {

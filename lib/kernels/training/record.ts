@@ -7,9 +7,10 @@
 import type { Engine } from "../engine.ts";
 import type { Result } from "../forward.ts";
 import { panelWidth } from "../linear.ts";
-import { type Pack, padded, type Weights } from "../pack.ts";
+import { type Packing, padded, type Weights } from "../packing.ts";
 import { slots } from "../sequence.ts";
-import type { Batch } from "../slice.ts";
+import type { KeptWeights } from "../weights.ts";
+import type { Batch } from "../shard.ts";
 import { Crew, Layout } from "./crew.ts";
 import { type Group, load, type Piece, Plan, store } from "./plan.ts";
 
@@ -47,16 +48,21 @@ export const blocksFrom = 8;
 const splitFrom = 2 ** 20;
 
 /** How many threads share the work on a batch. */
-export function threadsFor(engine: Engine, pack: Pack, { batch }: Batch, rows: number): number {
-  const products = pack.sums * (pack.features(0) + pack.outputSize);
+export function threadsFor(
+  engine: Engine,
+  packing: Packing,
+  { batch }: Batch,
+  rows: number,
+): number {
+  const products = packing.sums * (packing.features(0) + packing.outputSize);
   return rows * products < splitFrom ? 1 : Math.min(engine.threads, batch);
 }
 
 /** The pieces of a batch. */
-export function planOf(pack: Pack, given: Batch): Plan {
-  const { numLayers } = pack.sizes;
-  const features = Math.max(pack.features(0), pack.features(numLayers - 1));
-  return new Plan(given, 2 * pack.sums + 6 * pack.gate + 3 * padded(features));
+export function planOf(packing: Packing, given: Batch): Plan {
+  const { numLayers } = packing.sizes;
+  const features = Math.max(packing.features(0), packing.features(numLayers - 1));
+  return new Plan(given, 2 * packing.sums + 6 * packing.gate + 3 * padded(features));
 }
 
 const none = new Float32Array(0);
@@ -68,7 +74,8 @@ export const extras = { tanh: 0, relu: 0, lstm: 2, gru: 1 };
  * Runs a stack of layers.
  *
  * @param engine what runs them
- * @param pack the packed weights
+ * @param packing the sizes of the layers
+ * @param held their packed weights
  * @param weights the weights of layer k and direction d at index `k · D + d`
  * @param given the input
  * @param plan its pieces
@@ -78,17 +85,19 @@ export const extras = { tanh: 0, relu: 0, lstm: 2, gru: 1 };
  */
 export function record(
   engine: Engine,
-  pack: Pack,
+  packing: Packing,
+  held: KeptWeights,
   weights: readonly Weights[],
   given: Batch,
   plan: Plan,
   initial: readonly Float32Array[] | null,
   maskOf: (layer: number) => Float32Array | null,
 ): Result & { buffer: Float32Array; kept: Kept } {
-  const { kind, hiddenSize, numDirections, numLayers } = pack.sizes;
-  const { gate, outputSize } = pack;
-  const parts = pack.update(engine, weights);
-  if (plan.rows >= blocksFrom) pack.makeBlocks(engine);
+  const { kind, hiddenSize, numDirections, numLayers } = packing.sizes;
+  const { gate, outputSize } = packing;
+  const packed = held.update(engine, weights);
+  const { parts } = packed;
+  if (plan.rows >= blocksFrom) packing.makeStructs(engine, packed);
   const width = numDirections * outputSize;
   const states = parts.length * given.batch;
   const lengths = [
@@ -101,7 +110,7 @@ export function record(
   const h = buffer.subarray(lengths[0], lengths[0] + lengths[1]);
   const c = lengths[2] ? buffer.subarray(lengths[0] + lengths[1]) : none;
   const final = kind === "lstm" ? [h, c] : [h];
-  const work = new Work(engine, pack, given, plan);
+  const work = new Work(engine, packing, given, plan);
   const layers: KeptLayer[] = [];
   let input = given.x;
   for (let layer = 0; layer < numLayers; layer++) {
@@ -112,7 +121,7 @@ export function record(
       const index = layer * numDirections + direction;
       const keep = (floats: number) => new Float32Array(plan.rows * floats);
       const side = {
-        gates: kind === "tanh" || kind === "relu" ? none : keep(pack.sums),
+        gates: kind === "tanh" || kind === "relu" ? none : keep(packing.sums),
         extra: Array.from({ length: extras[kind] }, () => keep(gate)),
       };
       sides.push(side);
@@ -148,7 +157,7 @@ export function product(a: Float32Array, b: Float32Array): Float32Array {
 /** Where everything lies in scratch memory while one direction of one layer runs. */
 class Work {
   readonly #engine: Engine;
-  readonly #pack: Pack;
+  readonly #packing: Packing;
   readonly #given: Batch;
   readonly #plan: Plan;
   readonly #crew: Crew;
@@ -160,14 +169,14 @@ class Work {
   readonly #c: number;
   readonly #full: number;
 
-  constructor(engine: Engine, pack: Pack, given: Batch, plan: Plan) {
-    [this.#engine, this.#pack, this.#given, this.#plan] = [engine, pack, given, plan];
+  constructor(engine: Engine, packing: Packing, given: Batch, plan: Plan) {
+    [this.#engine, this.#packing, this.#given, this.#plan] = [engine, packing, given, plan];
     const { rows, steps, size } = plan.most;
-    const { gate, sums, outputSize, sizes } = pack;
+    const { gate, sums, outputSize, sizes } = packing;
     const layout = new Layout();
-    const features = Math.max(pack.features(0), pack.features(sizes.numLayers - 1));
+    const features = Math.max(packing.features(0), packing.features(sizes.numLayers - 1));
     const commands = 2 + 4 * steps;
-    const threads = threadsFor(engine, pack, given, plan.rows);
+    const threads = threadsFor(engine, packing, given, plan.rows);
     const places = [
       layout.take(rows * features),
       layout.take(rows * sums),
@@ -197,9 +206,9 @@ class Work {
     final: readonly Float32Array[],
   ): void {
     const { floats } = this.#engine.heap;
-    const pack = this.#pack;
-    const { gate, sums, outputSize, sizes } = pack;
-    const features = pack.features(layer);
+    const packing = this.#packing;
+    const { gate, sums, outputSize, sizes } = packing;
+    const features = packing.features(layer);
     const index = layer * sizes.numDirections + direction;
     const moveStates = (group: Group, states: readonly Float32Array[], out: boolean) => {
       const places = [this.#h / 4, this.#c / 4];
@@ -237,9 +246,9 @@ class Work {
   #write(part: number, group: Group, piece: Piece, direction: number): void {
     const { integers } = this.#engine.heap;
     const slot = (name: keyof typeof slots) => integers[part / 4 + slots[name]];
-    const { kind } = this.#pack.sizes;
+    const { kind } = this.#packing.sizes;
     const features = 4 * slot("features");
-    const [row, width, hRow] = [4 * this.#pack.sums, slot("width"), slot("hRow")];
+    const [row, width, hRow] = [4 * this.#packing.sums, slot("width"), slot("hRow")];
     const [input, inputBlocks] = [slot("input"), slot("inputBlocks")];
     const [w, wBlocks, k, wPanels] = [slot("w"), slot("wBlocks"), slot("k"), slot("wPanels")];
     const crew = this.#crew;

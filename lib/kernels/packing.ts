@@ -1,13 +1,13 @@
 /**
- * Weights as the kernels read them: in panels, on the heap, packed once and kept until they change.
+ * How weights lie on the heap for the kernels: in panels, with what a kernel is told about each.
  *
  * @module
  */
 
-import { BlockSet } from "./block_table.ts";
+import { StructSet } from "./block_table.ts";
 import { blockFeatures } from "./blocks.ts";
 import type { Engine } from "./engine.ts";
-import type { Block, Heap } from "./heap.ts";
+import type { Allocation, Heap } from "./heap.ts";
 import { panelRow, panelWidth } from "./linear.ts";
 import { type CellKind, slotCount, slots } from "./sequence.ts";
 
@@ -49,52 +49,40 @@ export function padded(floats: number): number {
   return (floats + panelWidth - 1) & -panelWidth;
 }
 
-/** Puts floats where they are wanted, and zeros up to a whole panel; where that ends. */
-function place(floats: Float32Array, data: Float32Array, at: number): number {
-  const { length } = data;
-  const end = at + padded(length);
-  if (length > few) floats.set(data, at);
-  else for (let k = 0; k < length; k++) floats[at + k] = data[k];
-  for (at += length; at < end; at++) floats[at] = 0;
-  return end;
-}
-
-/** So few floats are copied sooner one by one. */
-const few = 32;
-
-/** So many floats at a time are compared: few enough to stay in a second-level cache. */
-const piece = 2 ** 14;
-
-/** Weights for fewer features are not worth a block. */
+/** Weights for fewer features than this are not worth a struct. */
 const leastFeatures = 8;
 
-/** The weights of a stack of layers. */
-export class Pack {
+/** Packed weights on the heap. */
+export interface Packed {
+  /** The memory; its `at` is 0 once it has been taken back. */
+  readonly allocation: Allocation;
+  /**
+   * Where the slots of each direction of each layer begin, in bytes, at index `k · D + d`: those of
+   * the weights are filled in.
+   */
+  readonly parts: readonly number[];
+  /** Where the room behind the weights begins, in bytes; it is all zeros. */
+  readonly room: number;
+  /** Whether the weights were put into structs, too, or never will be. */
+  inStructs: boolean;
+}
+
+/** Packs the weights of a stack of layers. */
+export class Packing {
+  /** The sizes of the layers. */
+  readonly sizes: StackSizes;
   /** The floats of a gate, in whole panels. */
   readonly gate: number;
-  /** The floats of the sums of one row. */
+  /** The floats of the sums of one row: of all gates. */
   readonly sums: number;
   /** H_out, without padding. */
   readonly outputSize: number;
-  #block: Block | null = null;
-  #heap: Heap | null = null;
-  #weights: readonly Weights[] = [];
-  #arrays: readonly Float32Array[] = [];
-  #arraysBytes = 0;
-  /** Where copies of the arrays begin, to tell whether they changed since; and their bytes. */
-  #copies = 0;
-  #copiesBytes = 0;
-  #parts: number[] = [];
+  /** Where the next piece of the weights being packed goes, in bytes. */
   #cursor = 0;
 
-  readonly sizes: StackSizes;
-  readonly owned: boolean;
-
-  /** Weights for layers of these sizes; `owned` ones are never taken back to make room. */
-  constructor(sizes: StackSizes, owned = false) {
+  /** For layers of these sizes. */
+  constructor(sizes: StackSizes) {
     this.sizes = sizes;
-    this.owned = owned;
-
     this.gate = padded(sizes.hiddenSize);
     this.sums = gates[sizes.kind] * this.gate;
     this.outputSize = sizes.projSize || sizes.hiddenSize;
@@ -106,40 +94,44 @@ export class Pack {
   }
 
   /**
-   * Packs the weights unless they are there as they are now.
+   * Packs weights into memory that the heap may take back.
    *
-   * @param engine the engine
+   * @param heap the heap
    * @param weights of layer k and direction d at index `k · D + d`
-   * @returns where what a kernel reads of each begins (see `sequence.ts`), in the same order
+   * @param room how many floats more are wanted behind the weights
+   * @throws {OutOfMemory} if there is no memory for it
    */
-  update(engine: Engine, weights: readonly Weights[]): readonly number[] {
-    const { heap } = engine;
-    if (weights !== this.#weights) {
-      this.#weights = weights;
-      this.#arrays = weights.flatMap(listed);
-      this.#arraysBytes = this.#arrays.reduce((sum, data) => sum + 4 * padded(data.length), 0);
-    }
-    if (this.#heap !== heap || !this.#block?.at || !this.#unchanged(engine)) {
-      this.release();
-      this.#write(heap, weights);
-      this.#copy(heap);
-    }
-    heap.touch(this.#block!);
-    return this.#parts;
+  pack(heap: Heap, weights: readonly Weights[], room: number): Packed {
+    const { hiddenSize, numDirections, projSize } = this.sizes;
+    const layers = weights.map((_, k) => this.features(Math.floor(k / numDirections)));
+    // Of each: W_ih, W_hh and biases; W_hr and zeros; slots. Every piece fills whole panels.
+    const each = (features: number) =>
+      this.sums * (features + this.outputSize + 2) + padded(projSize) * (hiddenSize + 1) +
+      padded(slotCount);
+    // Structs are filled as a whole, and may read so much beyond the last panel.
+    const beyond = blockFeatures * panelWidth;
+    const floats = layers.reduce((sum, features) => sum + each(features), beyond + padded(room));
+    const allocation = heap.keep(4 * floats);
+    this.#cursor = allocation.at;
+    heap.floats.fill(0, allocation.at / 4, (allocation.at + allocation.bytes) / 4);
+    const parts = weights.map((own, k) => this.#packPart(heap, own, layers[k], k));
+    this.#cursor += 4 * beyond;
+    return { allocation, parts, room: this.#cursor, inStructs: false };
   }
 
   /**
-   * Makes blocks of the weights, once, where the engine has blocks.
+   * Puts packed weights into structs, too, once, where the engine has structs and room for them.
    *
    * @param engine the engine
+   * @param packed the packed weights
    */
-  makeBlocks({ heap, blocks }: Engine): void {
-    const block = this.#block!;
-    if (blocks === null || block.released) return;
-    const set = new BlockSet(blocks);
-    block.released = () => set.clear();
+  makeStructs({ heap, blocks }: Engine, packed: Packed): void {
+    if (blocks === null || packed.inStructs) return;
+    packed.inStructs = true;
+    const set = new StructSet(blocks);
+    packed.allocation.onRelease.push(() => set.clear());
     const { integers } = heap;
-    for (const at of this.#parts) {
+    for (const at of packed.parts) {
       const value = (name: keyof typeof slots) => integers[at / 4 + slots[name]];
       const put = (
         name: keyof typeof slots,
@@ -157,68 +149,7 @@ export class Pack {
     }
   }
 
-  /** Whether all arrays hold, to the bit, what was packed. */
-  #unchanged({ heap, difference }: Engine): boolean {
-    if (this.#arraysBytes !== this.#copiesBytes) return false;
-    const most = Math.min(piece, this.#copiesBytes / 4);
-    const found = heap.scratch(panelRow + 4 * most);
-    const start = found / 4 + panelWidth;
-    const { floats, integers } = heap;
-    let [at, compared] = [start, this.#copies];
-    const same = () => {
-      const bytes = 4 * (at - start);
-      difference(4 * start, compared, bytes, found);
-      compared += bytes;
-      at = start;
-      for (let k = found / 4; k < found / 4 + 4; k++) if (integers[k] !== 0) return false;
-      return true;
-    };
-    for (const data of this.#arrays) {
-      for (let from = 0; from < data.length; from += piece) {
-        const part = data.length <= piece ? data : data.subarray(from, from + piece);
-        if (at + padded(part.length) > start + most && !same()) return false;
-        at = place(floats, part, at);
-      }
-    }
-    return same();
-  }
-
-  /** Copies all arrays, one after the other. */
-  #copy({ floats }: Heap): void {
-    let at = this.#copies / 4;
-    for (const data of this.#arrays) at = place(floats, data, at);
-  }
-
-  /** Gives the memory back. */
-  release(): void {
-    if (this.#block === null) return;
-    const block = this.#block;
-    this.#block = null;
-    if (this.owned) this.#heap!.release(block);
-    else this.#heap!.drop(block);
-  }
-
-  #write(heap: Heap, weights: readonly Weights[]): void {
-    const { hiddenSize, numDirections, projSize } = this.sizes;
-    const layers = weights.map((_, k) => this.features(Math.floor(k / numDirections)));
-    // Of each: W_ih, W_hh and biases; W_hr and zeros; slots. Every piece fills whole panels.
-    const each = (features: number) =>
-      this.sums * (features + this.outputSize + 2) + padded(projSize) * (hiddenSize + 1) +
-      padded(slotCount);
-    // Blocks are filled as a whole, and may read so much beyond the last panel.
-    const beyond = blockFeatures * panelWidth;
-    const copies = this.#arraysBytes / 4;
-    const floats = layers.reduce((sum, features) => sum + each(features), beyond + copies);
-    const block = this.owned ? heap.allocate(4 * floats) : heap.cache(4 * floats);
-    [this.#heap, this.#block, this.#cursor] = [heap, block, block.at];
-    heap.floats.fill(0, block.at / 4, (block.at + block.bytes) / 4);
-    this.#parts = weights.map((own, k) => this.#writePart(heap, own, layers[k], k));
-    this.#cursor += 4 * beyond;
-    this.#copies = this.#take(copies);
-    this.#copiesBytes = this.#arraysBytes;
-  }
-
-  #writePart(heap: Heap, own: Weights, features: number, index: number): number {
+  #packPart(heap: Heap, own: Weights, features: number, index: number): number {
     const { kind, hiddenSize, projSize, numDirections } = this.sizes;
     const { gate, sums, outputSize } = this;
     const { integers } = heap;
@@ -276,14 +207,13 @@ export class Pack {
 
   /** W in panels; `source` tells for each row of the panels which row of W it is, -1 for none. */
   #panels(
-    heap: Heap,
+    { floats }: Heap,
     w: Float32Array,
     rows: number,
     features: number,
     source: (row: number) => number,
   ): number {
     const at = this.#take(rows * features);
-    const { floats } = heap;
     for (let j = 0; j < rows; j++) {
       const row = source(j);
       if (row < 0) continue;
@@ -298,6 +228,6 @@ export class Pack {
 }
 
 /** The arrays of a direction, always in the same order. */
-function listed(own: Weights): Float32Array[] {
+export function listed(own: Weights): Float32Array[] {
   return Object.values(own).filter((data) => data !== null);
 }

@@ -1,0 +1,211 @@
+/**
+ * One time step after the other on the fast path: for streams, which keep a state in between.
+ *
+ * @module
+ */
+
+import type { Engine } from "./engine.ts";
+import { listed, type Packed, Packing, padded, type StackSizes, type Weights } from "./packing.ts";
+import { type CellKind, slotCount, slots } from "./sequence.ts";
+
+/** The memory where all streams of the same weights compute, one at a time. */
+interface Place {
+  readonly packed: Packed;
+  /** Where x begins, the states of all layers, and the last one's h, counted in floats. */
+  readonly x: number;
+  readonly states: number;
+  readonly last: number;
+  /** Where the slots of all layers begin, in bytes. */
+  readonly program: number;
+  /** The stream whose states are here, as they were before; `null` for none. */
+  current: Float32Array | null;
+}
+
+/** Packed weights, as they were once, that the streams of a module share. One direction each. */
+export class SharedWeights {
+  /** What runs the kernels. */
+  readonly engine: Engine;
+  /** How the weights lie. */
+  readonly packing: Packing;
+  /** Copies of the weights. */
+  readonly #weights: readonly Weights[];
+  #place: Place | null = null;
+  #streams = 0;
+
+  /**
+   * Copies and packs weights.
+   *
+   * @throws {OutOfMemory} if there is no memory for it
+   */
+  constructor(engine: Engine, sizes: StackSizes, weights: readonly Weights[]) {
+    this.engine = engine;
+    this.packing = new Packing(sizes);
+    this.#weights = weights.map((own) =>
+      Object.fromEntries(
+        Object.entries(own).map(([name, data]) => [name, data && data.slice()]),
+      ) as unknown as Weights
+    );
+    this.#place = this.#makePlace();
+  }
+
+  /** Whether these are the weights, to the bit, and this the engine. */
+  serve(engine: Engine, weights: readonly Weights[]): boolean {
+    if (engine !== this.engine) return false;
+    const [mine, others] = [this.#weights, weights].map((all) => all.flatMap(listed));
+    return mine.length === others.length && mine.every((data, k) => sameBits(data, others[k]));
+  }
+
+  /** The floats of the states of all layers: of each h, then c, each filled up to whole panels. */
+  get stateLength(): number {
+    const { gate, outputSize } = this.packing;
+    return this.#weights.length * (padded(outputSize) + gate);
+  }
+
+  /** Where h or c of a layer stands among the states. */
+  stateAt(layer: number, part: 0 | 1): number {
+    const { gate, outputSize } = this.packing;
+    return layer * (padded(outputSize) + gate) + part * padded(outputSize);
+  }
+
+  /**
+   * The place, with the states of a stream in it.
+   *
+   * @throws {OutOfMemory} if the weights were taken back and there is no memory to pack them again
+   */
+  enter(states: Float32Array): Place {
+    let place = this.#place;
+    if (place !== null && place.current === states) return place;
+    if (place === null || place.packed.allocation.at === 0) {
+      // The heap kept too little: streams that are in use must not take each other's weights back.
+      if (place !== null) this.engine.heap.keepMore(place.packed.allocation.bytes);
+      place = this.#place = this.#makePlace();
+    }
+    this.#leave();
+    this.engine.heap.floats.set(states, place.states);
+    place.current = states;
+    return place;
+  }
+
+  /** The states of a stream, up to date, and no longer in the place. */
+  leave(states: Float32Array): Float32Array {
+    if (this.#place?.current === states) this.#leave();
+    return states;
+  }
+
+  /** Counts one stream more, or less: the last one gives the memory back. */
+  count(change: 1 | -1): void {
+    this.#streams += change;
+    if (this.#streams > 0 || this.#place === null) return;
+    this.engine.heap.drop(this.#place.packed.allocation);
+    this.#place = null;
+  }
+
+  #leave(): void {
+    if (this.#place !== null) saveStates(this.engine, this.#place);
+  }
+
+  #makePlace(): Place {
+    const { engine, packing } = this;
+    const { sizes, gate, sums } = packing;
+    const layers = this.#weights.length;
+    const lengths = [sizes.inputSize, sums, gate, gate, layers * slotCount, this.stateLength]
+      .map(padded);
+    const total = lengths.reduce((sum, length) => sum + length);
+    const packed = packing.pack(engine.heap, this.#weights, total);
+    packing.makeStructs(engine, packed);
+    let end = packed.room;
+    const [x, own, newSums, full, program, states] = lengths.map((length) =>
+      (end += 4 * length) - 4 * length
+    );
+    const { integers } = engine.heap;
+    packed.parts.forEach((part, layer) => {
+      const record = program / 4 + layer * slotCount;
+      integers.copyWithin(record, part / 4, part / 4 + slotCount);
+      const set = (name: keyof typeof slots, value: number) =>
+        integers[record + slots[name]] = value;
+      const stateAt = (layer: number, part: 0 | 1) => states + 4 * this.stateAt(layer, part);
+      set("x", layer === 0 ? x : stateAt(layer - 1, 0));
+      set("xRows", 1);
+      set("xRuns", 1);
+      set("inputSums", own);
+      set("steps", 1);
+      set("rows", 1);
+      set("sums", own);
+      set("sumsRow", 4 * sums);
+      set("h", stateAt(layer, 0));
+      set("c", stateAt(layer, 1));
+      set("newSums", newSums);
+      set("full", full);
+    });
+    const last = (states + 4 * this.stateAt(layers - 1, 0)) / 4;
+    const place: Place = { packed, x: x / 4, states: states / 4, last, program, current: null };
+    packed.allocation.onRelease.push(() => saveStates(engine, place));
+    return place;
+  }
+}
+
+/** Gives the stream whose states are in a place what they are now. */
+function saveStates({ heap }: Engine, place: Place): void {
+  const { current, states } = place;
+  current?.set(heap.floats.subarray(states, states + current.length));
+  place.current = null;
+}
+
+function sameBits(a: Float32Array, b: Float32Array): boolean {
+  if (a.length !== b.length) return false;
+  const [x, y] = [a, b].map((one) => new Int32Array(one.buffer, one.byteOffset, one.length));
+  for (let k = 0; k < x.length; k++) if (x[k] !== y[k]) return false;
+  return true;
+}
+
+/** Steps of one stream: its states are in an array of its own while another stream computes. */
+export class KernelStepper {
+  readonly #shared: SharedWeights;
+  readonly #kind: CellKind;
+  readonly #states: Float32Array;
+
+  /** Starts from zeros. */
+  constructor(shared: SharedWeights) {
+    this.#kind = shared.packing.sizes.kind;
+    this.#shared = shared;
+    this.#states = new Float32Array(shared.stateLength);
+    shared.count(1);
+  }
+
+  /** Starts again from zeros. */
+  reset(): void {
+    const { heap } = this.#shared.engine;
+    const { states } = this.#shared.enter(this.#states);
+    heap.floats.fill(0, states, states + this.#states.length);
+  }
+
+  /** Takes one step. Nothing is allocated while the weights are there. */
+  step(x: Float32Array, out: Float32Array): void {
+    const { heap, run } = this.#shared.engine;
+    const { packed, x: to, last, program } = this.#shared.enter(this.#states);
+    heap.touch(packed.allocation);
+    heap.floats.set(x, to);
+    run[this.#kind](program, packed.parts.length);
+    const { floats } = heap;
+    for (let j = 0; j < out.length; j++) out[j] = floats[last + j];
+  }
+
+  /** Writes the state of a layer, h or c, from an array. */
+  write(layer: number, part: 0 | 1, from: Float32Array): void {
+    this.#shared.leave(this.#states).set(from, this.#shared.stateAt(layer, part));
+  }
+
+  /** A copy of the state of a layer, h or c. */
+  read(layer: number, part: 0 | 1): Float32Array {
+    const { outputSize, sizes } = this.#shared.packing;
+    const at = this.#shared.stateAt(layer, part);
+    const features = part === 0 ? outputSize : sizes.hiddenSize;
+    return this.#shared.leave(this.#states).slice(at, at + features);
+  }
+
+  /** Gives back what the stream holds. */
+  dispose(): void {
+    this.#shared.leave(this.#states);
+    this.#shared.count(-1);
+  }
+}
