@@ -283,7 +283,9 @@ function entriesOf(value: object): (readonly [unknown, unknown])[] {
     Object.fromEntries(
       Object.entries(group as object).map(([name, option]) => [
         name,
-        Array.isArray(option) && name !== "params" ? Object.freeze([...option]) : option,
+        Array.isArray(option) && name !== "params" && typeof option[0] === "number"
+          ? Object.freeze([...option])
+          : option,
       ]),
     )
   );

@@ -93,8 +93,11 @@ export interface Request {
   wrt?: string[];
   /** For `optim`, the gradient of each parameter, the steps along a new first dimension. */
   gradients?: Record<string, JsonTensor>;
-  /** For `optim`, the names of each group's parameters, with arguments of the group's own. */
-  groups?: { params: string[]; args: Record<string, unknown>; named?: boolean }[];
+  /**
+   * For `optim`, the names of each group's parameters, with arguments of the group's own and which
+   * are given with their names; or the name of one that stands where a list should.
+   */
+  groups?: string | { params: string[]; args: Record<string, unknown>; named?: boolean[] }[];
   /** For `optim`, who takes the first steps; its state is then loaded into the optimiser. */
   before?: { optimizer: Named; steps: number };
   /** For `optim`, what is set in every group before the step `at`, counted from 0. */

@@ -6,7 +6,7 @@
 
 import { type Call, check } from "../call.ts";
 import { ValueError } from "../errors.ts";
-import { pythonNumber } from "../python.ts";
+import { pythonFloat, pythonNumber } from "../python.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import { countStep, lerp, Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
 import {
@@ -102,7 +102,7 @@ export class Adam extends Optimizer<AdamOptions> {
     const tensors = (betas as readonly unknown[]).map((beta) => beta instanceof Tensor);
     betas.forEach((beta, k) => {
       if (!tensors[k] && !(beta >= 0 && beta < 1)) {
-        throw new ValueError(`Invalid beta parameter at index ${k}: ${pythonNumber(beta)}`);
+        throw new ValueError(`Invalid beta parameter at index ${k}: ${pythonFloat(beta)}`);
       }
     });
     if (!(weightDecay >= 0)) {

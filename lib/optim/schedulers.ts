@@ -9,7 +9,7 @@ import { KeyError, ValueError, ZeroDivisionError } from "../errors.ts";
 import { pythonText, pythonType } from "../python.ts";
 import { Optimizer, stepped } from "./optimizer.ts";
 import { keepInitialRate, setComputedRate } from "./param_group.ts";
-import { dictOf, type StateLike } from "./state.ts";
+import { dictOf, type StateLike, tensorOf } from "./state.ts";
 
 /** All that a schedule remembers, by PyTorch's names. */
 export type SchedulerState = Record<string, number | boolean | readonly number[]>;
@@ -168,8 +168,9 @@ export abstract class LRScheduler {
       if (!given.has(name)) throw new KeyError(`'${name}'`);
     }
     const numbers = (name: string, otherwise: readonly number[]) => {
-      const list = (given.get(name) ?? otherwise) as readonly number[];
-      if (Array.isArray(list) && list.every(number.is)) return [...list];
+      const list = given.get(name) ?? otherwise; // of tensors, where the learning rate is one
+      const found = Array.isArray(list) ? list.map((one) => tensorOf(one)?.data[0] ?? one) : [null];
+      if (found.every(number.is)) return found as number[];
       throw new TypeError(`the state of a schedule: ${name} must be a list of numbers`);
     };
     const one = (name: string, otherwise?: number) => {

@@ -54,7 +54,7 @@ function listOf(value: unknown, what: string): readonly unknown[] {
 }
 
 /** A tensor, also one as a file holds it; `null` for what is none. */
-function tensorOf(value: unknown): Tensor | null {
+export function tensorOf(value: unknown): Tensor | null {
   if (value instanceof Tensor) return value;
   if (typeof value !== "object" || value === null || !("toTensor" in value)) return null;
   return (value as { toTensor(options: { widen: boolean }): Tensor }).toTensor({ widen: true });
@@ -65,7 +65,7 @@ function optionOf(value: unknown, name: string): OptionValue {
   const tensor = tensorOf(value);
   if (tensor) return tensor;
   if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return Object.freeze([...value]);
+  if (Array.isArray(value)) return [...value];
   if (value === null || typeof value === "number" || typeof value === "boolean") return value;
   throw new TypeError(
     `param_groups: ${name} is of no type that an option has: ${pythonType(value)}`,

@@ -199,12 +199,12 @@ function optim(request: Request, tools: Tools): Answer {
   const make = (wanted: Named) =>
     makeOptimizer(
       wanted,
-      groups
-        ? groups.map(({ params: names, args, named }) => ({
-          params: names.map((name) => named ? [name, params[name]] : params[name]),
+      typeof groups === "string"
+        ? params[groups]
+        : groups?.map(({ params: names, args, named }) => ({
+          params: names.map((name, k) => named?.[k] ? [name, params[name]] : params[name]),
           ...argumentsOf(args, dtype),
-        }))
-        : Object.values(params),
+        })) ?? Object.values(params),
       tools,
       dtype,
     );

@@ -100,7 +100,10 @@ def arguments(args, dtype):
             return tensor(value, dtype)
         return float(value) if isinstance(value, str) else value
 
-    return {k: read(v) for k, v in args.items()}
+    found = {k: read(v) for k, v in args.items()}
+    if "betas" in found:  # floats, though JSON's 1.0 may be written 1
+        found["betas"] = tuple(float(b) if isinstance(b, int) else b for b in found["betas"])
+    return found
 
 
 def made(wanted, params, dtype="float32"):
@@ -116,14 +119,16 @@ def groups_of(request, params):
     """The parameters as the request groups them."""
     if "groups" not in request:
         return list(params.values())
+    if isinstance(request["groups"], str):
+        return params[request["groups"]]
+
+    def given(group):
+        named = group.get("named", [False] * len(group["params"]))
+        pairs = zip(group["params"], named, strict=True)
+        return [(name, params[name]) if with_name else params[name] for name, with_name in pairs]
+
     return [
-        {
-            "params": [
-                (name, params[name]) if group.get("named") else params[name]
-                for name in group["params"]
-            ],
-            **arguments(group["args"], request["dtype"]),
-        }
+        {"params": given(group), **arguments(group["args"], request["dtype"])}
         for group in request["groups"]
     ]
 

@@ -345,8 +345,8 @@ def rare():
             {"lr": 0.1},
             84220 + place,
             groups=[
-                {"params": ["bias"], "args": {"lr": 0.5}, "named": True},
-                {"params": ["weight"], "args": {}, "named": True},
+                {"params": ["bias"], "args": {"lr": 0.5}, "named": [True]},
+                {"params": ["weight"], "args": {}, "named": [True]},
             ],
         )
         yield refused(
@@ -360,8 +360,17 @@ def rare():
             state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
             groups=[
                 {"params": ["weight"], "args": {}},
-                {"params": ["bias"], "args": {}, "named": True},
+                {"params": ["bias"], "args": {}, "named": [True]},
             ],
+        )
+        yield refused(f"{optimizer}/one-tensor", [clause], optimizer, {}, groups="weight")
+        yield refused(
+            f"{optimizer}/named-some",
+            [clause],
+            optimizer,
+            {},
+            state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
+            groups=[{"params": ["weight", "bias"], "args": {}, "named": [True, False]}],
         )
     yield from steps(
         "SGD/lr-tensor-groups",

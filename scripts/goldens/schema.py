@@ -169,14 +169,24 @@ SCHEMA = {
                 **named(ref("tensor")),
             },
             groups={
-                "description": "of op optim: the names of each group's parameters",
-                "type": "array",
-                "items": shaped(
-                    ["params", "args"],
-                    params={"type": "array", "items": TEXT},
-                    args={"type": "object"},
-                    named={"description": "given with their names", "type": "boolean"},
-                ),
+                "description": "of op optim: the names of each group's parameters, or of the one "
+                "that stands where a list should",
+                "anyOf": [
+                    TEXT,
+                    {
+                        "type": "array",
+                        "items": shaped(
+                            ["params", "args"],
+                            params={"type": "array", "items": TEXT},
+                            args={"type": "object"},
+                            named={
+                                "description": "which are given with their names",
+                                "type": "array",
+                                "items": {"type": "boolean"},
+                            },
+                        ),
+                    },
+                ],
             },
             before={
                 "description": "of op optim: who takes the first steps; its state is then loaded",

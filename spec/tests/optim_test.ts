@@ -22,6 +22,7 @@ import {
   type Optimizer,
   type OptimizerState,
   type ParamState,
+  readTorchFile,
   RMSprop,
   type SchedulerState,
   SGD,
@@ -268,6 +269,62 @@ describe("optimisers", () => {
     assertBitwise(detach(b.p), detach(a.p));
     assertEquals(JSON.stringify(b.optimizer.stateDict()), JSON.stringify(a.optimizer.stateDict()));
   });
+
+  law(
+    ["OPTIM-7", "TRAIN-3"],
+    "a state goes through a file of PyTorch's bit for bit",
+    runs,
+    (given) => {
+      const make = () => {
+        const params = [0, 1].map((salt) => leaf(given, [given.size], salt));
+        const optimizer = makers[given.maker](params);
+        return { params, optimizer, schedule: new StepLR(optimizer, 3, { gamma: 0.5 }) };
+      };
+      const [one, other] = [make(), make()];
+      go(one.optimizer, one.params, 0, given.steps, given);
+      one.schedule.step();
+      const bytes = writeTorchFile({
+        optimizer: one.optimizer.stateDict(),
+        scheduler: one.schedule.stateDict(),
+        params: one.params.map(detach),
+      });
+      const saved = readTorchFile(bytes) as ReadonlyMap<string, ReadonlyMap<unknown, unknown>>;
+      other.optimizer.loadStateDict(saved.get("optimizer")!);
+      other.schedule.loadStateDict(saved.get("scheduler")!);
+      (saved.get("params") as unknown as StoredTensor[]).forEach((stored, k) =>
+        other.params[k].data.set(stored.toTensor().data)
+      );
+      for (const { optimizer, params, schedule } of [one, other]) {
+        go(optimizer, params, given.steps, given.steps + 3, given);
+        schedule.step();
+      }
+      assertAllBitwise(other.params.map(detach), one.params.map(detach));
+      assertEquals(other.schedule.stateDict(), one.schedule.stateDict());
+      assertEquals(
+        JSON.stringify(other.optimizer.stateDict()),
+        JSON.stringify(one.optimizer.stateDict()),
+      );
+    },
+  );
+
+  fact(
+    ["OPTIM-7"],
+    "in a file, numbers of parameters are integers, betas a tuple, names a list",
+    () => {
+      const p = zeros([1], { requiresGrad: true });
+      p.grad = tensor([1]);
+      const optimizer = new Adam([["weight", p]]);
+      optimizer.step();
+      const saved = readTorchFile(writeTorchFile(optimizer.stateDict())) as ReadonlyMap<
+        string,
+        ReadonlyMap<unknown, unknown> & readonly ReadonlyMap<string, unknown>[]
+      >;
+      assertEquals([...saved.get("state")!.keys()], [0]);
+      const [group] = saved.get("param_groups")!;
+      assertEquals([group.get("betas"), group.get("param_names")], [[0.9, 0.999], ["weight"]]);
+      assert(Object.isFrozen(group.get("betas")) && !Object.isFrozen(group.get("param_names")));
+    },
+  );
 
   fact(["OPTIM-7", "ERROR-1"], "what cannot be loaded changes nothing", () => {
     const p = zeros([2], { requiresGrad: true });
