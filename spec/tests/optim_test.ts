@@ -33,6 +33,7 @@ import {
   Tensor,
   tensor,
   to,
+  writeTorchFile,
   ZeroDivisionError,
   zeros,
 } from "../../mod.ts";
@@ -286,7 +287,7 @@ describe("optimisers", () => {
       const bytes = writeTorchFile({
         optimizer: one.optimizer.stateDict(),
         scheduler: one.schedule.stateDict(),
-        params: one.params.map(detach),
+        params: one.params.map((x) => detach(x)),
       });
       const saved = readTorchFile(bytes) as ReadonlyMap<string, ReadonlyMap<unknown, unknown>>;
       other.optimizer.loadStateDict(saved.get("optimizer")!);
@@ -298,7 +299,7 @@ describe("optimisers", () => {
         go(optimizer, params, given.steps, given.steps + 3, given);
         schedule.step();
       }
-      assertAllBitwise(other.params.map(detach), one.params.map(detach));
+      assertAllBitwise(other.params.map((x) => detach(x)), one.params.map((x) => detach(x)));
       assertEquals(other.schedule.stateDict(), one.schedule.stateDict());
       assertEquals(
         JSON.stringify(other.optimizer.stateDict()),
