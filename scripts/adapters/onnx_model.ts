@@ -7,11 +7,12 @@
 import protobuf from "npm:protobufjs@8.8.1";
 import type { DType, Tensor } from "../../mod.ts";
 
-// The field numbers are ONNX's (onnx/onnx.proto3).
-const schema = `
+// The field numbers are ONNX's (onnx/onnx.proto3). Lists of integers may stand packed in a file, or one
+// by one, as the onnx package writes them; not every reader takes both.
+const schema = (packed: boolean) => `
   syntax = "proto3";
   message Attribute {
-    string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated int64 ints = 8;
+    string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated int64 ints = 8 [packed = ${packed}];
     repeated bytes strings = 9; int32 type = 20;
   }
   message Node {
@@ -19,7 +20,7 @@ const schema = `
     repeated Attribute attribute = 5;
   }
   message Tensor {
-    repeated int64 dims = 1; int32 data_type = 2; string name = 8; bytes raw_data = 9;
+    repeated int64 dims = 1 [packed = ${packed}]; int32 data_type = 2; string name = 8; bytes raw_data = 9;
   }
   message Dimension { int64 dim_value = 1; string dim_param = 2; }
   message Shape { repeated Dimension dim = 1; }
@@ -37,16 +38,37 @@ const schema = `
   }
 `;
 
-const Model = protobuf.parse(schema, { keepCase: true }).root.lookupType("Model");
+const typeOf = (name: string, packed = false) =>
+  protobuf.parse(schema(packed), { keepCase: true }).root.lookupType(name);
+
+/** A tensor as a file of its own, as ONNX keeps the inputs and outputs of its tests. */
+export function encodeTensor(
+  name: string,
+  type: keyof typeof types,
+  dims: readonly number[],
+  data: ArrayBufferView,
+): Uint8Array {
+  const raw_data = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return typeOf("Tensor").encode({ name, dims, data_type: types[type], raw_data }).finish();
+}
 
 /** An attribute of a node: an integer, a text, integers or texts. */
 export type Attribute = number | string | readonly number[] | readonly string[];
 
 const types = { float32: 1, int32: 6, int64: 7, float64: 11 } as const;
 
+/** A node in the making. */
+interface Node {
+  name: string;
+  op_type: string;
+  input: readonly string[];
+  output: readonly string[];
+  attribute: object[];
+}
+
 /** A graph in the making. */
 export class Graph {
-  readonly #nodes: object[] = [];
+  readonly #nodes: Node[] = [];
   readonly #constants: object[] = [];
   readonly #inputs: object[] = [];
   readonly #outputs: object[] = [];
@@ -65,9 +87,13 @@ export class Graph {
     return name;
   }
 
-  /** Names a value as an output. */
+  /** Makes a value that a node puts out an output of the graph, and gives it this name. */
   output(name: string, value: string, dims: number): void {
-    this.#nodes.push({ op_type: "Identity", input: [value], output: [name] });
+    const rename = (own: string) => own === value ? name : own;
+    for (const node of this.#nodes) {
+      node.input = node.input.map(rename);
+      node.output = node.output.map(rename);
+    }
     this.#outputs.push(valueInfo(name, types[this.dtype], dims));
   }
 
@@ -102,12 +128,12 @@ export class Graph {
     return output;
   }
 
-  /** The model as a file. */
-  encode(): Uint8Array {
-    return Model.encode({
+  /** The model as a file; lists of integers one by one, or packed; 13 is the lowest opset that fits. */
+  encode(packed = false, opset = 17): Uint8Array {
+    return typeOf("Model", packed).encode({
       ir_version: 8,
       producer_name: "rnn-spec",
-      opset_import: [{ domain: "", version: 17 }],
+      opset_import: [{ domain: "", version: opset }],
       graph: {
         name: "case",
         node: this.#nodes,
