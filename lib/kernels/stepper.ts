@@ -5,8 +5,9 @@
  */
 
 import type { Engine } from "./engine.ts";
+import type { Heap } from "./heap.ts";
 import { listed, type Packed, Packing, padded, type StackSizes, type Weights } from "./packing.ts";
-import { type CellKind, slotCount, slots } from "./sequence.ts";
+import { slotCount, slots } from "./sequence.ts";
 
 /** The memory where all streams of the same weights compute, one at a time. */
 interface Place {
@@ -15,6 +16,7 @@ interface Place {
   readonly x: number;
   readonly states: number;
   readonly last: number;
+  readonly layers: number;
   /** Where the slots of all layers begin, in bytes. */
   readonly program: number;
   /** The stream whose states are here, as they were before; `null` for none. */
@@ -138,7 +140,15 @@ export class SharedWeights {
       set("full", full);
     });
     const last = (states + 4 * this.stateAt(layers - 1, 0)) / 4;
-    const place: Place = { packed, x: x / 4, states: states / 4, last, program, current: null };
+    const place: Place = {
+      packed,
+      x: x / 4,
+      states: states / 4,
+      last,
+      layers,
+      program,
+      current: null,
+    };
     packed.allocation.onRelease.push(() => saveStates(engine, place));
     return place;
   }
@@ -161,32 +171,41 @@ function sameBits(a: Float32Array, b: Float32Array): boolean {
 /** Steps of one stream: its states are in an array of its own while another stream computes. */
 export class KernelStepper {
   readonly #shared: SharedWeights;
-  readonly #kind: CellKind;
+  readonly #heap: Heap;
+  readonly #run: (at: number, count: number) => void;
   readonly #states: Float32Array;
+  /** Where the states are, unless another stream's are there now. */
+  #place: Place;
 
   /** Starts from zeros. */
   constructor(shared: SharedWeights) {
-    this.#kind = shared.packing.sizes.kind;
     this.#shared = shared;
+    this.#heap = shared.engine.heap;
+    this.#run = shared.engine.run[shared.packing.sizes.kind];
     this.#states = new Float32Array(shared.stateLength);
+    this.#place = shared.enter(this.#states);
     shared.count(1);
+  }
+
+  /** The place, with the states in it. */
+  #enter(): Place {
+    if (this.#place.current === this.#states) return this.#place;
+    return this.#place = this.#shared.enter(this.#states);
   }
 
   /** Starts again from zeros. */
   reset(): void {
-    const { heap } = this.#shared.engine;
-    const { states } = this.#shared.enter(this.#states);
-    heap.floats.fill(0, states, states + this.#states.length);
+    const { states } = this.#enter();
+    this.#heap.floats.fill(0, states, states + this.#states.length);
   }
 
   /** Takes one step. Nothing is allocated while the weights are there. */
   step(x: Float32Array, out: Float32Array): void {
-    const { heap, run } = this.#shared.engine;
-    const { packed, x: to, last, program } = this.#shared.enter(this.#states);
-    heap.touch(packed.allocation);
-    heap.floats.set(x, to);
-    run[this.#kind](program, packed.parts.length);
-    const { floats } = heap;
+    const { packed, layers, x: to, last, program } = this.#enter();
+    this.#heap.touch(packed.allocation);
+    this.#heap.floats.set(x, to);
+    this.#run(program, layers);
+    const { floats } = this.#heap;
     for (let j = 0; j < out.length; j++) out[j] = floats[last + j];
   }
 

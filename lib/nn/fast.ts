@@ -78,43 +78,22 @@ export class FastPath {
     const given = packed ? batchOfPacked(packed) : batchOf(data, batchFirst);
     const shapes = this.#shapesOf(shape, rank === 2 && !packed ? 0 : given.batch);
     if (hx && !hx.every((part, k) => sameShape(part.shape, shapes.states[k]))) return null;
-    const done = unlessOutOfMemory(() =>
-      records || p > 0
-        ? this.#record(
-          available,
-          data,
-          hx,
-          parameters,
-          given,
-          shapes,
-          namesOf(rank, batchFirst, packed),
-          p,
-        )
-        : this.#forwardOnly(available, weights, given, hx, shapes)
-    );
-    if (done === null) return null;
-    const [out, ...final] = done;
-    return [
-      packed
-        ? new PackedSequence(out, packed.batchSizes, packed.sortedIndices, packed.unsortedIndices)
-        : out,
-      final,
-    ];
-  }
-
-  #forwardOnly(
-    engine: Engine,
-    weights: readonly Weights[],
-    given: Batch,
-    hx: State | null,
-    shapes: Shapes,
-  ): Tensor[] {
-    const initial = hx && hx.map((part) => part.data as Float32Array);
-    const { output, final } = this.#forward.run(engine, weights, given, initial);
-    return [
-      new Tensor(output, shapes.output),
-      ...final.map((part, k) => new Tensor(part, shapes.states[k])),
-    ];
+    try {
+      if (records || p > 0) {
+        const names = namesOf(rank, batchFirst, packed);
+        const parts = this.#record(available, data, hx, parameters, given, shapes, names, p);
+        return [repacked(parts[0], packed), parts.slice(1)];
+      }
+      const initial = hx && hx.map((part) => part.data as Float32Array);
+      const { output, final } = this.#forward.run(available, weights, given, initial);
+      return [
+        repacked(new Tensor(output, shapes.output), packed),
+        final.map((part, k) => new Tensor(part, shapes.states[k])),
+      ];
+    } catch (error) {
+      if (error instanceof OutOfMemory) return null;
+      throw error;
+    }
   }
 
   #record(
@@ -150,10 +129,14 @@ export class FastPath {
     if (available === null || weights === null) return null;
     const last = this.#shared?.deref();
     if (last?.serve(available, weights)) return new KernelStepper(last) as Stepper;
-    const shared = unlessOutOfMemory(() => new SharedWeights(available, this.#sizes, weights));
-    if (shared === null) return null;
-    this.#shared = new WeakRef(shared);
-    return new KernelStepper(shared) as Stepper;
+    try {
+      const shared = new SharedWeights(available, this.#sizes, weights);
+      this.#shared = new WeakRef(shared);
+      return new KernelStepper(shared) as Stepper;
+    } catch (error) {
+      if (error instanceof OutOfMemory) return null;
+      throw error;
+    }
   }
 
   /** The shapes of what comes out for an input of a shape; `batch` is 0 for no batch. */
@@ -207,14 +190,11 @@ function maskOf(rows: readonly number[], width: number, p: number): Float32Array
   return all;
 }
 
-/** What kernels give; `null` where their memory cannot hold what they need. */
-function unlessOutOfMemory<T>(run: () => T): T | null {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof OutOfMemory) return null;
-    throw error;
-  }
+/** An output as it was given: of a packed batch, a packed batch. */
+function repacked(output: Tensor, packed: PackedSequence | null): Tensor | PackedSequence {
+  if (packed === null) return output;
+  const { batchSizes, sortedIndices, unsortedIndices } = packed;
+  return new PackedSequence(output, batchSizes, sortedIndices, unsortedIndices);
 }
 
 function isSingle(x: Tensor): boolean {
