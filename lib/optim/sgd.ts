@@ -121,16 +121,9 @@ export class SGD extends Optimizer<SGDOptions> {
     return [["momentum", "weightDecay", "lr", "dampening"], []];
   }
 
-  /** Completes the options of a loaded state. */
+  /** Completes the options of a loaded state; `fused` is false there, not left to PyTorch. */
   protected override completed(options: OptionValues): OptionValues {
-    const added = {
-      nesterov: false,
-      maximize: false,
-      foreach: null,
-      differentiable: false,
-      fused: false,
-    };
-    return { ...options, ...added, ...options }; // in the order of `options`
+    return super.completed("fused" in options ? options : { ...options, fused: false });
   }
 
   /** Returns `SGD`. */
