@@ -205,6 +205,8 @@ describe("optimisers", () => {
     assertThrows(() => new SGD([1] as never), TypeError, "optimizer can only optimize Tensors");
     const optimizer = new SGD([p]);
     assertThrows(() => optimizer.addParamGroup({ params: [p] }), RangeError, "more than one");
+    assertThrows(() => optimizer.addParamGroup({} as never), KeyError, "'params'");
+    assertThrows(() => optimizer.addParamGroup([p] as never), TypeError, "got <class 'list'>");
     const { state, param_groups } = new SGD([p, zeros([1])]).stateDict();
     assertThrows(
       () => optimizer.loadStateDict({ state, param_groups }),
