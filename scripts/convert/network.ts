@@ -31,6 +31,8 @@ export interface NetworkOptions extends ModelOptions {
   readonly everyStep?: boolean;
   /** Whether the converted model takes an initial state as a further input. */
   readonly withState?: boolean;
+  /** Whether to pass over weights of anything else; they are refused unless told otherwise. */
+  readonly ignoreOthers?: boolean;
 }
 
 /** A recurrent module with its weights in float32, and what reads it. */
@@ -52,8 +54,15 @@ export interface Network {
 /** Inputs or outputs by PyTorch's names. */
 export type Named = Record<string, Tensor>;
 
+/** A cell as a layer of its kind: the same step, over a whole sequence. */
+function asLayer(cell: DetectedModule): DetectedModule {
+  const kind = cell.kind.replace("Cell", "") as DetectedModule["kind"];
+  return { ...cell, kind, assumed: [...cell.assumed, "batch_first False"] };
+}
+
 /**
- * Finds the network in a `state_dict`.
+ * Finds the network in a `state_dict`: a recurrent module, or a cell, which is taken for a module of
+ * one layer; and the one Linear that reads its output, if there is one.
  *
  * @param given its weights
  * @param options what they do not tell
@@ -62,25 +71,37 @@ export type Named = Record<string, Tensor>;
  */
 export function networkOf(given: StateDict, options: NetworkOptions): Network {
   const { modules, others } = detectModules(given);
-  const layers = modules.filter(({ kind }) => /^(RNN|LSTM|GRU)$/.test(kind));
-  const rest = modules.filter((module) => !layers.includes(module));
-  const [detected] = layers;
+  const isCell = ({ kind }: DetectedModule) => kind.endsWith("Cell");
+  const recurrent = modules.filter(({ kind }) => kind !== "Linear");
+  const whole = recurrent.filter((module) => !isCell(module));
+  const [found] = whole.length > 0 ? whole : recurrent;
+  const cell = found !== undefined && isCell(found);
+  const detected = cell ? asLayer(found) : found;
   const features = detected
     ? (detected.bidirectional ? 2 : 1) * (detected.projSize || detected.hiddenSize)
     : 0;
-  const heads = rest.filter(({ kind, inputSize }) => kind === "Linear" && inputSize === features);
-  if (layers.length !== 1 || rest.length > 1 || heads.length !== rest.length || others.length) {
-    const found = [
-      ...modules.map(({ kind, prefix }) => prefix ? `${kind} under ${quote(prefix)}` : kind),
-      ...others.slice(0, 3).map(quote),
-      ...(others.length > 3 ? [`${others.length - 3} more`] : []),
-    ];
+  const linears = modules.filter(({ kind }) => kind === "Linear");
+  const fitting = linears.filter(({ inputSize }) => inputSize === features);
+  const heads = fitting.length === 1 ? fitting : [];
+  const ignored = [
+    ...modules.filter((module) => module !== found && !heads.includes(module))
+      .map(({ kind, prefix }) => prefix ? `${kind} under ${quote(prefix)}` : kind),
+    ...others.slice(0, 3).map(quote),
+    ...(others.length > 3 ? [`${others.length - 3} more`] : []),
+  ];
+  const one = whole.length === 1 || (whole.length === 0 && recurrent.length === 1);
+  if (!one || (ignored.length > 0 && !options.ignoreOthers)) {
+    const all = [found, ...heads].filter(Boolean)
+      .map(({ kind, prefix }) => prefix ? `${kind} under ${quote(prefix)}` : kind);
+    const advice = one ? "--ignore-others passes over the rest" : "--at and --prefix name a part";
     throw new CheckpointError(
       "wanted one RNN, LSTM or GRU, and at most one Linear that reads its output; found " +
-        `${found.join(", ") || "nothing"} (--at and --prefix name a part)`,
+        `${[...all, ...ignored].join(", ") || "nothing"} (${advice})`,
     );
   }
   const notes: string[] = [];
+  if (cell) notes.push(`${found.kind} taken for a layer ${detected.kind}, which reads sequences`);
+  if (ignored.length > 0) notes.push(`ignored ${ignored.join(", ")}`);
   const single = Object.fromEntries(
     Object.entries(given).map(([name, x]) => [name, to(x, "float32")]),
   );
@@ -88,9 +109,12 @@ export function networkOf(given: StateDict, options: NetworkOptions): Network {
     notes.push("float64 weights are rounded to float32");
   }
   const state = selectPrefix(single, detected.prefix);
-  const own = Object.fromEntries(Object.entries(state).filter(([name]) => /_l\d/.test(name)));
-  const { everyStep: _every, withState: _state, ...layerOptions } = options;
-  const layer = constructModule(detected, layerOptions) as RNN | LSTM | GRU;
+  const own = Object.fromEntries(
+    Object.entries(state)
+      .filter(([name]) => (cell ? /^(weight|bias)_(ih|hh)$/ : /_l\d+(_reverse)?$/).test(name))
+      .map(([name, x]) => [cell ? `${name}_l0` : name, x]),
+  );
+  const layer = constructModule(detected, moduleOptions(options)) as RNN | LSTM | GRU;
   layer.loadStateDict(own);
   layer.eval();
   const told: Record<string, unknown> = {
@@ -101,16 +125,67 @@ export function networkOf(given: StateDict, options: NetworkOptions): Network {
   for (const text of detected.assumed) {
     if (told[text.split(" ")[0]] === undefined) notes.push(`assumed ${text}`);
   }
-  const [found] = heads;
+  const [reads] = heads;
   let head: Linear | null = null;
-  if (found) {
-    head = new Linear(found.inputSize, found.hiddenSize, { bias: found.bias });
-    const under = selectPrefix(single, found.prefix);
+  if (reads) {
+    head = new Linear(reads.inputSize, reads.hiddenSize, { bias: reads.bias });
+    const under = selectPrefix(single, reads.prefix);
     const { weight, bias } = under;
-    head.loadStateDict(bias && found.bias ? { weight, bias } : { weight });
+    head.loadStateDict(bias && reads.bias ? { weight, bias } : { weight });
     if (options.everyStep === undefined) notes.push("assumed that the Linear reads the last step");
   }
   return { detected, layer, state: own, head, options, notes };
+}
+
+/** What the layer itself takes of the options. */
+function moduleOptions({ nonlinearity, batchFirst, dropout }: NetworkOptions): ModelOptions {
+  return { nonlinearity, batchFirst, dropout };
+}
+
+/**
+ * The network in float64, whose results are the truth that float32 results are held against.
+ *
+ * @param network the network
+ * @returns it, with the same weights
+ */
+export function inFloat64({ detected, state, head, options }: Network): Pick<
+  Network,
+  "layer" | "head" | "options"
+> {
+  const layer = constructModule(detected, moduleOptions(options), "float64") as RNN | LSTM | GRU;
+  layer.loadStateDict(state);
+  layer.eval();
+  if (!head) return { layer, head, options };
+  const { inFeatures, outFeatures, bias } = head;
+  const wide = new Linear(inFeatures, outFeatures, { bias: bias !== null, dtype: "float64" });
+  wide.loadStateDict(head.stateDict());
+  return { layer, head: wide, options };
+}
+
+/** So many times further from the truth than float32 here another runtime may be. */
+const MARGIN = 10;
+
+/**
+ * Holds another runtime's results against a float64 run. Trained networks amplify rounding over many
+ * steps, so that no fixed tolerance tells it from a mistake: float32 here shows how far it goes.
+ *
+ * @param network the network
+ * @param inputs what both were given
+ * @param given the other's results
+ * @returns how far they are from the truth, how far float32 here is, and whether that is rounding
+ */
+export function judge(
+  network: Network,
+  inputs: Named,
+  given: Named,
+): { given: Distance; own: Distance; rounding: boolean } {
+  const wide = Object.fromEntries(
+    Object.entries(inputs).map(([name, x]) => [name, to(x, "float64")]),
+  );
+  const truth = runReference(inFloat64(network), wide);
+  const own = distance(truth, runReference(network, inputs));
+  const found = distance(truth, given);
+  return { given: found, own, rounding: found.units <= Math.max(1, MARGIN * own.units) };
 }
 
 /**
@@ -142,7 +217,10 @@ export function randomInputs(network: Network, batch: number, length: number): N
  * @param inputs the input and perhaps the initial state
  * @returns `output`, of the Linear where there is one, and the final states `h_n` and `c_n`
  */
-export function runReference({ layer, head, options }: Network, inputs: Named): Named {
+export function runReference(
+  { layer, head, options }: Pick<Network, "layer" | "head" | "options">,
+  inputs: Named,
+): Named {
   const { input, h_0, c_0 } = inputs;
   return noGrad(() => {
     const hx = h_0 && c_0 ? [h_0, c_0] : h_0;

@@ -4,9 +4,27 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { GRU, Linear, LSTM, type Module, RNN, type StateDict, zeros } from "../../mod.ts";
+import {
+  GRU,
+  GRUCell,
+  indexSelect,
+  Linear,
+  LSTM,
+  LSTMCell,
+  manualSeed,
+  type Module,
+  noGrad,
+  randn,
+  RNN,
+  RNNCell,
+  select,
+  type StateDict,
+  type Tensor,
+  zeros,
+} from "../../mod.ts";
 import {
   distance,
+  judge,
   type Network,
   networkOf,
   type NetworkOptions,
@@ -14,6 +32,7 @@ import {
   runReference,
 } from "../../scripts/convert/network.ts";
 import { fromWebnnFile, toWebnnFile } from "../../scripts/convert/webnn.ts";
+import { assertClose } from "./alike.ts";
 import { describe, fact, withPermission } from "./law.ts";
 
 /** A model as people save it: a layer, and a Linear on its output. */
@@ -84,6 +103,93 @@ describe("conversions", () => {
     assertEquals(notes.length, 3);
   });
 
+  fact(
+    ["CKPT-12"],
+    "a cell is a layer of one, and other weights are passed over when asked",
+    () => {
+      for (
+        const cell of [new RNNCell(3, 4), new LSTMCell(3, 4, { bias: false }), new GRUCell(3, 4)]
+      ) {
+        const { layer, state, notes } = networkOf(weights(cell, 4), { batchFirst: true });
+        const own = cell.stateDict();
+        assertEquals(
+          Object.keys(layer.stateDict()),
+          Object.keys(own).map((name) => `${name}_l0`),
+        );
+        assertEquals(state.weight_hh_l0, own.weight_hh);
+        assert(notes[0].endsWith("which reads sequences"), notes[0]);
+        const x = randn([2, 1, 3]);
+        noGrad(() => {
+          const after = (cell as GRUCell).forward(select(x, 1, 0)) as Tensor | [Tensor, Tensor];
+          const [output] = (layer as GRU).forward(x);
+          assertClose(select(output, 1, 0), Array.isArray(after) ? after[0] : after);
+        });
+      }
+      const more = {
+        ...weights(new GRU(3, 4), 4),
+        "conv.weight": zeros([2, 2, 2]),
+        "other.weight": zeros([3, 7]),
+        "cell.weight_ih": zeros([4, 2]),
+        "cell.weight_hh": zeros([4, 4]),
+      };
+      assertThrows(() => networkOf(more, {}), Error, "(--ignore-others passes over the rest)");
+      const { head, layer, notes } = networkOf(more, { ignoreOthers: true });
+      assertEquals(String(layer), "GRU(3, 4)");
+      assertEquals(head?.weight.shape, [2, 4]);
+      assertEquals(
+        notes[0],
+        'ignored Linear under "other.", RNNCell under "cell.", "conv.weight"',
+      );
+      const two = { "a.weight_ih": zeros([4, 2]), "a.weight_hh": zeros([4, 4]) };
+      const twice = { ...two, "b.weight_ih": zeros([4, 2]), "b.weight_hh": zeros([4, 4]) };
+      assertThrows(() => networkOf(twice, { ignoreOthers: true }), Error, "--at and --prefix name");
+    },
+  );
+
+  fact(
+    ["CKPT-12"],
+    "rounding that a network amplifies is told from a mistake by a float64 run",
+    () => {
+      manualSeed(0);
+      const gru = new GRU(4, 24, { numLayers: 2 });
+      for (const x of gru.parameters()) x.data.set(x.data.map((w) => 8 * w));
+      const network = networkOf(gru.stateDict(), {});
+      const inputs = randomInputs(network, 4, 100);
+      // The same network by another order of its sums: units renumbered, and the results put back.
+      const order = Array.from({ length: 24 }, (_, k) => (7 * k + 3) % 24);
+      const rows = [0, 24, 48].flatMap((gate) => order.map((k) => gate + k));
+      const renumbered = Object.fromEntries(
+        Object.entries(network.state).map(([name, x]) => {
+          const mixed = indexSelect(x, 0, rows);
+          const reads = name === "weight_ih_l1" || name.startsWith("weight_hh");
+          return [name, reads ? indexSelect(mixed, 1, order) : mixed];
+        }),
+      );
+      const back = order.map((_, k) => order.indexOf(k));
+      const other = Object.fromEntries(
+        Object.entries(runReference(networkOf(renumbered, {}), inputs))
+          .map(([name, x]) => [name, indexSelect(x, 2, back)]),
+      );
+      const rounded = judge(network, inputs, other);
+      assert(rounded.own.units > 2, `it does not amplify enough to tell: ${rounded.own.units}`);
+      assert(rounded.rounding, JSON.stringify(rounded));
+      // A mistake: two gates exchanged in one product.
+      const swapped = { ...network.state };
+      swapped.weight_hh_l1 = indexSelect(
+        network.state.weight_hh_l1,
+        0,
+        Array.from({ length: 72 }, (_, k) => k < 48 ? (k + 24) % 48 : k),
+      );
+      const short = randomInputs(network, 1, 1);
+      for (const input of [inputs, randomInputs(network, 3, 7)]) {
+        const found = judge(network, input, runReference(networkOf(swapped, {}), input));
+        assert(!found.rounding, JSON.stringify(found));
+      }
+      assert(judge(network, short, runReference(network, short)).rounding);
+      assert(!judge(network, short, {}).rounding);
+    },
+  );
+
   fact(["CKPT-12"], "another result is noticed", () => {
     const network = networkOf(weights(new GRU(3, 4), 4), {});
     const inputs = randomInputs(network, 2, 3);
@@ -102,6 +208,9 @@ withPermission(
     // Not named literally, so that a test without permissions does not load the packages.
     const script = "../../scripts/convert/onnx.ts";
     const { openOnnx, toOnnxModel } = await import(script);
+    // The attribute perm of a Transpose, four integers: each with its own tag, none packed.
+    const bytes = toOnnxModel(networkOf(new GRU(3, 4).stateDict(), {})).join(" ");
+    assert(bytes.includes("64 0 64 2 64 1 64 3") && !bytes.includes("66 4 0 2 1 3"));
     let worst = 0;
     for (const [name, network] of networks()) {
       const run = await openOnnx(toOnnxModel(network));
