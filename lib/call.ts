@@ -31,6 +31,8 @@ export const list: Kind = { word: "list", is: Array.isArray };
 export const ints: Kind = { word: "tuple of ints", is: Array.isArray };
 /** An object of named values. */
 export const record: Kind = { word: "dict", is: isPlain };
+/** Bytes. */
+export const bytes: Kind = { word: "Uint8Array", is: (value) => value instanceof Uint8Array };
 /** A function. */
 export const callable: Kind = { word: "function", is: (value) => typeof value === "function" };
 /** A type of elements. */

@@ -13,6 +13,9 @@ import { type Keeps, record } from "./graph.ts";
 /** What each may be given. */
 const calls = {
   linear: ["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }],
+  term: ["affine", {
+    term: { word: "list of an input, a weight, and a bias or null", is: () => false },
+  }],
 } satisfies Record<string, Call>;
 
 /** The dtype in the words of PyTorch's messages. */
@@ -117,8 +120,16 @@ export function affine(...terms: readonly Term[]): Tensor {
   return sumOfProducts("AddBackward0", terms);
 }
 
+/** Whether a list is an input, a weight, and a bias or `null`. */
+function isTerm(term: unknown): boolean {
+  return Array.isArray(term) && term.length === 3 && term[0] instanceof Tensor &&
+    term[1] instanceof Tensor &&
+    (term[2] === null || term[2] instanceof Tensor);
+}
+
 function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
   if (terms.length === 0) throw new RuntimeError("affine expects at least one term");
+  for (const term of terms) if (!isTerm(term)) check(calls.term, [term]);
   for (const [input, weight, bias] of terms) checkLinear(input, weight, bias);
   const [[first, { shape: [outputs] }]] = terms;
   const shape = [...first.shape.slice(0, -1), outputs];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { any, bool, bytes, type Call, check, type Options, text } from "../call.ts";
 import type { StateDict } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { CheckpointError, quote } from "./error.ts";
@@ -13,6 +14,7 @@ import {
   looksLikeSafetensors,
   readSafetensors,
   type SafetensorsOptions,
+  safetensorsOptions,
   safetensorsParts,
   type TensorsByName,
 } from "./safetensors.ts";
@@ -41,6 +43,25 @@ export interface StateDictOptions extends WidenOptions {
   readonly tensorsOnly?: boolean;
 }
 
+const stateDictOptions: Options<StateDictOptions> = {
+  at: { word: "str or list", is: (value) => text.is(value) || Array.isArray(value) },
+  prefix: text,
+  tensorsOnly: bool,
+  widen: bool,
+};
+
+/** What each may be given. */
+const calls = {
+  parseCheckpoint: ["parseCheckpoint", { bytes }],
+  readCheckpoint: ["readCheckpoint", { source: any }],
+  loadCheckpoint: ["loadCheckpoint", { source: any }, stateDictOptions],
+  stateDictOf: ["stateDictOf", { value: any }, stateDictOptions],
+  storedStateDictOf: ["storedStateDictOf", { value: any }, stateDictOptions],
+  saveSafetensors: ["saveSafetensors", { target: any, tensors: any }, safetensorsOptions],
+  saveTorchFile: ["saveTorchFile", { target: any, value: any }],
+  writeTorchFile: ["writeTorchFile", { value: any }],
+} satisfies Record<string, Call>;
+
 /**
  * Reads a checkpoint, a safetensors file or one of `torch.save`; its first bytes tell which.
  *
@@ -59,6 +80,7 @@ export interface StateDictOptions extends WidenOptions {
  * ```
  */
 export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
+  check(calls.parseCheckpoint, arguments);
   if (looksLikeTorchFile(bytes)) {
     return { format: "torch", value: readTorchFile(bytes), metadata: null };
   }
@@ -94,6 +116,7 @@ export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
  * ```
  */
 export async function readCheckpoint(source: CheckpointSource): Promise<Checkpoint> {
+  check(calls.readCheckpoint, arguments);
   return named(source, parseCheckpoint, await readSource(source));
 }
 
@@ -124,6 +147,7 @@ export async function loadCheckpoint(
   source: CheckpointSource,
   options: StateDictOptions = {},
 ): Promise<StateDict> {
+  check(calls.loadCheckpoint, arguments);
   const read = (bytes: Uint8Array) => stateDictOf(parseCheckpoint(bytes).value, options);
   return named(source, read, await readSource(source));
 }
@@ -160,12 +184,13 @@ function named<T>(source: CheckpointSource, read: (bytes: Uint8Array) => T, byte
  * ```
  */
 export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): StateDict {
+  check(calls.stateDictOf, arguments);
   const stored = storedStateDictOf(value, options);
   const made = new Map<StoredTensor, Tensor>(); // two names of one tensor share it
   return Object.fromEntries(
     Object.entries(stored).map(([name, tensor]) => {
       try {
-        const own = made.get(tensor) ?? tensor.toTensor(options);
+        const own = made.get(tensor) ?? tensor.toTensor({ widen: options.widen });
         made.set(tensor, own);
         return [name, own];
       } catch (error) {
@@ -197,6 +222,7 @@ export function storedStateDictOf(
   value: TorchValue,
   { at = [], prefix = "", tensorsOnly = false }: StateDictOptions = {},
 ): Record<string, StoredTensor> {
+  check(calls.storedStateDictOf, arguments);
   const path = typeof at === "string" ? [at] : at;
   let [part, place] = [value, "the checkpoint"];
   for (const key of path) {
@@ -292,6 +318,7 @@ export async function saveSafetensors(
   tensors: TensorsByName,
   options: SafetensorsOptions = {},
 ): Promise<void> {
+  check(calls.saveSafetensors, arguments);
   await writeTo(target, safetensorsParts(tensors, options));
 }
 
@@ -325,6 +352,7 @@ export async function saveTorchFile(
   target: string | URL | WritableStream<Uint8Array>,
   value: TorchWritable,
 ): Promise<void> {
+  check(calls.saveTorchFile, arguments);
   await writeTo(target, torchFileParts(value));
 }
 
@@ -346,6 +374,7 @@ export async function saveTorchFile(
  * ```
  */
 export function writeTorchFile(value: TorchWritable): Uint8Array {
+  check(calls.writeTorchFile, arguments);
   return joined(torchFileParts(value));
 }
 

@@ -4,7 +4,14 @@
  * @module
  */
 
+import { type Call, check, record, text } from "../call.ts";
 import { CheckpointError, quote } from "./error.ts";
+
+/** What each may be given. */
+const calls = {
+  selectPrefix: ["selectPrefix", { state: record, prefix: text }],
+  stripPrefix: ["stripPrefix", { state: record, prefix: text }],
+} satisfies Record<string, Call>;
 
 /**
  * Takes what is under a prefix, and takes the prefix off: the weights of one module inside another.
@@ -29,6 +36,7 @@ export function selectPrefix<T>(
   state: Readonly<Record<string, T>>,
   prefix: string,
 ): Record<string, T> {
+  check(calls.selectPrefix, arguments);
   const under = Object.entries(state).filter(([name]) => name.startsWith(prefix));
   if (under.length === 0) {
     throw new CheckpointError(`no name begins with ${quote(prefix)}; ${beginnings(state)}`);
@@ -58,6 +66,7 @@ export function stripPrefix<T>(
   state: Readonly<Record<string, T>>,
   prefix: string,
 ): Record<string, T> {
+  check(calls.stripPrefix, arguments);
   const result = new Map<string, T>();
   for (const [name, value] of Object.entries(state)) {
     const bare = name.startsWith(prefix) ? name.slice(prefix.length) : name;

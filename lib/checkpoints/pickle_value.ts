@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkCount } from "../call.ts";
 import { CheckpointError } from "./error.ts";
 
 /**
@@ -34,6 +35,7 @@ export class TorchObject {
    * @param at the byte that names it
    */
   constructor(type: string, at: number | null = null) {
+    checkCount("TorchObject", 2, arguments);
     this.type = type;
     this.at = at;
   }

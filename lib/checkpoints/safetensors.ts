@@ -4,6 +4,7 @@
  * @module
  */
 
+import { any, bytes as bytesKind, type Call, check, isPlain, type Options } from "../call.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { safetensorsNames, stored, type StoredDType } from "./dtype.ts";
 import { CheckpointError, quote } from "./error.ts";
@@ -54,6 +55,7 @@ export function looksLikeSafetensors(bytes: Uint8Array): boolean {
  * ```
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
+  check(calls.readSafetensors, arguments);
   const fail = (what: string): never => {
     throw new CheckpointError(`safetensors: ${what}`);
   };
@@ -147,6 +149,17 @@ export interface SafetensorsOptions {
   readonly metadata?: Readonly<Record<string, string>> | null;
 }
 
+/** What they are to be. */
+export const safetensorsOptions: Options<SafetensorsOptions> = {
+  metadata: { word: "dict", is: (value) => value === null || isPlain(value) },
+};
+
+/** What each may be given. */
+const calls = {
+  readSafetensors: ["readSafetensors", { bytes: bytesKind }],
+  writeSafetensors: ["writeSafetensors", { tensors: any }, safetensorsOptions],
+} satisfies Record<string, Call>;
+
 /**
  * Writes a safetensors file, byte for byte as the Python library does: the tensors sorted by dtype,
  * the widest first, then by name; the header padded with spaces to a multiple of eight. (Where there
@@ -170,6 +183,7 @@ export function writeSafetensors(
   tensors: TensorsByName,
   options: SafetensorsOptions = {},
 ): Uint8Array {
+  check(calls.writeSafetensors, arguments);
   return joined([...safetensorsParts(tensors, options)]);
 }
 

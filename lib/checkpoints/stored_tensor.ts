@@ -4,9 +4,20 @@
  * @module
  */
 
+import {
+  bool,
+  bytes as bytesKind,
+  type Call,
+  check,
+  checkCount,
+  int,
+  ints,
+  type Options,
+  text,
+} from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { numel } from "../tensor/dtype.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { hostIsLittle, stored, type StoredDType, widenBFloat16, widenFloat16 } from "./dtype.ts";
 import { CheckpointError } from "./error.ts";
 
@@ -38,6 +49,24 @@ export interface WidenOptions {
   /** Whether float16 and bfloat16 become float32; they are refused unless told otherwise. */
   readonly widen?: boolean;
 }
+
+/** What each may be given. */
+const calls = {
+  StoredTensor: [
+    "StoredTensor",
+    {
+      dtype: {
+        word: "name of a dtype",
+        is: (value) => text.is(value) && Object.hasOwn(stored, value as string),
+      },
+      shape: ints,
+      storage: bytesKind,
+    },
+    { byteOffset: int, strides: ints, littleEndian: bool } satisfies Options<StoredLayout>,
+  ],
+  from: ["StoredTensor.from", { tensor: aTensor }],
+  toTensor: ["StoredTensor.toTensor", {}, { widen: bool } satisfies Options<WidenOptions>],
+} satisfies Record<string, Call>;
 
 /**
  * A tensor as it stands in a file: a dtype, a shape, and the file's own bytes, not copied. It
@@ -78,6 +107,7 @@ export class StoredTensor {
     storage: Uint8Array,
     layout: StoredLayout = {},
   ) {
+    check(calls.StoredTensor, arguments);
     const { byteOffset = 0, strides, littleEndian = true } = layout;
     this.dtype = dtype;
     this.shape = shape;
@@ -106,6 +136,7 @@ export class StoredTensor {
    * @returns it, as stored
    */
   static from(tensor: Tensor): StoredTensor {
+    check(calls.from, arguments);
     const { buffer, byteOffset, byteLength } = tensor.data;
     const bytes = new Uint8Array(buffer, byteOffset, byteLength);
     return new StoredTensor(tensor.dtype, tensor.shape, bytes, { littleEndian: hostIsLittle });
@@ -132,6 +163,7 @@ export class StoredTensor {
    * @returns the file's own bytes where they lie so, otherwise a copy
    */
   bytes(): Uint8Array {
+    checkCount("StoredTensor.bytes", 0, arguments);
     if (this.isView) {
       return this.#storage.subarray(this.#start, this.#start + this.byteLength);
     }
@@ -147,6 +179,7 @@ export class StoredTensor {
    * @throws {CheckpointError} if its dtype is another
    */
   toTensor(options: WidenOptions = {}): Tensor {
+    check(calls.toTensor, arguments);
     const { dtype } = this;
     const half = dtype === "float16" || dtype === "bfloat16";
     if (dtype !== "float32" && dtype !== "float64" && !(half && options.widen)) {
@@ -177,6 +210,7 @@ export class StoredTensor {
    * @throws {CheckpointError} if JavaScript has no numbers of this dtype
    */
   values(): StoredValues {
+    checkCount("StoredTensor.values", 0, arguments);
     const make = arrays[this.dtype];
     if (!make) throw new CheckpointError(`dtype ${this.dtype} has no numbers in JavaScript`);
     const size = stored[this.dtype].bits / 8;

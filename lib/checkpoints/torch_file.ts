@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bytes as bytesKind, type Call, check } from "../call.ts";
 import { stored, type StoredDType } from "./dtype.ts";
 import { CheckpointError, quote } from "./error.ts";
 import { type PickleHost, readPickle } from "./pickle.ts";
@@ -18,6 +19,8 @@ import {
 import { storageTypes } from "./storages.ts";
 import { shareWidened, StoredTensor } from "./stored_tensor.ts";
 import { readZip } from "./zip.ts";
+
+const readCall: Call = ["readTorchFile", { bytes: bytesKind }];
 
 /**
  * What a PyTorch file holds. A Python `dict` is a `Map`, a `list` an array, a `tuple` a frozen array,
@@ -121,6 +124,7 @@ export function looksLikeTorchFile(bytes: Uint8Array): boolean {
  * ```
  */
 export function readTorchFile(bytes: Uint8Array): TorchValue {
+  check(readCall, arguments);
   const records = readZip(bytes, recognise);
   const folder = folderOf([...records.keys()]);
   const version = text(records.get(`${folder}version`)) ?? "";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Call, check, checkCount, type Kind } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import type { StackSizes } from "../kernels/packing.ts";
@@ -22,6 +23,9 @@ export interface StreamSource {
   /** Makes what takes the steps on kernels; `null` where the equations have to. */
   readonly stepper?: () => Stepper | null;
 }
+
+const numbers: Kind = { word: "Float32Array or Float64Array", is: ArrayBuffer.isView };
+const stepCall: Call = ["Stream.step", { x: numbers, out: numbers }];
 
 /** What takes the steps of a stream: kernels or the equations. */
 export interface Stepper {
@@ -78,6 +82,7 @@ export class Stream {
    * @throws {ValueError} if the module has two directions, which need the whole sequence
    */
   constructor(source: StreamSource) {
+    checkCount("Stream", 1, arguments);
     const { sizes, parameters } = source;
     if (sizes.numDirections !== 1) {
       throw new ValueError("a stream has one direction, but the module is bidirectional");
@@ -96,6 +101,9 @@ export class Stream {
    * @throws {RuntimeError} if a length or dtype does not fit, or the stream was disposed of
    */
   step(x: FloatArray, out: FloatArray): void {
+    if (arguments.length > 2 || !ArrayBuffer.isView(x) || !ArrayBuffer.isView(out)) {
+      check(stepCall, arguments);
+    }
     const { inputSize, projSize, hiddenSize } = this.#sizes;
     if (x.length !== inputSize || out.length !== (projSize || hiddenSize)) {
       throw new RuntimeError(
@@ -104,7 +112,8 @@ export class Stream {
       );
     }
     const single = this.#dtype === "float32";
-    if (x instanceof Float32Array !== single || out instanceof Float32Array !== single) {
+    const Wanted = single ? Float32Array : Float64Array;
+    if (!(x instanceof Wanted && out instanceof Wanted)) {
       throw new RuntimeError(`a step takes and gives ${this.#dtype}`);
     }
     this.#alive().step(x, out);
@@ -116,6 +125,7 @@ export class Stream {
    * @throws {RuntimeError} if the stream was disposed of
    */
   reset(): void {
+    checkCount("Stream.reset", 0, arguments);
     this.#alive().reset();
   }
 
@@ -139,7 +149,7 @@ export class Stream {
   set state(state: State) {
     const stepper = this.#alive();
     const shapes = this.#shapes();
-    const fits = state.length === shapes.length &&
+    const fits = Array.isArray(state) && state.length === shapes.length &&
       state.every((part, k) =>
         String(part.shape) === String(shapes[k]) && part.dtype === this.#dtype
       );
@@ -158,6 +168,7 @@ export class Stream {
 
   /** Gives back the memory; the stream cannot be used any more. */
   dispose(): void {
+    checkCount("Stream.dispose", 0, arguments);
     this.#stepper?.dispose();
     this.#stepper = null;
   }
