@@ -119,6 +119,17 @@ export function checkOptions(call: Call<any>, options: object): void {
   }
 }
 
+/** Refuses options that are unknown, where the function looks at the others itself. */
+// deno-lint-ignore no-explicit-any -- whichever options
+export function checkNames(call: Call<any>, options: Readonly<Record<string, unknown>>): void {
+  const known = Object.keys(call[2]!);
+  for (const name in options) {
+    if (!known.includes(name) && options[name] !== undefined) {
+      refuseUnknown(pythonName(call), name, known);
+    }
+  }
+}
+
 /**
  * Refuses a surplus argument, where the function looks at the others itself.
  *
@@ -209,7 +220,8 @@ function refuseValue(
   advice = "",
 ): never {
   const where = position === undefined ? "" : ` (position ${position + 1})`;
-  const what = kind.word.includes('"') ? pythonText(value) : pythonType(value);
+  const named = kind.word.includes('"') && typeof value !== "object"; // then the value is told
+  const what = named ? pythonText(value) : pythonType(value);
   throw new TypeError(
     `${pythonName(call)}(): argument '${snakeCase(name)}'${where} must be ${kind.word}, not ` +
       `${what}${advice}`,

@@ -90,5 +90,17 @@ export function pythonText(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(pythonText).join(", ")}]`;
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "number") return pythonNumber(value);
-  return typeof value === "string" ? pythonString(value) : String(value);
+  if (typeof value === "string") return pythonString(value);
+  const own = String(value);
+  return own.startsWith("[object ") ? `<${pythonType(value)} object>` : own;
+}
+
+/**
+ * A value as Python's `str` writes it: text as it is, all else as {@linkcode pythonText}.
+ *
+ * @param value any value
+ * @returns its text
+ */
+export function pythonStr(value: unknown): string {
+  return typeof value === "string" ? value : pythonText(value);
 }

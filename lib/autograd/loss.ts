@@ -7,6 +7,7 @@
 
 import { any, type Call, check, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
+import { pythonStr } from "../python.ts";
 import { allocate, type DType, type FloatArray, listed, sameShape } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { noGrad, record, wouldRecord } from "./graph.ts";
@@ -47,7 +48,7 @@ export interface LossOptions {
 /** Refuses what is not a reduction, in PyTorch's words. */
 export function checkReduction(reduction: unknown): void {
   if (reduction !== "none" && reduction !== "mean" && reduction !== "sum") {
-    throw new ValueError(`${reduction ?? "None"} is not a valid value for reduction`);
+    throw new ValueError(`${pythonStr(reduction)} is not a valid value for reduction`);
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { any, bool, bytes, type Call, check, type Options, text } from "../call.ts";
+import { any, bool, bytes, type Call, check, type Kind, type Options, text } from "../call.ts";
 import type { StateDict } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { CheckpointError, quote } from "./error.ts";
@@ -17,6 +17,7 @@ import {
   safetensorsOptions,
   safetensorsParts,
   type TensorsByName,
+  tensorsByName,
 } from "./safetensors.ts";
 import { type CheckpointSource, joined, readSource, sourceName, writeParts } from "./source.ts";
 import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
@@ -50,6 +51,11 @@ const stateDictOptions: Options<StateDictOptions> = {
   widen: bool,
 };
 
+const target: Kind = {
+  word: "path, URL or WritableStream",
+  is: (value) => text.is(value) || value instanceof URL || value instanceof WritableStream,
+};
+
 /** What each may be given. */
 const calls = {
   parseCheckpoint: ["parseCheckpoint", { bytes }],
@@ -57,8 +63,8 @@ const calls = {
   loadCheckpoint: ["loadCheckpoint", { source: any }, stateDictOptions],
   stateDictOf: ["stateDictOf", { value: any }, stateDictOptions],
   storedStateDictOf: ["storedStateDictOf", { value: any }, stateDictOptions],
-  saveSafetensors: ["saveSafetensors", { target: any, tensors: any }, safetensorsOptions],
-  saveTorchFile: ["saveTorchFile", { target: any, value: any }],
+  saveSafetensors: ["saveSafetensors", { target, tensors: tensorsByName }, safetensorsOptions],
+  saveTorchFile: ["saveTorchFile", { target, value: any }],
   writeTorchFile: ["writeTorchFile", { value: any }],
 } satisfies Record<string, Call>;
 
@@ -220,9 +226,10 @@ export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): 
  */
 export function storedStateDictOf(
   value: TorchValue,
-  { at = [], prefix = "", tensorsOnly = false }: StateDictOptions = {},
+  options: StateDictOptions = {},
 ): Record<string, StoredTensor> {
   check(calls.storedStateDictOf, arguments);
+  const { at = [], prefix = "", tensorsOnly = false } = options;
   const path = typeof at === "string" ? [at] : at;
   let [part, place] = [value, "the checkpoint"];
   for (const key of path) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { any, bytes as bytesKind, type Call, check, isPlain, type Options } from "../call.ts";
+import { bytes as bytesKind, type Call, check, isPlain, type Kind, type Options } from "../call.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { safetensorsNames, stored, type StoredDType } from "./dtype.ts";
 import { CheckpointError, quote } from "./error.ts";
@@ -154,10 +154,16 @@ export const safetensorsOptions: Options<SafetensorsOptions> = {
   metadata: { word: "dict", is: (value) => value === null || isPlain(value) },
 };
 
+/** Tensors by name; the writer looks at what they are. */
+export const tensorsByName: Kind = {
+  word: "dict",
+  is: (value) => value instanceof Map || isPlain(value),
+};
+
 /** What each may be given. */
 const calls = {
   readSafetensors: ["readSafetensors", { bytes: bytesKind }],
-  writeSafetensors: ["writeSafetensors", { tensors: any }, safetensorsOptions],
+  writeSafetensors: ["writeSafetensors", { tensors: tensorsByName }, safetensorsOptions],
 } satisfies Record<string, Call>;
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkCount } from "../call.ts";
+import { type Call, check, checkCount, text } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import { Assembler, f32x4, mulAdd, v128 } from "./assembler.ts";
@@ -203,6 +203,8 @@ function hasBlocks(level: Level): boolean {
   return level === "relaxed" && supportsBlocks();
 }
 
+const setKernelsCall: Call = ["setKernels", { kernels: text }];
+
 let chosen: Kernels = "auto";
 let engines = new Engines();
 let changing: Promise<void> = Promise.resolve();
@@ -236,7 +238,7 @@ export function anyEngine(): Engine {
  * ```
  */
 export function setKernels(kernels: Kernels): void {
-  checkCount("setKernels", 1, arguments);
+  check(setKernelsCall, arguments);
   if (!["auto", "readable", "simd128", "relaxed"].includes(kernels)) {
     throw new TypeError(`there are no kernels "${kernels}"`);
   }

@@ -19,6 +19,7 @@ import { noGrad } from "../autograd/graph.ts";
 import { select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import type { CellParameters } from "../nn/cell.ts";
+import { pythonStr } from "../python.ts";
 import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
 import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
@@ -102,7 +103,9 @@ const layouts = { lstm: ["iofg", "ifgo"], gru: ["zrn", "rzn"] } as const;
 
 function checkLayout(op: "lstm" | "gru", layout: WebnnLayout): void {
   if ((layouts[op] as readonly string[]).includes(layout)) return;
-  throw new ValueError(`WebNN's ${op} has no layout ${layout}: ${layouts[op].join(" or ")}`);
+  throw new ValueError(
+    `WebNN's ${op} has no layout ${pythonStr(layout)}: ${layouts[op].join(" or ")}`,
+  );
 }
 
 /**

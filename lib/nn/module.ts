@@ -12,6 +12,7 @@ import {
   checkCount,
   dtype as dtypeKind,
   isPlain,
+  list,
   text,
 } from "../call.ts";
 import { AttributeError, RuntimeError, ValueError } from "../errors.ts";
@@ -25,6 +26,7 @@ import { defaultGenerator } from "../random/generator.ts";
 /** What each may be given. */
 const calls = {
   Parameter: ["Parameter", { data: aTensor }],
+  IncompatibleKeys: ["IncompatibleKeys", { missingKeys: list, unexpectedKeys: list }],
   getParameter: ["Module.getParameter", { target: text }],
   loadStateDict: ["Module.loadStateDict", { stateDict: any }, { strict: bool }],
   to: ["Module.to", { dtype: dtypeKind }],
@@ -68,6 +70,7 @@ export class IncompatibleKeys {
    * @param unexpectedKeys names that the state has and the module lacks
    */
   constructor(missingKeys: string[], unexpectedKeys: string[]) {
+    check(calls.IncompatibleKeys, arguments);
     this.missingKeys = missingKeys;
     this.unexpectedKeys = unexpectedKeys;
   }
@@ -213,6 +216,7 @@ export abstract class Module {
     const own = this.#parameters.get(target);
     if (own && arguments.length === 1) return own;
     check(calls.getParameter, arguments);
+    if (own) return own;
     const [head, ...rest] = target.split(".");
     const child = rest.length > 0 ? this.#children.get(head) : undefined;
     if (child) return child.getParameter(rest.join("."));

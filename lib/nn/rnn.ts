@@ -4,10 +4,11 @@
  * @module
  */
 
-import { any, type Call, check, checkArguments, text } from "../call.ts";
+import { any, type Call, check, checkArguments, checkNames, text } from "../call.ts";
 import { affine } from "../autograd/linear.ts";
 import { relu, tanh } from "../autograd/pointwise.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
+import { pythonStr } from "../python.ts";
 import { gated, gateOrder } from "../parameters.ts";
 import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
@@ -125,7 +126,7 @@ export class RNNCell extends RNNCellBase {
   protected override checkRanks(input: Tensor, state: State | null): void {
     super.checkRanks(input, state);
     if (!isNonlinearity(this.nonlinearity)) {
-      throw new RuntimeError(`Unknown nonlinearity: ${this.nonlinearity ?? "None"}`);
+      throw new RuntimeError(`Unknown nonlinearity: ${pythonStr(this.nonlinearity)}`);
     }
   }
 
@@ -136,7 +137,9 @@ export class RNNCell extends RNNCellBase {
 
   /** Returns the arguments as PyTorch prints them. */
   protected override extraRepr(): string {
-    const phi = this.nonlinearity === "tanh" ? "" : `, nonlinearity=${this.nonlinearity ?? "None"}`;
+    const phi = this.nonlinearity === "tanh"
+      ? ""
+      : `, nonlinearity=${pythonStr(this.nonlinearity)}`;
     return super.extraRepr() + phi;
   }
 }
@@ -180,9 +183,10 @@ export class RNN extends RNNBase {
     refuseProjection(rest);
     if (!isNonlinearity(nonlinearity)) {
       throw new ValueError(
-        `Unknown nonlinearity '${nonlinearity ?? "None"}'. Select from 'tanh' or 'relu'.`,
+        `Unknown nonlinearity '${pythonStr(nonlinearity)}'. Select from 'tanh' or 'relu'.`,
       );
     }
+    checkNames(calls.RNN, rest);
     super(equations[nonlinearity], inputSize, hiddenSize, rest);
     this.nonlinearity = nonlinearity;
   }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { pythonText } from "../python.ts";
+
 /** The type of a tensor's elements, by PyTorch's name. */
 export type DType = "float32" | "float64";
 
@@ -61,7 +63,7 @@ export function typeName(dtype: DType): string {
  */
 export function allocate(dtype: DType, length: number): FloatArray {
   if (dtype !== "float32" && dtype !== "float64") {
-    throw new TypeError(`dtype must be "float32" or "float64", not ${String(dtype)}`);
+    throw new TypeError(`dtype must be "float32" or "float64", not ${pythonText(dtype)}`);
   }
   return dtype === "float32" ? new Float32Array(length) : new Float64Array(length);
 }

@@ -7,17 +7,7 @@
  * @module
  */
 
-import {
-  any,
-  bool,
-  type Call,
-  check,
-  ints,
-  type Kind,
-  number,
-  type Options,
-  text,
-} from "../call.ts";
+import { bool, type Call, check, ints, type Kind, number, type Options, text } from "../call.ts";
 import { pythonFloat } from "../python.ts";
 import { numel, type Values } from "./dtype.ts";
 
@@ -37,8 +27,8 @@ const calls = {
     { requiresGrad: bool, gradFn: textOrNone, prefix: text } satisfies Options<FormatOptions>,
   ],
   formatSize: ["formatSize", { shape: ints }],
-  formatFixed: ["formatFixed", { x: number, digits: any }],
-  formatExponential: ["formatExponential", { x: number, digits: any }],
+  formatFixed: ["formatFixed", { x: number, digits: number }],
+  formatExponential: ["formatExponential", { x: number, digits: number }],
 } satisfies Record<string, Call>;
 
 const PRECISION = 4;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Call, check, checkCount, int, type Kind } from "../call.ts";
+import { type Call, check, checkCount, int, ints, type Kind } from "../call.ts";
 import { IndexError, RuntimeError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import { type DType, type FloatArray, listed, sameShape, type Values } from "./dtype.ts";
@@ -122,11 +122,8 @@ export class Tensor implements Values {
    * @throws {RuntimeError} if the shape does not hold exactly the elements given
    */
   constructor(data: FloatArray, shape: readonly number[]) {
-    checkCount("Tensor", 2, arguments);
-    if (!(data instanceof Float32Array || data instanceof Float64Array)) {
-      throw new TypeError(
-        "Tensor wraps a Float32Array or a Float64Array; tensor([1, 2]) makes one of numbers",
-      );
+    if (arguments.length !== 2 || !floats.is(data) || !Array.isArray(shape)) {
+      check(tensorCall, arguments);
     }
     let elements = 1;
     for (let k = 0; k < shape.length; k++) { // tensors are made often: no iterator, no closure
@@ -202,6 +199,7 @@ export class Tensor implements Values {
    * an optimiser, by `loadStateDict` and the like. Plain writes into `data` are not counted.
    */
   version(): number {
+    checkCount("Tensor.version", 0, arguments);
     return this.#changes === null ? 0 : this.#changes.count;
   }
 
@@ -263,6 +261,11 @@ export class Tensor implements Values {
   }
 }
 
+const floats: Kind = {
+  word: "Float32Array or Float64Array",
+  is: (value) => value instanceof Float32Array || value instanceof Float64Array,
+};
+const tensorCall: Call = ["Tensor", { data: floats, shape: ints }];
 const sizeCall: Call = ["Tensor.size", { "dim?": int }];
 
 /** A tensor, as an argument. */
