@@ -29,6 +29,7 @@ import {
   checkActivations,
   checkShape,
   type FromLayoutOptions,
+  fromLayoutOptions,
   type LayerKind,
   readLayers,
   reorder,
@@ -73,7 +74,7 @@ const calls = {
   fromKeras: [
     "fromKeras",
     { layers: list },
-    { nonlinearity: any } satisfies Options<FromLayoutOptions>,
+    fromLayoutOptions,
   ],
   layer: [
     "fromKeras",

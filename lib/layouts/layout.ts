@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Options } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { cat, chunk, narrow } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
@@ -145,6 +146,11 @@ export interface FromLayoutOptions {
   /** φ of the RNN that is to read the weights; `"tanh"` unless told otherwise. */
   readonly nonlinearity?: "tanh" | "relu";
 }
+
+/** What they are to be. */
+export const fromLayoutOptions: Options<FromLayoutOptions> = {
+  nonlinearity: { word: '"tanh" or "relu"', is: (value) => value === "tanh" || value === "relu" },
+};
 
 /** The activations of each layer, of the gates first, as other frameworks list them. */
 const activations: Readonly<Record<LayerKind, readonly string[]>> = {

@@ -26,6 +26,7 @@ import {
   checkPeepholes,
   checkShape,
   type FromLayoutOptions,
+  fromLayoutOptions,
   type LayerKind,
   readLayers,
   reorder,
@@ -81,7 +82,7 @@ const calls = {
   fromOnnx: [
     "fromOnnx",
     { nodes: list },
-    { nonlinearity: any } satisfies Options<FromLayoutOptions>,
+    fromLayoutOptions,
   ],
   node: [
     "fromOnnx",

@@ -10,6 +10,7 @@ import {
   noGrad,
   parseCheckpoint,
   stateDictOf,
+  type StateDictOptions,
   StoredTensor,
   tensor,
   TorchObject,
@@ -64,7 +65,8 @@ function load(request: Request, tools: Tools): Answer {
     return { value: encodeValue(value), ...(metadata && { metadata: { ...metadata } }) };
   }
   const module = tools.build(request);
-  module.loadStateDict(stateDictOf(value, request.file));
+  const { at, prefix, widen } = request.file as StateDictOptions;
+  module.loadStateDict(stateDictOf(value, { at, prefix, widen }));
   module.train(request.training ?? false);
   const outputs = noGrad(() => tools.run(module, tools.inputsOf(request)));
   return {

@@ -29,6 +29,7 @@ const x = () => rnn.zeros([2, 3]);
 const row = () => rnn.zeros([2]);
 const leaf = () => rnn.ones([2], grown);
 const lstm = () => new rnn.LSTM(3, 4);
+const elman = () => new rnn.RNN(3, 4);
 const packed = () => rnn.packPaddedSequence(rnn.zeros([3, 2, 1]), [3, 2]);
 const bytes = () => rnn.writeSafetensors({ w: row() });
 const checkpoint = () => new Map([["weight", rnn.StoredTensor.from(row())]]);
@@ -125,9 +126,9 @@ const functions: Table = {
   getNumThreads: [none],
   setNumThreads: [() => [1]],
   toOnnx: [() => [lstm().stateDict()]],
-  fromOnnx: [() => [rnn.toOnnx(lstm().stateDict())]],
+  fromOnnx: [() => [rnn.toOnnx(elman().stateDict())], () => ({ nonlinearity: "tanh" })],
   toKeras: [() => [lstm().stateDict()]],
-  fromKeras: [() => [rnn.toKeras(lstm().stateDict())]],
+  fromKeras: [() => [rnn.toKeras(elman().stateDict())], () => ({ nonlinearity: "tanh" })],
   toWebnn: [() => [lstm().stateDict()], () => ({ layout: "ifgo" })],
   fromWebnn: [() => [rnn.toWebnn(lstm().stateDict())]],
   mseLoss: [() => [x(), x()], reduction],
