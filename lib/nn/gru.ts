@@ -143,9 +143,14 @@ export class GRU extends RNNBase {
   override forward<T extends Tensor | PackedSequence>(
     input: T,
     h0?: Tensor | null,
+  ): [SequenceLike<T>, Tensor];
+  override forward<T extends Tensor | PackedSequence>(
+    input: T,
+    h0?: Tensor | null,
+    surplus?: unknown,
   ): [SequenceLike<T>, Tensor] {
-    if (arguments.length > 2 || !aSequence.is(input) || !tensorOrNone.is(h0 ?? null)) {
-      check(calls.forward, arguments);
+    if (surplus !== undefined || !aSequence.is(input) || !tensorOrNone.is(h0 ?? null)) {
+      check(calls.forward, [input, h0, surplus]);
     }
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];

@@ -175,9 +175,14 @@ export class LSTM extends RNNBase {
   override forward<T extends Tensor | PackedSequence>(
     input: T,
     hx?: LSTMState | null,
+  ): [SequenceLike<T>, [Tensor, Tensor]];
+  override forward<T extends Tensor | PackedSequence>(
+    input: T,
+    hx?: LSTMState | null,
+    surplus?: unknown,
   ): [SequenceLike<T>, [Tensor, Tensor]] {
-    if (arguments.length > 2 || !aSequence.is(input) || !aPair.is(hx ?? null)) {
-      check(calls.forward, arguments);
+    if (surplus !== undefined || !aSequence.is(input) || !aPair.is(hx ?? null)) {
+      check(calls.forward, [input, hx, surplus]);
     }
     const [output, [hn, cn]] = this.run(input, hx ?? null);
     return [output, [hn, cn]];

@@ -100,9 +100,10 @@ export class Stream {
    * @param out where h_t of the last layer goes: as many numbers as its features
    * @throws {RuntimeError} if a length or dtype does not fit, or the stream was disposed of
    */
-  step(x: FloatArray, out: FloatArray): void {
-    if (arguments.length > 2 || !ArrayBuffer.isView(x) || !ArrayBuffer.isView(out)) {
-      check(stepCall, arguments);
+  step(x: FloatArray, out: FloatArray): void;
+  step(x: FloatArray, out: FloatArray, surplus?: unknown): void { // `arguments` would allocate
+    if (surplus !== undefined || !numbers.is(x) || !numbers.is(out)) {
+      check(stepCall, [x, out, surplus]);
     }
     const { inputSize, projSize, hiddenSize } = this.#sizes;
     if (x.length !== inputSize || out.length !== (projSize || hiddenSize)) {

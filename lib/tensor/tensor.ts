@@ -121,9 +121,11 @@ export class Tensor implements Values {
    * @param shape the extent of each dimension
    * @throws {RuntimeError} if the shape does not hold exactly the elements given
    */
-  constructor(data: FloatArray, shape: readonly number[]) {
-    if (arguments.length !== 2 || !floats.is(data) || !Array.isArray(shape)) {
-      check(tensorCall, arguments);
+  constructor(data: FloatArray, shape: readonly number[]);
+  constructor(data: FloatArray, shape: readonly number[], surplus?: unknown) {
+    // Tensors are made often, and `arguments` would have to be made, too.
+    if (surplus !== undefined || !floats.is(data) || !Array.isArray(shape)) {
+      check(tensorCall, [data, shape, surplus]);
     }
     let elements = 1;
     for (let k = 0; k < shape.length; k++) { // tensors are made often: no iterator, no closure
@@ -183,14 +185,16 @@ export class Tensor implements Values {
   }
 
   /** Returns the number of dimensions. */
-  dim(): number {
-    checkCount("Tensor.dim", 0, arguments);
+  dim(): number;
+  dim(surplus?: unknown): number {
+    if (surplus !== undefined) checkCount("Tensor.dim", 0, [surplus]);
     return this.shape.length;
   }
 
   /** Returns the number of elements. */
-  numel(): number {
-    checkCount("Tensor.numel", 0, arguments);
+  numel(): number;
+  numel(surplus?: unknown): number {
+    if (surplus !== undefined) checkCount("Tensor.numel", 0, [surplus]);
     return this.data.length;
   }
 
