@@ -65,7 +65,7 @@ const calls = {
   storedStateDictOf: ["storedStateDictOf", { value: any }, stateDictOptions],
   saveSafetensors: ["saveSafetensors", { target, tensors: tensorsByName }, safetensorsOptions],
   saveTorchFile: ["saveTorchFile", { target, value: any }],
-  writeTorchFile: ["writeTorchFile", { value: any }],
+  writeTorchFile: ["writeTorchFile", { "value?": any }], // which says itself what it cannot save
 } satisfies Record<string, Call>;
 
 /**

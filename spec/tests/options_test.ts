@@ -142,7 +142,7 @@ const functions: Table = {
   readSafetensors: [() => [bytes()]],
   writeSafetensors: [() => [{ w: row() }], () => ({ metadata: { format: "pt" } })],
   readTorchFile: [() => [torchFile()]],
-  writeTorchFile: [() => [{ w: row() }]],
+  writeTorchFile: [() => [{ w: row() }], undefined, 0],
   parseCheckpoint: [() => [bytes()]],
   readCheckpoint: [() => [bytes()]],
   loadCheckpoint: [() => [bytes()], stateOptions],
