@@ -32,6 +32,11 @@ def constructors():
         ("num-layers-0", {"num_layers": 0}, "No layers."),
         ("num-layers-negative", {"num_layers": -1}, "Fewer than none."),
         ("num-layers-fraction", {"num_layers": 1.5}, "A layer and a half."),
+        ("num-layers-text", {"num_layers": "2"}, "Text is not compared with a number."),
+        ("num-layers-none", {"num_layers": None}, "Nor is nothing."),
+        ("dropout-none", {"dropout": None}, "Nothing is no number."),
+        ("unknown", {"layers": 2}, "There is no such argument."),
+        ("unknown-and-dropout", {"dropout": 2, "layers": 2}, "Names are looked at first."),
         ("nonlinearity", {"nonlinearity": "gelu"}, "Neither tanh nor relu."),
         ("nonlinearity-upper", {"nonlinearity": "TANH"}, "Names are in small letters."),
         ("nonlinearity-none", {"nonlinearity": None}, "No non-linearity."),
@@ -57,6 +62,7 @@ def constructors():
         ("proj-size-equal", {"proj_size": 4}, "A projection that does not make anything smaller."),
         ("proj-size-above", {"proj_size": 5}, "A projection to more than there is."),
         ("proj-size-fraction", {"proj_size": 1.5}, "A feature and a half."),
+        ("proj-size-text", {"proj_size": "1"}, "Text is not compared with a number."),
         ("proj-size-last", {"proj_size": 9, "num_layers": 0}, "Layers are looked at before it."),
     ]
     cell = [

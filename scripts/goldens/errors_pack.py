@@ -33,6 +33,9 @@ def functions():
         ("negative-loose", loose, [3, -2, 1], "Fewer than no steps, found after sorting."),
         ("all-zero", {}, [0, 0, 0], "No steps in any."),
         ("unsorted-and-zero", {}, [1, 0, 2], "Both: the order is looked at first."),
+        ("unsorted-end-zero", {}, [1, 3, 0], "Unsorted, the last zero: that is looked at first."),
+        ("unsorted-end-negative", {}, [1, 3, -1], "The same, below zero."),
+        ("beyond-end-zero", {}, [9, 3, 0], "Too long, the last zero: that is looked at first."),
         ("too-few", {}, [3, 2], "Two lengths for three rows."),
         ("too-many", {}, [3, 2, 1, 1], "Four lengths for three rows."),
         ("too-many-loose", loose, [3, 2, 1, 1], "Four lengths for three rows, to be sorted."),
@@ -52,6 +55,9 @@ def functions():
         ("input-1d-batch-first", {"batch_first": True}, numbers.dyadic(3), [3], "No batch."),
         ("batch-0", {}, np.zeros((4, 0, 2)), [], "No rows."),
         ("length-0", {}, np.zeros((0, 3, 2)), [0, 0, 0], "No steps."),
+        ("length-0-too-few", {}, np.zeros((0, 3, 2)), [1, 3], "No steps, and too few lengths."),
+        ("batch-0-loose", loose, np.zeros((4, 0, 2)), [1], "No rows, and a length to sort by."),
+        ("empty-vector", {}, np.zeros(0), [1], "Neither a batch nor elements."),
         ("features-0", {}, np.zeros((4, 2, 0)), [4, 2], "No features."),
     ]
     for name, args, input, of, reason in inputs:
@@ -97,6 +103,17 @@ def functions():
         ("too-many", [1, 2, 3, 4], "Four lengths for three rows."),
     ):
         yield from case("unpad_sequence", name, reason, {}, padded_sequences=value, lengths=of)
+    spread = [
+        ("features-one", [(4, 1), (2, 3)], "One feature first, more in the second."),
+        ("features-one-inner", [(4, 1, 3), (2, 2, 3)], "The same, before the last extent."),
+        ("features-missing", [(4, 3), (2,)], "A second sequence without features."),
+        ("features-added", [(4,), (2, 3)], "Features in the second sequence alone."),
+        ("scalar-first", [(), (4,)], "A single number first."),
+        ("scalar-second", [(4,), ()], "A single number second."),
+    ]
+    for name, shapes, reason in spread:
+        given = [numbers.dyadic(*shape) for shape in shapes]
+        yield from case("pad_sequence", name, reason, {}, sequences=given)
 
 
 def modules():
