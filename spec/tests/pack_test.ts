@@ -325,5 +325,17 @@ describe("pack", () => {
         "sorted_indices=tensor([1, 0]), unsorted_indices=tensor([1, 0]))",
     );
     assertEquals(new PackedSequence(zeros([2, 1]), [2]).unsortedIndices, null);
+    // Integers stand in columns, 80 to a line; beyond 1000 only the first and last three are shown.
+    const printed = (rows: number[]) =>
+      String(packSequence(rows.map((length) => zeros([length])))).split("batch_sizes=")[1];
+    assertEquals(
+      printed(Array.from({ length: 60 }, (_, k) => 20 - Math.floor(k / 3))),
+      "tensor([60, 57, 54, 51, 48, 45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15, 12,  9,\n" +
+        "         6,  3]), sorted_indices=None, unsorted_indices=None)",
+    );
+    assertEquals(
+      printed([1100, 12]),
+      "tensor([2, 2, 2,  ..., 1, 1, 1]), sorted_indices=None, unsorted_indices=None)",
+    );
   });
 });
