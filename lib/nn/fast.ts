@@ -12,6 +12,7 @@ import type { StackSizes, Weights } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
 import { KernelStepper, SharedWeights } from "../kernels/stepper.ts";
 import { planOf } from "../kernels/training/record.ts";
+import { type FloatArray, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
 import { dropoutMask } from "./dropout.ts";
@@ -32,7 +33,11 @@ export class FastPath {
   readonly #sizes: StackSizes;
   readonly #outputSize: number;
   readonly #forward: Forward;
-  /** The arrays of the parameters of the call before. */
+  /** The parameters of the call before: the list, all tensors in it, and the arrays of these. */
+  #parameters: readonly CellTensors[] = [];
+  #tensors: readonly Tensor[] = [];
+  #arrays: readonly FloatArray[] = [];
+  /** The arrays by name; `null` if they are not float32. */
   #weights: readonly Weights[] | null = null;
   #shapes: Shapes | null = null;
   /** The weights that streams share, as long as there are some. */
@@ -50,7 +55,8 @@ export class FastPath {
    *
    * @param input a batch, one unbatched sequence, or a packed batch
    * @param hx the initial states, or `null`
-   * @param parameters of layer k and direction d at index `k · D + d`
+   * @param parameters of layer k and direction d at index `k · D + d`; the same list as long as
+   * they are the same tensors
    * @param batchFirst whether a batch stands before time
    * @param p the probability with which what one layer hands to the next is zeroed
    * @returns the output and the final states; `null` where the readable path has to compute, or to
@@ -70,7 +76,7 @@ export class FastPath {
     const weights = this.#weightsOf(parameters);
     if (weights === null || !isSingle(data) || (hx && !hx.every(isSingle))) return null;
     const records = isGradEnabled() &&
-      wouldRecord([data, ...hx ?? [], ...parameters.flatMap((own) => Object.values(own))]);
+      wouldRecord([data, ...hx ?? [], ...this.#tensors]);
     const { shape } = data;
     const rank = shape.length;
     if (rank !== 2 && (rank !== 3 || packed)) return null;
@@ -155,13 +161,14 @@ export class FastPath {
 
   /** The arrays of all weights; `null` if they are not float32. */
   #weightsOf(parameters: readonly CellTensors[]): readonly Weights[] | null {
-    const last = this.#weights;
-    if (last !== null) {
-      let k = 0;
-      while (k < last.length && holds(last[k], parameters[k])) k++;
-      if (k === last.length) return last;
-    }
-    return this.#weights = parameters.every(allSingle) ? parameters.map(arraysOf) : null;
+    const [tensors, arrays] = [this.#tensors, this.#arrays];
+    let k = 0;
+    while (k < arrays.length && tensors[k].data === arrays[k]) k++;
+    if (k === arrays.length && parameters === this.#parameters) return this.#weights;
+    this.#parameters = parameters;
+    this.#tensors = parameters.flatMap((own) => Object.values(own).filter((x) => x !== null));
+    this.#arrays = this.#tensors.map(({ data }) => data);
+    return this.#weights = this.#tensors.every(isSingle) ? parameters.map(arraysOf) : null;
   }
 }
 
@@ -224,25 +231,6 @@ function batchOfPacked({ data, batchSizes, sortedIndices }: PackedSequence): Bat
     batchSizes,
     order: sortedIndices,
   };
-}
-
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false;
-  return true;
-}
-
-/** Whether arrays are those of these parameters, as they are now. */
-function holds(arrays: Weights, own: CellTensors): boolean {
-  for (const name in own) {
-    const x = own[name];
-    if (arrays[name as keyof Weights] !== (x && x.data)) return false;
-  }
-  return true;
-}
-
-function allSingle(own: CellTensors): boolean {
-  return Object.values(own).every((x) => x === null || isSingle(x));
 }
 
 /** The arrays of float32 parameters. */

@@ -15,7 +15,7 @@ import { zeros } from "../tensor/create.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { boundOf } from "./arguments.ts";
-import type { Equation, State } from "./cell.ts";
+import type { CellTensors, Equation, State } from "./cell.ts";
 import { dropout } from "./dropout.ts";
 import { FastPath } from "./fast.ts";
 import { Module, type Parameter } from "./module.ts";
@@ -50,8 +50,8 @@ export abstract class RNNBase extends Module {
   readonly #fast: FastPath | null;
   /** For each layer and direction, at index `layer · D + direction`: its parameters' full names. */
   readonly #names: Record<string, string>[] = [];
-  /** And its parameters, by the equation's names. */
-  readonly #parameters: Record<string, Tensor | null>[] = [];
+  /** And its parameters, by the equation's names; another list where one is another tensor. */
+  #parameters: CellTensors[] = [];
 
   /** H_in, the features of the input. */
   readonly inputSize: number;
@@ -89,11 +89,12 @@ export abstract class RNNBase extends Module {
       for (let direction = 0; direction < this.numDirections; direction++) {
         const end = endOf(layer, direction);
         this.#names.push(eachOf(equation.parameters, (key) => parameterName(key, end)));
-        this.#parameters.push(eachOf(equation.parameters, (key, shapeOf) => {
+        const drawn = eachOf(equation.parameters, (key, shapeOf) => {
           const shape = shapeOf(own);
           return shape &&
             this.drawParameter(parameterName(key, end), shape, boundOf(hiddenSize), dtype);
-        }));
+        });
+        this.#parameters.push(drawn);
       }
     }
   }
@@ -140,9 +141,12 @@ export abstract class RNNBase extends Module {
 
   /** Takes a parameter in under a name, perhaps in place of another. */
   protected override registerParameter(name: string, parameter: Parameter): Parameter {
-    this.#parameters.forEach((own, k) => {
-      for (const key in own) if (this.#names[k][key] === name) own[key] = parameter;
-    });
+    this.#parameters = this.#parameters.map((own, k) =>
+      eachOf(
+        this.#equation.parameters,
+        (key) => this.#names[k][key] === name ? parameter : own[key],
+      )
+    );
     return super.registerParameter(name, parameter);
   }
 

@@ -30,7 +30,9 @@ export interface Values {
  * @returns true if they agree in every extent
  */
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((extent, dim) => extent === b[dim]);
+  if (a.length !== b.length) return false;
+  for (let k = 0; k < a.length; k++) if (a[k] !== b[k]) return false; // asked often: no closure
+  return true;
 }
 
 /**
