@@ -160,6 +160,11 @@ export function refuseUnknown(owner: string, name: string, known: readonly strin
   );
 }
 
+/** `weight_decay` to `weightDecay`. */
+export function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /** `weightDecay` to `weight_decay`. */
 export function snakeCase(name: string): string {
   return name.replace(/(?<=[a-z\d])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -7,24 +7,14 @@
 import { linear } from "../autograd/linear.ts";
 import { add, mul, relu, sigmoid, sub, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
+import type { LSTMParameters } from "../nn/lstm.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
 export type State = readonly Tensor[];
 
-/** The weights of one cell, or of one direction of one layer. */
-export interface Parameters {
-  /** `(gates · H, H_in)`. */
-  readonly weightIh: Tensor;
-  /** `(gates · H, H)`; `(gates · H, H_proj)` with a projection. */
-  readonly weightHh: Tensor;
-  /** `(gates · H)`, or `null`. */
-  readonly biasIh: Tensor | null;
-  /** `(gates · H)`, or `null`. */
-  readonly biasHh: Tensor | null;
-  /** `(H_proj, H)`; `null` without a projection. */
-  readonly weightHr: Tensor | null;
-}
+/** The weights of one cell, or of one direction of one layer; W_hr is an LSTM's alone. */
+export type Parameters = LSTMParameters;
 
 /** One step in time: from x_t of shape `(N, H_in)` and the state before it to the state after. */
 export type Step = (x: Tensor, state: State, parameters: Parameters) => State;

@@ -11,7 +11,9 @@ import { mul } from "../autograd/pointwise.ts";
 import { reshape, squeeze, transpose, unsqueeze } from "../autograd/shape.ts";
 import { cat, narrow, select, stack } from "../autograd/slices.ts";
 import { dropout } from "../nn/dropout.ts";
+import { lstmParameters } from "../nn/lstm.ts";
 import type { StateDict } from "../nn/module.ts";
+import { eachOf, endOf, parameterName } from "../parameters.ts";
 import { zeros } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import {
@@ -166,18 +168,14 @@ function parametersOf(
   prefix: string,
   cell: boolean,
 ): Parameters[][] {
-  const own = (suffix: string): Parameters => ({
-    weightIh: state[`${prefix}weight_ih${suffix}`],
-    weightHh: state[`${prefix}weight_hh${suffix}`],
-    biasIh: state[`${prefix}bias_ih${suffix}`] ?? null,
-    biasHh: state[`${prefix}bias_hh${suffix}`] ?? null,
-    weightHr: state[`${prefix}weight_hr${suffix}`] ?? null,
-  });
+  const own = (end: string) =>
+    eachOf(lstmParameters, (key) => state[prefix + parameterName(key, end)] ?? null) as Parameters;
   if (cell) return [[own("")]];
+  const has = (layer: number, direction: number) =>
+    `${prefix}weight_ih${endOf(layer, direction)}` in state;
   const layers = [];
-  for (let k = 0; `${prefix}weight_ih_l${k}` in state; k++) {
-    const suffixes = `${prefix}weight_ih_l${k}_reverse` in state ? ["", "_reverse"] : [""];
-    layers.push(suffixes.map((suffix) => own(`_l${k}${suffix}`)));
+  for (let k = 0; has(k, 0); k++) {
+    layers.push([0, 1].filter((direction) => has(k, direction)).map((way) => own(endOf(k, way))));
   }
   return layers;
 }

@@ -242,7 +242,7 @@ function detectCell(prefix: string, shapes: Shapes): DetectedModule {
 /** A matrix, perhaps with a vector beside it; `null` for the weights of anything else. */
 function detectLinear(prefix: string, shapes: Shapes): DetectedModule | null {
   const [weight, vector] = [shapes.get("weight"), shapes.get("bias")];
-  if (weight?.length !== 2 || (vector && String(vector) !== String([weight[0]]))) return null;
+  if (weight?.length !== 2 || (vector && !sameShape(vector, [weight[0]]))) return null;
   const [hiddenSize, inputSize] = weight;
   return {
     ...{ prefix, kind: "Linear", inputSize, hiddenSize, bias: vector !== undefined },

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { gateOrder } from "../parameters.ts";
 import { StructSet } from "./block_table.ts";
 import { blockFeatures } from "./blocks.ts";
 import type { Engine } from "./engine.ts";
@@ -42,7 +43,12 @@ export interface StackSizes {
 }
 
 /** How many gates a cell has. */
-const gates: Record<CellKind, number> = { tanh: 1, relu: 1, lstm: 4, gru: 3 };
+const gates: Record<CellKind, number> = {
+  tanh: gateOrder.RNN.length,
+  relu: gateOrder.RNN.length,
+  lstm: gateOrder.LSTM.length,
+  gru: gateOrder.GRU.length,
+};
 
 /** A number of floats, rounded up to whole panels. */
 export function padded(floats: number): number {

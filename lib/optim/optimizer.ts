@@ -5,13 +5,21 @@
  * @module
  */
 
-import { any, type Call, check, checkCount, checkOptions, isPlain, snakeCase } from "../call.ts";
+import {
+  any,
+  type Call,
+  camelCase,
+  check,
+  checkCount,
+  checkOptions,
+  isPlain,
+  snakeCase,
+} from "../call.ts";
 import { KeyError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonClass, pythonType } from "../python.ts";
 import { allocate, type DType, typeName } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import {
-  camelCase,
   checkRate,
   describe,
   optimizerCall,

@@ -45,11 +45,6 @@ export type OptionValue = number | boolean | null | Tensor | readonly (number | 
 /** Options by name, in PyTorch's order. */
 export type OptionValues = Record<string, OptionValue>;
 
-/** `weight_decay` to `weightDecay`. */
-export function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
 /** A learning rate. */
 const rate: Kind = {
   word: "Number",

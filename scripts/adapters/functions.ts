@@ -10,6 +10,18 @@ import * as rnn from "../../mod.ts";
 // deno-lint-ignore no-explicit-any -- the arguments come from outside; what they go to checks them
 export type Arguments = any;
 
+/**
+ * PyTorch's names of arguments to this library's, for those that have defaults.
+ *
+ * @param args arguments by PyTorch's names, such as `batch_first`
+ * @returns the same by names such as `batchFirst`
+ */
+export function optionsOf(args: Record<string, unknown> = {}): Arguments {
+  const camelCase = (name: string) =>
+    name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(args).map(([name, value]) => [camelCase(name), value]));
+}
+
 /** The inputs of a request, by name; which there are depends on what is asked. */
 export interface Inputs {
   input: rnn.Tensor;

@@ -25,20 +25,10 @@ import {
 } from "../../lib/conformance/mod.ts";
 import { stdio } from "./stdio.ts";
 import { walkthrough } from "../walkthrough.ts";
-import { type Arguments, functions, type Inputs } from "./functions.ts";
+import { type Arguments, functions, type Inputs, optionsOf } from "./functions.ts";
 import { checkpointOperations } from "./checkpoints.ts";
 import { inplace } from "./inplace.ts";
 import { makeLoss, trainingOperations } from "./training.ts";
-
-/** `batch_first` to `batchFirst`. */
-function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** PyTorch's names to this library's, for the arguments that have defaults. */
-function optionsOf(args: Record<string, unknown>): Arguments {
-  return Object.fromEntries(Object.entries(args).map(([name, value]) => [camelCase(name), value]));
-}
 
 /** A module by its name in `torch.nn`, constructed as the request says. */
 function build({ module, args = {}, dtype }: Request): rnn.Module {

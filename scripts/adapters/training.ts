@@ -14,6 +14,7 @@ import {
   type Request,
 } from "../../lib/conformance/mod.ts";
 import * as rnn from "../../mod.ts";
+import { optionsOf } from "./functions.ts";
 
 // deno-lint-ignore no-explicit-any -- the arguments come from outside; the modules check them
 type Arguments = any;
@@ -30,15 +31,6 @@ export interface Tools {
   inputsOf(request: Request): Arguments;
   /** Says that there is no answer, and why. */
   unsupported(what: string): Error;
-}
-
-function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** PyTorch's names of arguments to this library's. */
-function optionsOf(args: Record<string, unknown> = {}): Arguments {
-  return Object.fromEntries(Object.entries(args).map(([name, value]) => [camelCase(name), value]));
 }
 
 function encodeAll(tensors: Tensors): Record<string, JsonTensor> {

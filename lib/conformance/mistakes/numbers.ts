@@ -4,11 +4,13 @@
  * @module
  */
 
+import { lstmParameters } from "../../nn/lstm.ts";
+import { eachOf } from "../../parameters.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { distance, numberOf, sameShape } from "../compare.ts";
 import type { Answer, JsonNumber, JsonTensor } from "../pair.ts";
 import type { Task } from "../cases.ts";
-import { map } from "../equations.ts";
+import { map, type Parameters } from "../equations.ts";
 import type { Mistake } from "./mistake.ts";
 
 /** The nearest float16. */
@@ -29,13 +31,7 @@ function rounded(name: string, round: (x: number) => number): Mistake {
     id: `${name}-weights`,
     says: `the weights are rounded to ${name}`,
     deviation: {
-      parameters: ({ weightIh, weightHh, biasIh, biasHh, weightHr }) => ({
-        weightIh: one(weightIh),
-        weightHh: one(weightHh),
-        biasIh: biasIh && one(biasIh),
-        biasHh: biasHh && one(biasHh),
-        weightHr: weightHr && one(weightHr),
-      }),
+      parameters: (own) => eachOf(lstmParameters, (key) => own[key] && one(own[key])) as Parameters,
     },
   };
 }

@@ -7,13 +7,11 @@
 import { add, mul } from "../../autograd/pointwise.ts";
 import { reshape, transpose } from "../../autograd/shape.ts";
 import { cat, chunk } from "../../autograd/slices.ts";
+import { gateOrder } from "../../parameters.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Parameters } from "../equations.ts";
 import type { Place } from "../variant.ts";
 import type { Mistake } from "./mistake.ts";
-
-/** The gates in the order in which PyTorch stacks them. */
-const gateNames = { LSTM: "ifgo", GRU: "rzn" } as const;
 
 /** Gates that stand in one order, put into another. */
 function reorder(x: Tensor, from: string, to: string): Tensor {
@@ -50,7 +48,7 @@ function each(own: Parameters, f: (x: Tensor) => Tensor, weights = true): Parame
 }
 
 function gateOrders(kind: "LSTM" | "GRU"): Mistake[] {
-  const right = gateNames[kind];
+  const right = gateOrder[kind];
   return orders(right).filter((order) => order !== right).flatMap((order) => {
     const named = [...order].join(", ");
     const read = (weights: boolean) => (own: Parameters, { setting }: Place) =>
@@ -79,7 +77,9 @@ function readTransposed(x: Tensor): Tensor {
   return transpose(reshape(x, [columns, rows]), 0, 1);
 }
 
-const gatesOf = ({ setting: { kind } }: Place) => kind === "LSTM" ? 4 : kind === "GRU" ? 3 : 1;
+function gatesOf({ setting: { kind } }: Place): number {
+  return (kind === "LSTM" || kind === "GRU" ? gateOrder[kind] : gateOrder.RNN).length;
+}
 
 function transposed(which: "weightIh" | "weightHh"): Mistake[] {
   const name = which === "weightIh" ? "weight_ih" : "weight_hh";
