@@ -1,98 +1,111 @@
 /**
- * The columns of the matrix: implementations, how each is started, and what is known of where it
- * computes something else.
+ * The rows of the matrix: implementations, and how each is built and started.
  *
  * @module
  */
 
-import type { Command } from "../conform/converse.ts";
-
-/** One column. */
+/** One row. */
 export interface Implementation {
-  /** What it calls itself, with its version. */
-  title: string;
-  /** How its adapter is started. */
-  command: Command;
+  /** A short name, for `--only`. */
+  id: string;
+  /** What it is written in, or for. */
+  language: string;
+  /** The folder or file of its adapter, below `scripts/adapters/`. */
+  adapter: string;
+  /** How its adapter is started; paths are from the root, `$BUILD` is the folder for builds. */
+  command: readonly [string, ...string[]];
+  /** Its title, where the adapter has no `--version`. */
+  title?: string;
+  /** How it is built, where it must be: a folder below `scripts/adapters/`, and a command in it. */
+  build?: { folder: string; command: readonly [string, ...string[]] };
+  /** Whether all operations are put to it, and not only forward passes. */
+  whole?: boolean;
+  /** How many cases are put to it, where all would take too long. */
+  sample?: number;
 }
 
-/** Why an implementation fails in a row: what it does there. */
-interface Known {
-  /** A part of the implementation's title. */
-  title: RegExp;
-  /** The row. */
-  row: string;
-  /** A sentence on what it does. */
-  says: string;
+const own = (path: string) => `scripts/adapters/${path}`;
+const deno = (path: string, ...args: string[]): [string, ...string[]] =>
+  [
+    ...["deno", "run", "--quiet", "--no-lock", "--allow-all", own(path), ...args],
+  ] as unknown as [string, ...string[]];
+const uv = (path: string): [string, ...string[]] => ["uv", "run", "--quiet", own(path)];
+
+function python(id: string, adapter: string, rest: Partial<Implementation> = {}): Implementation {
+  return { id, language: "Python", adapter, command: uv(adapter), ...rest };
 }
 
-/** What is known of failures; whatever else fails is described by its first failing case. */
-export const known: readonly Known[] = [
+/** A runtime of ONNX models, behind `onnx/bridge.ts`. */
+function onnx(
+  id: string,
+  language: string,
+  adapter: string,
+  command: readonly string[],
+  rest: Partial<Implementation> = {},
+): Implementation {
+  return { id, language, adapter, command: deno("onnx/bridge.ts", ...command), ...rest };
+}
+
+const cargo = (name: string): Partial<Implementation> => ({
+  build: {
+    folder: name,
+    command: ["cargo", "build", "--quiet", "--release", "--locked", "--target-dir", "$BUILD"],
+  },
+});
+
+/** The implementations, in the order of the rows. */
+export const implementations: readonly Implementation[] = [
   {
-    title: /^ONNX Runtime/,
-    row: "NaN and infinity",
-    says:
-      "LSTM, GRU and relu make NaN a finite number: their activations clip what comes in, and " +
-      "ONNX leaves open what becomes of NaN.",
+    ...{ id: "readable", language: "TypeScript", adapter: "kernels.ts", whole: true },
+    command: deno("kernels.ts", "readable"),
   },
   {
-    title: /^(ONNX Runtime|TensorFlow.js|NumPy)/,
-    row: "errors, word for word",
-    says: "What PyTorch refuses is refused in other words, or computed.",
+    ...{ id: "kernels", language: "TypeScript", adapter: "kernels.ts", whole: true },
+    command: deno("kernels.ts", "auto"),
+  },
+  python("torch", "pytorch.py", { whole: true }),
+  python("torch-1.13", "pytorch.py", {
+    command: [
+      ...["uv", "run", "--quiet", "--no-project", "--with", "torch==1.13.1"] as const,
+      ...["--with", "numpy==1.26.4", "python", own("pytorch.py")],
+    ],
+    whole: true,
+  }),
+  python("torch-script", "torch/scripted.py"),
+  python("torch-export", "torch/exported.py", { sample: 180 }),
+  python("torch-compile", "torch/compiled.py", { sample: 36 }),
+  python("onnx-torchscript", "torch/onnx_torchscript.py", { sample: 240 }),
+  python("onnx-dynamo", "torch/onnx_dynamo.py", { sample: 60 }),
+  {
+    ...{ id: "onnxruntime", language: "C++", adapter: "onnxruntime.ts" },
+    command: deno("onnxruntime.ts", "--all"),
   },
   {
-    title: /^PyTorch 1\./,
-    row: "errors, word for word",
-    says: "Some messages and classes of errors were others in this version.",
+    ...{ id: "onnxruntime-web", language: "JavaScript", adapter: "onnxruntime.ts" },
+    command: deno("onnxruntime.ts", "--all", "--web"),
   },
+  onnx("onnx-reference", "Python", "onnx/reference.py", uv("onnx/reference.py")),
+  onnx("openvino", "C++", "onnx/openvino.py", uv("onnx/openvino.py")),
+  onnx("tract", "Rust", "tract", ["$BUILD/release/rnn-spec-tract"], cargo("tract")),
+  onnx("rten", "Rust", "rten", ["$BUILD/release/rnn-spec-rten"], cargo("rten")),
+  onnx("gonnx", "Go", "gonnx", ["--opset", "13", "$BUILD/gonnx"], {
+    build: { folder: "gonnx", command: ["go", "build", "-o", "$BUILD/gonnx", "."] },
+  }),
+  python("keras-jax", "keras/with_jax.py", { sample: 180 }),
+  python("keras-torch", "keras/with_torch.py", { sample: 400 }),
+  python("keras-tensorflow", "keras/with_tensorflow.py", { sample: 240 }),
+  python("flax", "flax", { command: uv("flax/adapter.py"), sample: 180 }),
+  python("equinox", "equinox", { command: uv("equinox/adapter.py"), sample: 300 }),
+  python("mlx", "mlx", { command: uv("mlx/adapter.py") }),
+  python("paddle", "paddle", { command: uv("paddle/adapter.py"), sample: 180 }),
+  python("tinygrad", "tinygrad", { command: uv("tinygrad/adapter.py"), sample: 240 }),
+  {
+    ...{ id: "candle", language: "Rust", adapter: "candle", ...cargo("candle") },
+    command: ["$BUILD/release/rnn-spec-candle"],
+  },
+  {
+    ...{ id: "tfjs", language: "JavaScript", adapter: "tfjs.ts" },
+    command: deno("tfjs.ts"),
+  },
+  python("numpy", "minimal.py", { title: "NumPy 2.4.6, in 98 lines" }),
 ];
-
-/** Runs a command and returns what it prints, or `null` where it cannot be run. */
-async function ask(command: readonly string[]): Promise<string | null> {
-  try {
-    const [name, ...args] = command;
-    const { success, stdout } = await new Deno.Command(name, { args, stderr: "null" }).output();
-    return success ? new TextDecoder().decode(stdout).trim() : null;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * Finds the implementations that are there.
- *
- * @param pythons Python interpreters, each perhaps with a PyTorch
- * @param missing hears of what is not there
- * @returns the implementations, in the order of the columns
- */
-export async function find(
-  pythons: readonly string[],
-  missing: (what: string) => void,
-): Promise<Implementation[]> {
-  const adapter = (name: string) => new URL(`../adapters/${name}`, import.meta.url).pathname;
-  const deno = (name: string, ...args: string[]): Command => [
-    Deno.execPath(),
-    ...["run", "--quiet", "--allow-all", adapter(name), ...args],
-  ];
-  const candidates: Command[] = [
-    deno("kernels.ts", "readable"),
-    deno("kernels.ts", "auto"),
-    ...pythons.map((python): Command => [python, adapter("pytorch.py")]),
-    deno("onnxruntime.ts", "--all"),
-    deno("onnxruntime.ts", "--all", "--web"),
-    deno("tfjs.ts"),
-  ];
-  const found: Implementation[] = [];
-  for (const command of candidates) {
-    const title = await ask([...command, "--version"]);
-    if (title) found.push({ title, command });
-    else missing(command.join(" "));
-  }
-  for (const python of pythons) {
-    const version = await ask([python, "-c", "import numpy; print(numpy.__version__)"]);
-    if (!version) continue;
-    const title = `NumPy ${version}, in 98 lines`;
-    return [...found, { title, command: [python, adapter("minimal.py")] }];
-  }
-  missing("NumPy");
-  return found;
-}

@@ -1,13 +1,13 @@
 /**
- * The rows of the matrix: what an implementation may be able to do, each with its golden cases.
+ * The columns of the matrix: what an implementation may be able to do, each with its golden cases.
  *
  * @module
  */
 
 import type { JsonTensor, Request, Task } from "../../lib/conformance/mod.ts";
 
-/** One row. */
-export interface Capability {
+/** One column. */
+export interface Feature {
   /** What it is. */
   name: string;
   /** Whether a case belongs to it. */
@@ -51,17 +51,8 @@ function single(module: string, phi?: string): (task: Task) => boolean {
     (phi === undefined || (args(task).nonlinearity ?? "tanh") === phi);
 }
 
-function sequences(name: string, has: (task: Task) => boolean): Capability {
+function sequences(name: string, has: (task: Task) => boolean): Feature {
   return { name, has: (task) => ordinary(task) && isSequence(task) && has(task) };
-}
-
-function stacked(module: string): Capability[] {
-  return [
-    sequences(
-      `${module}, several layers, both directions`,
-      (task) => task.request.module === module && layers(task) > 1 && both(task),
-    ),
-  ];
 }
 
 function inDropout(task: Task): boolean {
@@ -70,60 +61,54 @@ function inDropout(task: Task): boolean {
 }
 
 /** Operations other than a forward pass. */
-function operations(name: string, ops: readonly string[]): Capability {
+function operations(name: string, ops: readonly string[]): Feature {
   return { name, has: ({ request, expect }) => ops.includes(request.op) && !expect.error };
 }
 
-/** The rows; a case may belong to several of them, or to none. */
-export const capabilities: readonly Capability[] = [
+/** What a forward pass may ask for; a case may belong to several of them, or to none. */
+export const features: readonly Feature[] = [
   { name: "Linear", has: (task) => ordinary(task) && task.request.module === "Linear" },
-  { name: "RNN, tanh", has: single("RNN", "tanh") },
-  { name: "RNN, relu", has: single("RNN", "relu") },
+  { name: "RNN tanh", has: single("RNN", "tanh") },
+  { name: "RNN relu", has: single("RNN", "relu") },
   { name: "LSTM", has: single("LSTM") },
-  { name: "GRU, both biases", has: single("GRU") },
+  { name: "GRU", has: single("GRU") },
   { name: "cells", has: (task) => ordinary(task) && task.request.module!.endsWith("Cell") },
-  sequences("several layers", (task) => layers(task) > 1 && !both(task)),
-  sequences("both directions", (task) => layers(task) === 1 && both(task)),
-  ...["RNN", "LSTM", "GRU"].flatMap(stacked),
-  sequences("without biases", (task) => args(task).bias === false),
-  sequences("batch_first", (task) => args(task).batch_first === true),
+  sequences("layers", (task) => layers(task) > 1),
+  sequences("both directions", both),
+  sequences("no biases", (task) => args(task).bias === false),
+  sequences("batch first", (task) => args(task).batch_first === true),
   sequences(
     "unbatched",
     ({ request }) => (request.inputs?.input as JsonTensor).shape.length === 2,
   ),
-  sequences("initial state given", ({ request }) => request.inputs?.h_0 !== undefined),
-  {
-    name: "packed sequences",
-    has: (task) => alone(task) && packed(task) && !isExtreme(task),
-  },
+  sequences("state given", ({ request }) => request.inputs?.h_0 !== undefined),
+  { name: "packed", has: (task) => alone(task) && packed(task) },
   {
     name: "projection",
     has: (task) =>
       isForward(task) && args(task).proj_size !== undefined && task.chapter === "proj" &&
-      !isFloat64(task) && !isExtreme(task) && !isEmpty(task),
+      !isFloat64(task),
   },
+  { name: "dropout", has: inDropout },
+  { name: "NaN, ∞", has: (task) => alone(task) && !packed(task) && isExtreme(task) },
+  { name: "empty", has: (task) => alone(task) && isEmpty(task) },
   {
-    name: "dropout, evaluation",
-    has: (task) => inDropout(task) && !task.request.training,
-  },
-  {
-    name: "dropout, training (p = 0 and 1)",
-    has: (task) => inDropout(task) && task.request.training === true,
-  },
-  { name: "NaN and infinity", has: (task) => alone(task) && !packed(task) && isExtreme(task) },
-  { name: "empty batches and sizes", has: (task) => alone(task) && isEmpty(task) },
-  {
-    name: "the notebook's model",
+    name: "notebook",
     has: (task) => ordinary(task) && task.request.module === "SimpleRNN",
   },
-  { name: "all of the above in float64", has: (task) => isForward(task) && isFloat64(task) },
-  operations("initial weights from a seed", ["init"]),
+  { name: "float64", has: (task) => isForward(task) && isFloat64(task) },
+];
+
+/** What else there is, for implementations that are whole libraries. */
+export const others: readonly Feature[] = [
+  operations("initial weights", ["init"]),
   operations("random numbers", ["rand", "randn"]),
   operations("gradients", ["vjp"]),
-  operations("values changed in place", ["inplace"]),
-  operations("losses, optimisers, training", ["loss", "optim", "train"]),
+  operations("losses", ["loss"]),
+  operations("optimisers", ["optim"]),
+  operations("training", ["train"]),
   operations("checkpoints", ["load"]),
   operations("printing", ["print", "size", "repr", "notebook"]),
-  operations("tensor and packing functions", ["call"]),
+  operations("functions", ["call"]),
   { name: "errors, word for word", has: ({ expect }) => expect.error !== undefined },
 ];
