@@ -71,7 +71,7 @@ export const implementations: readonly Implementation[] = [
     ],
     whole: true,
   }),
-  python("torch-script", "torch/scripted.py"),
+  python("torch-script", "torch/scripted.py", { sample: 240 }),
   python("torch-export", "torch/exported.py", { sample: 180 }),
   python("torch-compile", "torch/compiled.py", { sample: 36 }),
   python("onnx-torchscript", "torch/onnx_torchscript.py", { sample: 240 }),

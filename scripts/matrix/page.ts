@@ -129,7 +129,9 @@ function explain(row: Row, tasks: ReadonlyMap<string, Task>): string {
   });
   const known = bugs.filter(({ only }) => only.includes(one.id));
   const items = [...groups].map(([reasons, names]) => `- **${names.join(", ")}**: ${reasons}`);
-  const links = known.map(({ file, says }: Bug) => `- [${file}](bugs/${file}): ${says}`);
+  const links = known.map(({ file, says, upstream }: Bug) =>
+    `- [${file}](bugs/${file}): ${says}${upstream ? ` (${upstream})` : ""}`
+  );
   if (items.length + links.length === 0) return "";
   const put = `${found.results.length} cases put`;
   return [`### ${found.title}`, "", `${one.language}, ${put}.`, "", ...items, ...links].join("\n");
