@@ -112,7 +112,7 @@ export {
 export { SimpleRNN } from "./lib/nn/simple_rnn.ts";
 export { type Stepper, Stream, type StreamSource } from "./lib/nn/stream.ts";
 export type { StackSizes } from "./lib/kernels/packing.ts";
-export type { CellKind } from "./lib/kernels/sequence.ts";
+export type { CellKind } from "./lib/kernels/slots.ts";
 export {
   getKernels,
   getNumThreads,

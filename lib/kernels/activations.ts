@@ -43,11 +43,11 @@ const constants = {
 /** The functions, as they stand in the body of one kernel. */
 export class Activations {
   readonly #madd: Madd;
-  readonly #constants: Record<keyof typeof constants, Local>;
-  readonly #y: Local;
-  readonly #k: Local;
-  readonly #q: Local;
-  readonly #scale: Local;
+  readonly #constants: Record<keyof typeof constants, Local<"v128">>;
+  readonly #y: Local<"v128">;
+  readonly #k: Local<"v128">;
+  readonly #q: Local<"v128">;
+  readonly #scale: Local<"v128">;
 
   /** Declares in `f` the variables that the functions need. */
   constructor(f: Func, madd: Madd) {
@@ -55,11 +55,11 @@ export class Activations {
     [this.#y, this.#k, this.#q, this.#scale] = f.locals("v128", 4);
     this.#constants = Object.fromEntries(
       Object.entries(constants).map(([name, value]) => [name, f.let("v128", v128.floats(value))]),
-    ) as Record<keyof typeof constants, Local>;
+    ) as Record<keyof typeof constants, Local<"v128">>;
   }
 
   /** 1, in all lanes. */
-  get one(): Local {
+  get one(): Local<"v128"> {
     return this.#constants.one;
   }
 
@@ -67,7 +67,7 @@ export class Activations {
    * Takes y apart: sets q to `e^r - 1`, and the scale to `2^k`, 0 for k = -127, ∞ for k = 128;
    * or to the negative of that, where `unit` is -1 instead of 1.
    */
-  #exponential(unit: Local): Code[] {
+  #exponential(unit: Local<"v128">): Code[] {
     const madd = this.#madd;
     const [y, k, q, scale] = [this.#y, this.#k, this.#q, this.#scale];
     const { log2e, rounder, minusLn2, minusLn2Rest, p0, p1, p2, p3, p4 } = this.#constants;
@@ -87,7 +87,7 @@ export class Activations {
    * is nearer to 1 than to 0, the same as `1 - 2 e / (1 + e)`, which rounds less and cannot exceed 1.
    * Of ±0 `1 - e` is +0, so that the sign of x is the sign of the result, of zeros too.
    */
-  tanh(out: Local, x: Local): Code[] {
+  tanh(out: Local<"v128">, x: Local<"v128">): Code[] {
     const madd = this.#madd;
     const { lowest, sign, one, minusOne, two, far } = this.#constants;
     const [m, k, scale] = [this.#q, this.#k, this.#scale]; // the scale is that of -e
@@ -105,7 +105,7 @@ export class Activations {
   }
 
   /** Sets `out` to σ(x): with `e = e^(-|x|)`, `e / (1 + e)`, taken from 1 where x is positive. */
-  sigmoid(out: Local, x: Local): Code[] {
+  sigmoid(out: Local<"v128">, x: Local<"v128">): Code[] {
     const { lowest, sign, one } = this.#constants;
     const [e, above] = [this.#q, this.#k];
     return [

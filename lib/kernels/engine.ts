@@ -8,10 +8,11 @@ import { type Call, check, checkCount, text } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import { Assembler, f32x4, mulAdd, v128 } from "./assembler.ts";
-import { type BlockFunctions, BlockTable } from "./block_table.ts";
-import { supportsBlocks } from "./blocks.ts";
+import { type StructFunctions, StructTable } from "./struct_table.ts";
+import { supportsStructs } from "./structs.ts";
 import { Heap } from "./heap.ts";
-import { assemble, type CellKind } from "./sequence.ts";
+import { assemble } from "./sequence.ts";
+import type { CellKind } from "./slots.ts";
 import { boxBytes, Team } from "./threads.ts";
 
 /**
@@ -39,8 +40,8 @@ export interface Engine {
   /** Finds the bits that differ in two places, so many bytes long; see `sequence.ts`. */
   readonly difference: (a: number, b: number, bytes: number, result: number) => void;
   readonly heap: Heap;
-  /** Blocks of weights, where the engine has blocks. */
-  readonly blocks: BlockTable | null;
+  /** Structs of weights, where the engine has structs. */
+  readonly structs: StructTable | null;
   /** How many threads may compute at a time. */
   readonly threads: number;
   /** Has another thread, from 1 on, run a kernel. */
@@ -159,7 +160,7 @@ class Engines {
     if (!module) {
       const options = {
         madd: madds[level],
-        withBlocks: hasBlocks(level),
+        withStructs: hasStructs(level),
         sharedPages: this.#pages,
       };
       module = new WebAssembly.Module(assemble(options));
@@ -173,10 +174,10 @@ class Engines {
     const [heap, team, module] = [this.#heap, this.#team, this.#module(level)];
     const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
     // What `assemble` exports, which TypeScript cannot know.
-    const run = exports as unknown as Engine["run"] & BlockFunctions & Pick<Engine, "difference">;
+    const run = exports as unknown as Engine["run"] & StructFunctions & Pick<Engine, "difference">;
     const place = [...this.#modules.keys()].indexOf(level);
-    /** The same on all threads, for each has blocks of its own. */
-    const everywhere = (name: keyof BlockFunctions) => (...args: number[]) => {
+    /** The same on all threads, for each has structs of its own. */
+    const everywhere = (name: keyof StructFunctions) => (...args: number[]) => {
       for (let thread = 1; thread < this.threads; thread++) team!.call(thread, place, name, args);
       (run[name] as (...args: number[]) => void)(...args);
       team?.wait();
@@ -190,7 +191,7 @@ class Engines {
       run,
       difference: run.difference,
       heap,
-      blocks: hasBlocks(level) ? new BlockTable(functions) : null,
+      structs: hasStructs(level) ? new StructTable(functions) : null,
       threads: this.threads,
       start: (thread, kernel, at, count) => team!.call(thread, place, kernel, [at, count]),
       wait: () => team?.wait(),
@@ -198,9 +199,9 @@ class Engines {
   }
 }
 
-/** Blocks came later than relaxed SIMD; the plain level does without, and so shows both ways. */
-function hasBlocks(level: Level): boolean {
-  return level === "relaxed" && supportsBlocks();
+/** Structs came later than relaxed SIMD; the plain level does without, and so shows both ways. */
+function hasStructs(level: Level): boolean {
+  return level === "relaxed" && supportsStructs();
 }
 
 const setKernelsCall: Call = ["setKernels", { kernels: text }];

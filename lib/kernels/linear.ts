@@ -6,7 +6,7 @@
  * a batch, a packed batch, a sequence cut in two and a stream give the same bits.
  *
  * W lies in panels of 8 outputs, `[panel][k][8]`. A tile holds the sums of a few rows and panels in
- * registers. Where W is in blocks, too, `blocks.ts` has quicker tiles.
+ * registers. Where W is in structs, too, `structs.ts` has quicker tiles.
  *
  * @module
  */
@@ -60,7 +60,7 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
     const addTo = (r: number, c: number) => sums[r][c].set(madd(wv[c], xv[r], sums[r][c]));
     const all = sums[0].map((_, c) => c);
     /** Features of x of which each is held while W passes by: best where W is used once or twice. */
-    const holdX = (u: number, read: (r: number) => Code): Code[] => [
+    const holdX = (u: number, read: (r: number) => Code<"v128">): Code[] => [
       ...xs.map((_, r) => xv[r].set(read(r))),
       ...all.flatMap((c) => [loadW(c, u), ...xs.map((_, r) => addTo(r, c))]),
     ];
@@ -96,13 +96,13 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
 
 /**
  * Adds the kernel to a module, exported as `linear`. Its parameters: the address of x and the
- * bytes from row to row; how many rows; W in panels; where W's blocks begin, 0 if there are none;
+ * bytes from row to row; how many rows; W in panels; where W's structs begin, 0 if there are none;
  * how many features x has; how many panels there are; then where sums start and where they end up,
  * each an address and the bytes from row to row.
  *
- * @param byBlocks the same on blocks, with the same parameters but for the panels; not for two rows
+ * @param byStructs the same on structs, with the same parameters but for the panels; not for two rows
  */
-export function addLinear(m: Assembler, madd: Madd, byBlocks: Func | null): Func {
+export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Func {
   // For so many rows at a time, so many panels side by side, widest first.
   const plans: [number, number[]][] = [[4, [1]], [3, [1]], [2, [2, 1]], [1, [4, 1]]];
   const tiles = plans.map(([rows, panels]) => ({
@@ -152,11 +152,11 @@ export function addLinear(m: Assembler, madd: Madd, byBlocks: Func | null): Func
         rows.set(i32.and(rows, 3)),
       ]);
     });
-    if (byBlocks === null) f.emit(...onPanels);
+    if (byStructs === null) f.emit(...onPanels);
     else {
       f.emit(
         when(i32.eq(rows, 2), [at.set(0)]),
-        when(at, [byBlocks.call(x, ldx, rows, at, k, panels, init, ldi, out, ldo)], onPanels),
+        when(at, [byStructs.call(x, ldx, rows, at, k, panels, init, ldi, out, ldo)], onPanels),
       );
     }
   }, "linear");

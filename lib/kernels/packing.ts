@@ -5,12 +5,12 @@
  */
 
 import { gateOrder } from "../parameters.ts";
-import { StructSet } from "./block_table.ts";
-import { blockFeatures } from "./blocks.ts";
+import { StructSet } from "./struct_table.ts";
+import { structFeatures } from "./structs.ts";
 import type { Engine } from "./engine.ts";
 import type { Allocation, Heap } from "./heap.ts";
 import { panelRow, panelWidth } from "./linear.ts";
-import { type CellKind, slotCount, slots } from "./sequence.ts";
+import { type CellKind, slotCount, slotsAt } from "./slots.ts";
 
 /** The weights of one direction of one layer, as PyTorch lays them out. */
 export interface Weights {
@@ -115,7 +115,7 @@ export class Packing {
       this.sums * (features + this.outputSize + 2) + padded(projSize) * (hiddenSize + 1) +
       padded(slotCount);
     // Structs are filled as a whole, and may read so much beyond the last panel.
-    const beyond = blockFeatures * panelWidth;
+    const beyond = structFeatures * panelWidth;
     const floats = layers.reduce((sum, features) => sum + each(features), beyond + padded(room));
     const allocation = heap.keep(4 * floats);
     this.#cursor = allocation.at;
@@ -131,69 +131,59 @@ export class Packing {
    * @param engine the engine
    * @param packed the packed weights
    */
-  makeStructs({ heap, blocks }: Engine, packed: Packed): void {
-    if (blocks === null || packed.inStructs) return;
+  makeStructs({ heap, structs }: Engine, packed: Packed): void {
+    if (structs === null || packed.inStructs) return;
     packed.inStructs = true;
-    const set = new StructSet(blocks);
+    const set = new StructSet(structs);
     packed.allocation.onRelease.push(() => set.clear());
-    const { integers } = heap;
     for (const at of packed.parts) {
-      const value = (name: keyof typeof slots) => integers[at / 4 + slots[name]];
-      const put = (
-        name: keyof typeof slots,
-        weights: keyof typeof slots,
-        features: keyof typeof slots,
-        panels: number,
-      ) => {
-        if (value(weights) === 0 || value(features) < leastFeatures) return;
-        integers[at / 4 + slots[name]] = set.add(value(weights), value(features), panels);
-      };
-      put("inputBlocks", "input", "features", value("panels"));
-      put("wBlocks", "w", "k", value("wPanels"));
-      put("newBlocks", "newW", "k", value("newPanels"));
-      put("projectionBlocks", "projection", "fullK", value("hRow") / panelRow);
+      const told = slotsAt(heap.integers, at);
+      const put = (weights: number, features: number, panels: number) =>
+        weights === 0 || features < leastFeatures ? 0 : set.add(weights, features, panels);
+      told.inputStructs = put(told.input, told.features, told.panels);
+      told.wStructs = put(told.w, told.k, told.wPanels);
+      told.newStructs = put(told.newW, told.k, told.newPanels);
+      told.projectionStructs = put(told.projection, told.fullK, told.hRow / panelRow);
     }
   }
 
   #packPart(heap: Heap, own: Weights, features: number, index: number): number {
     const { kind, hiddenSize, projSize, numDirections } = this.sizes;
     const { gate, sums, outputSize } = this;
-    const { integers } = heap;
     const at = this.#take(slotCount);
-    const set = (name: keyof typeof slots, value: number) => integers[at / 4 + slots[name]] = value;
+    const told = slotsAt(heap.integers, at);
     const gateRow = (row: number) =>
       row % gate < hiddenSize ? Math.floor(row / gate) * hiddenSize + row % gate : -1;
     const plainRow = (row: number) => row < outputSize ? row : -1;
 
     const together = kind === "gru" ? 2 * gate : sums; // of r and z, or of all gates
-    set("input", this.#panels(heap, own.weightIh, sums, features, gateRow));
-    const bias = this.#bias(heap, sums, (row) => {
+    told.input = this.#panels(heap, own.weightIh, sums, features, gateRow);
+    told.bias = this.#bias(heap, sums, (row) => {
       const k = gateRow(row);
       return (own.biasIh?.[k] ?? 0) + (row < together ? own.biasHh?.[k] ?? 0 : 0);
     });
-    set("bias", bias);
-    set("features", features);
-    set("panels", sums / panelWidth);
-    set("reverse", index % numDirections);
-    set("width", 4 * gate);
-    set("hRow", 4 * padded(outputSize));
-    set("cRow", 4 * gate);
-    set("w", this.#panels(heap, own.weightHh, together, outputSize, gateRow));
-    set("k", outputSize);
-    set("wPanels", together / panelWidth);
+    told.features = features;
+    told.panels = sums / panelWidth;
+    told.reverse = index % numDirections;
+    told.width = 4 * gate;
+    told.hRow = 4 * padded(outputSize);
+    told.cRow = 4 * gate;
+    told.w = this.#panels(heap, own.weightHh, together, outputSize, gateRow);
+    told.k = outputSize;
+    told.wPanels = together / panelWidth;
     if (kind === "gru") {
       const later = (row: number) => gateRow(row + together);
-      set("newW", this.#panels(heap, own.weightHh, gate, outputSize, later));
-      set("newBias", this.#bias(heap, gate, (row) => own.biasHh?.[later(row)] ?? 0));
-      set("newPanels", gate / panelWidth);
+      told.newW = this.#panels(heap, own.weightHh, gate, outputSize, later);
+      told.newBias = this.#bias(heap, gate, (row) => own.biasHh?.[later(row)] ?? 0);
+      told.newPanels = gate / panelWidth;
     }
     if (own.weightHr) {
       const all = padded(projSize);
-      set("projection", this.#panels(heap, own.weightHr, all, hiddenSize, plainRow));
-      set("fullK", hiddenSize);
-      set("zero", this.#take(all));
+      told.projection = this.#panels(heap, own.weightHr, all, hiddenSize, plainRow);
+      told.fullK = hiddenSize;
+      told.zero = this.#take(all);
     }
-    set("outBytes", 4 * outputSize);
+    told.outBytes = 4 * outputSize;
     return at;
   }
 

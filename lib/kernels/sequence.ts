@@ -21,72 +21,11 @@ import {
   v128,
   when,
 } from "./assembler.ts";
-import { addBlockTable, addLinearByBlocks, blockFields } from "./blocks.ts";
+import { addLinearByStructs, addStructTable, structFields } from "./structs.ts";
 import { elman, gru, lstm } from "./cells.ts";
 import { addLinear, panelRow } from "./linear.ts";
+import { type CellKind, kinds, slotCount, type SlotName, slotOf } from "./slots.ts";
 import { addTraining } from "./training/commands.ts";
-
-/** The cells that there are kernels for. */
-export type CellKind = "tanh" | "relu" | "lstm" | "gru";
-
-/** All of them. */
-export const kinds: readonly CellKind[] = ["tanh", "relu", "lstm", "gru"];
-
-/**
- * What a kernel reads about its work, one integer each, in this order. Addresses and distances are
- * in bytes.
- */
-const names = [
-  "x", // the input of all steps; then from row to row
-  "xRow",
-  "xRows", // how many rows follow each other, how often, and how far that is from time to time
-  "xRuns",
-  "xRun",
-  "input", // W_ih of all gates, and its blocks, or 0; what the sums start from
-  "inputBlocks",
-  "bias",
-  "features", // of x
-  "panels", // of all gates
-  "inputSums", // where the sums of all steps begin
-  "steps", // how many
-  "reverse", // 1 where time runs from the last step to the first
-  "batches", // where the rows of each step are counted; 0 where there are `rows` at all steps
-  "rows",
-  "sums", // of all gates, at the first step; then from row to row, and from step to step
-  "sumsRow",
-  "sumsStep",
-  "width", // of a gate
-  "h",
-  "hRow",
-  "c", // of an LSTM
-  "cRow",
-  "w", // W_hh of all gates, or of r and z in a GRU; and its blocks, or 0
-  "wBlocks",
-  "k", // the features of h
-  "wPanels",
-  "newW", // W_hn, its blocks, b_hn and their sums, of a GRU
-  "newBlocks",
-  "newBias",
-  "newSums",
-  "newPanels",
-  "projection", // W_hr, or 0; and its blocks, or 0
-  "projectionBlocks",
-  "full", // h before the projection, and its features
-  "fullK",
-  "zero", // as many zeros as h has features
-  "out", // where h goes at the first step, or 0; then from row to row, and from step to step
-  "outRow",
-  "outStep",
-  "outBytes", // of h
-] as const;
-
-type Name = typeof names[number];
-
-/** The place of each, counted in integers. */
-export const slots = Object.fromEntries(names.map((name, k) => [name, k])) as Record<Name, number>;
-
-/** How many integers there are. */
-export const slotCount = names.length;
 
 /** Copies rows; their lengths are multiples of a float. */
 function addCopy(m: Assembler): Func {
@@ -134,7 +73,7 @@ interface Helpers {
 
 /**
  * Adds the kernel of one kind of cell, exported by the kind's name. It takes the address of some
- * integers as `names` lists them, and how many times there are as many.
+ * slots (see `slots.ts`), and how many times there are as many.
  */
 function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }: Helpers): void {
   const cell = kind === "lstm"
@@ -143,9 +82,9 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
     ? gru(m, madd)
     : elman(m, madd, kind);
   m.func(2, (f, at, count) => {
-    const slot = (name: Name): Code => i32.load(at, 4 * slots[name]);
-    const kept = new Map<Local, Name>();
-    const keep = (name: Name) => {
+    const slot = (name: SlotName): Code<"i32"> => i32.load(at, 4 * slotOf[name]);
+    const kept = new Map<Local, SlotName>();
+    const keep = (name: SlotName) => {
       const local = f.local("i32");
       kept.set(local, name);
       return local;
@@ -166,7 +105,7 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
     ];
     const moved = f.local("i32");
     /** Moves a pointer by a step, whose rows follow each other where they are counted. */
-    const move = (by: typeof i32.add, pointer: Local, row: Name, step: Name): Code[] => [
+    const move = (by: typeof i32.add, pointer: Local, row: SlotName, step: SlotName): Code[] => [
       when(batches, [moved.set(i32.mul(rows, slot(row)))], [moved.set(slot(step))]),
       pointer.set(by(pointer, moved)),
     ];
@@ -177,7 +116,7 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
     const row = i32.mul(slot("panels"), panelRow);
     const input = [
       linear.call(
-        ...[x, slot("xRow"), slot("xRows"), slot("input"), slot("inputBlocks"), slot("features")],
+        ...[x, slot("xRow"), slot("xRows"), slot("input"), slot("inputStructs"), slot("features")],
         ...[slot("panels"), slot("bias"), 0, inputSums, row],
       ),
       x.set(i32.add(x, slot("xRun"))),
@@ -191,7 +130,7 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
       relu: () => [cellCall(h, hRow)],
       gru: () => [
         linear.call(
-          ...[h, hRow, rows, slot("newW"), slot("newBlocks"), slot("k"), slot("newPanels")],
+          ...[h, hRow, rows, slot("newW"), slot("newStructs"), slot("k"), slot("newPanels")],
           ...[slot("newBias"), 0, slot("newSums"), slot("width")],
         ),
         cellCall(h, hRow, slot("newSums")),
@@ -200,7 +139,7 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
         when(slot("projection"), [
           cellCall(slot("full"), slot("width"), slot("c"), slot("cRow")),
           linear.call(
-            ...[slot("full"), slot("width"), rows, slot("projection"), slot("projectionBlocks")],
+            ...[slot("full"), slot("width"), rows, slot("projection"), slot("projectionStructs")],
             ...[slot("fullK"), i32.divU(hRow, panelRow), slot("zero"), 0, h, hRow],
           ),
         ], [
@@ -218,7 +157,7 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
         ]),
         when(reverse, moveAll(i32.sub)),
         linear.call(
-          ...[h, hRow, rows, slot("w"), slot("wBlocks"), slot("k"), slot("wPanels")],
+          ...[h, hRow, rows, slot("w"), slot("wStructs"), slot("k"), slot("wPanels")],
           ...[sums, sumsRow, sums, sumsRow],
         ),
         ...body,
@@ -237,19 +176,19 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
 export interface Options {
   /** How products are added. */
   readonly madd: Madd;
-  /** Whether weights are kept in blocks, too. */
-  readonly withBlocks: boolean;
+  /** Whether weights are kept in structs, too. */
+  readonly withStructs: boolean;
   /** The pages that a memory shared by threads may have; 0 for a memory of one's own. */
   readonly sharedPages: number;
 }
 
 /** All kernels, assembled: the bytes of a module. */
-export function assemble({ madd, withBlocks, sharedPages }: Options): Uint8Array<ArrayBuffer> {
-  const m = new Assembler(withBlocks ? blockFields : 0, sharedPages);
-  const linear = addLinear(m, madd, withBlocks ? addLinearByBlocks(m, madd) : null);
+export function assemble({ madd, withStructs, sharedPages }: Options): Uint8Array<ArrayBuffer> {
+  const m = new Assembler(withStructs ? structFields : 0, sharedPages);
+  const linear = addLinear(m, madd, withStructs ? addLinearByStructs(m, madd) : null);
   const copy = addCopy(m);
   addDifference(m);
-  if (withBlocks) addBlockTable(m);
+  if (withStructs) addStructTable(m);
   for (const kind of kinds) addSequence(m, kind, madd, { linear, copy });
   addTraining(m, madd, linear);
   return m.encode();

@@ -7,7 +7,7 @@
 
 import type { Heap } from "./heap.ts";
 import { type Packing, padded } from "./packing.ts";
-import { slotCount, slots } from "./sequence.ts";
+import { slotCount, slotsAt } from "./slots.ts";
 
 /** The extents of the input of a stack of layers. */
 export interface BatchShape {
@@ -346,7 +346,7 @@ export class Shard {
     const width = 4 * outputSize * (oneByOne ? 1 : numDirections);
     const row = 4 * sumsWidth;
     const sums = base + this.#sums;
-    let at = (base + this.program) / 4;
+    const told = slotsAt(integers, base + this.program);
     let count = 0;
     for (let index = pass.from; index < pass.to; index++) {
       const direction = index % numDirections;
@@ -363,27 +363,27 @@ export class Shard {
         const rows = starts ? starts[first + steps] - starts[first] : steps * batch;
         // Rows of the input that follow each other: all, or those of one sequence of several.
         const runs = apart && steps < length ? batch : 1;
-        integers.copyWithin(at, parts[index] / 4, parts[index] / 4 + slotCount);
-        integers[at + slots.x] = base + read + 4 * features * this.#row(pass, first);
-        integers[at + slots.xRow] = 4 * features;
-        integers[at + slots.xRows] = rows / runs;
-        integers[at + slots.xRuns] = runs;
-        integers[at + slots.xRun] = 4 * features * length;
-        integers[at + slots.inputSums] = sums;
-        integers[at + slots.steps] = steps;
-        integers[at + slots.batches] = starts ? base + this.#batches + 4 * (start - pass.first) : 0;
-        integers[at + slots.rows] = batch;
-        integers[at + slots.sums] = direction ? sums + row * (apart ? steps : rows) : sums;
-        integers[at + slots.sumsRow] = apart ? row * steps : row;
-        integers[at + slots.sumsStep] = apart ? row : row * batch;
-        integers[at + slots.h] = base + this.#h + 4 * index * batch * padded(outputSize);
-        integers[at + slots.c] = base + this.#c + 4 * index * batch * gate;
-        integers[at + slots.newSums] = base + this.#newSums;
-        integers[at + slots.full] = base + this.#full;
-        integers[at + slots.out] = base + written + width * this.#row(pass, start);
-        integers[at + slots.outRow] = apart ? width * length : width;
-        integers[at + slots.outStep] = apart ? width : width * batch;
-        at += slotCount;
+        integers.copyWithin(told.at, parts[index] / 4, parts[index] / 4 + slotCount);
+        told.x = base + read + 4 * features * this.#row(pass, first);
+        told.xRow = 4 * features;
+        told.xRows = rows / runs;
+        told.xRuns = runs;
+        told.xRun = 4 * features * length;
+        told.inputSums = sums;
+        told.steps = steps;
+        told.batches = starts ? base + this.#batches + 4 * (start - pass.first) : 0;
+        told.rows = batch;
+        told.sums = direction ? sums + row * (apart ? steps : rows) : sums;
+        told.sumsRow = apart ? row * steps : row;
+        told.sumsStep = apart ? row : row * batch;
+        told.h = base + this.#h + 4 * index * batch * padded(outputSize);
+        told.c = base + this.#c + 4 * index * batch * gate;
+        told.newSums = base + this.#newSums;
+        told.full = base + this.#full;
+        told.out = base + written + width * this.#row(pass, start);
+        told.outRow = apart ? width * length : width;
+        told.outStep = apart ? width : width * batch;
+        told.at += slotCount;
         count++;
       }
     }

@@ -7,7 +7,7 @@
 import type { Engine } from "./engine.ts";
 import type { Heap } from "./heap.ts";
 import { listed, type Packed, Packing, padded, type StackSizes, type Weights } from "./packing.ts";
-import { slotCount, slots } from "./sequence.ts";
+import { slotCount, slotsAt } from "./slots.ts";
 
 /** The memory where all streams of the same weights compute, one at a time. */
 interface Place {
@@ -121,23 +121,21 @@ export class SharedWeights {
     );
     const { integers } = engine.heap;
     packed.parts.forEach((part, layer) => {
-      const record = program / 4 + layer * slotCount;
-      integers.copyWithin(record, part / 4, part / 4 + slotCount);
-      const set = (name: keyof typeof slots, value: number) =>
-        integers[record + slots[name]] = value;
+      const told = slotsAt(integers, program + 4 * layer * slotCount);
       const stateAt = (layer: number, part: 0 | 1) => states + 4 * this.stateAt(layer, part);
-      set("x", layer === 0 ? x : stateAt(layer - 1, 0));
-      set("xRows", 1);
-      set("xRuns", 1);
-      set("inputSums", own);
-      set("steps", 1);
-      set("rows", 1);
-      set("sums", own);
-      set("sumsRow", 4 * sums);
-      set("h", stateAt(layer, 0));
-      set("c", stateAt(layer, 1));
-      set("newSums", newSums);
-      set("full", full);
+      integers.copyWithin(told.at, part / 4, part / 4 + slotCount);
+      told.x = layer === 0 ? x : stateAt(layer - 1, 0);
+      told.xRows =
+        told.xRuns =
+        told.steps =
+        told.rows =
+          1;
+      told.inputSums = told.sums = own;
+      told.sumsRow = 4 * sums;
+      told.h = stateAt(layer, 0);
+      told.c = stateAt(layer, 1);
+      told.newSums = newSums;
+      told.full = full;
     });
     const last = (states + 4 * this.stateAt(layers - 1, 0)) / 4;
     const place: Place = {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { kinds } from "./sequence.ts";
+import { kinds } from "./slots.ts";
 
 /** What a thread can be asked to call, by the names that a module of kernels exports. */
 const callable = [...kinds, "train", "grow", "create", "fill"] as const;

@@ -7,7 +7,7 @@
 import { any, bool, type Call, check, dtype as dtypeKind, type Options } from "../call.ts";
 import { squeeze, unsqueeze } from "../autograd/shape.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import type { CellKind } from "../kernels/sequence.ts";
+import type { CellKind } from "../kernels/slots.ts";
 import { zeros } from "../tensor/create.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";

@@ -385,10 +385,10 @@ describe("kernels", () => {
 
   fact(["KERNEL-6"], "packed weights that are not used make room for those that are", () => {
     const heap = new Heap();
-    const blocks = Array.from({ length: 100 }, () => heap.keep(13 * 2 ** 20));
+    const structs = Array.from({ length: 100 }, () => heap.keep(13 * 2 ** 20));
     assert(heap.memory.buffer.byteLength < 150 * 2 ** 20);
-    assertEquals(blocks.map(({ at }) => at > 0), blocks.map((_, k) => k >= 91));
-    blocks.forEach((block) => heap.drop(block));
+    assertEquals(structs.map(({ at }) => at > 0), structs.map((_, k) => k >= 91));
+    structs.forEach((struct) => heap.drop(struct));
     assertEquals(heap.allocate(200 * 2 ** 20).at, 64); // the holes have become one
   });
 });

@@ -8,20 +8,20 @@
  * @module
  */
 
-import { StructSet } from "../block_table.ts";
-import { blockFeatures } from "../blocks.ts";
+import { StructSet } from "../struct_table.ts";
+import { structFeatures } from "../structs.ts";
 import type { Engine } from "../engine.ts";
 import { panelWidth } from "../linear.ts";
 import { type Packing, padded, type Weights } from "../packing.ts";
 import { Crew, Layout } from "./crew.ts";
 import { type Group, load, type Matrix, type Piece, type Run, store } from "./plan.ts";
 import {
-  blocksFrom,
   extras,
   type Kept,
   type KeptSide,
   moveState,
   product,
+  structsFrom,
   threadsFor,
 } from "./record.ts";
 
@@ -49,7 +49,7 @@ export interface Gradients {
 /** So many rows are summed before the sum is added to others: short sums round less. */
 const sumRows = 256;
 
-/** Weights for fewer features are not worth a block. */
+/** Weights for fewer features are not worth a struct. */
 const leastFeatures = 8;
 
 /**
@@ -123,7 +123,7 @@ function gradientsFor(own: Weights, wanted: EachWeight<boolean>): EachWeight<Flo
 /** A matrix of weights, in panels of its columns: what `dy W` reads. */
 interface Turned {
   readonly at: number;
-  blocks: number;
+  structs: number;
   /** How many rows of W, gates in whole panels, and how many panels. */
   readonly k: number;
   readonly panels: number;
@@ -135,7 +135,7 @@ class Work {
   readonly #packing: Packing;
   readonly #kept: Kept;
   readonly #crew: Crew;
-  readonly #blocks: StructSet | null;
+  readonly #structs: StructSet | null;
   readonly #at: Readonly<Record<Region, number>>;
 
   constructor(engine: Engine, packing: Packing, kept: Kept) {
@@ -148,7 +148,7 @@ class Work {
     const projected = sizes.projSize > 0 ? 1 : 0;
     const commands = 6 * steps + 8 * (2 + Math.ceil(rows / sumRows));
     const threads = threadsFor(engine, packing, given, plan.rows);
-    const beyond = blockFeatures * panelWidth; // blocks are filled as a whole
+    const beyond = structFeatures * panelWidth; // structs are filled as a whole
     const floats: Record<Region, number> = {
       turnedIh: sums * features + beyond,
       turnedHh: sums * hOut + beyond,
@@ -188,14 +188,14 @@ class Work {
       [...places, ["program", program] as const].map(([name, place]) => [name, base + place]),
     ) as Record<Region, number>;
     this.#crew = new Crew(engine, threads, this.#at.program, commands);
-    const useBlocks = plan.rows >= blocksFrom && engine.blocks !== null;
-    this.#blocks = useBlocks ? new StructSet(engine.blocks!) : null;
+    const useStructs = plan.rows >= structsFrom && engine.structs !== null;
+    this.#structs = useStructs ? new StructSet(engine.structs!) : null;
     this.#fill("zeros", floats.zeros);
   }
 
   /** Gives back what is not scratch. */
   end(): void {
-    this.#blocks?.clear();
+    this.#structs?.clear();
   }
 
   #fill(region: Region, count: number): void {
@@ -224,7 +224,7 @@ class Work {
     const features = packing.features(layer);
     const [xRow, hRow] = [padded(features), padded(outputSize)];
     const own = gradients.weights[index];
-    this.#blocks?.clear();
+    this.#structs?.clear();
     const turned = this.#turn(weights, features, dInput !== null);
     for (const [region, count] of [["dIh", sums * xRow], ["dHh", sums * hRow]] as const) {
       this.#fill(region, count);
@@ -307,8 +307,8 @@ class Work {
     ): Turned => {
       const panels = padded(columns) / panelWidth;
       this.#turnOne(place, w, from, to, columns, k, rowOf);
-      const blocks = this.#blocks && k >= leastFeatures ? this.#blocks.add(place, k, panels) : 0;
-      return { at: place, blocks, k, panels };
+      const structs = this.#structs && k >= leastFeatures ? this.#structs.add(place, k, panels) : 0;
+      return { at: place, structs, k, panels };
     };
     const { turnedIh, turnedHh, turnedHr } = at;
     const newHh = turnedHh + 4 * together * padded(outputSize);
@@ -417,14 +417,14 @@ class Work {
         const back = (w: Turned, from: number, fromRow: number, start: number, startRow: number) =>
           program.add(
             "linear",
-            ...[from, fromRow, count, w.at, w.blocks, w.k, w.panels, start, startRow, dh, hRow],
+            ...[from, fromRow, count, w.at, w.structs, w.k, w.panels, start, startRow, dh, hRow],
           );
         if (hr) {
           const dFull = at.dFull + first * width;
           program.add("add", dh, dOut, count, hRow);
           program.add(
             "linear",
-            ...[dOut, hRow, count, hr.at, hr.blocks, hr.k, hr.panels, at.zeros, 0, dFull, width],
+            ...[dOut, hRow, count, hr.at, hr.structs, hr.k, hr.panels, at.zeros, 0, dFull, width],
           );
           program.add("lstmBackward", ...cell, dFull, at.zeros, 0, extra(0), extra(1), dc);
         } else if (kind === "lstm") {
@@ -465,7 +465,7 @@ class Work {
         const dx = at.dx + 4 * from * xRow;
         program.add(
           "linear",
-          ...[at.gates + 4 * from * sums, 4 * sums, to - from, ih.at, ih.blocks, ih.k, ih.panels],
+          ...[at.gates + 4 * from * sums, 4 * sums, to - from, ih.at, ih.structs, ih.k, ih.panels],
           ...[more ? dx : at.zeros, more ? 4 * xRow : 0, dx, 4 * xRow],
         );
       });

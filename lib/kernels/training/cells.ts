@@ -110,7 +110,7 @@ export function lstmBackward(m: Assembler): Func {
     const one = fn.let("v128", v128.floats(1));
     const gates = gatesOf(fn, sums, sumsRow, width, 4);
     const rest: Row[] = [[dOut, width], [dh, dhRow], [cBefore, width], [tanhC, width], [dc, width]];
-    const minus = (a: Local) => f32x4.sub(one, a);
+    const minus = (a: Local<"v128">) => f32x4.sub(one, a);
     overUnits(fn, rows, width, [...gates, ...rest], (at) => [
       ...[i, f, g, o].map((gate, k) => gate.set(v128.load(at[k]))),
       t.set(v128.load(at[7])),
@@ -164,7 +164,7 @@ export function gruBackward(m: Assembler): Func {
   return m.func(8, (f, sums, sumsRow, rows, width, dOut, dh, hBefore, hn) => {
     const [r, z, n, d, e] = f.locals("v128", 5);
     const one = f.let("v128", v128.floats(1));
-    const minus = (a: Local) => f32x4.sub(one, a);
+    const minus = (a: Local<"v128">) => f32x4.sub(one, a);
     const rest: Row[] = [dOut, dh, hBefore, hn].map((part) => [part, width]);
     overUnits(f, rows, width, [...gatesOf(f, sums, sumsRow, width, 3), ...rest], (at) => [
       ...[r, z, n].map((gate, k) => gate.set(v128.load(at[k]))),

@@ -8,7 +8,7 @@ import type { Engine } from "../engine.ts";
 import type { Result } from "../forward.ts";
 import { panelWidth } from "../linear.ts";
 import { type Packing, padded, type Weights } from "../packing.ts";
-import { slots } from "../sequence.ts";
+import { slotsAt } from "../slots.ts";
 import type { KeptWeights } from "../weights.ts";
 import type { Batch } from "../shard.ts";
 import { Crew, Layout } from "./crew.ts";
@@ -41,8 +41,8 @@ export interface Kept {
   readonly layers: readonly KeptLayer[];
 }
 
-/** From so many rows on, weights are put in blocks. */
-export const blocksFrom = 8;
+/** From so many rows on, weights are put in structs. */
+export const structsFrom = 8;
 
 /** From so many multiplications on, work is split among threads. */
 const splitFrom = 2 ** 20;
@@ -97,7 +97,7 @@ export function record(
   const { gate, outputSize } = packing;
   const packed = held.update(engine, weights);
   const { parts } = packed;
-  if (plan.rows >= blocksFrom) packing.makeStructs(engine, packed);
+  if (plan.rows >= structsFrom) packing.makeStructs(engine, packed);
   const width = numDirections * outputSize;
   const states = parts.length * given.batch;
   const lengths = [
@@ -245,18 +245,18 @@ class Work {
   /** Writes the commands for one piece. */
   #write(part: number, group: Group, piece: Piece, direction: number): void {
     const { integers } = this.#engine.heap;
-    const slot = (name: keyof typeof slots) => integers[part / 4 + slots[name]];
+    const told = slotsAt(integers, part);
     const { kind } = this.#packing.sizes;
-    const features = 4 * slot("features");
-    const [row, width, hRow] = [4 * this.#packing.sums, slot("width"), slot("hRow")];
-    const [input, inputBlocks] = [slot("input"), slot("inputBlocks")];
-    const [w, wBlocks, k, wPanels] = [slot("w"), slot("wBlocks"), slot("k"), slot("wPanels")];
+    const features = 4 * told.features;
+    const [row, width, hRow] = [4 * this.#packing.sums, told.width, told.hRow];
+    const [input, inputStructs] = [told.input, told.inputStructs];
+    const [w, wStructs, k, wPanels] = [told.w, told.wStructs, told.k, told.wPanels];
     const crew = this.#crew;
     crew.split(piece.rows, (program, from, to) => {
       program.add(
         "linear",
-        ...[this.#x + from * features, features, to - from, input, inputBlocks],
-        ...[slot("features"), slot("panels"), slot("bias"), 0, this.#sums + from * row, row],
+        ...[this.#x + from * features, features, to - from, input, inputStructs],
+        ...[told.features, told.panels, told.bias, 0, this.#sums + from * row, row],
       );
     });
     crew.barrier();
@@ -270,11 +270,11 @@ class Work {
         const at = piece.starts[step] + first;
         const sums = this.#sums + at * row;
         const hOut = this.#hOut + at * hRow;
-        program.add("linear", h, hRow, count, w, wBlocks, k, wPanels, sums, row, sums, row);
+        program.add("linear", h, hRow, count, w, wStructs, k, wPanels, sums, row, sums, row);
         const cell = [sums, row, count, width] as const;
         if (kind === "lstm") {
           const [cBefore, tanhC] = this.#extra.map((place) => place + at * width);
-          if (slot("projection") === 0) {
+          if (told.projection === 0) {
             program.add("lstm", ...cell, h, c, hOut, cBefore, tanhC);
             continue;
           }
@@ -282,16 +282,16 @@ class Work {
           program.add("lstm", ...cell, full, c, full, cBefore, tanhC);
           program.add(
             "linear",
-            ...[full, width, count, slot("projection"), slot("projectionBlocks"), slot("fullK")],
-            ...[hRow / (4 * panelWidth), slot("zero"), 0, h, hRow],
+            ...[full, width, count, told.projection, told.projectionStructs, told.fullK],
+            ...[hRow / (4 * panelWidth), told.zero, 0, h, hRow],
           );
           program.add("copy", h, hOut, count, hRow);
         } else if (kind === "gru") {
           const hn = this.#extra[0] + at * width;
           program.add(
             "linear",
-            ...[h, hRow, count, slot("newW"), slot("newBlocks"), k, slot("newPanels")],
-            ...[slot("newBias"), 0, hn, width],
+            ...[h, hRow, count, told.newW, told.newStructs, k, told.newPanels],
+            ...[told.newBias, 0, hn, width],
           );
           program.add("gru", ...cell, h, hn, hOut);
         } else program.add(kind, ...cell, h, hOut);

@@ -1,14 +1,14 @@
 /**
- * `out = init + x Wᵀ` on weights in blocks.
+ * `out = init + x Wᵀ` on weights in structs.
  *
  * Some engines, Deno's among them, check each access to memory, at the cost of two instructions
- * more. A block is an object of 48 vectors, and the fields of an object need no check. So what is
- * read over and over is kept in blocks:
+ * more. A struct is an object of 48 vectors, and the fields of an object need no check. So what is
+ * read over and over is kept in structs:
  *
- * - W, one panel by 24 features in a block; first come the first 192 features of all panels, panel
+ * - W, one panel by 24 features in a struct; first come the first 192 features of all panels, panel
  *   after panel, then the next 192, so that what is read together lies together;
- * - for more than one row, some of x, 6 rows by 8 features in a block, every number in all four
- *   lanes of a vector: blocks 0 to 23 of the table.
+ * - for more than one row, some of x, 6 rows by 8 features in a struct, every number in all four
+ *   lanes of a vector: structs 0 to 23 of the table.
  *
  * The sums are those of `linear.ts`, in the same order.
  *
@@ -17,7 +17,6 @@
 
 import {
   Assembler,
-  blocks,
   type Code,
   during,
   type Func,
@@ -27,52 +26,53 @@ import {
   type Local,
   type Madd,
   repeat,
+  structs,
   v128,
   when,
 } from "./assembler.ts";
 import { float, ladder, panelRow, panelVectors, vector } from "./linear.ts";
 
-/** How many vectors a block has. */
-export const blockFields = 48;
+/** How many vectors a struct has. */
+export const structFields = 48;
 
-/** The features in a block of W. */
-export const blockFeatures = blockFields / panelVectors;
+/** The features in a struct of W. */
+export const structFeatures = structFields / panelVectors;
 
-/** The most rows of a tile, and the features in a block of x. */
+/** The most rows of a tile, and the features in a struct of x. */
 const [tileRows, inputFeatures] = [6, 8];
 
 /** The features that are taken at a time: x then fills half of a usual first-level cache. */
-const chunk = 8 * blockFeatures;
+const chunk = 8 * structFeatures;
 
-/** How many blocks of x there are. */
-export const inputBlocks = chunk / inputFeatures;
+/** How many structs of x there are. */
+export const inputStructs = chunk / inputFeatures;
 
 /** So many panels at a time meet all rows: what they take of W stays in a second-level cache. */
 const group = 64;
 
 /** Whether an engine knows objects, and vectors in them. */
-export function supportsBlocks(): boolean {
-  const m = new Assembler(blockFields);
-  addBlockTable(m);
+export function supportsStructs(): boolean {
+  const m = new Assembler(structFields);
+  addStructTable(m);
   return typeof WebAssembly !== "undefined" && WebAssembly.validate(m.encode());
 }
 
-/** The code of the features 0 to 23 of a block of W, and of fewer, when k is less than 24. */
+/** The code of the features 0 to 23 of a struct of W, and of fewer, when k is less than 24. */
 function features(k: Local, feature: (u: number) => Code[]): { all: Code[]; some: Code } {
-  const each = Array.from({ length: blockFeatures }, (_, u) => feature(u));
+  const each = Array.from({ length: structFeatures }, (_, u) => feature(u));
   const some = each.slice(0, -1).flatMap((code, u) => [leave(i32.eq(k, u)), ...code]);
   return { all: each.flat(), some: leavable(some) };
 }
 
 /**
- * Whole blocks, as long as k has 24 features more; what follows is opened at the end of each. There
+ * Whole structs, as long as k has 24 features more; what follows is opened at the end of each. There
  * the checks of doing so stand before a jump that is taken: processors fetch code after a branch
  * that is not taken up to half as fast, until they jump.
  */
 function overBlocks(k: Local, all: readonly Code[], openNext: readonly Code[]): Code {
-  return during(i32.ge(k, blockFeatures), [
+  return during(i32.ge(k, structFeatures), [
     ...all,
-    k.set(i32.sub(k, blockFeatures)),
+    k.set(i32.sub(k, structFeatures)),
     when(k, openNext),
   ]);
 }
@@ -83,8 +83,8 @@ function overBlocks(k: Local, all: readonly Code[], openNext: readonly Code[]): 
  */
 function rowTile(m: Assembler, madd: Madd, panels: number): Func {
   return m.func(6, (f, x, at, step, k, init, out) => {
-    const table = f.let("table", blocks.table);
-    const weights = f.locals("block", panels);
+    const table = f.let("table", structs.table);
+    const weights = f.locals("struct", panels);
     const [xv, quad] = f.locals("v128", 2);
     const next = f.local("i32");
     const sums = Array.from(
@@ -93,8 +93,8 @@ function rowTile(m: Assembler, madd: Madd, panels: number): Func {
     );
     const open = [
       next.set(at),
-      ...weights.flatMap((block) => [
-        block.set(blocks.at(table, next)),
+      ...weights.flatMap((struct) => [
+        struct.set(structs.at(table, next)),
         next.set(i32.add(next, step)),
       ]),
     ];
@@ -103,14 +103,14 @@ function rowTile(m: Assembler, madd: Madd, panels: number): Func {
       xv.set(v128.lane(quad, u % 4)),
       ...sums.map((sum, c) => {
         const [panel, part] = [Math.floor(c / panelVectors), c % panelVectors];
-        const w = blocks.get(weights[panel], u * panelVectors + part);
+        const w = structs.get(weights[panel], u * panelVectors + part);
         return sum.set(madd(w, xv, sum));
       }),
     ]);
     f.emit(
       ...open,
       overBlocks(k, all, [
-        x.set(i32.add(x, blockFeatures * float)),
+        x.set(i32.add(x, structFeatures * float)),
         at.set(i32.add(at, 1)),
         ...open,
       ]),
@@ -120,19 +120,19 @@ function rowTile(m: Assembler, madd: Madd, panels: number): Func {
   });
 }
 
-/** Puts some features of so many rows of x into its blocks. */
+/** Puts some features of so many rows of x into its structs. */
 function stage(m: Assembler, rows: number): Func {
   return m.func(3, (f, x, ldx, k) => {
-    const table = f.let("table", blocks.table);
-    const block = f.local("block");
-    const at = f.let("i32", [0x41, 0]);
+    const table = f.let("table", structs.table);
+    const struct = f.local("struct");
+    const at = f.let("i32", 0);
     const xs = ladder(f, x, ldx, rows);
     const splats = Array.from(
       { length: inputFeatures },
-      (_, u) => xs.map((x, r) => blocks.set(block, u * tileRows + r, v128.splat(x, u * float))),
+      (_, u) => xs.map((x, r) => structs.set(struct, u * tileRows + r, v128.splat(x, u * float))),
     );
-    f.emit(repeat([ // beyond the last feature, blocks hold what is never read
-      block.set(blocks.at(table, at)),
+    f.emit(repeat([ // beyond the last feature, structs hold what is never read
+      struct.set(structs.at(table, at)),
       ...splats.flat(),
       ...xs.map((x) => x.set(i32.add(x, inputFeatures * float))),
       at.set(i32.add(at, 1)),
@@ -142,30 +142,30 @@ function stage(m: Assembler, rows: number): Func {
 }
 
 /**
- * So many rows, whose features are in blocks, and one panel. The sums, one row of the panel and a
+ * So many rows, whose features are in structs, and one panel. The sums, one row of the panel and a
  * feature of x fill the 15 registers there are.
  */
 function rowsTile(m: Assembler, madd: Madd, rows: number): Func {
   return m.func(6, (f, at, k, init, ldi, out, ldo) => {
-    const table = f.let("table", blocks.table);
-    const weights = f.local("block");
-    const inputs = f.locals("block", blockFeatures / inputFeatures);
-    const from = f.let("i32", [0x41, 0]);
+    const table = f.let("table", structs.table);
+    const weights = f.local("struct");
+    const inputs = f.locals("struct", structFeatures / inputFeatures);
+    const from = f.let("i32", 0);
     const wv = f.locals("v128", panelVectors);
     const xv = f.local("v128");
     const sums = ladder(f, init, ldi, rows).map((row) =>
       wv.map((_, c) => f.let("v128", v128.load(row, c * vector)))
     );
     const open = [
-      weights.set(blocks.at(table, at)),
-      ...inputs.map((input, n) => input.set(blocks.at(table, n === 0 ? from : i32.add(from, n)))),
+      weights.set(structs.at(table, at)),
+      ...inputs.map((input, n) => input.set(structs.at(table, n === 0 ? from : i32.add(from, n)))),
     ];
     const { all, some } = features(k, (u) => {
       const [input, v] = [inputs[Math.floor(u / inputFeatures)], u % inputFeatures];
       return [
-        ...wv.map((w, c) => w.set(blocks.get(weights, u * panelVectors + c))),
+        ...wv.map((w, c) => w.set(structs.get(weights, u * panelVectors + c))),
         ...sums.flatMap((row, r) => [
-          xv.set(blocks.get(input, v * tileRows + r)),
+          xv.set(structs.get(input, v * tileRows + r)),
           ...row.map((sum, c) => sum.set(madd(wv[c], xv, sum))),
         ]),
       ];
@@ -254,21 +254,21 @@ function addRows(m: Assembler, madd: Madd): Func {
   });
 }
 
-/** Sets `now` to how many features come next, and `step` to how many blocks they fill. */
+/** Sets `now` to how many features come next, and `step` to how many structs they fill. */
 function nextChunk(now: Local, step: Local, k: Local): Code[] {
   return [
     now.set(k),
     when(i32.ge(k, chunk), [now.set(chunk)]),
-    step.set(i32.divU(i32.add(now, blockFeatures - 1), blockFeatures)),
+    step.set(i32.divU(i32.add(now, structFeatures - 1), structFeatures)),
   ];
 }
 
 /**
  * Adds the kernel. Its parameters: the address of x and the bytes from row to row; how many rows,
- * but not two; where W's blocks begin in the table; how many features x has; how many panels there
+ * but not two; where W's structs begin in the table; how many features x has; how many panels there
  * are; then where sums start and where they end up, each an address and the bytes from row to row.
  */
-export function addLinearByBlocks(m: Assembler, madd: Madd): Func {
+export function addLinearByStructs(m: Assembler, madd: Madd): Func {
   const [row, rowsOf] = [addRow(m, madd), addRows(m, madd)];
   return m.func(10, (f, x, ldx, rows, at, k, panels, init, ldi, out, ldo) => {
     const [now, step] = f.locals("i32", 2);
@@ -287,41 +287,41 @@ export function addLinearByBlocks(m: Assembler, madd: Madd): Func {
   });
 }
 
-/** Adds what makes and fills blocks: `grow`, `create` and `fill`. */
-export function addBlockTable(m: Assembler): void {
-  // How many blocks there were room for, and how many there shall be.
+/** Adds what makes and fills structs: `grow`, `create` and `fill`. */
+export function addStructTable(m: Assembler): void {
+  // How many structs there were room for, and how many there shall be.
   m.func(2, (f, before, length) => {
-    const table = f.let("table", blocks.newTable(blocks.create, length));
-    f.emit(when(before, [blocks.copy(table, blocks.table, before)]), blocks.setTable(table));
+    const table = f.let("table", structs.newTable(structs.create, length));
+    f.emit(when(before, [structs.copy(table, structs.table, before)]), structs.setTable(table));
   }, "grow");
   m.func(2, (f, at, count) => {
     f.emit(during(count, [
-      blocks.put(blocks.table, at, blocks.create),
+      structs.put(structs.table, at, structs.create),
       at.set(i32.add(at, 1)),
       count.set(i32.sub(count, 1)),
     ]));
   }, "create");
-  // Blocks from `at` on, from so many panels of W with so many features.
+  // Structs from `at` on, from so many panels of W with so many features.
   m.func(4, (f, at, w, k, panels) => {
     const stride = f.let("i32", i32.mul(k, panelRow));
-    const block = f.local("block");
-    const [now, step, panel, from, left, blocksLeft] = f.locals("i32", 6);
+    const struct = f.local("struct");
+    const [now, step, panel, from, left, structsLeft] = f.locals("i32", 6);
     f.emit(repeat([
       ...nextChunk(now, step, k),
       ...[panel.set(w), left.set(panels)],
       repeat([
-        ...[from.set(panel), blocksLeft.set(step)],
+        ...[from.set(panel), structsLeft.set(step)],
         repeat([
-          block.set(blocks.at(blocks.table, at)),
-          // What the last block has beyond the last feature is never read.
+          struct.set(structs.at(structs.table, at)),
+          // What the last struct has beyond the last feature is never read.
           ...Array.from(
-            { length: blockFields },
-            (_, n) => blocks.set(block, n, v128.load(from, n * vector)),
+            { length: structFields },
+            (_, n) => structs.set(struct, n, v128.load(from, n * vector)),
           ),
-          from.set(i32.add(from, blockFields * vector)),
+          from.set(i32.add(from, structFields * vector)),
           at.set(i32.add(at, 1)),
-          blocksLeft.set(i32.sub(blocksLeft, 1)),
-        ], blocksLeft),
+          structsLeft.set(i32.sub(structsLeft, 1)),
+        ], structsLeft),
         panel.set(i32.add(panel, stride)),
         left.set(i32.sub(left, 1)),
       ], left),

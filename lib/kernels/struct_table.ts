@@ -1,44 +1,44 @@
 /**
- * Who has which of the blocks that weights are kept in.
+ * Who has which of the structs that weights are kept in.
  *
  * @module
  */
 
-import { blockFeatures, blockFields, inputBlocks } from "./blocks.ts";
+import { inputStructs, structFeatures, structFields } from "./structs.ts";
 import { FreeList } from "./free_list.ts";
 
-/** The functions on blocks; see `blocks.ts`. */
-export interface BlockFunctions {
-  /** Makes room for `length` blocks, where there was room for `before`. */
+/** The functions on structs; see `structs.ts`. */
+export interface StructFunctions {
+  /** Makes room for `length` structs, where there was room for `before`. */
   grow(before: number, length: number): void;
-  /** Makes `count` blocks from `at` on. */
+  /** Makes `count` structs from `at` on. */
   create(at: number, count: number): void;
-  /** Fills blocks from `at` on from panels of W. */
+  /** Fills structs from `at` on from panels of W. */
   fill(at: number, w: number, k: number, panels: number): void;
 }
 
-/** So many blocks at most, 256 MiB: a JavaScript engine ends a program whose objects grow too large. */
-const most = 2 ** 28 / (16 * blockFields);
+/** So many structs at most, 256 MiB: a JavaScript engine ends a program whose objects grow too large. */
+const most = 2 ** 28 / (16 * structFields);
 
-/** Blocks of weights, where the engine has them. They are made once and filled anew. */
-export class BlockTable {
-  readonly #functions: BlockFunctions;
-  readonly #free = new FreeList(inputBlocks); // so that no weights begin at 0, which means "none"
+/** Structs of weights, where the engine has them. They are made once and filled anew. */
+export class StructTable {
+  readonly #functions: StructFunctions;
+  readonly #free = new FreeList(inputStructs); // so that no weights begin at 0, which means "none"
   #length = 0;
   #created = 0;
 
   /** Wraps the functions of a module. */
-  constructor(functions: BlockFunctions) {
+  constructor(functions: StructFunctions) {
     this.#functions = functions;
-    this.#reach(inputBlocks);
+    this.#reach(inputStructs);
   }
 
-  /** Makes blocks of W in panels; where they begin, 0 if there is no room for more blocks. */
+  /** Makes structs of W in panels; where they begin, 0 if there is no room for more structs. */
   add(w: number, features: number, panels: number): number {
     const count = countOf(features, panels);
     const at = this.#free.take(count);
     try {
-      if (this.#free.end > most) throw new RangeError("too many blocks");
+      if (this.#free.end > most) throw new RangeError("too many structs");
       this.#reach(this.#free.end);
       this.#functions.fill(at, w, features, panels);
       return at;
@@ -48,12 +48,12 @@ export class BlockTable {
     }
   }
 
-  /** Takes blocks back. */
+  /** Takes structs back. */
   remove(at: number, features: number, panels: number): void {
     this.#free.give(at, countOf(features, panels));
   }
 
-  /** Sees to it that there are so many blocks in all. */
+  /** Sees to it that there are so many structs in all. */
   #reach(end: number): void {
     if (end > this.#length) {
       const length = Math.max(Math.min(2 * this.#length, most), end);
@@ -68,20 +68,20 @@ export class BlockTable {
 }
 
 function countOf(features: number, panels: number): number {
-  return panels * Math.ceil(features / blockFeatures);
+  return panels * Math.ceil(features / structFeatures);
 }
 
-/** Blocks that belong together and are taken back together. */
+/** Structs that belong together and are taken back together. */
 export class StructSet {
-  readonly #table: BlockTable;
+  readonly #table: StructTable;
   readonly #added: [at: number, features: number, panels: number][] = [];
 
   /** None yet. */
-  constructor(table: BlockTable) {
+  constructor(table: StructTable) {
     this.#table = table;
   }
 
-  /** Makes blocks of W in panels; where they begin, 0 if there is no room for more blocks. */
+  /** Makes structs of W in panels; where they begin, 0 if there is no room for more structs. */
   add(w: number, features: number, panels: number): number {
     const at = this.#table.add(w, features, panels);
     if (at > 0) this.#added.push([at, features, panels]);
