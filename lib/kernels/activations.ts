@@ -14,8 +14,8 @@ import { type Code, f32x4, type Func, i32x4, type Local, type Madd, v128 } from 
 const [ln2, ln2Rest] = [0.69140625, 0.0017409305599452862];
 
 /**
- * The constants, by name. They stand in variables that are set before any loop: an engine would
- * put each together anew at each use.
+ * The constants, by name. Each is put into a local variable before any loop: written as a constant
+ * inside a loop, it would be loaded again at each use.
  */
 const constants = {
   log2e: 1 / Math.LN2,
@@ -40,7 +40,7 @@ const constants = {
   sign: -0,
 };
 
-/** The functions, as they stand in the body of one kernel. */
+/** The functions as code inside one kernel (KERNEL-3). */
 export class Activations {
   readonly #madd: Madd;
   readonly #constants: Record<keyof typeof constants, Local<"v128">>;

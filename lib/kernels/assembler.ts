@@ -31,7 +31,7 @@ export type Operand<T extends Type = "i32"> =
   | Local<T>
   | (T extends "i32" | "v128" ? number : never);
 
-/** Bytes as code that leaves a value of type T: the one place where the types are told. */
+/** Declares which type of value some bytes leave: the only place where this is said by hand. */
 function leaving<T extends Type | "nothing" = "nothing">(...bytes: Bytes): Code<T> {
   return bytes as Code<T>;
 }

@@ -1,8 +1,8 @@
 /**
- * What the cells do with their sums: gates, activations and the new state, fused.
+ * From the sums of all gates to the new state (RNN-1, RNN-2, LSTM-2, GRU-2), in one pass over memory.
  *
- * The sums of one row stand gate after gate, each gate as wide as H rounded up to a multiple of
- * four. State rows have that width, too; what stands beyond H is never read.
+ * The sums of one row lie gate after gate. Each gate, and each row of a state, is as wide as H
+ * rounded up to a multiple of 8; nothing reads the numbers beyond H.
  *
  * @module
  */
@@ -23,10 +23,10 @@ import {
 /** The bytes of a vector. */
 const vector = 16;
 
-/** A pointer that walks along a row, and how far it is from row to row. */
+/** The address of the first row, and the distance from row to row in bytes. */
 export type Row = readonly [start: Local, step: Local];
 
-/** Repeats `body` for four units after four, row after row; `walkers` point at the units. */
+/** Repeats `body` for each row and each four units of it; `walkers` are the units' addresses. */
 export function overUnits(
   f: Func,
   rows: Local,
@@ -49,7 +49,10 @@ export function overUnits(
   ], rows));
 }
 
-/** `h = φ(sum)`. Parameters: sums, rows, bytes of a gate, h; addresses with bytes per row. */
+/**
+ * RNN-1, RNN-2: `h = φ(sum)`. Parameters: the address of the sums and the distance from row to row, the
+ * count of rows, the bytes of a gate, the address of h and the distance from row to row.
+ */
 export function elman(m: Assembler, madd: Madd, phi: "tanh" | "relu"): Func {
   return m.func(6, (f, sums, sumsRow, rows, width, h, hRow) => {
     const act = new Activations(f, madd);
@@ -63,8 +66,8 @@ export function elman(m: Assembler, madd: Madd, phi: "tanh" | "relu"): Func {
 }
 
 /**
- * `c = σ(f) ⊙ c + σ(i) ⊙ tanh(g)` and `h = σ(o) ⊙ tanh(c)`. Parameters: sums, rows, bytes of a
- * gate, h, c; addresses with bytes per row.
+ * LSTM-2: `c = σ(f) ⊙ c + σ(i) ⊙ tanh(g)` and `h = σ(o) ⊙ tanh(c)`. Parameters: those of an RNN,
+ * then the address of c and the distance from row to row.
  */
 export function lstm(m: Assembler, madd: Madd): Func {
   return m.func(8, (fn, sums, sumsRow, rows, width, h, hRow, c, cRow) => {
@@ -89,9 +92,9 @@ export function lstm(m: Assembler, madd: Madd): Func {
 }
 
 /**
- * `n = tanh(x_n + r ⊙ h_n)` and `h = (1 - z) ⊙ n + z ⊙ h`, where r and z are σ of their sums.
- * Parameters: sums (r, z, x_n), rows, bytes of a gate, h, h_n; addresses with bytes per row, but
- * the rows of h_n follow each other.
+ * GRU-2: `n = tanh(x_n + r ⊙ h_n)` and `h = (1 - z) ⊙ n + z ⊙ h`, where r and z are σ of their sums
+ * and `h_n = W_hn h + b_hn`. Parameters: those of an RNN (the sums are those of r, z and x_n), then the
+ * address of h_n, whose rows follow each other.
  */
 export function gru(m: Assembler, madd: Madd): Func {
   return m.func(7, (f, sums, sumsRow, rows, width, h, hRow, hn) => {

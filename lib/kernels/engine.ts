@@ -33,11 +33,15 @@ type Kernel = CellKind | "train";
 /** The kernels of one level, on the heap that all share. */
 export interface Engine {
   /**
-   * Runs a cell's kernel: where its integers are (see `sequence.ts`), and how many times as many; or
-   * commands (see `training/commands.ts`): where they are, and how many.
+   * Runs a cell's kernel, given the address of the first record of slots (see `slots.ts`) and the
+   * count of records; or `train`, given the address and the count of commands (see
+   * `training/commands.ts`).
    */
   readonly run: Readonly<Record<Kernel, (at: number, count: number) => void>>;
-  /** Finds the bits that differ in two places, so many bytes long; see `sequence.ts`. */
+  /**
+   * Compares `bytes` bytes from address `a` on with those from `b` on; writes to `result` 16 bytes
+   * that are all 0 where they are the same.
+   */
   readonly difference: (a: number, b: number, bytes: number, result: number) => void;
   readonly heap: Heap;
   /** Structs of weights, where the engine has structs. */
@@ -50,7 +54,7 @@ export interface Engine {
   wait(): void;
 }
 
-/** How far the memory that threads share can grow: to 2 GiB. */
+/** The most pages of a memory that threads share: 2 GiB. */
 const sharedPages = 2 ** 15;
 
 /** Whether the JavaScript engine takes the instructions of a level. */
@@ -75,7 +79,7 @@ function note(level: Level, error: unknown, instead: Kernels): void {
   );
 }
 
-/** The engines that share a heap. */
+/** The engines of all levels, which share a heap and threads (KERNEL-2, KERNEL-7). */
 class Engines {
   readonly #engines = new Map<Kernels, Engine | null>();
   /** Why levels that the JavaScript engine should have could not be made. */
@@ -86,7 +90,7 @@ class Engines {
 
   readonly shared: boolean;
 
-  /** On this thread alone, or with a memory that others can share. */
+  /** For this thread alone, or with a memory that other threads can share. */
   constructor(shared = false) {
     this.shared = shared;
   }
@@ -176,7 +180,7 @@ class Engines {
     // What `assemble` exports, which TypeScript cannot know.
     const run = exports as unknown as Engine["run"] & StructFunctions & Pick<Engine, "difference">;
     const place = [...this.#modules.keys()].indexOf(level);
-    /** The same on all threads, for each has structs of its own. */
+    /** Calls a function on all threads, because each thread has its own structs. */
     const everywhere = (name: keyof StructFunctions) => (...args: number[]) => {
       for (let thread = 1; thread < this.threads; thread++) team!.call(thread, place, name, args);
       (run[name] as (...args: number[]) => void)(...args);
@@ -199,7 +203,7 @@ class Engines {
   }
 }
 
-/** Structs came later than relaxed SIMD; the plain level does without, and so shows both ways. */
+/** The plain level uses no structs, so that the tests run the kernels with and without them. */
 function hasStructs(level: Level): boolean {
   return level === "relaxed" && supportsStructs();
 }
@@ -215,7 +219,7 @@ export function engine(): Engine | null {
   return engines.get(chosen);
 }
 
-/** The engine chosen, or, where that is none, the best there is: to go back the way one has come. */
+/** The engine chosen, or the best one: for a backward pass whose forward pass ran on kernels. */
 export function anyEngine(): Engine {
   return (engine() ?? engines.get("auto"))!;
 }

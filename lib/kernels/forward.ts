@@ -20,13 +20,13 @@ export interface Result {
   readonly final: Float32Array[];
 }
 
-/** From so many rows on, the weights are put into structs. */
+/** An input with fewer rows (all steps of all sequences) does not pay for putting weights into structs. */
 const structsFrom = 8;
 
-/** The bytes of scratch memory that a plan may use for all threads, or for each of many. */
+/** The most bytes of scratch memory of a plan: in all, or, where that is more, for each thread. */
 const [scratchOfAll, scratchOfEach] = [2 ** 25, 2 ** 22];
 
-/** A plan with less scratch memory than this is not tried. */
+/** Where a plan with this many bytes of scratch memory does not fit, no smaller one is tried. */
 const leastScratch = 2 ** 16;
 
 /** The forward pass of one stack of layers. */
@@ -93,7 +93,7 @@ export class Forward {
     return { output, final: isLSTM ? [h, c] : [h] };
   }
 
-  /** Runs one pass of each shard that has so many: of the first one on this thread. */
+  /** Runs the pass of a number of each shard that has one: the first shard's on this thread. */
   #pass(
     { engine, base, parts, x, output, between }: Work,
     shards: readonly Shard[],
@@ -164,7 +164,7 @@ interface Work {
 
 const none = new Float32Array(0);
 
-/** A buffer for so many floats. */
+/** A buffer for a count of floats. */
 function bufferOf(floats: number): ArrayBuffer {
   try {
     return new ArrayBuffer(4 * floats);

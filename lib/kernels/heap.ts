@@ -31,16 +31,19 @@ export interface Allocation {
 /** The bytes of a page of WebAssembly memory. */
 const page = 65536;
 
-/** Allocations begin at multiples of so many bytes: on a cache line. */
+/** The bytes of a cache line; allocations begin at multiples of it. */
 const line = 64;
 
-/** The bytes of packed weights that are kept at first; beyond, the ones unused longest must go. */
+/** The most bytes of packed weights that are kept, until `keepMore` changes that. */
 const keptAtFirst = 128 * 2 ** 20;
 
-/** Less than so many pages for all threads, 64 MiB, is not worth having. */
+/** The least pages of a memory that threads share: 64 MiB. */
 const leastShared = 1024;
 
-/** A memory that threads share. All it can ever have is reserved at once; else half, and so on. */
+/**
+ * A memory that threads share. The system reserves its maximum at once; where it refuses, half of
+ * that is tried, and so on.
+ */
 function sharedMemory(maximum: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: 1, maximum, shared: true });
@@ -132,7 +135,7 @@ export class Heap {
     return allocation;
   }
 
-  /** Has the heap keep so many bytes more than before. */
+  /** Raises the most bytes that are kept. */
   keepMore(bytes: number): void {
     this.#mostKept += bytes;
   }
@@ -158,13 +161,13 @@ export class Heap {
     return true;
   }
 
-  /** Whether there is so much scratch memory already. */
+  /** Whether `scratch` has this many bytes without growing. */
   hasScratch(bytes: number): boolean {
     return this.#scratch.bytes >= bytes;
   }
 
   /**
-   * Room for what one call needs while it runs; the next call gets the same.
+   * Memory for one call while it runs; the next call gets the same memory.
    *
    * @returns where it begins
    * @throws {OutOfMemory} as {@linkcode Heap.allocate} does; the kept allocation that was used last,

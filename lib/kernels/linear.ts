@@ -1,12 +1,12 @@
 /**
  * The kernel under every layer: `out = init + x Wᵀ`, for any number of rows.
  *
- * Every element is one sum, started from `init` and carried through the features of x in order, in
- * a lane of its own. So no result depends on how many rows there are or which tile took them, and
- * a batch, a packed batch, a sequence cut in two and a stream give the same bits.
+ * Each element of `out` is one sum in one lane of a vector: it starts from `init` and adds the
+ * features of x in order (KERNEL-4). So no result depends on how many rows there are or which tile
+ * computed them, and a batch, a packed batch, a sequence cut in two and a stream give the same bits.
  *
- * W lies in panels of 8 outputs, `[panel][k][8]`. A tile holds the sums of a few rows and panels in
- * registers. Where W is in structs, too, `structs.ts` has quicker tiles.
+ * W lies in panels of 8 outputs, `[panel][feature][8]`. A tile holds the sums of a few rows and
+ * panels in registers. Where W is in structs, too, `structs.ts` has quicker tiles.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export const panelVectors = panelWidth / 4;
 /** The bytes of a float, of a vector of four, and of a panel from one feature to the next. */
 export const [float, vector, panelRow] = [4, 16, 4 * panelWidth];
 
-/** Local variables for addresses that are equally far apart. */
+/** Local variables for `count` addresses: `first`, and each next one `step` bytes further. */
 export function ladder(f: Func, first: Local, step: Local, count: number): Local[] {
   const steps = [first];
   while (steps.length < count) steps.push(f.let("i32", i32.add(steps.at(-1)!, step)));
@@ -59,12 +59,12 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
     };
     const addTo = (r: number, c: number) => sums[r][c].set(madd(wv[c], xv[r], sums[r][c]));
     const all = sums[0].map((_, c) => c);
-    /** Features of x of which each is held while W passes by: best where W is used once or twice. */
+    /** Loads one feature of each row, then each vector of W: best for one or two rows. */
     const holdX = (u: number, read: (r: number) => Code<"v128">): Code[] => [
       ...xs.map((_, r) => xv[r].set(read(r))),
       ...all.flatMap((c) => [loadW(c, u), ...xs.map((_, r) => addTo(r, c))]),
     ];
-    /** A panel's row of W is held while the rows of x pass by. */
+    /** Loads one feature of W for all panels, then x row by row: best for more rows. */
     const holdW = (u: number): Code[] => [
       ...all.map((c) => loadW(c, u)),
       ...xs.flatMap((x, r) => [
@@ -96,14 +96,14 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
 
 /**
  * Adds the kernel to a module, exported as `linear`. Its parameters: the address of x and the
- * bytes from row to row; how many rows; W in panels; where W's structs begin, 0 if there are none;
- * how many features x has; how many panels there are; then where sums start and where they end up,
- * each an address and the bytes from row to row.
+ * bytes from row to row; how many rows; the address of W in panels; the number of W's first struct, 0
+ * if there are none; how many features x has; how many panels there are; then the addresses of init
+ * and of out, each with the bytes from row to row.
  *
  * @param byStructs the same on structs, with the same parameters but for the panels; not for two rows
  */
 export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Func {
-  // For so many rows at a time, so many panels side by side, widest first.
+  // The tiles there are: their rows, and how many panels wide they are, widest first.
   const plans: [number, number[]][] = [[4, [1]], [3, [1]], [2, [2, 1]], [1, [4, 1]]];
   const tiles = plans.map(([rows, panels]) => ({
     rows,
@@ -114,7 +114,7 @@ export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Fun
     const [panel, left, xr, from, to, tilesLeft] = f.locals("i32", 6);
     const [initAt, outAt] = f.locals("i32", 2);
     const onPanels = tiles.map(({ rows: size, wide }) => {
-      // All full tiles of four rows; then what is left is one tile of three, two or one.
+      // As many tiles of four rows as there are; the rows left are one tile of three, two or one.
       const rowTiles = (tile: Func): Code[] => {
         const call = (x: Local, init: Local, out: Local) =>
           tile.call(x, ldx, panel, stride, k, init, ldi, out, ldo);

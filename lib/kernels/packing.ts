@@ -50,7 +50,7 @@ const gates: Record<CellKind, number> = {
   gru: gateOrder.GRU.length,
 };
 
-/** A number of floats, rounded up to whole panels. */
+/** A count of floats, rounded up to a multiple of 8. */
 export function padded(floats: number): number {
   return (floats + panelWidth - 1) & -panelWidth;
 }
@@ -114,7 +114,7 @@ export class Packing {
     const each = (features: number) =>
       this.sums * (features + this.outputSize + 2) + padded(projSize) * (hiddenSize + 1) +
       padded(slotCount);
-    // Structs are filled as a whole, and may read so much beyond the last panel.
+    // A struct is filled with 24 features even where fewer are left: it reads beyond the last panel.
     const beyond = structFeatures * panelWidth;
     const floats = layers.reduce((sum, features) => sum + each(features), beyond + padded(room));
     const allocation = heap.keep(4 * floats);

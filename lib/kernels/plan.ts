@@ -23,7 +23,7 @@ export interface Plan {
   readonly oneByOne: boolean;
 }
 
-/** From so many multiplications on, a batch is split among threads. */
+/** A batch that takes fewer multiplications than this is not split among threads. */
 const splitFrom = 2 ** 20;
 
 /**

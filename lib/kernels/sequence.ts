@@ -1,9 +1,9 @@
 /**
- * The recurrence: one direction of one layer over some steps in time, without leaving WebAssembly.
+ * The recurrence (STACK-1, STACK-3): one direction of one layer over some steps in time, in one call.
  *
- * The input's share of all sums comes first, for all steps; then each step adds the state's share
- * and makes the new state of it, in place. A row that has ended, or not begun, is not among a
- * step's rows, and its state stays as it is.
+ * First `bias + W_ih x` of all steps; then each step adds `W_hh h` and replaces the state by the new
+ * one. A sequence that has ended, or has not begun, is not among the rows of a step, and its state
+ * stays as it is (PACK-4).
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { addLinear, panelRow } from "./linear.ts";
 import { type CellKind, kinds, slotCount, type SlotName, slotOf } from "./slots.ts";
 import { addTraining } from "./training/commands.ts";
 
-/** Copies rows; their lengths are multiples of a float. */
+/** Copies rows of floats. Parameters: from, to (each with a distance), how many rows, bytes each. */
 function addCopy(m: Assembler): Func {
   return m.func(6, (f, from, fromRow, to, toRow, rows, bytes) => {
     const [source, target, left] = f.locals("i32", 3);
@@ -46,8 +46,8 @@ function addCopy(m: Assembler): Func {
 }
 
 /**
- * Adds `difference`: two addresses, how many bytes from there on, a multiple of 32, and where to put
- * a vector of all bits that differ anywhere.
+ * Adds `difference`. Parameters: two addresses, how many bytes to compare (a multiple of 32), and the
+ * address of a vector to write: each of its bits is 1 if such a bit differs in any of the vectors.
  */
 function addDifference(m: Assembler): void {
   m.func(4, (f, a, b, bytes, result) => {
@@ -72,8 +72,8 @@ interface Helpers {
 }
 
 /**
- * Adds the kernel of one kind of cell, exported by the kind's name. It takes the address of some
- * slots (see `slots.ts`), and how many times there are as many.
+ * Adds the kernel of one kind of cell, exported by the kind's name. Its
+ * parameters: the address of the first record of slots (see `slots.ts`), and the count of records.
  */
 function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }: Helpers): void {
   const cell = kind === "lstm"
@@ -104,7 +104,7 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
       keep("hRow"),
     ];
     const moved = f.local("i32");
-    /** Moves a pointer by a step, whose rows follow each other where they are counted. */
+    /** Moves an address by one step: by its rows where they are counted, else by a distance. */
     const move = (by: typeof i32.add, pointer: Local, row: SlotName, step: SlotName): Code[] => [
       when(batches, [moved.set(i32.mul(rows, slot(row)))], [moved.set(slot(step))]),
       pointer.set(by(pointer, moved)),
@@ -178,7 +178,7 @@ export interface Options {
   readonly madd: Madd;
   /** Whether weights are kept in structs, too. */
   readonly withStructs: boolean;
-  /** The pages that a memory shared by threads may have; 0 for a memory of one's own. */
+  /** The most pages of a memory that threads share; 0 for a memory of this thread alone. */
   readonly sharedPages: number;
 }
 

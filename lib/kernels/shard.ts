@@ -1,6 +1,7 @@
 /**
- * A part of a batch, from one sequence to another, that one thread computes: where everything lies
- * in its scratch memory, and what the kernels are told about it.
+ * Some sequences of a batch, that one thread computes: where everything lies in their scratch memory,
+ * and what the kernels are told about it. Neither the number of sequences nor that of the steps at a
+ * time changes a bit of the result (KERNEL-4, KERNEL-9).
  *
  * @module
  */
@@ -46,7 +47,7 @@ export interface Pass {
   readonly layer: number;
 }
 
-/** The input is multiplied for so many bytes of sums, and at least so many rows, at a time. */
+/** The size of a chunk: as many rows as have 256 KiB of sums, but at least 96. */
 const [chunkBytes, chunkRows] = [2 ** 18, 96];
 
 /** Some sequences of a batch, from the `first` on. */

@@ -1,5 +1,5 @@
 /**
- * One time step after the other on the fast path: for streams, which keep a state in between.
+ * Streams on the kernels (KERNEL-5): one time step at a time, with the state kept in between.
  *
  * @module
  */

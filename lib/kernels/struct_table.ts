@@ -1,5 +1,5 @@
 /**
- * Who has which of the structs that weights are kept in.
+ * The table of structs: which of them hold which weights.
  *
  * @module
  */
@@ -17,10 +17,10 @@ export interface StructFunctions {
   fill(at: number, w: number, k: number, panels: number): void;
 }
 
-/** So many structs at most, 256 MiB: a JavaScript engine ends a program whose objects grow too large. */
+/** The most structs, 256 MiB: a JavaScript engine ends a program whose objects take too much. */
 const most = 2 ** 28 / (16 * structFields);
 
-/** Structs of weights, where the engine has them. They are made once and filled anew. */
+/** The structs of an engine. Once made, a struct stays, and is filled again with other weights. */
 export class StructTable {
   readonly #functions: StructFunctions;
   readonly #free = new FreeList(inputStructs); // so that no weights begin at 0, which means "none"
@@ -33,7 +33,7 @@ export class StructTable {
     this.#reach(inputStructs);
   }
 
-  /** Makes structs of W in panels; where they begin, 0 if there is no room for more structs. */
+  /** Copies W in panels, from an address, to structs; the number of the first, or 0 if there is no room. */
   add(w: number, features: number, panels: number): number {
     const count = countOf(features, panels);
     const at = this.#free.take(count);
@@ -48,12 +48,12 @@ export class StructTable {
     }
   }
 
-  /** Takes structs back. */
+  /** Takes back the structs of a matrix. */
   remove(at: number, features: number, panels: number): void {
     this.#free.give(at, countOf(features, panels));
   }
 
-  /** Sees to it that there are so many structs in all. */
+  /** Makes structs until there are `end`. */
   #reach(end: number): void {
     if (end > this.#length) {
       const length = Math.max(Math.min(2 * this.#length, most), end);
@@ -71,7 +71,7 @@ function countOf(features: number, panels: number): number {
   return panels * Math.ceil(features / structFeatures);
 }
 
-/** Structs that belong together and are taken back together. */
+/** The structs of one module's weights, which are taken back together. */
 export class StructSet {
   readonly #table: StructTable;
   readonly #added: [at: number, features: number, panels: number][] = [];
@@ -81,7 +81,7 @@ export class StructSet {
     this.#table = table;
   }
 
-  /** Makes structs of W in panels; where they begin, 0 if there is no room for more structs. */
+  /** Copies W in panels, from an address, to structs; the number of the first, or 0 if there is no room. */
   add(w: number, features: number, panels: number): number {
     const at = this.#table.add(w, features, panels);
     if (at > 0) this.#added.push([at, features, panels]);

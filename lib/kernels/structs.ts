@@ -1,14 +1,14 @@
 /**
  * `out = init + x Wᵀ` on weights in structs.
  *
- * Some engines, Deno's among them, check each access to memory, at the cost of two instructions
- * more. A struct is an object of 48 vectors, and the fields of an object need no check. So what is
- * read over and over is kept in structs:
+ * Some JavaScript engines, Deno's among them, check each address that a kernel reads, with two
+ * instructions more. A struct is a WebAssembly object of 48 vectors, whose fields need no check. So
+ * what is read often is in structs (README.md says what that gains):
  *
- * - W, one panel by 24 features in a struct; first come the first 192 features of all panels, panel
- *   after panel, then the next 192, so that what is read together lies together;
- * - for more than one row, some of x, 6 rows by 8 features in a struct, every number in all four
- *   lanes of a vector: structs 0 to 23 of the table.
+ * - W: one panel by 24 features in a struct. First come the first 192 features of all panels, panel
+ *   after panel, then the next 192, in the order in which they are read;
+ * - where there is more than one row, 192 features of up to 6 rows of x: 6 rows by 8 features in a
+ *   struct, each number in all four lanes of a vector. These are structs 0 to 23 of the table.
  *
  * The sums are those of `linear.ts`, in the same order.
  *
@@ -41,23 +41,23 @@ export const structFeatures = structFields / panelVectors;
 /** The most rows of a tile, and the features in a struct of x. */
 const [tileRows, inputFeatures] = [6, 8];
 
-/** The features that are taken at a time: x then fills half of a usual first-level cache. */
+/** The features that are multiplied at a time: 6 rows of x then fill 18 KiB, half a usual L1 cache. */
 const chunk = 8 * structFeatures;
 
 /** How many structs of x there are. */
 export const inputStructs = chunk / inputFeatures;
 
-/** So many panels at a time meet all rows: what they take of W stays in a second-level cache. */
+/** The panels that all rows are multiplied with at a time: 192 features of them fill 384 KiB of L2. */
 const group = 64;
 
-/** Whether an engine knows objects, and vectors in them. */
+/** Whether the JavaScript engine has structs with vectors in them. */
 export function supportsStructs(): boolean {
   const m = new Assembler(structFields);
   addStructTable(m);
   return typeof WebAssembly !== "undefined" && WebAssembly.validate(m.encode());
 }
 
-/** The code of the features 0 to 23 of a struct of W, and of fewer, when k is less than 24. */
+/** Code for all 24 features of a struct (`all`), and for the first k of them (`some`). */
 function features(k: Local, feature: (u: number) => Code[]): { all: Code[]; some: Code } {
   const each = Array.from({ length: structFeatures }, (_, u) => feature(u));
   const some = each.slice(0, -1).flatMap((code, u) => [leave(i32.eq(k, u)), ...code]);
@@ -65,9 +65,9 @@ function features(k: Local, feature: (u: number) => Code[]): { all: Code[]; some
 }
 
 /**
- * Whole structs, as long as k has 24 features more; what follows is opened at the end of each. There
- * the checks of doing so stand before a jump that is taken: processors fetch code after a branch
- * that is not taken up to half as fast, until they jump.
+ * Repeats `all` for each whole struct of 24 features. `openNext` gets the next structs at the end of
+ * the loop's body, just before its jump back: there the checks of getting a struct cost least, as
+ * processors are slower right after a branch that was not taken.
  */
 function overBlocks(k: Local, all: readonly Code[], openNext: readonly Code[]): Code {
   return during(i32.ge(k, structFeatures), [
@@ -78,8 +78,8 @@ function overBlocks(k: Local, all: readonly Code[], openNext: readonly Code[]): 
 }
 
 /**
- * A single row and so many panels side by side. A single row uses every weight once, so all that
- * counts is how fast weights come in; they come in best from several places at once.
+ * The sums of one row and of `panels` panels. One row uses each weight once, so the time is that of
+ * reading the weights, which is fastest from several panels at once.
  */
 function rowTile(m: Assembler, madd: Madd, panels: number): Func {
   return m.func(6, (f, x, at, step, k, init, out) => {
@@ -120,7 +120,7 @@ function rowTile(m: Assembler, madd: Madd, panels: number): Func {
   });
 }
 
-/** Puts some features of so many rows of x into its structs. */
+/** Puts the next k features of `rows` rows of x into the structs of x. */
 function stage(m: Assembler, rows: number): Func {
   return m.func(3, (f, x, ldx, k) => {
     const table = f.let("table", structs.table);
@@ -131,7 +131,7 @@ function stage(m: Assembler, rows: number): Func {
       { length: inputFeatures },
       (_, u) => xs.map((x, r) => structs.set(struct, u * tileRows + r, v128.splat(x, u * float))),
     );
-    f.emit(repeat([ // beyond the last feature, structs hold what is never read
+    f.emit(repeat([ // fields beyond the last feature get other numbers, which are never read
       struct.set(structs.at(table, at)),
       ...splats.flat(),
       ...xs.map((x) => x.set(i32.add(x, inputFeatures * float))),
@@ -142,8 +142,8 @@ function stage(m: Assembler, rows: number): Func {
 }
 
 /**
- * So many rows, whose features are in structs, and one panel. The sums, one row of the panel and a
- * feature of x fill the 15 registers there are.
+ * The sums of `rows` rows, whose features are in structs, and of one panel. Of 6 rows these are 12
+ * vectors; with one feature of the panel (2) and one of x (1) they fill 15 registers.
  */
 function rowsTile(m: Assembler, madd: Madd, rows: number): Func {
   return m.func(6, (f, at, k, init, ldi, out, ldo) => {
@@ -185,13 +185,13 @@ function rowsTile(m: Assembler, madd: Madd, rows: number): Func {
   });
 }
 
-/** Sets `size` so that as few parts as can be, none of more than 6, are as equal as can be. */
+/** Sets `size` to the next part of `left`: parts of at most 6, as few and as equal as possible. */
 function share(size: Local, left: Local): Code[] {
   const parts = i32.divU(i32.add(left, tileRows - 1), tileRows);
   return [size.set(parts), size.set(i32.divU(i32.sub(i32.add(left, size), 1), size))];
 }
 
-/** A single row and some of its features. */
+/** All panels for one row and its next k features. */
 function addRow(m: Assembler, madd: Madd): Func {
   const sizes = [6, 5, 4, 1].map((panels) => ({ panels, tile: rowTile(m, madd, panels) }));
   return m.func(7, (f, x, at, step, k, panels, init, out) => {
@@ -209,7 +209,7 @@ function addRow(m: Assembler, madd: Madd): Func {
   });
 }
 
-/** Three rows or more and some of their features. */
+/** All panels for three rows or more and their next k features. */
 function addRows(m: Assembler, madd: Madd): Func {
   const sizes = [6, 5, 4, 3].map((rows) => ({
     rows,
@@ -264,9 +264,9 @@ function nextChunk(now: Local, step: Local, k: Local): Code[] {
 }
 
 /**
- * Adds the kernel. Its parameters: the address of x and the bytes from row to row; how many rows,
- * but not two; where W's structs begin in the table; how many features x has; how many panels there
- * are; then where sums start and where they end up, each an address and the bytes from row to row.
+ * Adds the kernel. Its parameters: the address of x and the bytes from row to row; how many rows, but
+ * not two; the number of W's first struct; how many features x has; how many panels there are; then
+ * the addresses of init and of out, each with the bytes from row to row.
  */
 export function addLinearByStructs(m: Assembler, madd: Madd): Func {
   const [row, rowsOf] = [addRow(m, madd), addRows(m, madd)];
@@ -281,7 +281,7 @@ export function addLinearByStructs(m: Assembler, madd: Madd): Func {
       ),
       x.set(i32.add(x, chunk * float)),
       at.set(i32.add(at, i32.mul(step, panels))),
-      ...[init.set(out), ldi.set(ldo)], // later features add to what is there
+      ...[init.set(out), ldi.set(ldo)], // the next features add to the sums of these
       k.set(i32.sub(k, now)),
     ], k));
   });
@@ -289,7 +289,7 @@ export function addLinearByStructs(m: Assembler, madd: Madd): Func {
 
 /** Adds what makes and fills structs: `grow`, `create` and `fill`. */
 export function addStructTable(m: Assembler): void {
-  // How many structs there were room for, and how many there shall be.
+  // Parameters: how many structs the table has room for, and how many it shall have room for.
   m.func(2, (f, before, length) => {
     const table = f.let("table", structs.newTable(structs.create, length));
     f.emit(when(before, [structs.copy(table, structs.table, before)]), structs.setTable(table));
@@ -301,7 +301,7 @@ export function addStructTable(m: Assembler): void {
       count.set(i32.sub(count, 1)),
     ]));
   }, "create");
-  // Structs from `at` on, from so many panels of W with so many features.
+  // Parameters: the number of the first struct, the address of W, its features and its panels.
   m.func(4, (f, at, w, k, panels) => {
     const stride = f.let("i32", i32.mul(k, panelRow));
     const struct = f.local("struct");
@@ -313,7 +313,7 @@ export function addStructTable(m: Assembler): void {
         ...[from.set(panel), structsLeft.set(step)],
         repeat([
           struct.set(structs.at(structs.table, at)),
-          // What the last struct has beyond the last feature is never read.
+          // Fields of the last struct beyond the last feature are never read.
           ...Array.from(
             { length: structFields },
             (_, n) => structs.set(struct, n, v128.load(from, n * vector)),

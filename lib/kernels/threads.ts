@@ -13,20 +13,20 @@ const callable = [...kinds, "train", "grow", "create", "fill"] as const;
 export type Callable = typeof callable[number];
 
 /**
- * A thread's letter box: integers on a cache line of their own. The number of the last letter, its
- * module, its function and four arguments; then the number of the last letter that was answered,
- * and whether that went wrong.
+ * How this thread tells another one what to call: 16 integers on a cache line of their own, its box.
+ * The number of the last request, its module, its function and four arguments; then the number of the
+ * last request that was answered, and whether it failed.
  */
 const box = { sent: 0, module: 1, name: 2, arguments: 3, answered: 8, failed: 9, length: 16 };
 
-/** The bytes of all letter boxes of so many threads. */
+/** The bytes of the boxes of some threads. */
 export function boxBytes(threads: number): number {
   return 4 * box.length * threads;
 }
 
 /**
- * What a thread runs. It sleeps until a letter comes; a module that does not exist ends it. The
- * text imports nothing, so that it runs wherever this library was loaded from.
+ * The program of a thread. It sleeps until there is a request; one with a module that does not exist
+ * ends it. The text imports nothing, so that it runs wherever this library was loaded from.
  */
 const program = `const serve = ({ modules, memory, at, names }) => {
   const box = new Int32Array(memory.buffer, at, ${box.length});
@@ -65,14 +65,14 @@ interface WorkerThreads {
 
 /** The module of Node and Deno, whose threads need no file and keep no program from ending. */
 function workerThreads(): WorkerThreads | undefined {
-  // By hand, for a browser has no such global and lib/ no types of Node's.
+  // Typed by hand: a browser has no such global, and lib/ uses no types of Node's.
   const { process } = globalThis as unknown as {
     process?: { getBuiltinModule?(name: string): WorkerThreads };
   };
   return process?.getBuiltinModule?.("node:worker_threads");
 }
 
-/** Starts a thread; how to end it. */
+/** Starts a thread; returns what ends it. */
 function spawn(data: unknown, onError: (error: Error) => void): () => void {
   const node = workerThreads();
   if (node) {
@@ -95,15 +95,15 @@ function spawn(data: unknown, onError: (error: Error) => void): () => void {
   };
 }
 
-/** So many times a letter box is looked at before this thread goes to sleep, too. */
+/** How often a box is read, in a loop, before this thread sleeps until the answer. */
 const patience = 2000;
 
-/** Some threads beside this one. */
+/** The other threads (KERNEL-7). */
 export class Team {
   readonly #boxes: readonly Int32Array[];
   readonly #sent: number[];
   readonly #ends: (() => void)[] = [];
-  /** Threads that have a letter they have not answered. */
+  /** Threads that have not yet answered. */
   readonly #busy = new Set<number>();
 
   private constructor(memory: WebAssembly.Memory, at: number, others: number) {
@@ -118,9 +118,9 @@ export class Team {
    * Starts threads.
    *
    * @param memory what they share
-   * @param at where their letter boxes are
+   * @param at the address of their boxes
    * @param others how many
-   * @param modules the kernels they shall have
+   * @param modules the modules whose functions they can call
    * @returns the threads, once all are ready
    * @throws {Error} if one cannot start
    */

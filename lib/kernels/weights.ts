@@ -1,5 +1,5 @@
 /**
- * The packed weights of a module, packed anew when they change.
+ * The packed weights of a module, packed again when they change (KERNEL-6).
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { Heap } from "./heap.ts";
 import { panelRow, panelWidth } from "./linear.ts";
 import { listed, type Packed, type Packing, padded, type Weights } from "./packing.ts";
 
-/** Arrays of at most so many floats are copied one by one, which is quicker than a call of `set`. */
+/** Up to this length, copying floats one by one is quicker than a call of `set`. */
 const few = 32;
 
-/** So many floats are compared at a time: few enough to stay in a second-level cache. */
+/** The floats that are compared at a time: 64 KiB, which stay in an L2 cache. */
 const piece = 2 ** 14;
 
 /** Copies an array to a place, and puts zeros behind it up to a whole panel; where that ends. */
