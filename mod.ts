@@ -28,6 +28,7 @@ export {
 export type { DType, FloatArray, Values } from "./lib/tensor/dtype.ts";
 export {
   type Backward,
+  type Flow,
   type GradFn,
   type NestedNumbers,
   type SavedTensor,

@@ -10,6 +10,7 @@ import {
   clipGradNorm,
   clipGradValue,
   detach,
+  dropout,
   type DType,
   grad,
   incrementVersion,
@@ -138,6 +139,14 @@ describe("in place", () => {
     clipGradNorm([x], 100);
     clipGradValue([x], 100);
     assertEquals(first?.version(), 4);
+  });
+
+  fact(["GRAD-6", "DROP-3"], "dropout keeps its mask, not what it is applied to", () => {
+    const x = parameter([1, 2, 3]);
+    const y = dropout(x, 0.5, true);
+    incrementVersion(x);
+    backward(sum(y));
+    assertEquals(x.grad!.tolist(), (y.tolist() as number[]).map((value, k) => value / (k + 1)));
   });
 
   fact(["GRAD-6", "GRAD-4"], "only what a pass would run through is looked at", () => {
