@@ -5,14 +5,14 @@
  * ```sh
  * deno task train
  * deno task train --model GRU --steps 500 --out gru
- * deno task train --resume gru/checkpoint.json --steps 1000 --out gru
+ * deno task train --resume gru/checkpoint.pt --steps 1000 --out gru
  * ```
  *
  * @module
  */
 
 import { parseArgs } from "node:util";
-import { toLine } from "../lib/conformance/mod.ts";
+import { parseCheckpoint, writeTorchFile } from "../mod.ts";
 import { models, optimizers, Training } from "./train/run.ts";
 import { lossChart, predictionChart } from "./train/plot.ts";
 
@@ -29,7 +29,7 @@ const defaults = {
 const help = `Usage: deno task train [options]
 
 Trains a recurrent network to predict the next point of the notebook's sine from ten points.
-Writes checkpoint.json, loss.svg and prediction.svg. Ctrl-C saves and stops.
+Writes checkpoint.pt, which PyTorch opens, loss.svg and prediction.svg. Ctrl-C saves and stops.
 
 Options:
   --steps N         how many steps, in all (default ${defaults.steps})
@@ -100,20 +100,37 @@ function read(args: string[]): { help: boolean; out: string; steps: number; trai
 /** The training that a checkpoint holds. */
 function load(file: string): Training {
   try {
-    return Training.restore(JSON.parse(Deno.readTextFileSync(file)));
+    return Training.restore(parseCheckpoint(Deno.readFileSync(file)).value);
   } catch (error) {
     throw new Error(`cannot go on from ${file}: ${(error as Error).message}`);
   }
 }
 
-/** Writes a file whole or not at all, whatever happens meanwhile. */
-function write(path: string, text: string): void {
+/** Writes a file whole or not at all, whatever happens meanwhile; no draft of it stays. */
+function write(path: string, content: string | Uint8Array): void {
   const draft = `${path}.part`;
-  using file = Deno.openSync(draft, { write: true, create: true, truncate: true });
-  const bytes = new TextEncoder().encode(text);
-  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-  file.syncDataSync();
-  Deno.renameSync(draft, path);
+  try {
+    using file = Deno.openSync(draft, { write: true, create: true, truncate: true });
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    file.syncDataSync();
+    Deno.renameSync(draft, path);
+  } catch (error) {
+    try {
+      Deno.removeSync(draft);
+    } catch { /* there is none */ }
+    throw new Error(`cannot write ${path}: ${(error as Error).message}`);
+  }
+}
+
+/** Refuses a folder that cannot be written to, before there is anything to lose. */
+function tryFolder(out: string): void {
+  try {
+    Deno.mkdirSync(out, { recursive: true });
+    Deno.removeSync(Deno.makeTempFileSync({ dir: out }));
+  } catch (error) {
+    throw new Error(`cannot write to ${out}: ${(error as Error).message}`);
+  }
 }
 
 /** Shows where the training is: a bar on a terminal, otherwise a line now and then. */
@@ -144,9 +161,9 @@ function reporter(steps: number): (training: Training, done?: boolean) => void {
 
 /** Trains until the last step or a signal; what the process is to end with. */
 async function train(training: Training, steps: number, out: string): Promise<number> {
-  Deno.mkdirSync(out, { recursive: true });
-  const file = `${out}/checkpoint.json`;
-  const save = () => write(file, `${toLine(training.checkpoint())}\n`);
+  tryFolder(out);
+  const file = `${out}/checkpoint.pt`;
+  const save = () => write(file, writeTorchFile({ ...training.checkpoint() }));
   let status = 0;
   const stop = (code: number) => () => status = code;
   const signals = [["SIGINT", stop(130)], ["SIGTERM", stop(143)]] as const;

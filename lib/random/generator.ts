@@ -61,6 +61,9 @@ function toInteger(seed: unknown): number | bigint {
   );
 }
 
+/** How long a state is, and where in it the kept normal draw stands. */
+const [STATE_SIZE, NORMAL] = [5056, 5024];
+
 /**
  * A stream of random numbers, as `torch.Generator()` on the CPU gives: mt19937 (Matsumoto and
  * Nishimura, 1998; the seeding of 2002). The same seed gives PyTorch's numbers, bit for bit.
@@ -168,6 +171,49 @@ export class Generator {
     copy.#seed = this.#seed;
     copy.nextNormal = this.nextNormal;
     return copy;
+  }
+
+  /**
+   * Where the stream is, in the bytes of `torch.Generator.get_state`, for
+   * {@linkcode Generator.setState} here or `torch.set_rng_state` there.
+   *
+   * @returns 5056 bytes
+   */
+  getState(): Uint8Array {
+    checkCount("Generator.getState", 0, arguments);
+    const view = new DataView(new ArrayBuffer(STATE_SIZE));
+    view.setBigUint64(0, this.#seed, true);
+    view.setInt32(8, N + 1 - this.#used, true); // how many words are left, and one
+    view.setInt32(12, 1, true); // seeded
+    view.setUint32(16, this.#used % N, true);
+    this.#words.forEach((word, k) => view.setUint32(24 + 8 * k, word, true));
+    view.setFloat64(NORMAL, this.nextNormal ?? 0, true);
+    view.setInt32(NORMAL + 16, this.nextNormal === undefined ? 0 : 1, true);
+    return new Uint8Array(view.buffer);
+  }
+
+  /**
+   * Goes on where {@linkcode Generator.getState}, or PyTorch's, was taken.
+   *
+   * @param state 5056 bytes
+   * @returns this generator
+   * @throws {RuntimeError} if it is no state of an mt19937; the generator is left as it was
+   */
+  setState(state: Uint8Array): this {
+    checkCount("Generator.setState", 1, arguments);
+    if (!(state instanceof Uint8Array) || state.length !== STATE_SIZE) {
+      throw new RuntimeError(`RNG state must be ${STATE_SIZE} bytes of an mt19937`);
+    }
+    const view = new DataView(state.buffer, state.byteOffset, state.length);
+    const [left, next] = [view.getInt32(8, true), Number(view.getBigUint64(16, true))];
+    if (view.getInt32(12, true) !== 1 || left < 1 || left > N || next > N) {
+      throw new RuntimeError("Invalid mt19937 state");
+    }
+    this.#seed = view.getBigUint64(0, true);
+    this.#used = left === 1 ? N : next;
+    for (let k = 0; k < N; k++) this.#words[k] = view.getUint32(24 + 8 * k, true);
+    this.nextNormal = view.getInt32(NORMAL + 16, true) ? view.getFloat64(NORMAL, true) : undefined;
+    return this;
   }
 
   /** Replaces all 624 words by the next 624. */

@@ -5,15 +5,10 @@
  */
 
 import {
-  decode,
-  encode,
-  type JsonOptimizerState,
-  type JsonTensor,
-} from "../../lib/conformance/mod.ts";
-import {
   Adam,
   AdamW,
   backward,
+  defaultGenerator,
   GRU,
   Linear,
   LSTM,
@@ -27,8 +22,12 @@ import {
   select,
   SGD,
   SimpleRNN,
+  type StateDict,
+  stateDictOf,
+  StoredTensor,
   type Tensor,
   tensor,
+  type TorchValue,
 } from "../../mod.ts";
 
 /** What a training is, but for how long it runs. */
@@ -100,13 +99,58 @@ function examples(): { input: Tensor; target: Tensor } {
   };
 }
 
-/** A training as a file: JSON, in PyTorch's names. */
-interface Checkpoint {
-  format: "rnn-spec checkpoint";
+/** What is in the file of a training; all of it opens in PyTorch. */
+interface Saved {
+  format: "rnn-spec training";
   config: Config;
-  losses: JsonTensor;
-  state_dict: Record<string, JsonTensor>;
-  optimizer: JsonOptimizerState;
+  /** How many steps have been taken. */
+  step: number;
+  /** The loss before each of them. */
+  losses: Tensor;
+  model: StateDict;
+  optimizer: OptimizerState;
+  /** The default generator's state, for `torch.set_rng_state`. */
+  generator: StoredTensor;
+}
+
+/** A dict of a file. */
+type Dict = ReadonlyMap<unknown, TorchValue>;
+
+/** Refuses what cannot be gone on from. */
+function refuse(what: string): never {
+  throw new Error(what);
+}
+
+/** A part of a dict that must be one itself. */
+function dictAt(from: Dict, key: string): Dict {
+  const part = from.get(key);
+  return part instanceof Map ? part : refuse(`it has no dict ${key}`);
+}
+
+/** A tensor of a dict, of a dtype. */
+function tensorAt(from: Dict, key: string, dtype: StoredTensor["dtype"]): StoredTensor {
+  const part = from.get(key);
+  return part instanceof StoredTensor && part.dtype === dtype && part.shape.length === 1
+    ? part
+    : refuse(`${key} is no vector of ${dtype}`);
+}
+
+/** The configuration in a file, each part checked as the command line's is. */
+function configOf(given: Dict): Config {
+  const take = <T extends number | string>(name: string, good: (value: unknown) => boolean): T =>
+    good(given.get(name))
+      ? given.get(name) as T
+      : refuse(`config: ${name} is ${JSON.stringify(String(given.get(name)))}`);
+  const whole = (from: number, to: number) => (x: unknown) =>
+    Number.isInteger(x) && (x as number) >= from && (x as number) <= to;
+  const known = (of: object) => (x: unknown) => typeof x === "string" && Object.hasOwn(of, x);
+  return {
+    model: take("model", known(models)),
+    hiddenSize: take("hiddenSize", whole(1, 1024)),
+    optimizer: take("optimizer", known(optimizers)),
+    lr: take("lr", (x) => typeof x === "number" && x >= 0 && x < Infinity),
+    seed: take("seed", whole(0, Number.MAX_SAFE_INTEGER)),
+  };
 }
 
 /** A training that can stop anywhere and go on elsewhere, bit for bit. */
@@ -154,43 +198,58 @@ export class Training {
   }
 
   /** Returns everything that it takes to go on, for {@linkcode Training.restore}. */
-  checkpoint(): Checkpoint {
-    const { state, param_groups } = this.#optimizer.stateDict();
-    const encodeAll = (tensors: Record<string, Tensor>) =>
-      Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, encode(x)]));
+  checkpoint(): Saved {
+    const { model, hiddenSize, optimizer, lr, seed } = this.config;
     return {
-      format: "rnn-spec checkpoint",
-      config: this.config,
-      losses: encode(tensor(Float64Array.from(this.losses))),
-      state_dict: encodeAll(this.#model.stateDict()),
-      optimizer: {
-        state: Object.fromEntries(Object.entries(state).map(([k, own]) => [k, encodeAll(own)])),
-        param_groups,
-      },
+      format: "rnn-spec training",
+      config: { model, hiddenSize, optimizer, lr, seed }, // in one order, so that equal is equal
+      step: this.losses.length,
+      losses: tensor(Float64Array.from(this.losses)),
+      model: this.#model.stateDict(),
+      optimizer: this.#optimizer.stateDict(),
+      generator: new StoredTensor("uint8", [5056], defaultGenerator.getState()),
     };
   }
 
   /**
    * Goes on where a checkpoint was taken.
    *
-   * @param saved what {@linkcode Training.checkpoint} gave, perhaps by way of a file
+   * @param saved what a file of {@linkcode Training.checkpoint} holds
    * @returns the training
-   * @throws {Error} if it is no checkpoint
+   * @throws {Error} if it is no checkpoint, or not whole
    */
-  static restore(saved: unknown): Training {
-    const { format, config, losses, state_dict, optimizer } = (saved ?? {}) as Checkpoint;
-    if (format !== "rnn-spec checkpoint") throw new Error("it is no checkpoint of this program");
-    const decodeAll = (tensors: Record<string, JsonTensor>) =>
-      Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, decode(x, "float32")]));
+  static restore(saved: TorchValue): Training {
+    if (!(saved instanceof Map) || saved.get("format") !== "rnn-spec training") {
+      return refuse("it is no checkpoint of this program");
+    }
+    const config = configOf(dictAt(saved, "config"));
     const training = new Training(config);
-    training.#model.loadStateDict(decodeAll(state_dict));
-    training.#optimizer.loadStateDict({
-      state: Object.fromEntries(
-        Object.entries(optimizer.state).map(([k, own]) => [k, decodeAll(own)]),
-      ),
-      param_groups: optimizer.param_groups as OptimizerState["param_groups"],
-    });
-    training.losses.push(...decode(losses, "float64").data);
+    const losses = tensorAt(saved, "losses", "float64").values() as Float64Array;
+    if (saved.get("step") !== losses.length) refuse("it has more or fewer losses than steps");
+    for (const loss of losses) training.losses.push(loss);
+    const weights = stateDictOf(dictAt(saved, "model") as TorchValue);
+    const other = Object.entries(weights).find(([, { dtype }]) => dtype !== "float32");
+    if (other) refuse(`model: ${other[0]} is ${other[1].dtype}`);
+    training.#model.loadStateDict(weights);
+    const fresh = training.#optimizer.stateDict().param_groups;
+    training.#optimizer.loadStateDict(dictAt(saved, "optimizer"));
+    const { state, param_groups: groups } = training.#optimizer.stateDict();
+    // This program changes no option, so they must be those of the configuration.
+    if (JSON.stringify(groups) !== JSON.stringify(fresh)) {
+      refuse("optimizer: its options are not those of the configuration");
+    }
+    for (const [key, own] of Object.entries(state)) {
+      const step = own.step?.data[0] ?? losses.length;
+      if (step !== losses.length) refuse(`optimizer: parameter ${key} has taken ${step} steps`);
+    }
+    const stateful = losses.length > 0 && Object.keys(state).length !== weightsOf(groups);
+    if (stateful) refuse("optimizer: it does not remember all parameters");
+    defaultGenerator.setState(tensorAt(saved, "generator", "uint8").values() as Uint8Array);
     return training;
   }
+}
+
+/** How many parameters the groups have. */
+function weightsOf(groups: OptimizerState["param_groups"]): number {
+  return groups.reduce((sum, { params }) => sum + (params as readonly number[]).length, 0);
 }

@@ -1,6 +1,6 @@
 /** Chapter training: learning curves, memory, and going on after an interruption. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import {
@@ -9,20 +9,28 @@ import {
   compare,
   goldenFile,
   type JsonTensor,
-  toLine,
 } from "../../lib/conformance/mod.ts";
 import {
   Adam,
   backward,
+  Generator,
   getKernels,
   type Kernels,
   manualSeed,
   mseLoss,
+  type ParamState,
+  parseCheckpoint,
+  randn,
   RNN,
-  type Tensor,
+  StoredTensor,
+  Tensor,
+  tensor,
+  type TorchValue,
+  writeTorchFile,
   zeros,
 } from "../../mod.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
+import { inspect } from "../../scripts/inspect.ts";
 import { models, optimizers, Training } from "../../scripts/train/run.ts";
 import { describe, fact, withPermission } from "./law.ts";
 
@@ -145,12 +153,114 @@ describe("the training of the sine", () => {
       const [whole, part] = [new Training(config), new Training(config)];
       for (let k = 0; k < 6; k++) whole.step();
       for (let k = 0; k < 2; k++) part.step();
-      const resumed = Training.restore(JSON.parse(toLine(part.checkpoint())));
+      const resumed = Training.restore(reread(part.checkpoint()));
       for (let k = 2; k < 6; k++) resumed.step();
-      assertEquals(toLine(resumed.checkpoint()), toLine(whole.checkpoint()));
+      assertEquals(writeTorchFile(resumed.checkpoint()), writeTorchFile(whole.checkpoint()));
       assert(whole.losses[5] < whole.losses[0], `${model} ${optimizer}`);
       assertEquals(resumed.predict([0, 0.5, 1]), whole.predict([0, 0.5, 1]));
     }
+  });
+});
+
+/** What a checkpoint is once it has been written and read. */
+function reread(saved: object): TorchValue {
+  return parseCheckpoint(writeTorchFile(saved)).value;
+}
+
+describe("the training of the sine: its checkpoint", () => {
+  const training = new Training({
+    ...{ model: "GRU", optimizer: "Adam", hiddenSize: 3, lr: 0.01, seed: 1 },
+  });
+  for (let k = 0; k < 3; k++) training.step();
+  const saved = training.checkpoint();
+
+  fact(["TRAIN-3", "CKPT-13"], "it opens like any file, and inspect shows what is in it", () => {
+    const checkpoint = parseCheckpoint(writeTorchFile(saved));
+    const text = inspect("checkpoint.pt", checkpoint);
+    for (const part of ["rnn: GRU(1, 3)", "step: 3", "At model:", "At optimizer → state → 0:"]) {
+      assert(text.includes(part), text);
+    }
+  });
+
+  fact(["TRAIN-3"], "a million losses are taken over", () => {
+    const losses = new Tensor(new Float64Array(1e6).fill(0.5), [1e6]);
+    const count = (own: ParamState) => ({ ...own, step: new Tensor(Float32Array.of(1e6), []) });
+    const state = Object.fromEntries(
+      Object.entries(saved.optimizer.state).map(([key, own]) => [key, count(own)]),
+    );
+    const optimizer = { ...saved.optimizer, state };
+    const resumed = Training.restore(reread({ ...saved, step: 1e6, losses, optimizer }));
+    assertEquals(resumed.losses.length, 1e6);
+  });
+
+  fact(["TRAIN-3"], "what it goes on from is checked, all of it", () => {
+    const refuse = (change: object, reason: string) =>
+      assertThrows(() => Training.restore(reread({ ...saved, ...change })), Error, reason);
+    const config = (change: object) => ({ config: { ...saved.config, ...change } });
+    const [group] = saved.optimizer.param_groups;
+    const options = (change: object) => ({
+      optimizer: { ...saved.optimizer, param_groups: [{ ...group, ...change }] },
+    });
+    const own = saved.optimizer.state[0];
+    const state = (change: object) => ({
+      optimizer: { ...saved.optimizer, state: { ...saved.optimizer.state, 0: change } },
+    });
+    refuse({ format: "another" }, "no checkpoint of this program");
+    refuse({ config: null }, "it has no dict config");
+    refuse(config({ model: "constructor" }), 'config: model is "constructor"');
+    refuse(config({ optimizer: "toString" }), 'config: optimizer is "toString"');
+    refuse(config({ hiddenSize: 2.5 }), 'config: hiddenSize is "2.5"');
+    refuse(config({ hiddenSize: 4 }), "size mismatch");
+    refuse(config({ lr: "0.1" }), 'config: lr is "0.1"');
+    refuse(config({ lr: NaN }), 'config: lr is "NaN"');
+    refuse(config({ seed: -1 }), 'config: seed is "-1"');
+    refuse({ step: 4 }, "more or fewer losses than steps");
+    refuse({ losses: [1, 2, 3] }, "losses is no vector of float64");
+    refuse({ losses: tensor([1, 2, 3]) }, "losses is no vector of float64");
+    refuse({ model: { ...saved.model, "fc.bias": "abc" } }, '"fc.bias" is text');
+    refuse({ model: { ...saved.model, "fc.bias": zeros([2]) } }, "size mismatch for fc.bias");
+    const wide = zeros([1], { dtype: "float64" });
+    refuse({ model: { ...saved.model, "fc.bias": wide } }, "model: fc.bias is float64");
+    refuse({ optimizer: "none" }, "it has no dict optimizer");
+    refuse(options({ lr: "0.1" }), "lr is of no type that an option has");
+    refuse(options({ lr: 0.1 }), "its options are not those of the configuration");
+    refuse(options({ params: [0, 1] }), "doesn't match the size");
+    refuse(state({ ...own, exp_avg: zeros([2]) }), "exp_avg has the shape");
+    refuse(state({ ...own, exp_avg: "abc" }), "exp_avg must be a tensor");
+    refuse(state({ ...own, step: tensor(7) }), "parameter 0 has taken 7 steps");
+    refuse(
+      { optimizer: { ...saved.optimizer, state: {} } },
+      "it does not remember all parameters",
+    );
+    refuse({ generator: null }, "generator is no vector of uint8");
+    const short = new StoredTensor("uint8", [3], new Uint8Array(3));
+    refuse({ generator: short }, "RNG state must be 5056 bytes");
+    assertEquals(Training.restore(reread(saved)).losses, training.losses);
+  });
+
+  fact(["INIT-4"], "a generator's state goes on with the same draws, and is checked", () => {
+    for (const draws of [0, 1, 5, 623, 624, 625, 1300]) {
+      const generator = new Generator(draws);
+      for (let k = 0; k < draws; k++) generator.random();
+      randn([draws % 2], { generator }); // perhaps with a normal draw left over
+      const other = new Generator(7).setState(generator.getState());
+      assertEquals(other.getState(), generator.getState());
+      assertEquals(other.initialSeed(), generator.initialSeed());
+      const [a, b] = [generator, other].map((generator) => [
+        randn([3], { generator }).data,
+        Array.from({ length: 700 }, () => generator.random()),
+      ]);
+      assertEquals(a, b);
+    }
+    const state = new Generator(3).getState();
+    const generator = new Generator(3);
+    for (const at of [8, 12, 18]) {
+      const wrong = state.slice();
+      wrong[at] = at === 8 ? 0 : 9;
+      assertThrows(() => generator.setState(wrong), Error, "Invalid mt19937 state");
+    }
+    assertThrows(() => generator.setState(state.subarray(1)), Error, "must be 5056 bytes");
+    assertEquals(generator.getState(), state);
   });
 });
 
@@ -173,12 +283,12 @@ const program = `
   await new Promise((resume) => setTimeout(resume, 200));
   first.kill("SIGINT");
   const { code } = await first.status;
-  const saved = JSON.parse(Deno.readTextFileSync(dir + "/a/checkpoint.json")).losses.shape[0];
+  const saved = Number(run("--resume", dir + "/a/checkpoint.pt", "--steps", "1", "--out", dir + "/c")[1].match(/step +([0-9]+)/)[1]);
   const steps = String(saved + 10);
-  run("--resume", dir + "/a/checkpoint.json", "--steps", steps, "--out", dir + "/a");
+  run("--resume", dir + "/a/checkpoint.pt", "--steps", steps, "--out", dir + "/a");
   run("--steps", steps, "--out", dir + "/b");
-  const read = (name) => ["a", "b"].map((part) => Deno.readTextFileSync(dir + "/" + part + "/" + name));
-  const same = ["checkpoint.json", "loss.svg", "prediction.svg"].map((name) => {
+  const read = (name) => ["a", "b"].map((part) => Deno.readFileSync(dir + "/" + part + "/" + name).join());
+  const same = ["checkpoint.pt", "loss.svg", "prediction.svg"].map((name) => {
     const [a, b] = read(name);
     return a === b && a.length > 1000;
   });
