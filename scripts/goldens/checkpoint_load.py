@@ -45,8 +45,10 @@ def answer(value):
         return {"dict": [[key, answer(item)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         return {"list": [answer(item) for item in value]}
-    if isinstance(value, (torch.dtype, torch.device)):
+    if isinstance(value, (torch.dtype, torch.device, torch.layout)):
         return str(value)
+    if isinstance(value, (set, frozenset, bytes, bytearray, complex)):
+        return {"object": type(value).__name__}  # read, but no value in JSON
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
         return {"integer": str(value)}
     return value

@@ -57,6 +57,17 @@ def big_endian(value, widths):
     return buffer.getvalue()
 
 
+def odd_bools():
+    """Bools whose bytes are not only 0 and 1, as a program in C may leave them."""
+    source = zipfile.ZipFile(io.BytesIO(saved({"x": torch.tensor([True, False, True, True])})))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
+        for name in source.namelist():
+            data = b"\x01\x00\x37\xff" if name.endswith("/data/0") else source.read(name)
+            target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+    return buffer.getvalue()
+
+
 def rnn_state(seed, args, module="RNN"):
     """Weights of a recurrent module in float32."""
     state = rnn_weights(Numbers(seed), args, module=module)
@@ -159,6 +170,33 @@ def torch_files():
     yield "empty", "A dict of nothing.", ["CKPT-5"], saved({})
     odd = {"__proto__": base[0], "constructor": base[1], "toString": base[2], "": base[3], "1": base}
     yield "names", "Names that mean something to JavaScript.", ["CKPT-6"], saved(odd)
+    keys = {True: base[0], None: base[1], 5: base[2], "5": base[3], 0.5: 1, False: 2}
+    yield "keys", "Keys of every type; 5 and '5' are two.", ["CKPT-6"], saved(keys)
+    slices = {"rows": torch.zeros(3, 0)[1:], "beyond": torch.ones(4)[4:], "columns": base[:, 6:]}
+    yield "empty-slices", "Slices of nothing, that begin behind the end.", ["CKPT-7"], saved(slices)
+    attributed = base[1].clone()
+    attributed.note = "kept with the tensor"
+    stateful = nn.Parameter(base[2].clone())
+    stateful.note = "kept with the parameter"
+    buffers = {"buffer": nn.Buffer(base[0].clone()), "tensor": attributed, "parameter": stateful}
+    yield "buffers", "A buffer, and tensors with attributes.", ["CKPT-6"], saved(buffers)
+    beside = {
+        "weight": base[:2],
+        "set": {1, 2},
+        "bytes": b"ab\xff",
+        "bytearray": bytearray(b"ab"),
+        "complex": 1 + 2j,
+        "counter": collections.Counter({"a": 2, "b": 1}),
+        "bias": base[2],
+    }
+    yield "beside", "Entries that are no tensors, beside tensors.", ["CKPT-6"], saved(beside)
+    yield "bools", "Any byte but 0 is true.", ["CKPT-4"], odd_bools()
+    yield "device", "Devices by their type, and by their number.", ["CKPT-6"], saved(
+        [torch.device("cpu"), torch.device("cuda", 1), torch.strided, torch.Size([])]
+    )
+    halves = base.half()
+    shared = {f"view{k}": halves[k : k + 2] for k in range(3)} | {"whole": halves}
+    yield "shared-halves", "Views of one storage of half precision.", ["CKPT-7"], saved(shared)
 
 
 def models():
@@ -233,6 +271,15 @@ def run_cases(format, write):
                 **fields,
             )
             if format == "torch":
+                beside = {"scores": [np.float64(0.5), np.int64(3)], "best": frozenset([1])}
+                mixed = saved({"model": state, **beside}, pickle_protocol=4)
+                yield load(
+                    f"checkpoints/{format}/run-{name}-beside",
+                    "The weights are beside NumPy's numbers and a set.",
+                    ["CKPT-6", "CKPT-8"],
+                    file_of(format, mixed, at=["model"], protocol=4),
+                    **fields,
+                )
                 deep = {"epoch": 3, "nets": [{"state_dict": state}]}
                 found = file_of(format, write(deep), at=["nets", 0, "state_dict"])
                 yield load(
