@@ -9,13 +9,16 @@ Hold this library's checkpoints against Python's, where Python, PyTorch and Deno
     deno task hostile --keep kept.jsonl && uv run scripts/check_checkpoints.py --kept kept.jsonl
 
 The first makes random tensors, has both libraries write them, and compares the files byte for byte,
-and what Python loads from ours with what was saved. The second loads with Python every broken file
+and what Python loads from ours with what was saved; then it has PyTorch save random values of every
+type, in lists and dicts, has them read and written here, and compares what torch.load (weights_only)
+finds in our file with what was saved, tensors bit for bit. The second loads with Python every broken file
 that this library loads nevertheless, and compares what both found in it.
 """
 
 import argparse
 import base64
 import collections
+import io
 import json
 import random
 import shlex
@@ -78,8 +81,10 @@ def raw(value):
         return {"dict": [[key, raw(item)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         return {"list": [raw(item) for item in value]}
-    if isinstance(value, (torch.dtype, torch.device)):
+    if isinstance(value, (torch.dtype, torch.device, torch.layout)):
         return str(value)
+    if isinstance(value, (set, frozenset, bytes, bytearray, complex)):
+        return {"object": type(value).__name__}
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
         return {"integer": str(value)}
     return value
@@ -109,6 +114,67 @@ def check_written(deno, count, seed):
             wrong += 1
             print(f"differs:\n  Python {file[:300]}\n  ours   {ours[:300]}")
     print(f"{count} safetensors files written by both: {wrong} differ")
+    return wrong
+
+
+def values(choices, depth=0):
+    """A random value that PyTorch's careful reader takes, with lists and dicts in each other."""
+    made = choices.randrange(12 if depth < 4 else 8)
+    if made == 0:
+        return choices.choice([None, True, False])
+    if made == 1:
+        return choices.choice([0, 1, -1, 255, 256, 65535, 65536, 2**31, -(2**31), 2**53 - 1, 10**40])
+    if made == 2:
+        return choices.choice([0.5, -0.0, 1e-300, float("nan"), float("inf"), choices.random()])
+    if made == 3:
+        return name(choices)
+    if made < 8:
+        found = list(tensors(choices).values()) or [torch.ones(2, 3)]
+        value = choices.choice(found)
+        return value.t() if value.dim() == 2 and choices.random() < 0.3 else value
+    items = [values(choices, depth + 1) for _ in range(choices.randrange(6))]
+    if made == 8:
+        return items
+    if made == 9:
+        return tuple(items)
+    if made == 10:
+        return collections.OrderedDict(tensors(choices))
+    keys = [choices.choice([name(choices), choices.randrange(2, 99), None, True]) for _ in items]
+    return dict(zip(keys, items, strict=True))
+
+
+def told(value):
+    """A value with its types, tensors by their bits; a dict of tensors alone is an OrderedDict."""
+    if isinstance(value, torch.Tensor):
+        return "tensor", *bits(value)
+    if isinstance(value, dict):
+        return "dict", [(told(key), told(item)) for key, item in value.items()]
+    if isinstance(value, (list, tuple)):
+        return type(value).__name__, [told(item) for item in value]
+    return type(value).__name__, repr(value)
+
+
+def check_torch(deno, count, seed):
+    """Compare what PyTorch finds in files written here; how many differ."""
+    choices = random.Random(seed)
+    made = [values(choices) for _ in range(count)]
+    lines = []
+    for value in made:
+        buffer = io.BytesIO()
+        torch.save(value, buffer)
+        lines.append(json.dumps({"base64": base64.b64encode(buffer.getvalue()).decode()}))
+    command = [*shlex.split(deno), "run", str(HERE / "checkpoints" / "rewrite.ts")]
+    asked = "\n".join(lines)
+    found = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
+    answers = [base64.b64decode(json.loads(line)["base64"]) for line in found.stdout.splitlines()]
+    assert len(answers) == count, found.stderr
+    wrong = 0
+    for value, file in zip(made, answers, strict=True):
+        again = torch.load(io.BytesIO(file), weights_only=True)
+        if told(again) != told(value):
+            wrong += 1
+            print(f"differs:\n  Python {str(told(value))[:300]}\n  ours   {str(told(again))[:300]}")
+    print(f"{count} files of torch.save read and written here: {wrong} differ in torch.load")
     return wrong
 
 
@@ -159,7 +225,8 @@ def main():
     options = parser.parse_args()
     if options.kept:
         return 1 if check_kept(options.kept) else 0
-    return 1 if check_written(options.deno, options.count, options.seed) else 0
+    wrong = check_written(options.deno, options.count, options.seed)
+    return 1 if wrong + check_torch(options.deno, options.count, options.seed) else 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { StoredTensor, type TorchValue } from "../mod.ts";
+import { StoredTensor, TorchObject, type TorchValue } from "../mod.ts";
 import { bombs } from "./hostile/bombs.ts";
 import { judge, seeds } from "./hostile/judge.ts";
 import { mutate, type Seed } from "./hostile/mutate.ts";
@@ -140,6 +140,7 @@ function rawValue(value: TorchValue): unknown {
     const hex = Array.from(value.bytes(), (byte) => byte.toString(16).padStart(2, "0")).join("");
     return { dtype: value.dtype, size: value.shape, hex };
   }
+  if (value instanceof TorchObject) return { object: value.type };
   if (value instanceof Map) return { dict: [...value].map(([key, item]) => [key, rawValue(item)]) };
   if (Array.isArray(value)) return { list: value.map(rawValue) };
   if (typeof value === "bigint") return { integer: String(value) };
