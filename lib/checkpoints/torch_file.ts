@@ -210,7 +210,8 @@ class Reader implements PickleHost {
     littleEndian: boolean,
     size: number,
   ) {
-    this.budget = 2 ** 19 + 9 * size;
+    // Of a file of more than 1 MiB, nine times its size beside its own bytes.
+    this.budget = Math.max(2 ** 19 + 8.5 * size, 9 * size);
     this.#copies = 2 ** 16 + 4 * size;
     this.#records = records;
     this.#folder = folder;

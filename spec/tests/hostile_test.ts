@@ -4,11 +4,21 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { CheckpointError, parseCheckpoint, SimpleRNN, stateDictOf, tensor } from "../../mod.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import {
+  CheckpointError,
+  parseCheckpoint,
+  SimpleRNN,
+  stateDictOf,
+  tensor,
+  type TorchValue,
+} from "../../mod.ts";
 import { writeSafetensors } from "../../mod.ts";
 import { campaign, truncations } from "../../scripts/hostile.ts";
 import { seal } from "../../scripts/hostile/archive.ts";
 import { bombs, safetensorsFile, torchFile } from "../../scripts/hostile/bombs.ts";
+import { copies } from "../../scripts/hostile/copies.ts";
 import { judge, seeds } from "../../scripts/hostile/judge.ts";
 import { describe, fact } from "./law.ts";
 
@@ -65,6 +75,42 @@ describe("broken files", () => {
       assert(value === undefined || harmless.includes(name), `${name} is loaded`);
     }
   });
+});
+
+/** What a file holds; `null` of one that is refused. */
+function valueOf(bytes: Uint8Array): TorchValue {
+  try {
+    return parseCheckpoint(bytes).value;
+  } catch (error) {
+    assert(error instanceof CheckpointError, String(error));
+    return null;
+  }
+}
+
+describe("memory", () => {
+  fact(["CKPT-11"], "a file of more than 1 MiB takes at most ten times its size", () => {
+    setFlagsFromString("--expose-gc");
+    const collect: () => void = runInNewContext("gc");
+    const used = () => {
+      collect();
+      return Deno.memoryUsage().heapUsed;
+    };
+    let loaded = 0;
+    for (const { name, make } of bombs(1_200_000)) {
+      const bytes = make();
+      if (bytes.length < 2 ** 20) continue;
+      const held = [valueOf(bytes)];
+      if (held[0] === null) continue; // what was made until then is free again
+      loaded++;
+      const copied = copies(held[0], bytes);
+      const together = used();
+      held.pop();
+      const taken = together - used() + copied;
+      // Beside the file itself.
+      assert(taken <= 9 * bytes.length, `${name}: ${taken} bytes of ${bytes.length}`);
+    }
+    assert(loaded > 5, String(loaded));
+  }, ["readable"]);
 });
 
 describe("hostile safetensors", () => {
