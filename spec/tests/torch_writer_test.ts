@@ -139,6 +139,14 @@ describe("torch.save: written here", () => {
     assertEquals([betas, Object.isFrozen(betas)], [[0.9, 0.999], true]);
     assertEquals([params, Object.isFrozen(params)], [[0, 1, 2, 3], false]);
     assertEquals(group.get("lr"), 0.5);
+    const plain = {
+      state: { 0: { step: zeros([]) } },
+      param_groups: [{ betas: [0, 1], params: [0] }],
+    };
+    const again = readTorchFile(writeTorchFile(plain)) as ReadonlyMap<string, TorchValue>;
+    const [own] = again.get("param_groups") as ReadonlyMap<string, TorchValue>[];
+    assertEquals([...own.values()].map(Object.isFrozen), [true, false]);
+    assertEquals([...(again.get("state") as ReadonlyMap<TorchKey, TorchValue>).keys()], [0]);
   });
 
   fact(["CKPT-13"], "a stream takes the same bytes", async () => {
