@@ -1,0 +1,3 @@
+module rnn-spec/helper
+
+go 1.22
