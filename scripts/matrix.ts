@@ -1,6 +1,7 @@
 /**
  * Runs all adapters that can be run, one by one, and writes who computes what PyTorch computes, and
- * where not, into spec/MATRIX.md. What has not changed since it was run is not run again.
+ * where not, into spec/MATRIX.md and
+ * golden/mistakes.json. What has not changed since it was run is not run again.
  *
  * ```sh
  * deno task matrix
@@ -16,6 +17,7 @@ import { circumstances, select } from "../lib/conformance/mod.ts";
 import { measure, type Places } from "./matrix/examine.ts";
 import { implementations } from "./matrix/implementations.ts";
 import { page, type Row } from "./matrix/page.ts";
+import { write } from "./mistakes.ts";
 
 const usage = `deno task matrix [flags]
 
@@ -26,6 +28,18 @@ const usage = `deno task matrix [flags]
 
 It needs uv for the adapters in Python, and cargo and go for those in Rust and Go; what is not here is
 left out, and the page says so.`;
+
+/** The implementations by the mistakes found in them; one case alone may be chance. */
+function seenIn(rows: readonly Row[]): Map<string, string[]> {
+  const seen = new Map<string, string[]>();
+  for (const { found: { title, results } } of rows) {
+    const counts = Map.groupBy(results.flatMap(({ mistake }) => mistake?.id ?? []), (id) => id);
+    for (const [id, cases] of counts) {
+      if (cases.length > 1) seen.set(id, [...seen.get(id) ?? [], title]);
+    }
+  }
+  return seen;
+}
 
 async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({
@@ -70,6 +84,7 @@ async function main(args: string[]): Promise<number> {
     const file = `${root}spec/MATRIX.md`;
     await Deno.writeTextFile(file, text);
     await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", file] }).output();
+    await write(seenIn(rows));
   }
   return 0;
 }

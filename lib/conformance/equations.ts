@@ -37,8 +37,6 @@ export interface Options {
   forgetBias?: number;
   /** The reset gate is applied to h, before the product. */
   resetBefore?: boolean;
-  /** The reset gate is applied to the product, before its bias is added. */
-  resetBeforeBias?: boolean;
   /** z weighs the new state and 1 - z the old. */
   updateSwapped?: boolean;
   /** Peepholes that are not there are multiplied with 0 and added. */
@@ -92,22 +90,11 @@ function gruStep(options: Options): Step {
     const [r, z] = [sigma(add(xr, hr)), sigma(add(xz, hz))];
     const weight = chunk(p.weightHh, 3, 0)[2];
     const bias = p.biasHh && chunk(p.biasHh, 3, 0)[2];
-    const fromState = options.resetBefore
-      ? linear(mul(r, h), weight, bias)
-      : options.resetBeforeBias
-      ? plus(mul(r, linear(h, weight)), bias)
-      : mul(r, hn);
+    const fromState = options.resetBefore ? linear(mul(r, h), weight, bias) : mul(r, hn);
     const n = phi(add(xn, fromState));
     const [old, fresh] = options.updateSwapped ? [n, h] : [h, n];
     return [add(mul(sub(1, z), fresh), mul(z, old))];
   };
-}
-
-/** Adds a bias to each row. */
-function plus(x: Tensor, bias: Tensor | null): Tensor {
-  if (!bias) return x;
-  const data = x.data.map((value, k) => value + bias.data[k % bias.data.length]);
-  return new Tensor(data, x.shape);
 }
 
 /**

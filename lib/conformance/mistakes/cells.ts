@@ -31,12 +31,6 @@ export const cells: Mistake[] = [
     { resetBefore: true },
   ),
   miscomputed(
-    "reset-before-bias",
-    "the reset gate is applied after the product with W_hn but before b_hn is added",
-    ["GRU"],
-    { resetBeforeBias: true },
-  ),
-  miscomputed(
     "update-swapped",
     "the update gate weighs the new state and 1 - z the old one",
     ["GRU"],

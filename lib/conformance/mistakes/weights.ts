@@ -81,6 +81,9 @@ function gatesOf({ setting: { kind } }: Place): number {
   return (kind === "LSTM" || kind === "GRU" ? gateOrder[kind] : gateOrder.RNN).length;
 }
 
+/** Whether reading column by column is the same as transposing: then it is no mistake of its own. */
+const isSquare = ({ shape }: Tensor, place: Place) => gatesOf(place) === 1 && shape[0] === shape[1];
+
 function transposed(which: "weightIh" | "weightHh"): Mistake[] {
   const name = which === "weightIh" ? "weight_ih" : "weight_hh";
   return [
@@ -91,7 +94,8 @@ function transposed(which: "weightIh" | "weightHh"): Mistake[] {
     misread(
       `stored-transposed-${name}`,
       `the numbers of ${name} are read column by column`,
-      (own) => ({ ...own, [which]: readTransposed(own[which]) }),
+      (own, place) =>
+        isSquare(own[which], place) ? null : { ...own, [which]: readTransposed(own[which]) },
     ),
   ];
 }
@@ -116,7 +120,8 @@ const biases: Mistake[] = [
   ),
   misread(
     "merged-biases",
-    "the two biases are merged into one outside the reset gate (bias_ih + bias_hh, then none)",
+    "the two biases are merged into one outside the reset gate (bias_ih + bias_hh, then none; so " +
+      "b_hn is not weighed by r)",
     (own, { setting }) =>
       setting.kind !== "GRU" || !own.biasIh ? null : {
         ...own,
@@ -146,11 +151,12 @@ export const weights: Mistake[] = [
   misread(
     "stored-transposed-weights",
     "the numbers of weight_ih and weight_hh are read column by column",
-    (own) => ({
-      ...own,
-      weightIh: readTransposed(own.weightIh),
-      weightHh: readTransposed(own.weightHh),
-    }),
+    (own, place) =>
+      isSquare(own.weightIh, place) ? null : {
+        ...own,
+        weightIh: readTransposed(own.weightIh),
+        weightHh: readTransposed(own.weightHh),
+      },
   ),
   misread("swapped-weights", "weight_ih and weight_hh are swapped", (own) => {
     if (String(own.weightIh.shape) !== String(own.weightHh.shape)) return null;
