@@ -11,6 +11,8 @@
 
 import {
   commit,
+  diagnose,
+  judge,
   type Level,
   type Mistake,
   mistakes,
@@ -105,6 +107,38 @@ export function list(seen: ReadonlyMap<string, readonly string[]> = new Map()): 
   });
 }
 
+/** What the kit says of an implementation that makes one mistake; `null` where nothing shows it. */
+function named(mistake: Mistake, tasks: readonly Task[]): string | null {
+  const results = tasks.map((task) => judge(task, commit(mistake, task) ?? task.expect));
+  return diagnose(results).summary[0]?.id ?? null;
+}
+
+/**
+ * Makes mistakes on purpose, each alone, in 30 cases of the core level of one module, and looks what the
+ * kit calls them.
+ *
+ * @param some the mistakes; those that are only recognised are passed over
+ * @returns how many were made, and each that got another name
+ */
+export function check(some: readonly Mistake[]): { runs: number; wrong: string[] } {
+  const core = select({ levels: ["forward", "core"] }).filter((task) =>
+    JSON.stringify(task).length < 4000
+  );
+  const modules = [...Map.groupBy(core, ({ request }) => request.module).values()];
+  const found = { runs: 0, wrong: [] as string[] };
+  for (const [k, mistake] of some.entries()) {
+    if (mistake.recognise) continue;
+    for (const tasks of modules) {
+      const chosen = Array.from({ length: 30 }, (_, i) => tasks[(i * 7 + k) % tasks.length]);
+      const name = named(mistake, [...new Set(chosen)]);
+      if (name === null) continue; // it cannot show in this module
+      found.runs++;
+      if (name !== mistake.id) found.wrong.push(`${mistake.id} is called ${name}`);
+    }
+  }
+  return found;
+}
+
 /** The file, or what is known of it. */
 const file = new URL("../golden/mistakes.json", import.meta.url);
 
@@ -119,4 +153,19 @@ export async function write(seen?: ReadonlyMap<string, readonly string[]>): Prom
   await Deno.writeTextFile(file, `${JSON.stringify(list(known), null, 1)}\n`);
 }
 
-if (import.meta.main) await write();
+if (import.meta.main) {
+  const [flag] = Deno.args;
+  if (flag === "--check") {
+    const { runs, wrong } = check(mistakes);
+    console.log(`${runs - wrong.length} of ${runs} named right`);
+    if (wrong.length) console.log(wrong.join("\n"));
+    Deno.exit(wrong.length > runs / 100 ? 1 : 0);
+  } else if (flag === undefined) await write();
+  else {
+    console.log("deno task mistakes            writes golden/mistakes.json");
+    console.log(
+      "deno task mistakes --check    makes each mistake, and looks whether it is named right",
+    );
+    Deno.exit(flag === "--help" || flag === "-h" ? 0 : 2);
+  }
+}
