@@ -1,5 +1,5 @@
 /**
- * The helpers for adapters in `scripts/helpers/` (CONFORM-2): in each language, the three layers by hand
+ * The helpers for adapters in `scripts/helpers/` (CONFORM-8): in each language, the three layers by hand
  * behind the helper conform. What starts a program needs `--allow-run`, which `deno task test` grants;
  * where a language's tools are not installed, its test says so and passes.
  */
@@ -69,7 +69,7 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
 
 for (const { language, needs, build, start, whole } of list) {
   withPermission(
-    `CONFORM-2: the helper for ${language} conforms`,
+    `CONFORM-2, CONFORM-8: the helper for ${language} conforms`,
     [{ name: "run" }],
     async () => {
       if (!(await run(needs))?.success) return console.log(`${needs[0]} is not installed`);
