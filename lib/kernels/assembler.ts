@@ -118,8 +118,7 @@ const simd = (opcode: number) => [0xfd, ...unsigned(opcode)];
 /** An operand or result of instructions on vectors. */
 type Vector = Operand<"v128">;
 
-/** Instructions on one, two or three vectors. */
-const unary = (opcode: number) => (a: Vector): Code<"v128"> => leaving(lanes(a), simd(opcode));
+/** Instructions on two or three vectors. */
 const binary = (opcode: number) => (a: Vector, b: Vector): Code<"v128"> =>
   leaving(lanes(a), lanes(b), simd(opcode));
 const ternary = (opcode: number) => (a: Vector, b: Vector, c: Vector): Code<"v128"> =>
@@ -164,17 +163,14 @@ export const i32x4 = {
 
 /** Instructions on four floats. */
 export const f32x4 = {
-  neg: unary(0xe1),
   add: binary(0xe4),
   sub: binary(0xe5),
   mul: binary(0xe6),
   div: binary(0xe7),
-  abs: unary(0xe0),
+  abs: (a: Vector): Code<"v128"> => leaving(lanes(a), simd(0xe0)),
   /** All bits of a lane where `a < b`, or `a ≤ b`, none elsewhere. */
   lt: binary(0x43),
   le: binary(0x45),
-  /** `b < a ? b : a`: a NaN in `a` stays. */
-  pmin: binary(0xea),
   /** `a < b ? b : a`: a NaN in `a` stays. */
   pmax: binary(0xeb),
   /** `a · b + c`, rounded once where the machine can, twice where it cannot. */

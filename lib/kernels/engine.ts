@@ -70,7 +70,7 @@ function supports(level: Level): boolean {
 let noted = false;
 
 /** Tells on the console, once, why a path was not taken and which one computes. */
-function note(level: Level, error: unknown, instead: Kernels): void {
+function note(level: Kernels, error: unknown, instead: Kernels): void {
   if (noted) return;
   noted = true;
   console.warn(
@@ -83,7 +83,7 @@ function note(level: Level, error: unknown, instead: Kernels): void {
 class Engines {
   readonly #engines = new Map<Kernels, Engine | null>();
   /** Why levels that the JavaScript engine should have could not be made. */
-  readonly #failures = new Map<Level, unknown>();
+  readonly failures = new Map<Kernels, unknown>();
   readonly #modules = new Map<Level, WebAssembly.Module>();
   #heap: Heap | null = null;
   #team: Team | null = null;
@@ -136,14 +136,9 @@ class Engines {
     return engine;
   }
 
-  /** Why a level could not be made, if it should have been. */
-  failure(level: Level): unknown {
-    return this.#failures.get(level);
-  }
-
   #best(): Engine | null {
     const engine = this.get("relaxed") ?? this.get("simd128");
-    for (const [level, error] of this.#failures) {
+    for (const [level, error] of this.failures) {
       note(level, error, engine ? "simd128" : "readable");
     }
     return engine;
@@ -154,7 +149,7 @@ class Engines {
     try {
       return supports(level) ? this.#make(level) : null;
     } catch (error) {
-      this.#failures.set(level, error);
+      this.failures.set(level, error);
       return null;
     }
   }
@@ -248,7 +243,7 @@ export function setKernels(kernels: Kernels): void {
     throw new TypeError(`there are no kernels "${kernels}"`);
   }
   if ((kernels === "simd128" || kernels === "relaxed") && engines.get(kernels) === null) {
-    const cause = engines.failure(kernels);
+    const cause = engines.failures.get(kernels);
     const why = cause === undefined ? "" : `: ${cause}`;
     throw new TypeError(`this engine cannot run the kernels "${kernels}"${why}`, { cause });
   }

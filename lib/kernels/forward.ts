@@ -94,20 +94,16 @@ export class Forward {
   }
 
   /** Runs the pass of a number of each shard that has one: the first shard's on this thread. */
-  #pass(
-    { engine, base, parts, x, output, between }: Work,
-    shards: readonly Shard[],
-    number: number,
-  ) {
+  #pass({ engine, base, parts, x, output, between }: Work, shards: readonly Shard[], k: number) {
     const { heap, run } = engine;
     const { kind, numLayers } = this.packing.sizes;
-    const some = shards.length === 1 ? shards : shards.filter(({ passes }) => number < passes);
+    const some = shards.length === 1 ? shards : shards.filter(({ passes }) => k < passes);
     let own = 0;
     try {
       for (let thread = 0; thread < some.length; thread++) {
         const shard = some[thread];
         const at = base + shard.offset;
-        const pass = shard.pass(number);
+        const pass = shard.pass(k);
         const from = pass.layer === 0 ? x : (numLayers - pass.layer) % 2 ? between : output;
         shard.load(heap, at, pass, from);
         const count = shard.write(heap, at, pass, parts);
@@ -119,7 +115,7 @@ export class Forward {
       if (some.length > 1) engine.wait();
     }
     for (const shard of some) {
-      const pass = shard.pass(number);
+      const pass = shard.pass(k);
       const toOutput = !shard.oneByOne || (numLayers - pass.layer) % 2 === 1;
       shard.store(heap, base + shard.offset, pass, toOutput ? output : between);
     }

@@ -34,9 +34,6 @@ const page = 65536;
 /** The bytes of a cache line; allocations begin at multiples of it. */
 const line = 64;
 
-/** The most bytes of packed weights that are kept, until `keepMore` changes that. */
-const keptAtFirst = 128 * 2 ** 20;
-
 /** The least pages of a memory that threads share: 64 MiB. */
 const leastShared = 1024;
 
@@ -64,7 +61,8 @@ export class Heap {
   readonly #free = new FreeList(line); // address 0 stays free, so that it can mean "none"
   readonly #kept = new Set<Allocation>();
   #keptBytes = 0;
-  #mostKept = keptAtFirst;
+  /** The most bytes that are kept; beyond, what was not used for longest is taken back. */
+  mostKept = 128 * 2 ** 20;
   #clock = 0;
   #scratch: Allocation = { at: 0, bytes: 0, used: 0, onRelease: [] };
 
@@ -131,13 +129,8 @@ export class Heap {
     this.#kept.add(allocation);
     this.#keptBytes += allocation.bytes;
     this.touch(allocation);
-    while (this.#keptBytes > this.#mostKept && this.#dropOldest(1));
+    while (this.#keptBytes > this.mostKept && this.#dropOldest(1));
     return allocation;
-  }
-
-  /** Raises the most bytes that are kept. */
-  keepMore(bytes: number): void {
-    this.#mostKept += bytes;
   }
 
   /** Takes a kept allocation back. */

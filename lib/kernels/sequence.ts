@@ -72,8 +72,8 @@ interface Helpers {
 }
 
 /**
- * Adds the kernel of one kind of cell, exported by the kind's name. Its
- * parameters: the address of the first record of slots (see `slots.ts`), and the count of records.
+ * Adds the kernel of one kind of cell, exported by the kind's name. Its parameters: the address of
+ * the first record of slots (see `slots.ts`), and the count of records.
  */
 function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }: Helpers): void {
   const cell = kind === "lstm"
@@ -84,25 +84,15 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
   m.func(2, (f, at, count) => {
     const slot = (name: SlotName): Code<"i32"> => i32.load(at, 4 * slotOf[name]);
     const kept = new Map<Local, SlotName>();
-    const keep = (name: SlotName) => {
-      const local = f.local("i32");
-      kept.set(local, name);
-      return local;
-    };
-    const [x, runs, inputSums] = [keep("x"), keep("xRuns"), keep("inputSums")];
-    const [steps, reverse, batches, rows] = [
-      keep("steps"),
-      keep("reverse"),
-      keep("batches"),
-      keep("rows"),
-    ];
-    const [sums, sumsRow, out, h, hRow] = [
-      keep("sums"),
-      keep("sumsRow"),
-      keep("out"),
-      keep("h"),
-      keep("hRow"),
-    ];
+    const keep = (...names: SlotName[]) =>
+      names.map((name) => {
+        const local = f.local("i32");
+        kept.set(local, name);
+        return local;
+      });
+    const [x, runs, inputSums, steps] = keep("x", "xRuns", "inputSums", "steps");
+    const [reverse, batches, rows] = keep("reverse", "batches", "rows");
+    const [sums, sumsRow, out, h, hRow] = keep("sums", "sumsRow", "out", "h", "hRow");
     const moved = f.local("i32");
     /** Moves an address by one step: by its rows where they are counted, else by a distance. */
     const move = (by: typeof i32.add, pointer: Local, row: SlotName, step: SlotName): Code[] => [

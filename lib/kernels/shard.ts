@@ -98,13 +98,7 @@ export class Shard {
    * than `most` bytes of scratch memory, in passes of half as many, and so on; one step at a time
    * may need more.
    */
-  constructor(
-    packing: Packing,
-    given: BatchShape,
-    first: number,
-    batch: number,
-    most: number,
-  ) {
+  constructor(packing: Packing, given: BatchShape, first: number, batch: number, most: number) {
     const { batchSizes, length, batchFirst } = given;
     this.first = first;
     this.batch = batch;

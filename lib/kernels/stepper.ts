@@ -79,10 +79,10 @@ export class SharedWeights {
     if (place !== null && place.current === states) return place;
     if (place === null || place.packed.allocation.at === 0) {
       // The heap kept too little: streams that are in use must not take each other's weights back.
-      if (place !== null) this.engine.heap.keepMore(place.packed.allocation.bytes);
+      if (place !== null) this.engine.heap.mostKept += place.packed.allocation.bytes;
       place = this.#place = this.#makePlace();
     }
-    this.#leave();
+    saveStates(this.engine, place);
     this.engine.heap.floats.set(states, place.states);
     place.current = states;
     return place;
@@ -90,7 +90,7 @@ export class SharedWeights {
 
   /** The states of a stream, up to date, and no longer in the place. */
   leave(states: Float32Array): Float32Array {
-    if (this.#place?.current === states) this.#leave();
+    if (this.#place?.current === states) saveStates(this.engine, this.#place);
     return states;
   }
 
@@ -100,10 +100,6 @@ export class SharedWeights {
     if (this.#streams > 0 || this.#place === null) return;
     this.engine.heap.drop(this.#place.packed.allocation);
     this.#place = null;
-  }
-
-  #leave(): void {
-    if (this.#place !== null) saveStates(this.engine, this.#place);
   }
 
   #makePlace(): Place {
@@ -125,11 +121,7 @@ export class SharedWeights {
       const stateAt = (layer: number, part: 0 | 1) => states + 4 * this.stateAt(layer, part);
       integers.copyWithin(told.at, part / 4, part / 4 + slotCount);
       told.x = layer === 0 ? x : stateAt(layer - 1, 0);
-      told.xRows =
-        told.xRuns =
-        told.steps =
-        told.rows =
-          1;
+      for (const name of ["xRows", "xRuns", "steps", "rows"] as const) told[name] = 1;
       told.inputSums = told.sums = own;
       told.sumsRow = 4 * sums;
       told.h = stateAt(layer, 0);

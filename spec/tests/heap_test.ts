@@ -133,7 +133,7 @@ describe("the heap", () => {
     all.push(keep(5));
     assertEquals(gone, [2]);
     assertEquals(all.map(({ at }) => at > 0), [true, false, true, true, true]);
-    heap.keepMore(size);
+    heap.mostKept += size;
     all.push(keep(6));
     assertEquals(gone, [2]);
     all.push(keep(7));
