@@ -55,6 +55,7 @@ export {
   backward,
   type BackwardOptions,
   detach,
+  detachState,
   grad,
   type GradOptions,
   incrementVersion,

@@ -98,6 +98,7 @@ import rnnShapes from "./rnn/shapes.json" with { type: "text" };
 import rnnSimple from "./rnn/simple.json" with { type: "text" };
 import tensorCalls from "./tensor/calls.json" with { type: "text" };
 import trainingCurves from "./training/curves.json" with { type: "text" };
+import trainingTruncated from "./training/truncated.json" with { type: "text" };
 import vjpAlone from "./vjp/alone.json" with { type: "text" };
 import vjpCells from "./vjp/cells.json" with { type: "text" };
 import vjpGru from "./vjp/gru.json" with { type: "text" };
@@ -203,6 +204,7 @@ export const files: Readonly<Record<string, string>> = {
   "rnn/simple.json": rnnSimple,
   "tensor/calls.json": tensorCalls,
   "training/curves.json": trainingCurves,
+  "training/truncated.json": trainingTruncated,
   "vjp/alone.json": vjpAlone,
   "vjp/cells.json": vjpCells,
   "vjp/gru.json": vjpGru,

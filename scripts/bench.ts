@@ -9,6 +9,7 @@
  * deno task bench --rounds 20 --json
  * deno task bench --plot bench.svg    time against hidden size and length
  * deno task bench --python python3    with PyTorch
+ * deno task bench --training          a step of training: CPU and wall time, GFLOP/s, peak memory
  * ```
  *
  * @module
@@ -48,6 +49,7 @@ Options:
   --peers A,B      only participants whose names contain one of the texts
   --rounds N       how many rounds (default 15)
   --python PYTHON  with PyTorch, run by this Python
+  --training       a step of training instead of a forward pass
   --plot FILE      draw time against hidden size and length, as SVG
   --json           print JSON instead of a table
   --help           show this
@@ -64,6 +66,7 @@ function read() {
         rounds: { type: "string", default: "15" },
         python: { type: "string" },
         plot: { type: "string" },
+        training: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -246,7 +249,11 @@ async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
   return found.filter(({ name }) => wanted.some((part) => name.includes(part)));
 }
 
-if (import.meta.main) {
+if (import.meta.main && options.training) {
+  const { report, training } = await import("./bench/training.ts");
+  const results = await training({ ...options, rounds: Number(options.rounds) });
+  console.log(options.json ? JSON.stringify(results) : report(results));
+} else if (import.meta.main) {
   const peers = await participants();
   const works = options.plot ? panels.flatMap(([, curve]) => curve) : [...table, ...streams];
   const results: Result[] = [];

@@ -4,7 +4,16 @@
  * @module
  */
 
-import { any, bool, type Call, callable, check, checkCount, type Options } from "../call.ts";
+import {
+  any,
+  bool,
+  type Call,
+  callable,
+  check,
+  checkCount,
+  type Kind,
+  type Options,
+} from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, listed, typeName } from "../tensor/dtype.ts";
 import {
@@ -24,10 +33,16 @@ import {
 
 const retainGraph = bool;
 
+const aState: Kind = {
+  word: "Tensor or tuple of Tensors",
+  is: (value) => [value].flat().every((part) => part instanceof Tensor),
+};
+
 /** What each may be given. */
 const calls = {
   noGrad: ["noGrad", { run: callable }],
   detach: ["detach", { input: aTensor }],
+  detachState: ["detachState", { state: aState }],
   incrementVersion: ["incrementVersion", { tensor: any }],
   backward: [
     "backward",
@@ -135,6 +150,7 @@ export function record(
  * @param inputs the tensors it was made from
  * @param flow how the gradients of the inputs follow from that of the output
  * @param keeps what PyTorch's nodes save
+ * @param release called when a backward pass has freed the node
  * @returns `output`
  */
 export function recordFlow(
@@ -143,10 +159,29 @@ export function recordFlow(
   inputs: readonly Tensor[],
   flow: Flow,
   keeps: readonly Keeps[],
+  release?: () => void,
 ): Tensor {
   if (wouldRecord(inputs)) {
     const all = keeps.map(saved);
-    output.gradFn = { name, order: recorded++, inputs, saved: all, backward: () => {}, flow };
+    const node = { name, order: recorded++, inputs, saved: all, backward: () => {} };
+    output.gradFn = { ...node, flow, release };
+  }
+  return output;
+}
+
+/**
+ * Records a tensor whose values are some of another one's, float32 ones; no two parts overlap.
+ *
+ * @param output the part
+ * @param name PyTorch's name of the node
+ * @param input the whole
+ * @param partOf the number of its first value among those of the whole
+ * @returns `output`
+ */
+export function recordPart(output: Tensor, name: string, input: Tensor, partOf: number): Tensor {
+  if (wouldRecord([input])) {
+    const node = { name, order: recorded++, inputs: [input], saved: [], backward: () => {} };
+    output.gradFn = { ...node, partOf };
   }
   return output;
 }
@@ -169,6 +204,12 @@ export function recordView(
 ): Tensor {
   shareVersion(output, input);
   return record(output, name, [input], backward);
+}
+
+/** Records, as {@linkcode recordView} does, a view of the same values in another shape. */
+export function recordShape(output: Tensor, name: string, input: Tensor): Tensor {
+  shareVersion(output, input);
+  return recordFlow(output, name, [input], (grad) => [grad], []);
 }
 
 function saved(kept: Keeps): SavedTensor {
@@ -248,6 +289,37 @@ export function detach(input: Tensor): Tensor {
   const same = new Tensor(input.data, input.shape);
   shareVersion(same, input);
   return same;
+}
+
+/**
+ * A state cut off from what made it, as {@linkcode detach} does each of its parts: h of an RNN or a
+ * GRU, the pair h, c of an LSTM, what a stream's `state` gives (TRAIN-4). Between two windows of a
+ * long sequence it stops the gradient, and the graph of the first window is freed.
+ *
+ * @param state a tensor, or a list of tensors
+ * @returns leaves that require no gradient, put together as the state is
+ *
+ * @example
+ * ```ts
+ * import { backward, detachState, LSTM, randn, slice, sum } from "@rnn-spec/rnn-spec";
+ * import type { LSTMState, Tensor } from "@rnn-spec/rnn-spec";
+ * import { assert } from "@std/assert";
+ *
+ * const lstm = new LSTM(2, 3);
+ * const x = randn([100, 4, 2]); // (L, N, H_in)
+ * let state: LSTMState | null = null;
+ * for (let t = 0; t < 100; t += 20) {
+ *   const [output, after]: [Tensor, LSTMState] = lstm.forward(slice(x, 0, t, t + 20), state);
+ *   backward(sum(output)); // through 20 steps, however long the sequence
+ *   state = detachState(after);
+ * }
+ * assert(state!.every((part) => part.isLeaf));
+ * ```
+ */
+export function detachState<S extends Tensor | readonly Tensor[]>(state: S): S {
+  check(calls.detachState, arguments);
+  if (state instanceof Tensor) return detach(state) as S;
+  return state.map((part) => detach(part)) as unknown as S;
 }
 
 /** How a backward pass is to run. */
@@ -343,7 +415,12 @@ function propagate(
     const node = x.gradFn;
     visit(x, grads.get(x) ?? gradOf(x));
     if (node?.inputs.some((y) => reached.has(y))) {
-      if (node.flow) {
+      if (node.partOf !== undefined) {
+        const [whole] = node.inputs;
+        let parts = grads.get(whole);
+        if (parts === undefined) grads.set(whole, parts = new Float32Array(whole.data.length));
+        parts.set(grads.get(x)!, node.partOf);
+      } else if (node.flow) {
         const given = node.flow(grads.get(x)!, node.inputs.map((y) => reached.has(y)));
         given.forEach((one, k) => one && give(node.inputs[k], one));
       } else {
@@ -357,6 +434,8 @@ function propagate(
   if (options.retainGraph) return;
   for (const node of freed) {
     node.backward = null;
+    node.release?.();
+    if (node.flow) node.flow = node.release = null;
     node.saved = [];
     node.inputs = []; // no pass comes here again, so nothing need be kept alive for one
   }

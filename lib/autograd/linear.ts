@@ -90,9 +90,8 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
  */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
   check(calls.linear, arguments);
-  // PyTorch reshapes what is not a matrix into one and back, and names the node after that.
-  const name = input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
-  return sumOfProducts(name, [[input, weight, bias]]);
+  const term: Term = [input, weight, bias];
+  return sumOfProducts(linearNode(term).name, [term]);
 }
 
 /** An input, the weight it is multiplied with, and what is added to the product. */
@@ -155,6 +154,14 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
       addGradients(dy, x.data, w.data, outputs, dx, dw, db);
     }
   }, terms.toReversed().flatMap(keptOf));
+}
+
+/** PyTorch's name of the node of a product, and what it keeps. */
+export function linearNode(term: Term): { name: string; keeps: Keeps[] } {
+  const [input, , bias] = term;
+  // PyTorch reshapes what is not a matrix into one and back, and names the node after that.
+  const name = input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
+  return { name, keeps: keptOf(term) };
 }
 
 /**

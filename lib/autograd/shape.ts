@@ -10,7 +10,7 @@ import { RuntimeError } from "../errors.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
 import { allocate, numel } from "../tensor/dtype.ts";
 import { aTensor, shareVersion, Tensor, wrapDim } from "../tensor/tensor.ts";
-import { record, recordView } from "./graph.ts";
+import { record, recordShape, recordView } from "./graph.ts";
 
 /** What each may be given. */
 const calls = {
@@ -69,7 +69,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
       `shape '[${shape.join(", ")}]' is invalid for input of size ${x.numel()}`,
     );
   }
-  return recordView(new Tensor(x.data, full), "ViewBackward0", x, addAll);
+  return recordShape(new Tensor(x.data, full), "ViewBackward0", x);
 }
 
 /**
@@ -92,7 +92,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
   check(calls.unsqueeze, arguments);
   const at = wrapDim(dim, x.dim() + 1);
   const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
-  return recordView(new Tensor(x.data, shape), "UnsqueezeBackward0", x, addAll);
+  return recordShape(new Tensor(x.data, shape), "UnsqueezeBackward0", x);
 }
 
 /**
@@ -115,7 +115,7 @@ export function squeeze(x: Tensor, dim: number): Tensor {
   check(calls.squeeze, arguments);
   const at = wrapDim(dim, x.dim());
   const shape = x.shape[at] === 1 ? resized(x.shape, at) : x.shape;
-  return recordView(new Tensor(x.data, shape), "SqueezeBackward1", x, addAll);
+  return recordShape(new Tensor(x.data, shape), "SqueezeBackward1", x);
 }
 
 /**

@@ -104,6 +104,8 @@ export interface Request {
   change?: { at: number; args: Record<string, unknown> };
   /** For `train`, the arguments of a Linear on what the module puts out at every step. */
   head?: Record<string, unknown>;
+  /** For `train`, the time steps of a window, after each of which the optimiser steps, if not all. */
+  window?: number;
   /** For `train`, the loss. */
   loss?: Named;
   /** For `optim` and `train`. */

@@ -1,9 +1,10 @@
 /**
  * The kernel under every layer: `out = init + x Wᵀ`, for any number of rows.
  *
- * Each element of `out` is one sum in one lane of a vector: it starts from `init` and adds the
- * features of x in order (KERNEL-4). So no result depends on how many rows there are or which tile
- * computed them, and a batch, a packed batch, a sequence cut in two and a stream give the same bits.
+ * Each element of `out` is `init` and one sum for each 192 features of x, added in order; each sum
+ * starts from 0 and adds its features in order, in one lane of a vector (KERNEL-4). So no result
+ * depends on how many rows there are or which tile computed them, and a batch, a packed batch, a
+ * sequence cut in two and a stream give the same bits.
  *
  * W lies in panels of 8 outputs, `[panel][feature][8]`. A tile holds the sums of a few rows and
  * panels in registers. Where W is in structs, too, `structs.ts` has quicker tiles.
@@ -15,6 +16,7 @@ import {
   type Assembler,
   type Code,
   during,
+  f32x4,
   type Func,
   i32,
   type Local,
@@ -33,6 +35,12 @@ export const panelVectors = panelWidth / 4;
 /** The bytes of a float, of a vector of four, and of a panel from one feature to the next. */
 export const [float, vector, panelRow] = [4, 16, 4 * panelWidth];
 
+/**
+ * So many features are summed from 0 before the sum is added to others: short sums round less. With
+ * structs, that many features of x fill half of a usual first-level cache.
+ */
+export const sumFeatures = 192;
+
 /** Local variables for `count` addresses: `first`, and each next one `step` bytes further. */
 export function ladder(f: Func, first: Local, step: Local, count: number): Local[] {
   const steps = [first];
@@ -46,9 +54,7 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
   return m.func(9, (f, x, ldx, w, stride, k, init, ldi, out, ldo) => {
     const xs = ladder(f, x, ldx, rows);
     const ws = ladder(f, w, stride, panels);
-    const sums = ladder(f, init, ldi, rows).map((from) =>
-      Array.from({ length: columns }, (_, c) => f.let("v128", v128.load(from, c * vector)))
-    );
+    const sums = Array.from({ length: rows }, () => f.locals("v128", columns)); // 0 at first
     const xv = f.locals("v128", rows);
     const wv = f.locals("v128", columns);
     const quad = f.local("v128");
@@ -88,9 +94,14 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
     }
     f.emit(loop(1, one(0)));
 
-    ladder(f, out, ldo, rows).forEach((to, r) =>
-      sums[r].forEach((sum, c) => f.emit(v128.store(to, sum, c * vector)))
-    );
+    sums.forEach((row, r) => {
+      f.emit(
+        ...row.map((sum, c) =>
+          v128.store(out, f32x4.add(v128.load(init, c * vector), sum), c * vector)
+        ),
+      );
+      if (r < rows - 1) f.emit(init.set(i32.add(init, ldi)), out.set(i32.add(out, ldo)));
+    });
   });
 }
 
@@ -109,8 +120,7 @@ export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Fun
     rows,
     wide: panels.map((count) => ({ count, tile: tile(m, madd, rows, count) })),
   }));
-  return m.func(11, (f, x, ldx, rows, w, at, k, panels, init, ldi, out, ldo) => {
-    const stride = f.let("i32", i32.mul(k, panelRow));
+  const some = m.func(11, (f, x, ldx, rows, w, stride, k, panels, init, ldi, out, ldo) => {
     const [panel, left, xr, from, to, tilesLeft] = f.locals("i32", 6);
     const [initAt, outAt] = f.locals("i32", 2);
     const onPanels = tiles.map(({ rows: size, wide }) => {
@@ -152,11 +162,25 @@ export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Fun
         rows.set(i32.and(rows, 3)),
       ]);
     });
-    if (byStructs === null) f.emit(...onPanels);
+    f.emit(...onPanels);
+  });
+  return m.func(11, (f, x, ldx, rows, w, at, k, panels, init, ldi, out, ldo) => {
+    const stride = f.let("i32", i32.mul(k, panelRow));
+    const now = f.local("i32");
+    const onPanels = repeat([
+      now.set(k),
+      when(i32.ge(k, sumFeatures), [now.set(sumFeatures)]),
+      some.call(x, ldx, rows, w, stride, now, panels, init, ldi, out, ldo),
+      x.set(i32.add(x, sumFeatures * float)),
+      w.set(i32.add(w, sumFeatures * panelRow)),
+      ...[init.set(out), ldi.set(ldo)], // later features add to what is there
+      k.set(i32.sub(k, now)),
+    ], k);
+    if (byStructs === null) f.emit(onPanels);
     else {
       f.emit(
         when(i32.eq(rows, 2), [at.set(0)]),
-        when(at, [byStructs.call(x, ldx, rows, at, k, panels, init, ldi, out, ldo)], onPanels),
+        when(at, [byStructs.call(x, ldx, rows, at, k, panels, init, ldi, out, ldo)], [onPanels]),
       );
     }
   }, "linear");

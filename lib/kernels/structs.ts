@@ -19,6 +19,7 @@ import {
   Assembler,
   type Code,
   during,
+  f32x4,
   type Func,
   i32,
   leavable,
@@ -30,7 +31,7 @@ import {
   v128,
   when,
 } from "./assembler.ts";
-import { float, ladder, panelRow, panelVectors, vector } from "./linear.ts";
+import { float, ladder, panelRow, panelVectors, sumFeatures, vector } from "./linear.ts";
 
 /** How many vectors a struct has. */
 export const structFields = 48;
@@ -42,7 +43,7 @@ export const structFeatures = structFields / panelVectors;
 const [tileRows, inputFeatures] = [6, 8];
 
 /** The features that are multiplied at a time: 6 rows of x then fill 18 KiB, half a usual L1 cache. */
-const chunk = 8 * structFeatures;
+const chunk = sumFeatures;
 
 /** How many structs of x there are. */
 export const inputStructs = chunk / inputFeatures;
@@ -87,10 +88,7 @@ function rowTile(m: Assembler, madd: Madd, panels: number): Func {
     const weights = f.locals("struct", panels);
     const [xv, quad] = f.locals("v128", 2);
     const next = f.local("i32");
-    const sums = Array.from(
-      { length: panels * panelVectors },
-      (_, c) => f.let("v128", v128.load(init, c * vector)),
-    );
+    const sums = f.locals("v128", panels * panelVectors); // 0 at first, as all variables are
     const open = [
       next.set(at),
       ...weights.flatMap((struct) => [
@@ -115,7 +113,9 @@ function rowTile(m: Assembler, madd: Madd, panels: number): Func {
         ...open,
       ]),
       some,
-      ...sums.map((sum, c) => v128.store(out, sum, c * vector)),
+      ...sums.map((sum, c) =>
+        v128.store(out, f32x4.add(v128.load(init, c * vector), sum), c * vector)
+      ),
     );
   });
 }
@@ -153,9 +153,7 @@ function rowsTile(m: Assembler, madd: Madd, rows: number): Func {
     const from = f.let("i32", 0);
     const wv = f.locals("v128", panelVectors);
     const xv = f.local("v128");
-    const sums = ladder(f, init, ldi, rows).map((row) =>
-      wv.map((_, c) => f.let("v128", v128.load(row, c * vector)))
-    );
+    const sums = Array.from({ length: rows }, () => f.locals("v128", panelVectors)); // 0 at first
     const open = [
       weights.set(structs.at(table, at)),
       ...inputs.map((input, n) => input.set(structs.at(table, n === 0 ? from : i32.add(from, n)))),
@@ -178,9 +176,12 @@ function rowsTile(m: Assembler, madd: Madd, rows: number): Func {
         ...open,
       ]),
       some,
-      ...ladder(f, out, ldo, rows).flatMap((row, r) =>
-        sums[r].map((sum, c) => v128.store(row, sum, c * vector))
-      ),
+      ...sums.flatMap((row, r) => [
+        ...row.map((sum, c) =>
+          v128.store(out, f32x4.add(v128.load(init, c * vector), sum), c * vector)
+        ),
+        ...(r < rows - 1 ? [init.set(i32.add(init, ldi)), out.set(i32.add(out, ldo))] : []),
+      ]),
     );
   });
 }

@@ -11,7 +11,8 @@ import { OutOfMemory } from "../kernels/heap.ts";
 import type { StackSizes, Weights } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
 import { KernelStepper, SharedWeights } from "../kernels/stepper.ts";
-import { planOf } from "../kernels/training/record.ts";
+import type { Plan } from "../kernels/training/plan.ts";
+import { planOf, Spare } from "../kernels/training/record.ts";
 import { type FloatArray, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
@@ -40,6 +41,8 @@ export class FastPath {
   /** The arrays by name; `null` if they are not float32. */
   #weights: readonly Weights[] | null = null;
   #shapes: Shapes | null = null;
+  #plan: { given: Batch; plan: Plan } | null = null;
+  readonly #spare = new Spare();
   /** The weights that streams share, as long as there are some. */
   #shared: WeakRef<SharedWeights> | null = null;
 
@@ -117,10 +120,23 @@ export class FastPath {
     const { batch, length, batchSizes } = given;
     return runRecording({
       ...{ engine, packing, kept, weights: this.#weights!, parameters, input, hx, given, names },
-      plan: planOf(packing, given),
+      plan: this.#planOf(given),
+      spare: this.#spare,
       shapes: [shapes.output, ...shapes.states],
       maskOf: () => p > 0 ? maskOf(batchSizes ?? Array(length).fill(batch), width, p) : null,
     });
+  }
+
+  /** The pieces of a batch: those of the call before, where it was laid out alike. */
+  #planOf(given: Batch): Plan {
+    const last = this.#plan;
+    if (
+      last?.given.length === given.length && last.given.batch === given.batch &&
+      last.given.batchFirst === given.batchFirst && !last.given.batchSizes && !given.batchSizes
+    ) return last.plan;
+    const plan = planOf(this.#forward.packing, given);
+    this.#plan = { given: { ...given, x: new Float32Array(0) }, plan };
+    return plan;
   }
 
   /**

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { type Keeps, record as recordNode, recordFlow } from "../autograd/graph.ts";
+import { type Keeps, recordFlow, recordPart } from "../autograd/graph.ts";
 import { anyEngine, type Engine } from "../kernels/engine.ts";
 import type { Packing, Weights } from "../kernels/packing.ts";
 import type { KeptWeights } from "../kernels/weights.ts";
 import type { Batch } from "../kernels/shard.ts";
 import { backward, type EachWeight } from "../kernels/training/backward.ts";
 import type { Plan } from "../kernels/training/plan.ts";
-import { record } from "../kernels/training/record.ts";
+import { record, type Spare } from "../kernels/training/record.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
 
@@ -27,6 +27,8 @@ export interface Call {
   readonly hx: State | null;
   readonly given: Batch;
   readonly plan: Plan;
+  /** Arrays to be used again. */
+  readonly spare: Spare;
   readonly maskOf: (layer: number) => Float32Array | null;
   /** The shapes of the output and of the states. */
   readonly shapes: readonly (readonly number[])[];
@@ -46,48 +48,54 @@ export function runRecording(call: Call): Tensor[] {
     given,
     plan,
     initial,
+    call.spare,
     call.maskOf,
   );
   const own = parameters.flatMap((one) => Object.values(one).filter((part) => part !== null));
   const inputs = [input, ...hx ?? [], ...own];
   const parts = [output, ...final];
-  const whole = recordFlow(new Tensor(buffer, [buffer.length]), "RnnBackward0", inputs, (
-    grad,
-    wanted,
-  ) => {
-    const single = grad instanceof Float32Array ? grad : Float32Array.from(grad);
-    let at = 0;
-    const [dOutput, ...dFinal] = parts.map(({ length }) => single.subarray(at, at += length));
-    let next = 1 + (hx?.length ?? 0);
-    const each = parameters.map((one): EachWeight<boolean> =>
-      Object.fromEntries(
-        Object.entries(one).map(([name, part]) => [name, part !== null && wanted[next++]]),
-      )
-    );
-    const states = parts.slice(1).map((_, k) => hx !== null && wanted[1 + k]);
-    const given = backward(anyEngine(), packing, weights, kept, dOutput, dFinal, {
-      input: wanted[0],
-      initial: states,
-      weights: each,
-    });
-    return [
-      given.input ?? undefined,
-      ...hx ? given.initial.map((one) => one ?? undefined) : [],
-      ...given.weights.flatMap((one, k) =>
-        Object.entries(parameters[k]).flatMap(([name, part]) =>
-          part === null ? [] : [one[name as keyof Weights] ?? undefined]
+  const whole = recordFlow(
+    new Tensor(buffer, [buffer.length]),
+    "RnnBackward0",
+    inputs,
+    (
+      grad,
+      wanted,
+    ) => {
+      const single = grad instanceof Float32Array ? grad : Float32Array.from(grad);
+      let at = 0;
+      const [dOutput, ...dFinal] = parts.map(({ length }) => single.subarray(at, at += length));
+      let next = 1 + (hx?.length ?? 0);
+      const each = parameters.map((one): EachWeight<boolean> =>
+        Object.fromEntries(
+          Object.entries(one).map(([name, part]) => [name, part !== null && wanted[next++]]),
         )
-      ),
-    ];
-  }, keptBy(call));
+      );
+      const states = parts.slice(1).map((_, k) => hx !== null && wanted[1 + k]);
+      const given = backward(anyEngine(), packing, weights, kept, dOutput, dFinal, {
+        input: wanted[0],
+        initial: states,
+        weights: each,
+      });
+      return [
+        given.input ?? undefined,
+        ...hx ? given.initial.map((one) => one ?? undefined) : [],
+        ...given.weights.flatMap((one, k) =>
+          Object.entries(parameters[k]).flatMap(([name, part]) =>
+            part === null ? [] : [one[name as keyof Weights] ?? undefined]
+          )
+        ),
+      ];
+    },
+    keptBy(call),
+    () => call.spare.give(kept),
+  );
   let start = 0;
   return parts.map((data, k) => {
     const from = start;
     start += data.length;
     const name = call.names[k === 0 ? 0 : 1];
-    return recordNode(new Tensor(data, shapes[k]), name, [whole], (dy, dWhole) => {
-      for (let i = 0; i < dy.length; i++) dWhole![from + i] += dy[i];
-    });
+    return recordPart(new Tensor(data, shapes[k]), name, whole, from);
   });
 }
 

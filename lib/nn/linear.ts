@@ -9,6 +9,7 @@ import { linear } from "../autograd/linear.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { boundOf, checkMatrix } from "./arguments.ts";
+import { fastLinear } from "./fast_linear.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** The arguments of {@linkcode Linear} that have defaults. */
@@ -93,7 +94,8 @@ export class Linear extends Module {
    */
   override forward(input: Tensor): Tensor {
     checkCount("Linear.forward", 1, arguments);
-    return linear(input, this.weight, this.bias);
+    const { weight, bias } = this;
+    return fastLinear(input, weight, bias) ?? linear(input, weight, bias);
   }
 
   /** Returns `Linear`. */

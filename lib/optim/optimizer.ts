@@ -54,31 +54,37 @@ const calls = {
   load: ["Optimizer.loadStateDict", { stateDict: any }],
 } satisfies Record<string, Call>;
 
+const same = (x: number) => x;
+
 /**
  * How a number becomes one of a dtype: what PyTorch's kernels do after each operation.
  *
  * @param dtype the dtype
- * @returns the rounding to it
+ * @returns the rounding to it; for each dtype always the same function, so that loops stay compiled
  */
 export function roundingTo(dtype: DType): (x: number) => number {
-  return dtype === "float32" ? Math.fround : (x) => x;
+  return dtype === "float32" ? Math.fround : same;
 }
 
 /**
- * The way from one number to another, as PyTorch's `lerp` goes it (OPTIM-7): from the nearer end, so
- * that a weight of 1 gives the end itself.
+ * A number on the way from one to another, as PyTorch's `lerp` goes it (OPTIM-7): from the nearer
+ * end, so that a weight of 1 gives the end itself.
  *
+ * @param start where the way begins
+ * @param end where it ends
  * @param weight how far, 0 for the start, 1 for the end; of the dtype
  * @param round the rounding to the dtype
  * @returns the number on the way
  */
 export function lerp(
+  start: number,
+  end: number,
   weight: number,
   round: (x: number) => number,
-): (start: number, end: number) => number {
+): number {
   return Math.abs(weight) < 0.5
-    ? (start, end) => start + weight * round(end - start)
-    : (start, end) => end + (weight - 1) * round(end - start);
+    ? start + weight * round(end - start)
+    : end + (weight - 1) * round(end - start);
 }
 
 /** The optimisers that have taken a step; a schedule that is stepped before one warns. */

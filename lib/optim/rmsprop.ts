@@ -7,6 +7,7 @@
 import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
+import type { FloatArray } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { countStep, lerp, Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
 import { optimizerCall, type OptimizerOptions, type ParamGroup } from "./param_group.ts";
@@ -117,36 +118,42 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     const v = state.square_avg.data;
     const b = momentum > 0 ? state.momentum_buffer.data : null;
     const m = centered ? state.grad_avg.data : null;
-    const round = roundingTo(param.dtype);
-    const [rate, kept, fresh, least, decay, carried] = [
-      lr,
-      alpha,
-      1 - alpha,
-      eps,
-      weightDecay,
-      momentum,
-    ].map(round);
-    const mean = lerp(fresh, round);
-    for (let i = 0; i < p.length; i++) {
-      const g = weightDecay === 0 ? grad[i] : round(grad[i] + decay * p[i]);
-      v[i] = round(kept * v[i]) + round(fresh * g) * g;
-      let square = v[i];
-      if (m) {
-        m[i] = mean(m[i], g);
-        square = round(v[i] - m[i] * m[i]);
-      }
-      const divisor = round(round(Math.sqrt(square)) + least);
-      if (b) {
-        b[i] = round(carried * b[i]) + round(g / divisor);
-        p[i] -= rate * b[i];
-      } else {
-        p[i] -= round(round(rate * g) / divisor);
-      }
-    }
+    descend(p, grad, v, b, m, roundingTo(param.dtype), [
+      ...[lr, alpha, 1 - alpha, eps, weightDecay, momentum],
+    ]);
   }
 
   /** Returns `RMSprop`. */
   protected override getName(): string {
     return "RMSprop";
+  }
+}
+
+/** The step of every element; a function of its own, so that an engine compiles nothing else with it. */
+function descend(
+  p: FloatArray,
+  grad: FloatArray,
+  v: FloatArray,
+  b: FloatArray | null,
+  m: FloatArray | null,
+  round: (x: number) => number,
+  numbers: readonly number[],
+): void {
+  const [rate, kept, fresh, least, decay, carried] = numbers.map(round);
+  for (let i = 0; i < p.length; i++) {
+    const g = decay === 0 ? grad[i] : round(grad[i] + decay * p[i]);
+    v[i] = round(kept * v[i]) + round(fresh * g) * g;
+    let square = v[i];
+    if (m) {
+      m[i] = lerp(m[i], g, fresh, round);
+      square = round(v[i] - m[i] * m[i]);
+    }
+    const divisor = round(round(Math.sqrt(square)) + least);
+    if (b) {
+      b[i] = round(carried * b[i]) + round(g / divisor);
+      p[i] -= rate * b[i];
+    } else {
+      p[i] -= round(round(rate * g) / divisor);
+    }
   }
 }

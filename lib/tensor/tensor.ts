@@ -50,7 +50,11 @@ export interface GradFn {
   /** How the gradient flows back; `null` once a backward pass has freed it. */
   backward: Backward | null;
   /** Stands for `backward`, which is then not called, where the gradients are made as a whole. */
-  readonly flow?: Flow;
+  flow?: Flow | null;
+  /** Called when a backward pass has freed the node. */
+  release?: (() => void) | null;
+  /** Where a node's output is a part of its one input's values: the number of the first of them. */
+  readonly partOf?: number;
 }
 
 /** Counts that a tensor's values were changed in place (GRAD-6). */

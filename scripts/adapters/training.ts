@@ -278,8 +278,14 @@ class Headed extends rnn.Module {
     this.#head = this.register("fc", head());
   }
   override forward(x: rnn.Tensor): rnn.Tensor {
-    const [output] = (this.rnn as rnn.GRU).forward(x);
-    return this.#head.forward(output);
+    return this.window(x, null)[0];
+  }
+
+  /** The head on some steps that begin with a state, and the state after them. */
+  window(x: rnn.Tensor, state: rnn.State | null): [rnn.Tensor, rnn.State] {
+    const given = state && (state.length > 1 ? state : state[0]);
+    const [output, after] = (this.rnn as rnn.GRU).forward(x, given as rnn.Tensor | null);
+    return [this.#head.forward(output), after instanceof rnn.Tensor ? [after] : after];
   }
 }
 
@@ -300,15 +306,29 @@ export function train(request: Request, tools: Tools): Answer {
   const scheduler = request.scheduler && makeScheduler(request.scheduler, optimizer, tools);
   const measure = makeLoss(request.loss!.name, request.loss!.args);
   if (!measure) throw tools.unsupported(`loss ${request.loss!.name}`);
-  const curve = Array.from({ length: steps }, () => {
+  const curve: rnn.Tensor[] = [];
+  const step = (error: rnn.Tensor) => {
     optimizer.zeroGrad();
-    const error = measure.forward((model as rnn.SimpleRNN).forward(input), target);
     rnn.backward(error);
     if (request.clip) clip(request.clip, params, tools);
     optimizer.step();
     scheduler?.step();
-    return rnn.detach(error);
-  });
+    curve.push(rnn.detach(error));
+  };
+  for (let k = 0; k < steps; k++) {
+    const { window } = request;
+    if (window === undefined) {
+      step(measure.forward((model as rnn.SimpleRNN).forward(input), target));
+      continue;
+    }
+    let state: rnn.State | null = null;
+    for (let start = 0; start < input.shape[1]; start += window) {
+      const [x, y] = [input, target].map((all) => rnn.slice(all, 1, start, start + window));
+      const [output, after] = (model as Headed).window(x, state);
+      step(measure.forward(output, y));
+      state = rnn.detachState(after);
+    }
+  }
   return {
     outputs: { loss: encode(rnn.stack(curve)) },
     state_dict: encodeAll(model.stateDict()),

@@ -172,7 +172,7 @@ export async function tfjs(backend: "cpu" | "wasm"): Promise<Peer> {
 }
 
 /** A process that answers lines of JSON with lines of JSON, and keeps the time itself. */
-class Child {
+export class Child {
   readonly #command: Deno.Command;
   #process: Deno.ChildProcess | null = null;
   #writer: WritableStreamDefaultWriter | null = null;
@@ -215,7 +215,7 @@ class Child {
 
 /** PyTorch on one thread. */
 export function pytorch(python: string): Peer & { close(): Promise<void> } {
-  const script = new URL("./torch.py", import.meta.url).pathname;
+  const script = new URL("./pytorch.py", import.meta.url).pathname;
   const child = new Child(python, [script], { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" });
   return {
     name: "PyTorch",

@@ -206,6 +206,22 @@ def model(request):
     return Headed(module, request["head"]) if request.get("head") else module
 
 
+def errors(module, inputs, measure, request):
+    """The loss before each step: of all that goes in, or of one window of time after the other."""
+    for _ in range(request["steps"]):
+        if "window" not in request:
+            yield measure(run(module, "", inputs)["output"], inputs["target"])
+            continue
+        state = None
+        windows = (part.split(request["window"], 1) for part in (inputs["input"], inputs["target"]))
+        for x, y in zip(*windows):
+            output, state = module.rnn(x, state)
+            yield measure(module.fc(output), y)
+            # Truncated: gradients do not flow back into the window before.
+            pair = isinstance(state, tuple)
+            state = tuple(part.detach() for part in state) if pair else state.detach()
+
+
 def train(request):
     """The loss before each step, and the weights after the last."""
     dtype = request["dtype"]
@@ -219,9 +235,8 @@ def train(request):
         scheduler = schedule(request, optimizer)
         measure = named(nn, request["loss"])(**request["loss"].get("args", {}))
         curve = []
-        for _ in range(request["steps"]):
+        for error in errors(module, inputs, measure, request):
             optimizer.zero_grad()
-            error = measure(run(module, "", inputs)["output"], inputs["target"])
             assert math.isfinite(error.item()), "the training diverges"
             error.backward()
             if "clip" in request:

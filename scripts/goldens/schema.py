@@ -205,6 +205,11 @@ SCHEMA = {
                 ),
             },
             head={"description": "of op train: arguments of a Linear on top", "type": "object"},
+            window={
+                "description": "of op train: how many time steps a window has; the state goes on, "
+                "detached, and the optimizer steps after each",
+                "type": "integer",
+            },
             loss=ref("named"),
             optimizer=ref("named"),
             clip=ref("named"),

@@ -88,4 +88,22 @@ def curves():
             )
 
 
-FILES = [GoldenFile("training/curves.json", "The sine learnt in 200 steps.", curves)]
+def truncated():
+    """The state goes from window to window, the gradient does not."""
+    for place, (module, args, head, clause) in enumerate(MODELS[1:]):
+        what = asked(module, args, head, OPTIMIZERS[0][1], None)
+        yield from both(
+            f"training/truncated/{module}",
+            f"{module} in windows of 5 steps, each starting from the detached state of the one "
+            "before: catches a state that is dropped, and a gradient that flows on.",
+            ["TRAIN-4", "GRAD-5", "STACK-8", clause],
+            "train",
+            **{**what, "steps": 20, "window": 5},
+            state_dict=drawn(module, args, head, 90020 + place),
+        )
+
+
+FILES = [
+    GoldenFile("training/curves.json", "The sine learnt in 200 steps.", curves),
+    GoldenFile("training/truncated.json", "The sine in windows of time.", truncated),
+]

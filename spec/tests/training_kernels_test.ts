@@ -4,16 +4,20 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { files } from "../../golden/mod.ts";
+import { type Answer, goldenFile } from "../../lib/conformance/mod.ts";
 import { engine } from "../../lib/kernels/engine.ts";
 import {
   add,
   backward,
   grad,
   GRU,
+  Linear,
   LSTM,
   manualSeed,
   mul,
   noGrad,
+  ones,
   packPaddedSequence,
   RNN,
   setKernels,
@@ -23,7 +27,8 @@ import {
   to,
   zeros,
 } from "../../mod.ts";
-import { assertAllBitwise } from "./alike.ts";
+import { answer } from "../../scripts/adapters/reference.ts";
+import { assertAllBitwise, assertBitwise } from "./alike.ts";
 import {
   build,
   type Config,
@@ -239,6 +244,37 @@ describe("training on the kernels", () => {
   );
 
   fact(
+    ["KERNEL-8", "NUM-2"],
+    "over the goldens, gradients are as near to float64 as PyTorch's",
+    () => {
+      const numbers = ({ grads }: Answer) =>
+        Object.values({ ...grads!.inputs, ...grads!.state_dict }).flatMap(({ data }) =>
+          data.map(Number)
+        );
+      let [ours, theirs, count] = [0, 0, 0];
+      for (const path of Object.keys(files).filter((path) => path.startsWith("vjp/"))) {
+        for (const { request, expect } of goldenFile(path).cases) {
+          const { dtype, module = "" } = request;
+          if (dtype !== "float32" || !/^(RNN|LSTM|GRU)$/.test(module) || !expect.grads) continue;
+          const float64 = { ...request, dtype: "float64" as const };
+          const truth = onPath("readable", () => numbers(answer(float64)));
+          const [given, wanted] = [numbers(answer(request)), numbers(expect)];
+          truth.forEach((x, k) => {
+            if (![x, given[k], wanted[k]].every(Number.isFinite)) return;
+            const unit = Math.max(1, Math.abs(x));
+            ours += ((given[k] - x) / unit) ** 2;
+            theirs += ((wanted[k] - x) / unit) ** 2;
+            count++;
+          });
+        }
+      }
+      assert(count > 10_000);
+      assert(ours <= 4 * theirs, `${Math.sqrt(ours / theirs)} times as far`);
+    },
+    fastPaths,
+  );
+
+  fact(
     ["KERNEL-8"],
     "what the kernels recorded they take back, whatever path is set by then",
     () => {
@@ -247,6 +283,24 @@ describe("training on the kernels", () => {
       const wanted = grad([y], leaves, [], { retainGraph: true }) as Tensor[];
       setKernels("readable");
       assertAllBitwise(grad([y], leaves) as Tensor[], wanted);
+    },
+    fastPaths.slice(-1),
+  );
+
+  fact(
+    ["KERNEL-8", "GRAD-4"],
+    "arrays that one graph has used up serve the next, and no other",
+    () => {
+      const { module, x, state, leaves } = recording(large); // its arrays are large enough for that
+      const pass = () => loss(large, module, x, state);
+      const wanted = grad([pass()], leaves) as Tensor[];
+      const waiting = pass();
+      const other = pass();
+      assertAllBitwise(grad([other], leaves, [], { retainGraph: true }) as Tensor[], wanted);
+      assertAllBitwise(grad([pass()], leaves) as Tensor[], wanted);
+      pass(); // writes into what that one gave back
+      assertAllBitwise(grad([waiting], leaves) as Tensor[], wanted);
+      assertAllBitwise(grad([other], leaves) as Tensor[], wanted);
     },
     fastPaths.slice(-1),
   );
@@ -275,6 +329,55 @@ describe("training on the kernels", () => {
     fastPaths,
   );
 
+  law(
+    ["KERNEL-10", "GRAD-1"],
+    "a large Linear is near the float64 one, forward and backward, whatever is asked for",
+    fc.record({
+      inputs: fc.constantFrom(32, 33, 64, 100, 193, 260),
+      outputs: fc.constantFrom(32, 33, 40, 64, 201),
+      rows: fc.constantFrom(8, 9, 13, 300),
+      bias: fc.boolean(),
+      flat: fc.boolean(),
+      which: fc.integer({ min: 1, max: 7 }),
+      seed: fc.nat(),
+    }),
+    ({ inputs, outputs, rows, bias, flat, which, seed }) => {
+      const run = (dtype: "float32" | "float64") => {
+        manualSeed(seed);
+        const layer = new Linear(inputs, outputs, { bias }).to(dtype);
+        const c = { seed, dtype: "float32" as const };
+        const x = to(normals(c, flat ? [rows, inputs] : [1, rows, inputs]), dtype);
+        const leaves = [x, ...layer.parameters()];
+        leaves.forEach((leaf, k) => leaf.requiresGrad = ((which >> k) & 1) === 1);
+        if (!leaves.some((leaf) => leaf.requiresGrad)) x.requiresGrad = true;
+        const y = layer.forward(x);
+        const asked = leaves.filter((leaf) => leaf.requiresGrad);
+        const dy = to(normals(c, [...y.shape], 1), dtype);
+        return [y, ...grad([y], asked, [dy]) as Tensor[]];
+      };
+      const wanted = onPath("readable", () => run("float64"));
+      const given = run("float32");
+      assertEquals(given[0].gradFn!.name, wanted[0].gradFn!.name);
+      assertNear(given, wanted);
+    },
+    60,
+    fastPaths,
+  );
+
+  fact(["KERNEL-10"], "a small Linear, or few rows, are the readable path's, bitwise", () => {
+    for (const [inputs, outputs, rows] of [[31, 33, 40], [64, 64, 7]]) {
+      const [layer, x] = [new Linear(inputs, outputs), ones([rows, inputs])];
+      assertBitwise(layer.forward(x), onPath("readable", () => layer.forward(x)));
+    }
+    const [large, x] = [new Linear(300, 64), normals({ seed: 1, dtype: "float32" }, [9, 300])];
+    assert(
+      large.forward(x).data.some((y, k) =>
+        y !== onPath("readable", () => large.forward(x)).data[k]
+      ),
+      "no kernels ran",
+    );
+  }, fastPaths);
+
   describe("threads", () => {
     if (fastPaths.length === 0) return;
     const many: Given[] = [
@@ -284,8 +387,17 @@ describe("training on the kernels", () => {
       { ...large, kind: "RNN tanh", bidirectional: false },
     ];
     let alone: Tensor[][] = [];
+    let denseAlone: Tensor[] = [];
+    const dense = () => {
+      manualSeed(3);
+      const layer = new Linear(130, 100);
+      const x = normals({ seed: 3, dtype: "float32" }, [700, 130]);
+      x.requiresGrad = true;
+      return grad([sum(layer.forward(x))], [x, ...layer.parameters()]) as Tensor[];
+    };
     around(async () => {
       alone = many.map((c) => single(c, true));
+      denseAlone = dense();
       await setNumThreads(3);
     }, () => setNumThreads(1));
 
@@ -300,6 +412,7 @@ describe("training on the kernels", () => {
         },
       });
       many.forEach((c, k) => assertAllBitwise(single(c, true), alone[k]));
+      assertAllBitwise(dense(), denseAlone);
       Object.assign(watched, { start });
       assert(asked > 100);
     });

@@ -13,9 +13,13 @@ import {
 import {
   Adam,
   backward,
+  detachState,
   Generator,
   getKernels,
+  GRU,
   type Kernels,
+  LSTM,
+  type LSTMState,
   manualSeed,
   mseLoss,
   type ParamState,
@@ -87,6 +91,34 @@ describe("learning curves", () => {
       assert(truth[199] < truth[0] / 25, "it does not learn");
     });
   }
+});
+
+describe("truncated backpropagation", () => {
+  for (const asked of goldenFile("training/truncated.json").cases) {
+    fact(asked.clauses, `${asked.id}: PyTorch's losses and final weights`, () => {
+      assertEquals(compare(asked.request, asked.expect, answer(asked.request)).differences, []);
+    });
+  }
+
+  fact(
+    ["TRAIN-4", "GRAD-5"],
+    "a state, a pair and a stream's state are cut off, and shared",
+    () => {
+      const [gru, lstm] = [new GRU(1, 2), new LSTM(1, 2)];
+      const [, h] = gru.forward(zeros([3, 1]));
+      const [, pair] = lstm.forward(zeros([3, 1]));
+      for (const [state, cut] of [[[h], [detachState(h)]], [pair, detachState(pair)]]) {
+        assertEquals(
+          cut.map((part) => [part.isLeaf, part.requiresGrad]),
+          cut.map(() => [true, false]),
+        );
+        assert(cut.every((part, k) => part.data === state[k].data && state[k].requiresGrad));
+      }
+      using stream = lstm.stream();
+      assertEquals(detachState(stream.state as LSTMState).map((part) => part.isLeaf), [true, true]);
+      assertThrows(() => detachState(3 as unknown as Tensor), TypeError);
+    },
+  );
 });
 
 /** How many tensors can be reached from some: through gradients, and what made them. */

@@ -14,16 +14,20 @@ import type { Engine } from "../engine.ts";
 import { panelWidth } from "../linear.ts";
 import { type Packing, padded, type Weights } from "../packing.ts";
 import { Crew, Layout } from "./crew.ts";
-import { type Group, load, type Matrix, type Piece, type Run, store } from "./plan.ts";
+import { type Group, load, type Matrix, type Piece, type Plan, type Run, store } from "./plan.ts";
 import {
   extras,
+  holds,
   type Kept,
   type KeptSide,
   moveState,
+  type Place,
+  placeOf,
   product,
   structsFrom,
   threadsFor,
 } from "./record.ts";
+import { addColumns, addOuter, sumsOf, toPanels, turnWeights } from "./sums.ts";
 
 /** For each parameter of a direction of a layer, something. */
 export type EachWeight<T> = { readonly [K in keyof Weights]?: T };
@@ -45,9 +49,6 @@ export interface Gradients {
   initial: (Float32Array | null)[];
   weights: EachWeight<Float32Array | null>[];
 }
-
-/** So many rows are summed before the sum is added to others: short sums round less. */
-const sumRows = 256;
 
 /** Weights for fewer features are not worth a struct. */
 const leastFeatures = 8;
@@ -87,7 +88,7 @@ export function backward(
     initial: wanted.initial.map((one, k) => one ? new Float32Array(initial![k].length) : null),
     weights: weights.map((own, k) => gradientsFor(own, wanted.weights[k])),
   };
-  const work = new Work(engine, packing, kept);
+  const work = Work.of(engine, packing, kept);
   try {
     let dOut = output;
     for (let layer = numLayers - 1; layer >= lowest; layer--) {
@@ -131,22 +132,40 @@ interface Turned {
 
 /** Where everything lies in scratch memory while one direction of one layer runs. */
 class Work {
+  /** That of each plan: a small network takes longer to lay out than to run. */
+  static readonly #last = new WeakMap<Plan, Work>();
   readonly #engine: Engine;
   readonly #packing: Packing;
-  readonly #kept: Kept;
+  readonly #place: Place;
+  #given: Kept | null = null;
   readonly #crew: Crew;
   readonly #structs: StructSet | null;
   readonly #at: Readonly<Record<Region, number>>;
+  readonly #zeros: number;
 
-  constructor(engine: Engine, packing: Packing, kept: Kept) {
-    [this.#engine, this.#packing, this.#kept] = [engine, packing, kept];
+  /** For what was kept, as its plan was laid out last, if that still holds. */
+  static of(engine: Engine, packing: Packing, kept: Kept): Work {
+    let work = Work.#last.get(kept.plan);
+    if (!work || !holds(work.#place, engine)) {
+      Work.#last.set(kept.plan, work = new Work(engine, packing, kept));
+    }
+    work.#given = kept;
+    return work;
+  }
+
+  get #kept(): Kept {
+    return this.#given!;
+  }
+
+  private constructor(engine: Engine, packing: Packing, kept: Kept) {
+    [this.#engine, this.#packing] = [engine, packing];
     const { plan, given } = kept;
     const { rows, steps, size } = plan.most;
     const { gate, sums, outputSize, sizes } = packing;
     const hOut = padded(outputSize);
     const features = padded(Math.max(packing.features(0), packing.features(sizes.numLayers - 1)));
     const projected = sizes.projSize > 0 ? 1 : 0;
-    const commands = 6 * steps + 8 * (2 + Math.ceil(rows / sumRows));
+    const commands = 6 * steps + 8 * (2 + sumsOf(rows));
     const threads = threadsFor(engine, packing, given, plan.rows);
     const beyond = structFeatures * panelWidth; // structs are filled as a whole
     const floats: Record<Region, number> = {
@@ -183,19 +202,21 @@ class Work {
       [name, layout.take(count)] as const
     );
     const program = layout.commands(commands * threads);
-    const base = engine.heap.scratch(layout.bytes + 256);
+    this.#place = placeOf(engine, layout.bytes + 256);
+    const { base } = this.#place;
     this.#at = Object.fromEntries(
       [...places, ["program", program] as const].map(([name, place]) => [name, base + place]),
     ) as Record<Region, number>;
     this.#crew = new Crew(engine, threads, this.#at.program, commands);
     const useStructs = plan.rows >= structsFrom && engine.structs !== null;
     this.#structs = useStructs ? new StructSet(engine.structs!) : null;
-    this.#fill("zeros", floats.zeros);
+    this.#zeros = floats.zeros;
   }
 
-  /** Gives back what is not scratch. */
+  /** Gives back what is not scratch, and lets go of what was kept. */
   end(): void {
     this.#structs?.clear();
+    this.#given = null;
   }
 
   #fill(region: Region, count: number): void {
@@ -225,6 +246,7 @@ class Work {
     const [xRow, hRow] = [padded(features), padded(outputSize)];
     const own = gradients.weights[index];
     this.#structs?.clear();
+    this.#fill("zeros", this.#zeros);
     const turned = this.#turn(weights, features, dInput !== null);
     for (const [region, count] of [["dIh", sums * xRow], ["dHh", sums * hRow]] as const) {
       this.#fill(region, count);
@@ -293,6 +315,7 @@ class Work {
     const { gate, sums, outputSize, sizes } = this.#packing;
     const { hiddenSize, kind } = sizes;
     const at = this.#at;
+    const { floats } = this.#engine.heap;
     const together = kind === "gru" ? 2 * gate : sums;
     const gateRow = (row: number) => Math.floor(row / hiddenSize) * gate + row % hiddenSize;
     const rows = weights.weightHh.length / outputSize;
@@ -300,13 +323,13 @@ class Work {
     const turn = (
       place: number,
       w: Float32Array,
-      [from, to]: readonly [number, number],
+      rows: readonly [number, number],
       columns: number,
       k: number,
       rowOf: (row: number) => number,
     ): Turned => {
       const panels = padded(columns) / panelWidth;
-      this.#turnOne(place, w, from, to, columns, k, rowOf);
+      turnWeights(floats, place, w, rows, columns, k, rowOf);
       const structs = this.#structs && k >= leastFeatures ? this.#structs.add(place, k, panels) : 0;
       return { at: place, structs, k, panels };
     };
@@ -322,30 +345,6 @@ class Work {
         ? turn(turnedHr, weights.weightHr, [0, outputSize], hiddenSize, padded(outputSize), same)
         : null,
     };
-  }
-
-  #turnOne(
-    place: number,
-    w: Float32Array,
-    from: number,
-    to: number,
-    columns: number,
-    k: number,
-    rowOf: (row: number) => number,
-  ): void {
-    const { floats } = this.#engine.heap;
-    const start = place / 4;
-    floats.fill(0, start, start + k * padded(columns));
-    for (let row = from; row < to; row++) {
-      let put = start + rowOf(row) * panelWidth;
-      let take = row * columns;
-      const end = take + columns;
-      while (take < end) {
-        const stop = Math.min(take + panelWidth, end);
-        for (let j = 0; take < stop; j++) floats[put + j] = w[take++];
-        put += k * panelWidth;
-      }
-    }
   }
 
   /** The state before each step. */
@@ -470,54 +469,27 @@ class Work {
         );
       });
     }
-    const turn = (from: number, width: number, to: number) =>
-      crew.split(width / panelWidth, (program, first, end) => {
-        program.add(
-          "panels",
-          ...[from + 4 * panelWidth * first, 4 * width, rows, end - first],
-          to + 4 * panelWidth * rows * first,
-        );
-      });
-    const sumColumns = (from: number, width: number, skip: number, to: number) =>
-      crew.split((width - skip) / panelWidth, (program, first, end) => {
-        const start = 4 * (skip + panelWidth * first);
-        for (let row = 0; row < rows; row += sumRows) {
-          program.add(
-            "columns",
-            ...[from + 4 * width * row + start, 4 * width, Math.min(sumRows, rows - row)],
-            ...[4 * panelWidth * (end - first), to + start - 4 * skip],
-          );
-        }
-      });
-    const outer = (a: number, aWidth: number, b: number, bWidth: number, to: number) =>
-      crew.split(aWidth / panelWidth, (program, first, end) => {
-        for (let row = 0; row < rows; row += sumRows) {
-          program.add(
-            "outer",
-            ...[a + 4 * panelWidth * rows * first, b, rows, row, Math.min(sumRows, rows - row)],
-            ...[end - first, bWidth / panelWidth, to + 4 * panelWidth * first * bWidth, 4 * bWidth],
-          );
-        }
-      });
     const { weightIh, weightHh, weightHr, biasIh, biasHh } = own;
-    if (weightIh || weightHh) turn(at.gates, sums, at.gatePanels);
-    if (weightIh) turn(at.x, xRow, at.xPanels);
-    if (weightHh) turn(at.hBefore, hRow, at.hPanels);
-    if (weightHh && gru) turn(this.#extra(0), gate, at.newPanels);
+    if (weightIh || weightHh) toPanels(crew, at.gates, sums, rows, at.gatePanels);
+    if (weightIh) toPanels(crew, at.x, xRow, rows, at.xPanels);
+    if (weightHh) toPanels(crew, at.hBefore, hRow, rows, at.hPanels);
+    if (weightHh && gru) toPanels(crew, this.#extra(0), gate, rows, at.newPanels);
     if (weightHr) {
-      turn(at.dOut, hRow, at.dOutPanels);
-      turn(at.full, gate, at.fullPanels);
+      toPanels(crew, at.dOut, hRow, rows, at.dOutPanels);
+      toPanels(crew, at.full, gate, rows, at.fullPanels);
     }
-    if (biasIh || biasHh) sumColumns(at.gates, sums, 0, at.dBias);
-    if (biasHh && gru) sumColumns(this.#extra(0), gate, 0, at.dNew);
+    if (biasIh || biasHh) addColumns(crew, at.gates, sums, rows, at.dBias);
+    if (biasHh && gru) addColumns(crew, this.#extra(0), gate, rows, at.dNew);
     crew.barrier();
-    if (weightIh) outer(at.gatePanels, sums, at.xPanels, xRow, at.dIh);
+    if (weightIh) addOuter(crew, rows, at.gatePanels, sums, at.xPanels, xRow, at.dIh);
     if (weightHh) {
       const together = gru ? 2 * gate : sums;
-      outer(at.gatePanels, together, at.hPanels, hRow, at.dHh);
-      if (gru) outer(at.newPanels, gate, at.hPanels, hRow, at.dHh + 4 * together * hRow);
+      addOuter(crew, rows, at.gatePanels, together, at.hPanels, hRow, at.dHh);
+      if (gru) {
+        addOuter(crew, rows, at.newPanels, gate, at.hPanels, hRow, at.dHh + 4 * together * hRow);
+      }
     }
-    if (weightHr) outer(at.dOutPanels, hRow, at.fullPanels, gate, at.dHr);
+    if (weightHr) addOuter(crew, rows, at.dOutPanels, hRow, at.fullPanels, gate, at.dHr);
   }
 
   /** Takes the gradients of the parameters from the heap. */

@@ -8,12 +8,12 @@ import type { Engine } from "../engine.ts";
 import { padded } from "../packing.ts";
 import { commandBytes, Program } from "./commands.ts";
 
-/** Where regions of floats begin in one struct of memory. */
+/** Where regions of floats begin in one block of memory. */
 export class Layout {
   /** The bytes of all regions so far. */
   bytes = 0;
 
-  /** A region of so many floats; where it begins, in bytes from the start of the struct. */
+  /** A region of so many floats; where it begins, in bytes from the start of the block. */
   take(floats: number): number {
     const at = this.bytes;
     this.bytes += 4 * padded(floats);

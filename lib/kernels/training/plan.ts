@@ -47,6 +47,8 @@ export interface Group {
   readonly pieces: readonly Piece[];
 }
 
+const none = new Float32Array(0);
+
 /** The floats of a piece, about; and the most that one step of a group may have. */
 const [pieceFloats, stepFloats] = [2 ** 20, 2 ** 22];
 
@@ -66,7 +68,7 @@ export class Plan {
 
   /** Plans for a batch; `rowFloats` is what one row needs. */
   constructor(given: Batch, rowFloats: number) {
-    this.#given = given;
+    this.#given = { ...given, x: none };
     const { batch, batchSizes, length } = given;
     this.#starts = batchSizes ? prefixSums(batchSizes) : [];
     this.rows = batchSizes ? this.#starts[length] : batch * length;

@@ -102,22 +102,38 @@ export function outer(m: Assembler, madd: Madd): Func {
   });
 }
 
+/** So many rows are summed in pairs, and pairs of pairs, before the sum is added to others. */
+const paired = 8;
+
 /**
- * Adds the sum of each column to what is there: one sum from 0 through the rows in order, then
- * added. Parameters: a matrix, the bytes from row to row, its rows, the bytes of a row to sum, and
- * where the sums go.
+ * Adds the sum of each column to what is there: 8 rows in pairs, then one such sum after the other,
+ * then added. Parameters: a matrix, the bytes from row to row, its rows, the bytes of a row to sum,
+ * and where the sums go.
  */
 export function columns(m: Assembler): Func {
   return m.func(5, (f, from, fromRow, rows, width, out) => {
-    const [at, left] = f.locals("i32", 2);
+    const left = f.local("i32");
     const sum = f.local("v128");
+    const at = f.locals("i32", paired);
+    const far = f.let("i32", i32.mul(fromRow, paired));
+    const inPairs = (some: Code<"v128">[]): Code<"v128"> =>
+      some.length === 1 ? some[0] : f32x4.add(
+        inPairs(some.slice(0, some.length / 2)),
+        inPairs(some.slice(some.length / 2)),
+      );
     f.emit(repeat([
-      ...[at.set(from), left.set(rows), sum.set(v128.floats(0))],
-      repeat([
-        sum.set(f32x4.add(sum, v128.load(at))),
-        at.set(i32.add(at, fromRow)),
+      ...[at[0].set(from), left.set(rows), sum.set(v128.floats(0))],
+      ...at.slice(1).map((next, k) => next.set(i32.add(at[k], fromRow))),
+      during(i32.ge(left, paired), [
+        sum.set(f32x4.add(sum, inPairs(at.map((row) => v128.load(row))))),
+        ...at.map((row) => row.set(i32.add(row, far))),
+        left.set(i32.sub(left, paired)),
+      ]),
+      during(left, [
+        sum.set(f32x4.add(sum, v128.load(at[0]))),
+        at[0].set(i32.add(at[0], fromRow)),
         left.set(i32.sub(left, 1)),
-      ], left),
+      ]),
       v128.store(out, f32x4.add(sum, v128.load(out))),
       ...[from, out].map((start) => start.set(i32.add(start, vector))),
       width.set(i32.sub(width, vector)),

@@ -80,6 +80,7 @@ export const extras = { tanh: 0, relu: 0, lstm: 2, gru: 1 };
  * @param given the input
  * @param plan its pieces
  * @param initial the states before the first step, `[h]` or `[h, c]`; `null` for zeros
+ * @param spare where arrays come from
  * @param maskOf what the output of a layer, by its number, is multiplied with on its way to the next
  * @returns the output and the final states, in one buffer, and what is kept
  */
@@ -91,6 +92,7 @@ export function record(
   given: Batch,
   plan: Plan,
   initial: readonly Float32Array[] | null,
+  spare: Spare,
   maskOf: (layer: number) => Float32Array | null,
 ): Result & { buffer: Float32Array; kept: Kept } {
   const { kind, hiddenSize, numDirections, numLayers } = packing.sizes;
@@ -106,20 +108,21 @@ export function record(
     kind === "lstm" ? states * hiddenSize : 0,
   ];
   const buffer = new Float32Array(lengths[0] + lengths[1] + lengths[2]);
-  const output = buffer.subarray(0, lengths[0]);
-  const h = buffer.subarray(lengths[0], lengths[0] + lengths[1]);
-  const c = lengths[2] ? buffer.subarray(lengths[0] + lengths[1]) : none;
+  const part = (from: number, length: number) => new Float32Array(buffer.buffer, 4 * from, length);
+  const output = part(0, lengths[0]);
+  const h = part(lengths[0], lengths[1]);
+  const c = lengths[2] ? part(lengths[0] + lengths[1], lengths[2]) : none;
   const final = kind === "lstm" ? [h, c] : [h];
-  const work = new Work(engine, packing, given, plan);
+  const work = Work.of(engine, packing, given, plan);
   const layers: KeptLayer[] = [];
   let input = given.x;
   for (let layer = 0; layer < numLayers; layer++) {
-    const own = new Float32Array(plan.rows * width);
+    const own = spare.take(plan.rows * width);
     const top = layer === numLayers - 1;
     const sides: KeptSide[] = [];
     for (let direction = 0; direction < numDirections; direction++) {
       const index = layer * numDirections + direction;
-      const keep = (floats: number) => new Float32Array(plan.rows * floats);
+      const keep = (floats: number) => spare.take(plan.rows * floats);
       const side = {
         gates: kind === "tanh" || kind === "relu" ? none : keep(packing.sums),
         extra: Array.from({ length: extras[kind] }, () => keep(gate)),
@@ -144,7 +147,36 @@ export function record(
     layers.push({ output: own, mask, sides });
     input = mask ? product(own, mask) : own;
   }
+  work.end();
   return { output, final, buffer, kept: { given, plan, initial, layers } };
+}
+
+/** Smaller arrays are quicker made anew. */
+const leastSpare = 4096;
+
+/**
+ * Arrays of a graph that a backward pass has used up, for the next one: making large arrays takes
+ * time, and collecting them too. Nothing holds on to them: they are collected when nobody trains.
+ */
+export class Spare {
+  #arrays = new WeakRef<Float32Array[]>([]);
+
+  /** An array of so many floats, of any values. */
+  take(length: number): Float32Array {
+    const arrays = length >= leastSpare ? this.#arrays.deref() : undefined;
+    const place = arrays?.findIndex((one) => one.length === length) ?? -1;
+    return place < 0 ? new Float32Array(length) : arrays!.splice(place, 1)[0];
+  }
+
+  /** Takes over what was kept; nobody else may read it any more. */
+  give({ layers }: Kept): void {
+    this.#arrays = new WeakRef(
+      layers.flatMap(({ output, sides }) => [
+        output,
+        ...sides.flatMap(({ gates, extra }) => [gates, ...extra]),
+      ]).filter(({ length }) => length >= leastSpare),
+    );
+  }
 }
 
 /** The product of two arrays, element by element. */
@@ -154,12 +186,36 @@ export function product(a: Float32Array, b: Float32Array): Float32Array {
   return out;
 }
 
+/** A stretch of scratch memory. */
+export interface Place {
+  readonly engine: Engine;
+  readonly bytes: number;
+  /** Where it begins. */
+  readonly base: number;
+  /** The memory as it was when that was found. */
+  readonly floats: Float32Array;
+}
+
+/** So much scratch memory. */
+export function placeOf(engine: Engine, bytes: number): Place {
+  const base = engine.heap.scratch(bytes);
+  return { engine, bytes, base, floats: engine.heap.floats };
+}
+
+/** Whether there is still as much scratch memory in the same place. */
+export function holds({ engine, bytes, base, floats }: Place, now: Engine): boolean {
+  return engine === now && now.heap.scratch(bytes) === base && now.heap.floats === floats;
+}
+
 /** Where everything lies in scratch memory while one direction of one layer runs. */
 class Work {
+  /** That of each plan: a small network takes longer to lay out than to run. */
+  static readonly #last = new WeakMap<Plan, Work>();
   readonly #engine: Engine;
   readonly #packing: Packing;
-  readonly #given: Batch;
+  #given: Batch | null = null;
   readonly #plan: Plan;
+  readonly #place: Place;
   readonly #crew: Crew;
   readonly #x: number;
   readonly #sums: number;
@@ -169,8 +225,23 @@ class Work {
   readonly #c: number;
   readonly #full: number;
 
-  constructor(engine: Engine, packing: Packing, given: Batch, plan: Plan) {
-    [this.#engine, this.#packing, this.#given, this.#plan] = [engine, packing, given, plan];
+  /** For a batch of a plan, as it was laid out last, if that still holds. */
+  static of(engine: Engine, packing: Packing, given: Batch, plan: Plan): Work {
+    let work = Work.#last.get(plan);
+    if (!work || !holds(work.#place, engine)) {
+      Work.#last.set(plan, work = new Work(engine, packing, given, plan));
+    }
+    work.#given = given;
+    return work;
+  }
+
+  /** Lets go of the batch. */
+  end(): void {
+    this.#given = null;
+  }
+
+  private constructor(engine: Engine, packing: Packing, given: Batch, plan: Plan) {
+    [this.#engine, this.#packing, this.#plan] = [engine, packing, plan];
     const { rows, steps, size } = plan.most;
     const { gate, sums, outputSize, sizes } = packing;
     const layout = new Layout();
@@ -187,8 +258,9 @@ class Work {
       layout.commands(commands * threads),
       ...Array.from({ length: extras[sizes.kind] }, () => layout.take(rows * gate)),
     ];
-    const base = engine.heap.scratch(layout.bytes + 256);
-    const [x, sumsAt, hOut, h, c, full, program, ...extra] = places.map((place) => base + place);
+    const place = this.#place = placeOf(engine, layout.bytes + 256);
+    const { base } = place;
+    const [x, sumsAt, hOut, h, c, full, program, ...extra] = places.map((from) => base + from);
     [this.#x, this.#sums, this.#hOut, this.#h, this.#c, this.#full] = [x, sumsAt, hOut, h, c, full];
     this.#extra = extra;
     this.#crew = new Crew(engine, threads, program, commands);
@@ -214,7 +286,7 @@ class Work {
       const places = [this.#h / 4, this.#c / 4];
       states.forEach((state, k) => {
         const own = k === 0 ? outputSize : sizes.hiddenSize;
-        moveState(floats, places[k], state, index, group, this.#given, own, out);
+        moveState(floats, places[k], state, index, group, this.#given!, own, out);
       });
     };
     for (const group of this.#plan.groups) {
