@@ -285,15 +285,21 @@ export async function buildSite(folder = path("dist/site")): Promise<void> {
   await esbuild.stop();
 }
 
-/** Serves a folder on this machine. */
-function serve(folder: string): void {
+/**
+ * Serves a folder on this machine.
+ *
+ * @param folder the folder
+ * @param port where; 0 for any
+ */
+export function serve(folder: string, port = 8080): Deno.HttpServer<Deno.NetAddr> {
   const types: Record<string, string> = {
     html: "text/html; charset=utf-8",
     js: "text/javascript; charset=utf-8",
     css: "text/css; charset=utf-8",
     svg: "image/svg+xml",
   };
-  Deno.serve({ hostname: "127.0.0.1", port: 8080 }, async (request) => {
+  const options = { hostname: "127.0.0.1", port, ...(port === 0 && { onListen: () => {} }) };
+  return Deno.serve(options, async (request) => {
     const { pathname } = new URL(request.url);
     const file = pathname === "/" ? "/index.html" : decodeURIComponent(pathname);
     if (file.includes("..")) return new Response("not found", { status: 404 });
