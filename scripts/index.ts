@@ -21,6 +21,8 @@ export interface Clause {
   title: string;
   /** The file of its chapter. */
   file: string;
+  /** What it says, up to the next heading. */
+  text: string;
 }
 
 /** What cites clauses. */
@@ -43,11 +45,12 @@ export interface Trace {
   cases: Citation[];
 }
 
-/** Finds the clauses of a chapter: headings of an id, a dash and a title. */
-function clausesOf(file: string, text: string): Clause[] {
-  return [...text.matchAll(/^#+ ([A-Z]+-\d+) — (.+)$/gm)].map(([, id, title]) => (
-    { id, title, file }
-  ));
+/** Finds the clauses of a chapter: headings of an id, a dash and a title, and what follows. */
+function clausesOf(file: string, page: string): Clause[] {
+  return page.split(/^(?=#+ )/m).flatMap((text) => {
+    const heading = text.match(/^#+ ([A-Z]+-\d+) — (.+)$/m);
+    return heading ? [{ id: heading[1], title: heading[2], file, text }] : [];
+  });
 }
 
 /** The clauses that a test's name begins with, and the rest of it. */
@@ -144,6 +147,12 @@ export function problems({ clauses, tests, cases }: Trace): string[] {
   const cited = new Set(citations.flatMap(({ clauses }) => clauses));
   return [
     ...ids.filter((id, k) => ids.indexOf(id) !== k).map((id) => `${id} stands twice`),
+    ...clauses.filter(({ text }) => !/\b(MUST|SHOULD|MAY)\b/.test(text)).map(({ id }) =>
+      `${id} says nothing that MUST, SHOULD or MAY be`
+    ),
+    ...clauses.filter(({ text }) => !/^```(ts|json|sh)\b/m.test(text)).map(({ id }) =>
+      `${id} has no example`
+    ),
     ...ids.filter((id) => !cited.has(id)).map((id) => `${id} is held by no test and no case`),
     ...citations.filter(({ clauses }) => clauses.length === 0).map(({ file, name }) =>
       `${file}: ${name} cites no clause`
