@@ -132,6 +132,20 @@ export class Adam extends Optimizer<AdamOptions> {
     return [["betas"], ["lr", "weightDecay", "eps"]];
   }
 
+  /** Completes the options of a loaded state. */
+  protected override completed(options: OptionValues): OptionValues {
+    const added = {
+      amsgrad: false,
+      maximize: false,
+      foreach: null,
+      capturable: false,
+      differentiable: false,
+      decoupledWeightDecay: false,
+      fused: null,
+    };
+    return { ...options, ...added, ...options }; // in the order of `options`
+  }
+
   /** Takes one step. */
   protected override update(
     param: Tensor,

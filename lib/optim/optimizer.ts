@@ -98,7 +98,6 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** The groups of parameters; their options may be changed between steps, as schedules do. */
   readonly paramGroups: ParamGroup<O>[] = [];
   readonly #call: Call<Record<string, unknown>>;
-  readonly #own: Readonly<OptionValues>;
   readonly #defaults: Readonly<OptionValues>;
   #state = new Map<Tensor, ParamState>();
   /** What was loaded for parameters that are in no group; kept, as PyTorch keeps it. */
@@ -117,7 +116,6 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    */
   constructor(params: OptimizerParams<O>, options: O, defaults: Readonly<OptionValues>) {
     checkOptions(this.#call = optimizerCall(this.getName(), defaults), options);
-    this.#own = defaults;
     this.#defaults = settle(defaults, options);
     checkRate(this.#defaults.lr);
     this.check(asGroup<O>(this.#defaults));
@@ -189,12 +187,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * Completes the options of a loaded state.
    *
    * @param options the options
-   * @returns them, with the defaults of those that no step needs to be told
+   * @returns them, with what PyTorch fills in where they lack it
    */
   protected completed(options: OptionValues): OptionValues {
-    const needed = this.optionNames().flat();
-    const added = Object.entries(this.#own).filter(([name]) => !needed.includes(name));
-    return { ...options, ...Object.fromEntries(added), ...options }; // in the order of `options`
+    return options;
   }
 
   /**

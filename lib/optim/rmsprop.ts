@@ -10,7 +10,12 @@ import { pythonNumber } from "../python.ts";
 import type { FloatArray } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { countStep, lerp, Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
-import { optimizerCall, type OptimizerOptions, type ParamGroup } from "./param_group.ts";
+import {
+  optimizerCall,
+  type OptimizerOptions,
+  type OptionValues,
+  type ParamGroup,
+} from "./param_group.ts";
 import type { ParamState } from "./state.ts";
 
 /** The options of {@linkcode RMSprop}. */
@@ -104,6 +109,19 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
   /** Names the options that a step reads. */
   protected override optionNames(): readonly [readonly string[], readonly string[]] {
     return [[], ["lr", "alpha", "eps", "weightDecay"]];
+  }
+
+  /** Completes the options of a loaded state. */
+  protected override completed(options: OptionValues): OptionValues {
+    const added = {
+      momentum: 0,
+      centered: false,
+      foreach: null,
+      maximize: false,
+      differentiable: false,
+      capturable: false,
+    };
+    return { ...options, ...added, ...options }; // in the order of `options`
   }
 
   /** Takes one step. */

@@ -121,9 +121,16 @@ export class SGD extends Optimizer<SGDOptions> {
     return [["momentum", "weightDecay", "lr", "dampening"], []];
   }
 
-  /** Completes the options of a loaded state; `fused` is false there, not left to PyTorch. */
+  /** Completes the options of a loaded state. */
   protected override completed(options: OptionValues): OptionValues {
-    return super.completed("fused" in options ? options : { ...options, fused: false });
+    const added = {
+      nesterov: false,
+      maximize: false,
+      foreach: null,
+      differentiable: false,
+      fused: false,
+    };
+    return { ...options, ...added, ...options }; // in the order of `options`
   }
 
   /** Returns `SGD`. */

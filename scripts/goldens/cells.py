@@ -123,6 +123,8 @@ def sizes(cell, place):
         args = {"input_size": width, "hidden_size": hidden, **cell.args}
         inputs = {"input": numbers.decimal(batch, width), **initial(cell, numbers, args, batch)}
         state = cell_weights(numbers, cell.module, args)
+        if cell.args:  # relu would leave nothing of what is negative
+            inputs, state = ({k: abs(v) for k, v in of.items()} for of in (inputs, state))
         yield from forward(cell, name, reason, "BATCH-4", args, inputs, state)
 
 
@@ -156,11 +158,13 @@ def numerics(cell, place):
             reason = f"{word} in row 1 of {part} stays in row 1."
             id = f"{name}-{part.replace('_', '')}"
             yield from case(id, reason, "NUM-4 BATCH-4", args, {**inputs, part: broken}, state)
-    huge = {**inputs, "input": inputs["input"] * 2.0**120}
+    power = np.array([[2.0**120], [2.0**120], [1.0]])
+    huge = {**inputs, "input": inputs["input"] * power}
     yield from case(
-        "huge", "Huge inputs saturate, or pass through relu.", "NUM-6", args, huge, state
+        "huge", "Huge inputs in two rows of three saturate, or pass through relu.", "NUM-6", args, huge, state
     )
-    tiny = {name: value * 2.0**-143 for name, value in inputs.items()}
+    power = np.array([[2.0**-143], [2.0**-143], [1.0]])
+    tiny = {name: value * power for name, value in inputs.items()}
     bare = {**zero, "weight_ih": np.ones_like(zero["weight_ih"])}
     reason = "Denormal float32 numbers are no error and no NaN."
     yield from case("denormal", reason, "NUM-6", args, tiny, bare)

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import nn, optim
-from torch.autograd.graph import increment_version
+from torch.autograd import graph
 
 from .execute import OPERATIONS, Unsupported, array, default_dtype, inputs_of, loaded, run
 
@@ -65,7 +65,9 @@ def inplace(request):
             if name == "load_state_dict":
                 module.load_state_dict(module.state_dict())
             else:
-                increment_version(named[name])
+                if not hasattr(graph, "increment_version"):
+                    raise Unsupported("this PyTorch cannot count a version on")
+                graph.increment_version(named[name])
         loss.backward()
     grads = {"inputs": inputs, "state_dict": dict(module.named_parameters())}
     return {

@@ -49,6 +49,8 @@ def weights(kind, place, args):
     reason = "Zero weights: every gate is at its middle, and nothing is read."
     yield "weights-zero", reason, "NUM-2", inputs, zero
     biases = {name: state[name] if name.startswith("bias") else zero[name] for name in state}
+    if "nonlinearity" in args:  # relu would leave nothing of what is negative
+        biases = {name: abs(bias) for name, bias in biases.items()}
     yield "biases-alone", "Zero weights leave the biases.", "NUM-2", inputs, biases
     for side in ("ih", "hh"):
         one = {**zero, f"bias_{side}_l0": state[f"bias_{side}_l0"]}
@@ -86,11 +88,12 @@ def identity(kind, scale=1.0):
 def numbers_themselves(kind):
     """Weights that hand the input on unchanged, so that the number itself is seen."""
     tiny = 2.0**-149  # the smallest denormal float32
-    value = np.array([[[tiny, -tiny]], [[3 * tiny, 2.0**-127]], [[2.0**-126, -(2.0**-130)]]])
+    plain = [[0.328, 0.714]]  # a step that no dtype holds exactly
+    value = np.array([[[tiny, -tiny]], [[3 * tiny, 2.0**-127]], [[2.0**-126, -(2.0**-130)]], plain])
     reason = "Denormal float32 numbers are kept, not flushed to zero."
     yield "denormal", reason, "NUM-6", {"input": value}, identity(kind)
     largest = float(np.finfo(np.float32).max)
-    value = np.array([[[largest, -largest]], [[2.0**99, -(2.0**100)]], [[2.0**64, 2.0**127]]])
+    value = np.array([[[largest, -largest]], [[2.0**99, -(2.0**100)]], [[2.0**64, 2.0**127]], plain])
     reason = "The largest float32 numbers: a naive tanh or sigmoid overflows."
     yield "huge", reason, "NUM-6", {"input": value}, identity(kind)
     reason = "Twice the largest: float32 overflows, and relu's infinity times zero is NaN."
@@ -104,7 +107,7 @@ def numbers_themselves(kind):
         )
         reason = "The largest float32 numbers, of both signs, in every gate."
         yield "huge-gates", reason, "NUM-6", {"input": value}, everywhere
-    value = np.array([[[0.0, -0.0]], [[-0.0, 0.0]]])
+    value = np.array([[[0.0, -0.0]], [[-0.0, 0.0]], plain])
     yield "signed-zero", "Zeros of both signs.", "NUM-6", {"input": value}, identity(kind)
 
 

@@ -37,6 +37,8 @@ def ones(kind, variant, seed):
         of_one = [word for word, size in named.items() if size == 1]
         reason = f"Catches a dimension of one that is squeezed away: {', '.join(of_one)}."
         state = rnn_weights(numbers, args, kind.module)
+        if "nonlinearity" in args:  # relu would leave nothing of what is negative
+            inputs, state = ({k: abs(v) for k, v in of.items()} for of in (inputs, state))
         yield from case(kind, variant, name, reason, "BATCH-2", args, inputs, state)
 
 
@@ -50,13 +52,16 @@ def saturated(kind, variant, seed):
     for gate, (word, level) in product(names, (("plus", FAR), ("minus", -FAR))):
         if "nonlinearity" in args and level > 0:
             continue  # relu would go on to grow
-        pushed = {**state, "bias_ih_l0": gate_biases(kind.module, 3, **{gate: level})}
+        biases = gate_biases(kind.module, 3, **{gate: level})
+        if kind is RNN:  # two of the units stay as they are
+            biases[1:] = abs(state["bias_ih_l0"][1:])
+        pushed = {**state, "bias_ih_l0": biases}
         reason = f"Sums of {level:.0e} in {gate}: the function's end, not NaN and not the other end."
         name = f"{gate}-{word}-1e30"
         yield from case(kind, variant, name, reason, "NUM-4 NUM-6", args, inputs, pushed)
     if "nonlinearity" not in args:
-        far = np.array([[[FAR, 0.0], [0.0, FAR]], [[-FAR, FAR], [0.0, -FAR]]])
-        reason = "Inputs of 1e30: every gate saturates, nothing overflows."
+        far = np.array([[[FAR, 0.0], [0.0, FAR]], [[-FAR, FAR], [0.0, -FAR]], [[0.1, 0.2], [0.3, 0.4]]])
+        reason = "Inputs of 1e30: every gate saturates, nothing overflows; then a plain step."
         given = {**inputs, "input": far}
         yield from case(kind, variant, "input-1e30", reason, "NUM-4 NUM-6", args, given, state)
 
@@ -71,7 +76,7 @@ def functions(kind, variant, seed):
         "bias_ih_l0": np.zeros(rows),
         "bias_hh_l0": np.zeros(rows),
     }
-    value = np.array([[[NAN], [INF], [-INF], [0.0], [1.5], [-1.5]]])
+    value = np.array([[[NAN], [INF], [-INF], [0.0], [1.4], [-1.3]]])
     reason = "Sums of NaN, ∞ and -∞: relu(NaN) is NaN, relu(-∞) is 0, tanh and σ reach their ends."
     inputs = {"input": value}
     yield from case(kind, variant, "functions", reason, "NUM-4 BATCH-4", args, inputs, state)

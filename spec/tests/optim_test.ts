@@ -205,8 +205,6 @@ describe("optimisers", () => {
     assertThrows(() => new SGD([1] as never), TypeError, "optimizer can only optimize Tensors");
     const optimizer = new SGD([p]);
     assertThrows(() => optimizer.addParamGroup({ params: [p] }), RangeError, "more than one");
-    assertThrows(() => optimizer.addParamGroup({} as never), KeyError, "'params'");
-    assertThrows(() => optimizer.addParamGroup([p] as never), TypeError, "got <class 'list'>");
     const { state, param_groups } = new SGD([p, zeros([1])]).stateDict();
     assertThrows(
       () => optimizer.loadStateDict({ state, param_groups }),
@@ -328,15 +326,6 @@ describe("optimisers", () => {
       assert(Object.isFrozen(group.get("betas")) && !Object.isFrozen(group.get("param_names")));
     },
   );
-
-  fact(["OPTIM-7"], "half precision in a state is widened to the parameter's dtype", () => {
-    const p = zeros([2], { requiresGrad: true });
-    const optimizer = new SGD([p], { momentum: 0.5 });
-    const half = new StoredTensor("float16", [2], new Uint8Array([0, 0x3c, 0, 0xc0])); // 1, -2
-    const { param_groups } = optimizer.stateDict();
-    optimizer.loadStateDict({ state: { 0: { momentum_buffer: half } }, param_groups } as never);
-    assertBitwise(optimizer.stateDict().state[0].momentum_buffer, tensor([1, -2]));
-  });
 
   fact(["OPTIM-7", "ERROR-1"], "what cannot be loaded changes nothing", () => {
     const p = zeros([2], { requiresGrad: true });
