@@ -13,6 +13,23 @@ from .write import GOLDEN, capability, request_text, system
 BITWISE = {"init", "rand"}
 
 
+# What PyTorch 1 was seen to do otherwise, by the beginning of the case's id; 2.8 does it as 2.15 does.
+OTHERWISE_IN_1 = {
+    "optim/Adam/nan-": "its moments are no interpolation, and keep infinity where that makes NaN",
+    "optim/AdamW/nan-": "its moments are no interpolation, and keep infinity where that makes NaN",
+    "optim/RMSprop/nan-": "its moments are no interpolation, and keep infinity where that makes NaN",
+    "optim/Adam/loaded-AdamW": "its state does not say that the decay is AdamW's",
+    "optim/CosineAnnealingLR/last-epoch-": "it goes on with another learning rate",
+}
+
+
+def otherwise(id):
+    """Why the installed PyTorch is known to answer this case otherwise; or nothing."""
+    if not torch.__version__.startswith("1."):
+        return None
+    return next((why for start, why in OTHERWISE_IN_1.items() if id.startswith(start)), None)
+
+
 class Chapter:
     """What was found in one chapter."""
 
@@ -44,7 +61,25 @@ def compare(found, name, dtype, committed, now):
             found.worst, found.worst_id = units, name
 
 
-def check_file(golden, found, progress):
+def without_bytes(value):
+    """A request without the bytes of its file."""
+    if isinstance(value, dict):
+        return {k: without_bytes(v) for k, v in value.items() if k != "base64"}
+    return value
+
+
+def is_asked(case, line, same_version):
+    """Whether a committed line asks what the script asks. Another PyTorch writes other files."""
+    asked = request_text(case)
+    if line.startswith(asked + ',"expect":'):
+        return True
+    if same_version or "file" not in case.request:
+        return False
+    committed = {k: v for k, v in exact(line).items() if k != "expect"}
+    return without_bytes(exact(asked + "}")) == without_bytes(committed)
+
+
+def check_file(golden, found, same_version, progress):
     """Compare one committed file with what its chapter asks and the installed PyTorch answers."""
     path = GOLDEN / golden.path
     lines = path.read_text("ascii").splitlines()[1:-1] if path.exists() else []
@@ -53,8 +88,12 @@ def check_file(golden, found, progress):
         progress(case.id)
         found.cases += 1
         line = committed.pop(case.id, None)
-        if line is None or not line.startswith(request_text(case) + ',"expect":'):
+        if line is None or not is_asked(case, line, same_version):
             found.broken.append(f"{case.id}: the committed request is not what the script asks")
+            continue
+        why = otherwise(case.id)
+        if why:
+            found.skipped.append((case.id, f"PyTorch 1: {why}"))
             continue
         try:
             now = execute(json.loads(line)["request"])
@@ -80,10 +119,10 @@ def verify(files, selected, pinned, progress):
     Another PyTorch than the pinned one may refuse more or less, in other words: reported, no failure.
     """
     chapters = {}
-    for golden in files:
-        if selected(golden):
-            check_file(golden, chapters.setdefault(golden.chapter, Chapter()), progress)
     same_version = torch.__version__.split("+")[0] == pinned
+    for golden in filter(selected, files):
+        found = chapters.setdefault(golden.chapter, Chapter())
+        check_file(golden, found, same_version, progress)
     progress("")
     made = json.loads((GOLDEN / "manifest.json").read_text("ascii"))
     print(f"golden/: PyTorch {made['pytorch']}, {made['settings']['processor']}")
