@@ -84,7 +84,7 @@ def curves():
                 "float32's rounding.",
                 [*clauses, "NUM-2"],
                 "train",
-                **asked(*what, state_dict=drawn(module, args, head, 90010 + place)),
+                **asked(*what, state_dict=drawn(module, args, head, 90020 + place)),
             )
 
 
