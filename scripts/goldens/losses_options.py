@@ -98,6 +98,16 @@ def likelihoods():
                 {"input": value, "target": target},
                 grad,
             )
+    for reduction in REDUCTIONS:
+        yield from asked(
+            NLL,
+            f"1d-one-class-target-1-{reduction}",
+            "With one class a target of one element fits its row, backward, too.",
+            ["LOSS-3"],
+            {"reduction": reduction},
+            {"input": np.array([-0.5]), "target": indices(0)},
+            np.array(2.0),
+        )
     value = Numbers(74600).decimal(3, 4)
     yield from asked(
         NLL,

@@ -383,6 +383,12 @@ describe("optimisers", () => {
     assertEquals(lr.item(), 0.25);
     assert(optimizer.stateDict().param_groups[0].lr === lr);
     assertThrows(() => new SGD([p], { lr: tensor([1, 2]) }), RangeError, "must be 1-element");
+    const three = { betas: [0.5, 0.5, 0.5] } as never;
+    assertThrows(
+      () => new Adam([p], three),
+      TypeError,
+      "'betas' must be pair of Numbers, not list",
+    );
     const betas = [tensor(0.5), tensor(0.5)] as never;
     assertThrows(() => new Adam([p], { betas }), TypeError, "betas must be two numbers here");
     const options = { differentiable: true } as never;
@@ -547,6 +553,20 @@ describe("schedules", () => {
       ...last,
     ]);
     assertEquals(optimizer.stateDict().param_groups[0].initial_lr, 0.5);
+    const schedule = new StepLR(optimizer, 3);
+    assertEquals(schedule.stateDict(), {
+      step_size: 3,
+      gamma: 0.1,
+      base_lrs: [0.5],
+      last_epoch: 0,
+      _step_count: 1,
+      _is_initial: false,
+      _get_lr_called_within_step: false,
+      _last_lr: [0.5],
+    });
+    const rates = [StoredTensor.from(tensor(0.25))]; // as PyTorch has it of a rate that is a tensor
+    schedule.loadStateDict({ ...schedule.stateDict(), base_lrs: rates, _last_lr: rates } as never);
+    assertEquals([schedule.baseLrs, schedule.getLastLr()], [[0.25], [0.25]]);
   });
 
   fact(["OPTIM-6"], "a first step before the optimiser's is a warning, as in PyTorch", () => {
