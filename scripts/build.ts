@@ -1,5 +1,5 @@
 /**
- * Builds what is published, into `dist/`: one file for browsers, and two packages for npm, the
+ * Builds what is published, into `dist/`: files for browsers, and two packages for npm, the
  * library and its goldens.
  *
  * ```sh
@@ -11,6 +11,7 @@
 
 import * as esbuild from "npm:esbuild@0.28.2";
 import { rollup } from "npm:rollup@4.68.8";
+import { minify } from "npm:terser@5.51.4";
 import { dts } from "npm:rollup-plugin-dts@6.2.3";
 import config from "../deno.json" with { type: "json" };
 
@@ -28,6 +29,38 @@ const goldenElsewhere: esbuild.Plugin = {
   name: "golden-elsewhere",
   setup(build) {
     build.onResolve({ filter: /golden\/mod\.ts$/ }, () => ({ path: golden, external: true }));
+  },
+};
+
+/** Where what only training needs comes from. */
+const trainingOnly = /^\.\/lib\/(optim|nn\/losses|autograd\/(class_)?loss)/;
+
+/** The exports of `mod.ts` that a program needs which only asks a model, as statements. */
+async function inference(): Promise<string[]> {
+  const text = await Deno.readTextFile(path("mod.ts"));
+  return [...text.matchAll(/^export (?:type )?\{[^}]*\} from "([^"]+)";$/gm)]
+    .filter(([, source]) => !trainingOnly.test(source)).map(([statement]) => statement);
+}
+
+/**
+ * Leaves the kernels of training out: a forward pass that records and its backward pass then take
+ * the readable path, as they do where memory is short.
+ */
+const withoutTraining: esbuild.Plugin = {
+  name: "without-training",
+  setup(build) {
+    const stubs: Record<string, string> = {
+      "nn/fast_training.ts": `import { OutOfMemory } from "../kernels/heap.ts";
+        export function runRecording() { throw new OutOfMemory(0); }`,
+      "nn/fast_linear.ts": "export const fastLinear = () => null;",
+      "kernels/training/record.ts": "export const planOf = () => null; export class Spare {}",
+      "kernels/training/commands.ts": "export function addTraining() {}",
+    };
+    build.onLoad({ filter: /\/lib\/(nn|kernels)\/.*\.ts$/ }, ({ path }) => {
+      const name = Object.keys(stubs).find((end) => path.endsWith(`/lib/${end}`));
+      if (!name) return undefined;
+      return { contents: stubs[name], loader: "ts", resolveDir: path.replace(/\/[^/]*$/, "") };
+    });
   },
 };
 
@@ -82,15 +115,39 @@ async function describe(folder: string, more: Record<string, unknown>): Promise<
 /** What `exports` says of an entry point. */
 const exported = (name: string) => ({ types: `./${name}.d.ts`, default: `./${name}.js` });
 
-/** One file for browsers, with its types. */
-async function browser(folder: string): Promise<void> {
-  await esbuild.build({
-    ...common,
-    entryPoints: [path("mod.ts")],
-    outfile: `${folder}/rnn-spec.js`,
-    minify: true,
+/** Makes a file as small as it gets, its source map with it. */
+async function shrink(file: string): Promise<void> {
+  const [code, map] = [await Deno.readTextFile(file), await Deno.readTextFile(`${file}.map`)];
+  const url = `${file.split("/").at(-1)}.map`;
+  const small = await minify(code, {
+    module: true,
+    compress: { passes: 2 },
+    sourceMap: { content: map, url },
   });
+  await Deno.writeTextFile(file, small.code!);
+  await Deno.writeTextFile(`${file}.map`, small.map as string);
+}
+
+/**
+ * For browsers: one file of everything, one of all but training, each with its types. The second
+ * asks models, and records gradients on the readable path alone.
+ */
+async function browser(folder: string): Promise<void> {
+  const statements = await inference();
+  const contents = statements.join("\n");
+  const whole = { entryPoints: [path("mod.ts")], outfile: `${folder}/rnn-spec.js` };
+  const asking = {
+    stdin: { contents, resolveDir: path("."), loader: "ts" as const },
+    outfile: `${folder}/inference.js`,
+    plugins: [withoutTraining],
+  };
+  for (const one of [whole, asking]) {
+    await esbuild.build({ ...common, ...one });
+    await shrink(one.outfile);
+  }
   await types({ "rnn-spec": "mod.ts" }, folder);
+  const declared = statements.map((one) => one.replace(/from "[^"]+"/, 'from "./rnn-spec.js"'));
+  await Deno.writeTextFile(`${folder}/inference.d.ts`, `${declared.join("\n")}\n`);
 }
 
 /** The library as a package: readable files, so that a bundler can leave out what is not used. */

@@ -50,6 +50,10 @@ const pages: Record<string, Page> = {
     // No WebAssembly: the readable path alone, and one note that says so.
     right: ({ found, notes }) => String(found?.paths) === "readable" && notes.length === 1,
   },
+  "the bundle without training": {
+    load: 'const rnn = await import("/inference.js");',
+    right: all(1),
+  },
   "a server that says text/plain": {
     // Browsers refuse such a module by its address; as a blob it is one.
     load: `
@@ -100,6 +104,7 @@ export async function chromium(
 ): Promise<void> {
   const trial = await Deno.readTextFile(new URL("./trial.js", import.meta.url));
   const library = await Deno.readTextFile(bundle);
+  const inference = await Deno.readTextFile(bundle.replace(/[^/]*$/, "inference.js"));
   const tell = '(said) => fetch("/said", { method: "POST", body: JSON.stringify(said) })';
   for (const [name, page] of Object.entries(pages)) {
     const script = page.worker
@@ -111,6 +116,7 @@ export async function chromium(
       "/worker.js": [program(page, tell), "text/javascript"],
       "/trial.js": [trial, "text/javascript"],
       "/rnn-spec.js": [library, "text/javascript"],
+      "/inference.js": [inference, "text/javascript"],
       "/plain.js": [library, "text/plain"],
     };
     const said = Promise.withResolvers<Said>();
