@@ -33,6 +33,7 @@ export {
   type NestedNumbers,
   type SavedTensor,
   Size,
+  type StateDict,
   Tensor,
 } from "./lib/tensor/tensor.ts";
 export {
@@ -69,7 +70,7 @@ export { expand, reshape, squeeze, transpose, unsqueeze } from "./lib/autograd/s
 export { cat, chunk, indexSelect, narrow, select, slice, stack } from "./lib/autograd/slices.ts";
 export { defaultGenerator, Generator, manualSeed } from "./lib/random/generator.ts";
 export { rand, randn, type RandomOptions } from "./lib/random/distributions.ts";
-export { IncompatibleKeys, Module, Parameter, type StateDict } from "./lib/nn/module.ts";
+export { IncompatibleKeys, Module, Parameter } from "./lib/nn/module.ts";
 export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { Dropout, dropout } from "./lib/nn/dropout.ts";
 export type {

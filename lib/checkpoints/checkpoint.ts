@@ -5,7 +5,7 @@
  */
 
 import { any, bool, bytes, type Call, check, type Kind, type Options, text } from "../call.ts";
-import type { StateDict } from "../nn/module.ts";
+import type { StateDict } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { CheckpointError, quote } from "./error.ts";
 import { selectPrefix } from "./names.ts";

@@ -93,5 +93,5 @@ export {
 } from "./formats.ts";
 export { type Line, readLines, Tail } from "./lines.ts";
 export type { DType } from "../tensor/dtype.ts";
-export type { StateDict } from "../nn/module.ts";
+export type { StateDict } from "../tensor/tensor.ts";
 export type { Tensor } from "../tensor/tensor.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { StateDict } from "../nn/module.ts";
+import type { StateDict } from "../tensor/tensor.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 

@@ -12,7 +12,7 @@ import { reshape, squeeze, transpose, unsqueeze } from "../autograd/shape.ts";
 import { cat, narrow, select, stack } from "../autograd/slices.ts";
 import { dropout } from "../nn/dropout.ts";
 import { lstmParameters } from "../nn/lstm.ts";
-import type { StateDict } from "../nn/module.ts";
+import type { StateDict } from "../tensor/tensor.ts";
 import { eachOf, endOf, parameterName } from "../parameters.ts";
 import { zeros } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";

@@ -18,7 +18,7 @@ import {
 import { GRU, GRUCell } from "../nn/gru.ts";
 import { Linear } from "../nn/linear.ts";
 import { LSTM, LSTMCell } from "../nn/lstm.ts";
-import type { StateDict } from "../nn/module.ts";
+import type { StateDict } from "../tensor/tensor.ts";
 import { type Nonlinearity, RNN, RNNCell } from "../nn/rnn.ts";
 import { SimpleRNN } from "../nn/simple_rnn.ts";
 import type { DType } from "../tensor/dtype.ts";

@@ -21,15 +21,14 @@ import { add } from "../autograd/pointwise.ts";
 import { transpose } from "../autograd/shape.ts";
 import { select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
-import type { CellParameters } from "../nn/cell.ts";
-import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
-import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
+import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   checkActivations,
   checkShape,
   type FromLayoutOptions,
   fromLayoutOptions,
+  type GatedTensors,
   type LayerKind,
   readLayers,
   reorder,
@@ -117,7 +116,7 @@ export function toKeras(state: StateDict): KerasLayer[][] {
   check(calls.toKeras, arguments);
   const { kind, hiddenSize, layers } = readLayers(state);
   const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
-  const bias = ({ biasIh, biasHh }: CellParameters): Tensor | null => {
+  const bias = ({ biasIh, biasHh }: GatedTensors): Tensor | null => {
     if (!biasIh || !biasHh) return null;
     return kind === "GRU" ? stack([own(biasIh), own(biasHh)]) : own(add(biasIh, biasHh));
   };
@@ -176,7 +175,7 @@ function parametersOf(
   layer: KerasLayer,
   biased: boolean,
   options: FromLayoutOptions,
-): CellParameters {
+): GatedTensors {
   checkOptions(calls.layer, layer);
   const { className, units, kernel, recurrentKernel, bias, resetAfter = true } = layer;
   const kind = (["RNN", "LSTM", "GRU"] as const).find((kind) => classNames[kind] === className);

@@ -9,12 +9,22 @@ import type { Options } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { cat, chunk, narrow } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
-import type { CellParameters } from "../nn/cell.ts";
-import type { StateDict } from "../nn/module.ts";
 import { eachOf, endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
 import { zeros } from "../tensor/create.ts";
 import { sameShape } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { StateDict, Tensor } from "../tensor/tensor.ts";
+
+/** The tensors of a cell whose gates read input and state through one weight each (`gated`). */
+export interface GatedTensors {
+  /** W_ih, shape `(gates · H, H_in)`. */
+  readonly weightIh: Tensor;
+  /** W_hh, shape `(gates · H, H)`. */
+  readonly weightHh: Tensor;
+  /** b_ih, shape `(gates · H)`, or `null`. */
+  readonly biasIh: Tensor | null;
+  /** b_hh, shape `(gates · H)`, or `null`. */
+  readonly biasHh: Tensor | null;
+}
 
 /** The recurrent layers of PyTorch. */
 export type LayerKind = "RNN" | "LSTM" | "GRU";
@@ -26,7 +36,7 @@ export interface Layers {
   /** H. */
   readonly hiddenSize: number;
   /** For each layer, for each direction (forward, then reverse), its parameters. */
-  readonly layers: readonly (readonly CellParameters[])[];
+  readonly layers: readonly (readonly GatedTensors[])[];
 }
 
 /**
@@ -67,7 +77,7 @@ export function readLayers(state: StateDict): Layers {
   const directions = `weight_ih${endOf(0, 1)}` in state ? [0, 1] : [0];
   const bias = "bias_ih_l0" in state;
   const declared = gated(gateOrder[kind]);
-  const layers: CellParameters[][] = [];
+  const layers: GatedTensors[][] = [];
   for (let k = 0; `weight_ih${endOf(k, 0)}` in state; k++) {
     const input = k === 0 ? state.weight_ih_l0.shape[1] : hiddenSize * directions.length;
     const sizes = { input, hidden: hiddenSize, output: hiddenSize, bias };
@@ -75,7 +85,7 @@ export function readLayers(state: StateDict): Layers {
       eachOf(declared, (key, shapeOf) => {
         const shape = shapeOf(sizes);
         return shape && take(parameterName(key, endOf(k, direction)), shape);
-      }) as CellParameters
+      }) as GatedTensors
     ));
   }
   if (left.size) throw new ValueError(`unexpected in the state_dict: ${[...left].join(", ")}`);
@@ -83,7 +93,7 @@ export function readLayers(state: StateDict): Layers {
 }
 
 /** The parameters of a layer: forward, then perhaps reverse; `null` for a direction it has not. */
-export type Directions = readonly (CellParameters | null)[];
+export type Directions = readonly (GatedTensors | null)[];
 
 /**
  * Puts a `state_dict` together. PyTorch's layers have the same directions, the forward one among
@@ -108,15 +118,15 @@ export function writeLayers(layers: readonly Directions[]): StateDict {
 }
 
 /** The layers with both directions, where one has the reverse direction. */
-function completed(layers: readonly Directions[]): (readonly CellParameters[])[] {
+function completed(layers: readonly Directions[]): (readonly GatedTensors[])[] {
   const places = layers.some(([, reverse]) => reverse) ? [0, 1] : [0];
   return layers.map((own, k) => {
     const given = own.find((direction) => direction)!;
     const like = (x: Tensor) => zeros(x.shape, { dtype: x.dtype });
-    return places.map((place): CellParameters => {
+    return places.map((place): GatedTensors => {
       const found = own[place] ?? Object.fromEntries(
         Object.entries(given).map(([key, x]) => [key, x && like(x)]),
-      ) as unknown as CellParameters;
+      ) as unknown as GatedTensors;
       const below = k === 0
         ? places.map(() => true)
         : places.map((way) => Boolean(layers[k - 1][way]));

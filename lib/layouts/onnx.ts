@@ -17,16 +17,15 @@ import {
 import { noGrad } from "../autograd/graph.ts";
 import { cat, chunk, select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
-import type { CellParameters } from "../nn/cell.ts";
-import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
-import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
+import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   checkActivations,
   checkPeepholes,
   checkShape,
   type FromLayoutOptions,
   fromLayoutOptions,
+  type GatedTensors,
   type LayerKind,
   readLayers,
   reorder,
@@ -176,7 +175,7 @@ export function fromOnnx(
     const { opType, direction, W, R, B } = node;
     const own = (x: Tensor) => reorder(x, orders[opType], gateOrder[opType]);
     return noGrad(() =>
-      places[direction].map((place): CellParameters | null => {
+      places[direction].map((place): GatedTensors | null => {
         if (place === null) return null;
         const [weightIh, weightHh] = [W, R].map((x) => own(select(x, 0, place)));
         const [biasIh, biasHh] = B

@@ -18,15 +18,14 @@ import {
 import { noGrad } from "../autograd/graph.ts";
 import { select, stack } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
-import type { CellParameters } from "../nn/cell.ts";
 import { pythonStr } from "../python.ts";
-import type { StateDict } from "../nn/module.ts";
 import { gateOrder } from "../parameters.ts";
-import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
+import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   checkActivations,
   checkPeepholes,
   checkShape,
+  type GatedTensors,
   readLayers,
   reorder,
   writeLayers,
@@ -180,7 +179,7 @@ export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
     const { weight, recurrentWeight, bias, recurrentBias, layout, op, direction } = layer;
     const names = gateOrder[op === "lstm" ? "LSTM" : "GRU"];
     return noGrad(() =>
-      places[direction].map((place): CellParameters | null => {
+      places[direction].map((place): GatedTensors | null => {
         if (place === null) return null;
         const own = (x: Tensor) => reorder(select(x, 0, place), layout, names);
         const weightIh = own(weight);

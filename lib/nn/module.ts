@@ -18,7 +18,14 @@ import {
 import { AttributeError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonClass, pythonText } from "../python.ts";
 import { allocate, type DType, numel, sameShape } from "../tensor/dtype.ts";
-import { aTensor, countChange, replaceData, shareVersion, Tensor } from "../tensor/tensor.ts";
+import {
+  aTensor,
+  countChange,
+  replaceData,
+  shareVersion,
+  type StateDict,
+  Tensor,
+} from "../tensor/tensor.ts";
 import { detach } from "../autograd/graph.ts";
 import { uniform } from "../random/distributions.ts";
 import { defaultGenerator } from "../random/generator.ts";
@@ -52,9 +59,6 @@ export class Parameter extends Tensor {
     return `Parameter containing:\n${super.toString()}`;
   }
 }
-
-/** Tensors by name, in the order of the module's parameters; names are PyTorch's. */
-export type StateDict = Record<string, Tensor>;
 
 /** What {@linkcode Module.loadStateDict} found that did not fit; prints as in PyTorch. */
 export class IncompatibleKeys {

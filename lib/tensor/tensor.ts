@@ -345,3 +345,6 @@ export function wrapDim(dim: number, rank: number): number {
   }
   return dim < 0 ? dim + extent : dim;
 }
+
+/** Tensors by name, in the order of the module's parameters; names are PyTorch's. */
+export type StateDict = Record<string, Tensor>;

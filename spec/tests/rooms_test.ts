@@ -1,0 +1,95 @@
+/**
+ * The rooms of `lib/`: which may import which. Arrows point down only. Reads the sources, so it
+ * needs `--allow-read`, which `deno task test` grants.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { withPermission } from "./law.ts";
+
+/** What every room may use: errors, Python's words, what a call may be given, declared parameters. */
+const ground = ["errors", "python", "call", "parameters"].map((name) => `lib/${name}.ts`);
+
+/** For each room, the rooms below it. */
+const below: Record<string, readonly string[]> = {
+  tensor: [],
+  autograd: ["tensor"],
+  random: ["tensor"],
+  kernels: ["tensor"],
+  nn: ["autograd", "kernels", "random", "tensor"],
+  optim: ["nn", "autograd", "random", "tensor"],
+  checkpoints: ["tensor"],
+  layouts: ["autograd", "tensor"],
+  detect: ["nn", "checkpoints", "tensor"],
+  conformance: ["nn", "autograd", "tensor"],
+};
+
+const root = new URL("../../", import.meta.url);
+
+/** The TypeScript files of a folder, with those in folders of its own. */
+async function sources(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, root))) {
+    if (isDirectory) found.push(...await sources(`${folder}${name}/`));
+    else if (name.endsWith(".ts")) found.push(`${folder}${name}`);
+  }
+  return found;
+}
+
+/** What a file imports, as paths from the root; types count, comments do not. */
+async function imports(file: string): Promise<string[]> {
+  const text = await Deno.readTextFile(new URL(file, root));
+  const code = text.replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
+  return [...code.matchAll(/^(?:import|export)\b[^;]*?from\s+"([^"]+)"/gm)].map(([, path]) =>
+    path.startsWith(".")
+      ? new URL(path, new URL(file, root)).href.slice(root.href.length)
+      : `elsewhere: ${path}`
+  );
+}
+
+const room = (path: string) => path.split("/")[1];
+
+withPermission(
+  "CONFORM-1: rooms import downwards only, by relative path, without circles",
+  [{ name: "read" }],
+  async () => {
+    const wrong: string[] = [];
+    const arrows = new Map<string, string[]>();
+    for (const file of await sources("lib/")) {
+      const targets = await imports(file);
+      arrows.set(file, targets);
+      for (const target of targets) {
+        const words = ground.includes(target);
+        const inside = room(file) === room(target);
+        const down = below[room(file)]?.includes(room(target));
+        // The kit reads the goldens, which depend on no code.
+        const golden = room(file) === "conformance" && target === "golden/mod.ts";
+        if (!(golden || target.startsWith("lib/") && (words || inside || down))) {
+          wrong.push(`${file} imports ${target}`);
+        }
+      }
+    }
+    assert(arrows.size > 50, "the sources were not found");
+    assertEquals(wrong, []);
+    assertEquals(circle(arrows), null);
+  },
+);
+
+/** A circle of files that import each other, or `null`. */
+function circle(arrows: ReadonlyMap<string, readonly string[]>): string | null {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): string | null => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(" → ");
+    if (done.has(file)) return null;
+    for (const target of arrows.get(file) ?? []) {
+      const found = visit(target, [...path, file]);
+      if (found) return found;
+    }
+    done.add(file);
+    return null;
+  };
+  for (const file of arrows.keys()) {
+    const found = visit(file, []);
+    if (found) return found;
+  }
+  return null;
+}
