@@ -23,6 +23,7 @@ const [leastWeights, leastRows] = [1024, 8];
  * @throws {RuntimeError} if the shapes or dtypes do not fit, in PyTorch's words
  */
 export function fastLinear(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor | null {
+  if (!(x instanceof Tensor)) return null; // the readable path says what is wrong
   const [outputs, inputs] = weight.shape;
   const { data } = x;
   const many = weight.data.length >= leastWeights && data.length >= leastRows * inputs;

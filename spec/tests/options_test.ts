@@ -73,6 +73,7 @@ const functions: Table = {
     2,
   ],
   detach: [one],
+  detachState: [one],
   incrementVersion: [one],
   isGradEnabled: [none],
   noGrad: [() => [() => 1]],
@@ -261,6 +262,8 @@ const objects: readonly [() => object, Table][] = [
     version: [none],
   }],
   [() => new rnn.Generator(1), {
+    getState: [none],
+    setState: [() => [new rnn.Generator(2).getState()]],
     manualSeed: [() => [1]],
     initialSeed: [none],
     random: [none],
