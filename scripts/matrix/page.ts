@@ -83,6 +83,17 @@ function shorten(text: string): string {
   return cut.replaceAll(/[<>|*_[\]]/g, (character) => `\\${character}`);
 }
 
+/** Which cases belong to a feature: asked of every row, looked into once. */
+const belongs = new Map<Feature, WeakMap<Task, boolean>>();
+
+function isIn(feature: Feature, task: Task): boolean {
+  const known = belongs.get(feature) ?? new WeakMap<Task, boolean>();
+  belongs.set(feature, known);
+  const answer = known.get(task) ?? feature.has(task);
+  known.set(task, answer);
+  return answer;
+}
+
 /** The cells of a row, where a feature has cases at a level. */
 function cellsOf(
   { found }: Row,
@@ -94,8 +105,8 @@ function cellsOf(
     const task = tasks.get(kept.id);
     return task && (!level || (task.level ?? "edge") === level) ? [{ kept, task }] : [];
   });
-  return columns.map(({ has }) =>
-    new Cell(own.filter(({ task }) => has(task)).map(({ kept }) => kept))
+  return columns.map((feature) =>
+    new Cell(own.filter(({ task }) => isIn(feature, task)).map(({ kept }) => kept))
   );
 }
 
