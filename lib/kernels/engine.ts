@@ -220,8 +220,8 @@ export function anyEngine(): Engine {
 }
 
 /**
- * Chooses the path that computes RNN, LSTM and GRU in float32 where no gradient is recorded
- * (KERNEL-1, KERNEL-2). Everything else always takes the readable one.
+ * Chooses the path that computes RNN, LSTM, GRU and large products of Linear in float32, forward and
+ * backward (KERNEL-1, KERNEL-2, KERNEL-8, KERNEL-10). Everything else always takes the readable one.
  *
  * @param kernels the path
  * @throws {TypeError} if there is no such path, or this JavaScript engine cannot run it

@@ -31,8 +31,8 @@ export interface Batch extends BatchShape {
 }
 
 /**
- * What goes through the kernels at once: some steps, through all layers and directions, or, where
- * a second direction has to wait for all steps of the layer before, through one of them.
+ * What goes through the kernels at once: some steps, through all layers and directions. Where an
+ * input in pieces has two directions, a pass computes one direction of one layer only.
  */
 export interface Pass {
   /** The first of the steps. */

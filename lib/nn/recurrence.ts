@@ -1,8 +1,9 @@
 /**
  * What turns a cell into a layer: time, directions, layers, and batches of sequences that end at
- * different times (STACK-1 to STACK-6, STACK-9, PACK-4). It stands here once, for all cells. A
- * module's `forward` checks its input, cuts it into time steps and calls `runLayers`, which calls
- * `scan` for each layer and direction, which calls the cell's equation for each step.
+ * different times (STACK-1 to STACK-6, STACK-9, PACK-4, PACK-5), for all cells, on the readable path.
+ * Where the kernels compute (`fast.ts`), nothing of this runs. Otherwise a module's `forward` checks
+ * its input, cuts it into time steps and calls `runLayers`, which calls `scan` for each layer and
+ * direction, which calls the cell's equation for each step.
  *
  * @module
  */

@@ -50,7 +50,10 @@ export abstract class RNNBase extends Module {
   readonly #fast: FastPath | null;
   /** For each layer and direction, at index `layer · D + direction`: its parameters' full names. */
   readonly #names: Record<string, string>[] = [];
-  /** And its parameters, by the equation's names; another list where one is another tensor. */
+  /**
+   * For each layer and direction: its parameters, by their names in the equation. A new array stands
+   * here once a parameter was replaced by another tensor; the fast path notices that.
+   */
   #parameters: CellTensors[] = [];
 
   /** H_in, the features of the input. */
@@ -74,7 +77,7 @@ export abstract class RNNBase extends Module {
     options: RNNBaseOptions & { readonly projSize?: number } = {},
   ) {
     super();
-    // A cell whose h has H features, whatever H_out is to be, has no projection.
+    // With H = 2 and H_out = 1, a cell whose h still has 2 features does not know a projection.
     if (equation.state({ hidden: 2, output: 1 })[0] === 2) refuseProjection(options);
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
@@ -236,7 +239,10 @@ export abstract class RNNBase extends Module {
     ];
   }
 
-  /** PyTorch's LSTM leaves a packed batch to be refused by what computes with it. */
+  /**
+   * Raises what PyTorch's LSTM raises for a packed batch, which it does not check beforehand: the
+   * error of its first matrix product.
+   */
   #checkPackedPair(data: Tensor, batch: number, initial: State): void {
     const { weightIh, biasIh } = this.#parameters[0];
     checkPair(this.#shapes(batch), initial);

@@ -49,7 +49,7 @@ export interface GradFn {
   saved: readonly SavedTensor[];
   /** How the gradient flows back; `null` once a backward pass has freed it. */
   backward: Backward | null;
-  /** Stands for `backward`, which is then not called, where the gradients are made as a whole. */
+  /** Where it is set, it is called instead of `backward`, and returns the finished gradients. */
   flow?: Flow | null;
   /** Called when a backward pass has freed the node. */
   release?: (() => void) | null;
@@ -59,7 +59,7 @@ export interface GradFn {
 
 /** Counts that a tensor's values were changed in place (GRAD-6). */
 export let countChange: (x: Tensor) => void;
-/** Lets a tensor count changes together with another, of whose values it has (a view of) the same. */
+/** Makes two tensors that share values share one counter of changes. */
 export let shareVersion: (x: Tensor, of: Tensor) => void;
 /** Whether two tensors count changes together. */
 export let sharesVersion: (x: Tensor, y: Tensor) => boolean;

@@ -157,7 +157,7 @@ await file.waitForSelector("#report:not([hidden])");
 report((await text(file, "#is")).includes("SimpleRNN"), "a golden checkpoint is a SimpleRNN");
 report((await text(file, "#ran")).startsWith("output\ntensor("), "and runs");
 await give("broken.pt", bytes.subarray(0, bytes.length - 9));
-await file.waitForFunction("document.getElementById('problem').textContent !== ''");
+await file.waitForSelector("#problem:not(:empty)");
 report(
   await file.locator("#report").isHidden(),
   `a broken one says why: ${await text(file, "#problem")}`,
