@@ -75,7 +75,11 @@ function reasonsOf(results: readonly Kept[]): string[] {
 
 /** A message in one line that Markdown leaves as it is. */
 function shorten(text: string): string {
-  const plain = text.replaceAll(/\s+/g, " ").replaceAll("`", "'").replace(
+  // Where a package lies on the machine that measured is of no interest.
+  const plain = text.replaceAll(/\/\S*\/site-packages\//g, "").replaceAll(/\s+/g, " ").replaceAll(
+    "`",
+    "'",
+  ).replace(
     / Re-running .* source\./,
     "",
   );
