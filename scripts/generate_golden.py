@@ -8,7 +8,7 @@ Write golden/: what PyTorch answers to every case of every chapter. The only wri
     uv run scripts/generate_golden.py                  write everything
     uv run scripts/generate_golden.py --chapter rnn    compute one chapter, leave the others
     uv run scripts/generate_golden.py --check          compute, write nothing: the committed bytes?
-    python3 scripts/generate_golden.py --verify        compare with any PyTorch, on any machine
+    python3 scripts/generate_golden.py --verify        compare with any PyTorch, on any processor
 
 golden/notebook/notebook.txt is an input: the notebook's own text. A second run changes no byte, on
 any x86-64 processor with AVX2 and FMA: goldens/settings.py makes PyTorch compute the same everywhere.
