@@ -1,8 +1,6 @@
 /**
  * What a function or constructor may be given. Each declares it once, as a {@linkcode Call}, and
  * hands what it was given to {@linkcode check}: nothing that is passed is ignored (ERROR-8).
- *
- * @module
  */
 
 import { pythonText, pythonType } from "./python.ts";

@@ -2,8 +2,6 @@
  * The errors that PyTorch raises and JavaScript has no class for. Each keeps PyTorch's name and
  * message and extends the JavaScript class closest in meaning, so both `error.name` and
  * `instanceof` tell what happened. Python's `TypeError` is JavaScript's own.
- *
- * @module
  */
 
 /** PyTorch's `RuntimeError`: tensors that do not fit the operation they are given to. */

@@ -2,8 +2,6 @@
  * How the parameters of a recurrent cell are declared: their names, their order, and their shapes
  * in gates and sizes. Constructors, checks, streams, kernels, layouts and detection iterate over
  * what a cell declares.
- *
- * @module
  */
 
 import { type Call, check, snakeCase, text } from "./call.ts";

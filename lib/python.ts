@@ -1,8 +1,6 @@
 /**
  * What Python calls and writes things, for messages and printing that are to be PyTorch's. Nothing
  * else spells a number or the type of a value as Python does.
- *
- * @module
  */
 
 /**

@@ -7,8 +7,6 @@
  * ```sh
  * deno task accuracy
  * ```
- *
- * @module
  */
 
 import { files } from "../golden/mod.ts";

@@ -11,8 +11,6 @@
  * deno task bench --python python3    with PyTorch
  * deno task bench --training          a step of training: CPU and wall time, GFLOP/s, peak memory
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

@@ -6,8 +6,6 @@
  * deno task bugs
  * deno task bugs flax_gru_b_hn.py tract_relu
  * ```
- *
- * @module
  */
 
 import { bugs } from "./matrix/bugs.ts";

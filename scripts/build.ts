@@ -5,8 +5,6 @@
  * ```sh
  * deno task build
  * ```
- *
- * @module
  */
 
 import * as esbuild from "npm:esbuild@0.28.2";

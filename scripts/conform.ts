@@ -7,8 +7,6 @@
  *
  * The program reads requests as lines of JSON from standard input and writes answers as lines of
  * JSON to standard output; spec/conformance.md has the details, golden/README.md the shapes.
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

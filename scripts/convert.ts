@@ -5,8 +5,6 @@
  * deno task convert model.pt --to onnx -o model.onnx --batch-first
  * deno task convert model.pt --to safetensors -o model.safetensors
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

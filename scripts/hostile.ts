@@ -6,8 +6,6 @@
  * deno task hostile
  * deno task hostile --count 1000000 --seed 7
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

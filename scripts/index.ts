@@ -5,8 +5,6 @@
  * ```sh
  * deno task index
  * ```
- *
- * @module
  */
 
 import { files } from "../golden/mod.ts";

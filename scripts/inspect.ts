@@ -6,8 +6,6 @@
  * deno task inspect model.pt
  * deno task inspect checkpoint.pt --at model_state_dict
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

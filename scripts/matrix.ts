@@ -7,8 +7,6 @@
  * deno task matrix
  * deno task matrix --only flax,equinox --print
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

@@ -5,8 +5,6 @@
  * ```sh
  * deno task mistakes
  * ```
- *
- * @module
  */
 
 import {

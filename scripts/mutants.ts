@@ -9,8 +9,6 @@
  *
  * Of each change only the test files run that reach its line, quick ones first, until one fails. A
  * change that makes a test hang counts as noticed.
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

@@ -4,8 +4,6 @@
  * ```sh
  * deno task pictures
  * ```
- *
- * @module
  */
 
 import * as Plot from "npm:@observablehq/plot@0.6.17";

@@ -6,8 +6,6 @@
  * deno task platforms --only node     those whose name has this in it
  * deno task platforms --no-browser    all that needs no Chromium
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

@@ -5,8 +5,6 @@
  * deno task site
  * deno task site --serve
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

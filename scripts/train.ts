@@ -7,8 +7,6 @@
  * deno task train --model GRU --steps 500 --out gru
  * deno task train --resume gru/checkpoint.pt --steps 1000 --out gru
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

@@ -6,8 +6,6 @@
  * deno run scripts/ulps.ts        # minutes
  * deno run scripts/ulps.ts 101    # every 101st float
  * ```
- *
- * @module
  */
 
 import { getKernels, type Kernels, LSTM, noGrad, RNN, setKernels, Tensor } from "../mod.ts";

@@ -5,8 +5,6 @@
  * ```sh
  * deno task vectors --onnx -o vectors
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

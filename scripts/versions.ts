@@ -6,8 +6,6 @@
  * deno task versions OLD/mod.ts mod.ts            every row of the bench
  * deno task versions OLD/mod.ts mod.ts "N 1" 25   rows whose names contain a text, 25 rounds
  * ```
- *
- * @module
  */
 
 import { cpuUsage } from "node:process";

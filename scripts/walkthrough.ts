@@ -6,8 +6,6 @@
  * deno task walkthrough
  * deno task walkthrough --steps --hidden-size 3
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

@@ -1,8 +1,4 @@
-/**
- * Classes by number, as a loss is given them.
- *
- * @module
- */
+/** Classes by number, as a loss is given them. */
 
 import { RuntimeError, ValueError } from "../errors.ts";
 import { listed, numel } from "../tensor/dtype.ts";

@@ -1,7 +1,5 @@
 /**
  * How far an answer is from the classes wanted. Each is a forward and, next to it, the backward.
- *
- * @module
  */
 
 import { any, type Call, check, int, number, type Options } from "../call.ts";

@@ -1,8 +1,4 @@
-/**
- * What makes a tensor is recorded here, and from here gradients flow back.
- *
- * @module
- */
+/** What makes a tensor is recorded here, and from here gradients flow back. */
 
 import {
   any,

@@ -1,8 +1,4 @@
-/**
- * The affine map at the heart of every layer.
- *
- * @module
- */
+/** The affine map at the heart of every layer. */
 
 import { type Call, check } from "../call.ts";
 import { RuntimeError } from "../errors.ts";

@@ -1,8 +1,6 @@
 /**
  * Operations that measure how far an answer is from the one wanted. Each is a forward and, next to
  * it, the backward. All sum in float64 and round once to the dtype.
- *
- * @module
  */
 
 import { any, type Call, check, type Options } from "../call.ts";

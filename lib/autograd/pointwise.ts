@@ -1,8 +1,6 @@
 /**
  * Operations on each element by itself. Each is a forward and, next to it, the backward that adds
  * `dy · ∂y/∂x` to the gradient of its inputs. All compute in float64 and round once to the dtype.
- *
- * @module
  */
 
 import { type Call, check, dtype as dtypeKind, type Kind } from "../call.ts";

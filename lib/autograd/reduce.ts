@@ -1,8 +1,4 @@
-/**
- * Operations that make one number of many.
- *
- * @module
- */
+/** Operations that make one number of many. */
 
 import { type Call, check } from "../call.ts";
 import { allocate } from "../tensor/dtype.ts";

@@ -1,8 +1,6 @@
 /**
  * Operations that give a tensor another shape and change no element. Backward, a gradient goes back
  * to where its element came from.
- *
- * @module
  */
 
 import { type Call, check, int, ints } from "../call.ts";

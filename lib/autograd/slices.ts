@@ -1,8 +1,6 @@
 /**
  * Operations that take a tensor apart along a dimension, or put tensors together. All copy; nothing
  * here shares storage. Backward, a gradient goes back to where its element came from.
- *
- * @module
  */
 
 import { type Call, check, int, type Kind } from "../call.ts";

@@ -1,8 +1,4 @@
-/**
- * Checkpoints: from a file to a `state_dict`, whatever wrote the file, and back to a file.
- *
- * @module
- */
+/** Checkpoints: from a file to a `state_dict`, whatever wrote the file, and back to a file. */
 
 import { any, bool, bytes, type Call, check, type Kind, type Options, text } from "../call.ts";
 import type { StateDict } from "../tensor/tensor.ts";

@@ -1,8 +1,4 @@
-/**
- * The types of element that checkpoints hold: more than tensors here compute with.
- *
- * @module
- */
+/** The types of element that checkpoints hold: more than tensors here compute with. */
 
 /**
  * The type of a stored tensor's elements, by PyTorch's name; the last three have none there and are

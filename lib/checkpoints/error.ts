@@ -1,8 +1,4 @@
-/**
- * What is wrong with a checkpoint.
- *
- * @module
- */
+/** What is wrong with a checkpoint. */
 
 /**
  * A checkpoint that cannot be read, or holds what was not asked for. The message is one line that

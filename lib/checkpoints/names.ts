@@ -1,8 +1,4 @@
-/**
- * The names in a `state_dict`, and what stands before them.
- *
- * @module
- */
+/** The names in a `state_dict`, and what stands before them. */
 
 import { type Call, check, record, text } from "../call.ts";
 import { CheckpointError, quote } from "./error.ts";

@@ -2,8 +2,6 @@
  * A machine for the few pickle instructions that `torch.save` writes. Python's own machine runs what
  * a pickle names; this one knows a short list of instructions, hands every name to the caller, who
  * answers for the ones on a list, and refuses the rest: nothing of the file is executed.
- *
- * @module
  */
 
 import { pythonFloat } from "../python.ts";

@@ -1,8 +1,4 @@
-/**
- * The pickle instructions that are refused, by name.
- *
- * @module
- */
+/** The pickle instructions that are refused, by name. */
 
 /** Their names, for messages; the machine in `pickle.ts` knows the others. */
 export const refusedOpcodes: Readonly<Record<number, string>> = {

@@ -1,8 +1,4 @@
-/**
- * What a pickle holds, and the check that it can be walked.
- *
- * @module
- */
+/** What a pickle holds, and the check that it can be walked. */
 
 import { checkCount } from "../call.ts";
 import { CheckpointError } from "./error.ts";

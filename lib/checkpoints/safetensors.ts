@@ -1,8 +1,4 @@
-/**
- * The safetensors format: a length, a JSON header, and the tensors' bytes one after the other.
- *
- * @module
- */
+/** The safetensors format: a length, a JSON header, and the tensors' bytes one after the other. */
 
 import { bytes as bytesKind, type Call, check, isPlain, type Kind, type Options } from "../call.ts";
 import { Tensor } from "../tensor/tensor.ts";

@@ -1,8 +1,4 @@
-/**
- * The header of a safetensors file: JSON of one fixed form, read strictly.
- *
- * @module
- */
+/** The header of a safetensors file: JSON of one fixed form, read strictly. */
 
 import { CheckpointError, quote } from "./error.ts";
 

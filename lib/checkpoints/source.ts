@@ -1,8 +1,6 @@
 /**
  * Where checkpoints come from and go to: bytes, files, streams, addresses. Files are opened only
  * inside these functions, so that importing the library needs no permission.
- *
- * @module
  */
 
 import { CheckpointError } from "./error.ts";

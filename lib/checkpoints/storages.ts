@@ -1,8 +1,4 @@
-/**
- * The classes of PyTorch's storages, which tell the dtype of what they hold.
- *
- * @module
- */
+/** The classes of PyTorch's storages, which tell the dtype of what they hold. */
 
 import type { StoredDType } from "./dtype.ts";
 

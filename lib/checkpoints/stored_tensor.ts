@@ -1,8 +1,4 @@
-/**
- * A tensor as it stands in a file.
- *
- * @module
- */
+/** A tensor as it stands in a file. */
 
 import {
   bool,

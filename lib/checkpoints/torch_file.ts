@@ -1,8 +1,4 @@
-/**
- * The files that `torch.save` writes: a zip archive with a pickle, and each storage beside it.
- *
- * @module
- */
+/** The files that `torch.save` writes: a zip archive with a pickle, and each storage beside it. */
 
 import { bytes as bytesKind, type Call, check } from "../call.ts";
 import { stored, type StoredDType } from "./dtype.ts";

@@ -1,8 +1,6 @@
 /**
  * Writes the files that `torch.load(…, weights_only=True)` opens: values as a pickle of protocol 2,
  * each storage beside it, in a zip archive of stored entries.
- *
- * @module
  */
 
 import { Tensor } from "../tensor/tensor.ts";

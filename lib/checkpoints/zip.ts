@@ -1,8 +1,4 @@
-/**
- * The zip archives that `torch.save` writes: every entry stored as it is, none compressed.
- *
- * @module
- */
+/** The zip archives that `torch.save` writes: every entry stored as it is, none compressed. */
 
 import { CheckpointError, hex, quote } from "./error.ts";
 

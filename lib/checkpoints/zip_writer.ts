@@ -1,8 +1,4 @@
-/**
- * Writes zip archives as `torch.save` does: every entry stored as it is, its bytes aligned.
- *
- * @module
- */
+/** Writes zip archives as `torch.save` does: every entry stored as it is, its bytes aligned. */
 
 import { CheckpointError } from "./error.ts";
 import { crc32 } from "./zip.ts";

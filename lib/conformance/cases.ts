@@ -1,8 +1,4 @@
-/**
- * Which golden cases are put to an implementation.
- *
- * @module
- */
+/** Which golden cases are put to an implementation. */
 
 import { files } from "../../golden/mod.ts";
 import type { DType } from "../tensor/dtype.ts";

@@ -1,8 +1,4 @@
-/**
- * How an answer is held against what PyTorch answered.
- *
- * @module
- */
+/** How an answer is held against what PyTorch answered. */
 
 import type { DType } from "../tensor/dtype.ts";
 import type { Answer, JsonNumber, JsonTensor, Request } from "./pair.ts";

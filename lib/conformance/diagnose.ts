@@ -1,8 +1,4 @@
-/**
- * Which known porting mistakes explain wrong answers.
- *
- * @module
- */
+/** Which known porting mistakes explain wrong answers. */
 
 import { compare } from "./compare.ts";
 import type { Answer } from "./pair.ts";

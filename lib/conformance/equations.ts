@@ -1,8 +1,4 @@
-/**
- * The cells' equations with what is commonly done otherwise as options.
- *
- * @module
- */
+/** The cells' equations with what is commonly done otherwise as options. */
 
 import { linear } from "../autograd/linear.ts";
 import { add, mul, relu, sigmoid, sub, tanh } from "../autograd/pointwise.ts";

@@ -1,8 +1,6 @@
 /**
  * Puts cases to an implementation and loses nothing, whatever it does: what was answered counts,
  * what was not is asked again, and what is never answered is reported with the reason.
- *
- * @module
  */
 
 import type { Task } from "./cases.ts";

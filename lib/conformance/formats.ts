@@ -1,8 +1,4 @@
-/**
- * What an examination found, for machines: JSON, JUnit's XML, Markdown.
- *
- * @module
- */
+/** What an examination found, for machines: JSON, JUnit's XML, Markdown. */
 
 import { manifest } from "../../golden/mod.ts";
 import type { Findings } from "./diagnose.ts";

@@ -1,8 +1,4 @@
-/**
- * Reading what a program writes in bounded memory, whatever it writes.
- *
- * @module
- */
+/** Reading what a program writes in bounded memory, whatever it writes. */
 
 /** One line. */
 export interface Line {

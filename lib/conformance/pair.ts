@@ -1,8 +1,6 @@
 /**
  * The pair: a request and what PyTorch answers. A golden case, a line of the conformance protocol
  * and a bug report are all this one object. Keys are PyTorch's own names.
- *
- * @module
  */
 
 import type { StateDict } from "../tensor/tensor.ts";

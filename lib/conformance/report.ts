@@ -1,8 +1,4 @@
-/**
- * What an examination found, counted and put into words.
- *
- * @module
- */
+/** What an examination found, counted and put into words. */
 
 import type { Findings } from "./diagnose.ts";
 import type { Examination, Oddities, Result, Status } from "./examine.ts";

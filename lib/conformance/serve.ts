@@ -1,8 +1,6 @@
 /**
  * The protocol's loop on the side of an implementation: requests as lines of JSON come in, answers
  * as lines of JSON go out.
- *
- * @module
  */
 
 import { type Answer, type Request, toLine } from "./pair.ts";

@@ -1,8 +1,6 @@
 /**
  * A recurrent layer computed with a deliberate deviation, to see whether it explains an answer.
  * Time and layers stand here once more, so that a deviation can reach in between.
- *
- * @module
  */
 
 import { noGrad } from "../autograd/graph.ts";

@@ -1,8 +1,4 @@
-/**
- * A model from its weights alone.
- *
- * @module
- */
+/** A model from its weights alone. */
 
 import {
   any,

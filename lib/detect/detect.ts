@@ -1,8 +1,4 @@
-/**
- * Which modules a `state_dict` belongs to, as far as names and shapes tell.
- *
- * @module
- */
+/** Which modules a `state_dict` belongs to, as far as names and shapes tell. */
 
 import { type Call, check, record } from "../call.ts";
 import { CheckpointError, quote } from "../checkpoints/error.ts";

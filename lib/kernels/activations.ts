@@ -4,8 +4,6 @@
  * Both rest on `e^y = 2^k · e^r` with `k = round(y / ln 2)`, so that |r| is at most half of ln 2.
  * There `e^r - 1 = r + r² P(r)`, where P of degree 4 is the best one in relative error (1.4e-8,
  * a quarter of a unit in the last place). Bounds are in the specification, KERNEL-3.
- *
- * @module
  */
 
 import { type Code, f32x4, type Func, i32x4, type Local, type Madd, v128 } from "./assembler.ts";

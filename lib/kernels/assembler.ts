@@ -6,8 +6,6 @@
  *
  * The TypeScript type of code names the WebAssembly type of its value, so that an operand of the
  * wrong type does not compile: `i32.add(v128.load(at), 1)` is refused where it is written.
- *
- * @module
  */
 
 /** The types of value that the kernels use, with their encodings. */

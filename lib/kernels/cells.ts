@@ -3,8 +3,6 @@
  *
  * The sums of one row lie gate after gate. Each gate, and each row of a state, is as wide as H
  * rounded up to a multiple of 8; nothing reads the numbers beyond H.
- *
- * @module
  */
 
 import { Activations } from "./activations.ts";

@@ -1,8 +1,4 @@
-/**
- * Which kernels run, and the engine that runs them.
- *
- * @module
- */
+/** Which kernels run, and the engine that runs them. */
 
 import { type Call, check, checkCount, text } from "../call.ts";
 import { RuntimeError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * A forward pass on the fast path: arrays in, arrays out.
- *
- * @module
- */
+/** A forward pass on the fast path: arrays in, arrays out. */
 
 import { RuntimeError } from "../errors.ts";
 import type { Engine } from "./engine.ts";

@@ -1,8 +1,4 @@
-/**
- * Which numbers of a growing range are in use.
- *
- * @module
- */
+/** Which numbers of a growing range are in use. */
 
 /** Numbers from 0 on, given out in rows and taken back; what was taken back is given out first. */
 export class FreeList {

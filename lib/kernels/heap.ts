@@ -1,8 +1,4 @@
-/**
- * The memory that all kernels share, and who has which part of it.
- *
- * @module
- */
+/** The memory that all kernels share, and who has which part of it. */
 
 import { RuntimeError } from "../errors.ts";
 import { FreeList } from "./free_list.ts";

@@ -8,8 +8,6 @@
  *
  * W lies in panels of 8 outputs, `[panel][feature][8]`. A tile holds the sums of a few rows and
  * panels in registers. Where W is in structs, too, `structs.ts` has quicker tiles.
- *
- * @module
  */
 
 import {

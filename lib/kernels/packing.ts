@@ -1,7 +1,5 @@
 /**
  * How weights lie on the heap for the kernels: in panels, with what a kernel is told about each.
- *
- * @module
  */
 
 import { gateOrder } from "../parameters.ts";

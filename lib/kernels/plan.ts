@@ -1,8 +1,6 @@
 /**
  * How a batch goes through the kernels: which sequences at a time, on which threads, in bounded
  * memory.
- *
- * @module
  */
 
 import type { Packing } from "./packing.ts";

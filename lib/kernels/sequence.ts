@@ -4,8 +4,6 @@
  * First `bias + W_ih x` of all steps; then each step adds `W_hh h` and replaces the state by the new
  * one. A sequence that has ended, or has not begun, is not among the rows of a step, and its state
  * stays as it is (PACK-4).
- *
- * @module
  */
 
 import {

@@ -2,8 +2,6 @@
  * Some sequences of a batch, that one thread computes: where everything lies in their scratch memory,
  * and what the kernels are told about it. Neither the number of sequences nor that of the steps at a
  * time changes a bit of the result (KERNEL-4, KERNEL-9).
- *
- * @module
  */
 
 import type { Heap } from "./heap.ts";

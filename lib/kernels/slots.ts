@@ -9,8 +9,6 @@
  * Units: an *address* counts bytes from the start of the memory, a *distance* bytes from one row or
  * step to the next. *Structs* is the number of the first struct of a matrix in the table of structs
  * (`struct_table.ts`), 0 where the matrix is in no structs. A *panel* is 8 outputs wide.
- *
- * @module
  */
 
 /** The cells that there are kernels for. */

@@ -1,8 +1,4 @@
-/**
- * Streams on the kernels (KERNEL-5): one time step at a time, with the state kept in between.
- *
- * @module
- */
+/** Streams on the kernels (KERNEL-5): one time step at a time, with the state kept in between. */
 
 import type { Engine } from "./engine.ts";
 import type { Heap } from "./heap.ts";

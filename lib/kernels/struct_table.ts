@@ -1,8 +1,4 @@
-/**
- * The table of structs: which of them hold which weights.
- *
- * @module
- */
+/** The table of structs: which of them hold which weights. */
 
 import { inputStructs, structFeatures, structFields } from "./structs.ts";
 import { FreeList } from "./free_list.ts";

@@ -11,8 +11,6 @@
  *   struct, each number in all four lanes of a vector. These are structs 0 to 23 of the table.
  *
  * The sums are those of `linear.ts`, in the same order.
- *
- * @module
  */
 
 import {

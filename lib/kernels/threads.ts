@@ -1,8 +1,4 @@
-/**
- * Other threads that run kernels on the memory that all share.
- *
- * @module
- */
+/** Other threads that run kernels on the memory that all share. */
 
 import { kinds } from "./slots.ts";
 

@@ -1,8 +1,4 @@
-/**
- * The packed weights of a module, packed again when they change (KERNEL-6).
- *
- * @module
- */
+/** The packed weights of a module, packed again when they change (KERNEL-6). */
 
 import type { Engine } from "./engine.ts";
 import type { Heap } from "./heap.ts";

@@ -1,8 +1,4 @@
-/**
- * The weights of Keras' and TensorFlow.js' layers SimpleRNN, LSTM and GRU.
- *
- * @module
- */
+/** The weights of Keras' and TensorFlow.js' layers SimpleRNN, LSTM and GRU. */
 
 import {
   any,

@@ -1,8 +1,6 @@
 /**
  * What the weight layouts of other frameworks have in common: taking a `state_dict` apart into
  * layers and directions, putting it together again, and reading gates in another order.
- *
- * @module
  */
 
 import type { Options } from "../call.ts";

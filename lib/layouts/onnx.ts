@@ -1,8 +1,4 @@
-/**
- * The weights of ONNX's operators RNN, LSTM and GRU.
- *
- * @module
- */
+/** The weights of ONNX's operators RNN, LSTM and GRU. */
 
 import {
   any,

@@ -1,8 +1,4 @@
-/**
- * The operands of WebNN's `lstm` and `gru`.
- *
- * @module
- */
+/** The operands of WebNN's `lstm` and `gru`. */
 
 import {
   any,

@@ -1,8 +1,4 @@
-/**
- * What modules make of their arguments, and which they refuse, in PyTorch's words.
- *
- * @module
- */
+/** What modules make of their arguments, and which they refuse, in PyTorch's words. */
 
 import { RuntimeError } from "../errors.ts";
 import { pythonType } from "../python.ts";

@@ -1,8 +1,4 @@
-/**
- * What the three cells have in common: their parameters, their inputs, and one step in time.
- *
- * @module
- */
+/** What the three cells have in common: their parameters, their inputs, and one step in time. */
 
 import { any, bool, type Call, check, dtype as dtypeKind, type Options } from "../call.ts";
 import { squeeze, unsqueeze } from "../autograd/shape.ts";

@@ -1,8 +1,4 @@
-/**
- * Dropout.
- *
- * @module
- */
+/** Dropout. */
 
 import { bool, type Call, check, checkCount, number } from "../call.ts";
 import { mul } from "../autograd/pointwise.ts";

@@ -1,7 +1,5 @@
 /**
  * Where modules meet the kernels: whether a forward pass may take the fast path, and the way there.
- *
- * @module
  */
 
 import { isGradEnabled, wouldRecord } from "../autograd/graph.ts";

@@ -1,8 +1,4 @@
-/**
- * `y = x Wᵀ + b` on the kernels, where there is enough of it.
- *
- * @module
- */
+/** `y = x Wᵀ + b` on the kernels, where there is enough of it. */
 
 import { checkLinear, linearNode } from "../autograd/linear.ts";
 import { recordFlow } from "../autograd/graph.ts";

@@ -1,8 +1,6 @@
 /**
  * A recorded forward pass on the kernels: one node of the graph for a stack of layers, whose output
  * and final states are parts of its one result.
- *
- * @module
  */
 
 import { type Keeps, recordFlow, recordPart } from "../autograd/graph.ts";

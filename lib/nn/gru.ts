@@ -1,8 +1,4 @@
-/**
- * The gated recurrent unit.
- *
- * @module
- */
+/** The gated recurrent unit. */
 
 import { type Call, check, checkArguments } from "../call.ts";
 import { linear } from "../autograd/linear.ts";

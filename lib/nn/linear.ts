@@ -1,8 +1,4 @@
-/**
- * The fully connected layer.
- *
- * @module
- */
+/** The fully connected layer. */
 
 import { any, bool, type Call, check, checkCount, dtype } from "../call.ts";
 import { linear } from "../autograd/linear.ts";

@@ -1,8 +1,4 @@
-/**
- * Losses as modules.
- *
- * @module
- */
+/** Losses as modules. */
 
 import type { ClassIndices } from "../autograd/class_indices.ts";
 import {

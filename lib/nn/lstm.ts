@@ -1,8 +1,4 @@
-/**
- * The long short-term memory.
- *
- * @module
- */
+/** The long short-term memory. */
 
 import { type Call, check, checkArguments, int, type Kind } from "../call.ts";
 import { affine, linear } from "../autograd/linear.ts";

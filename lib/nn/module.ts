@@ -1,8 +1,4 @@
-/**
- * What every layer is: named parameters, perhaps other modules inside it, and a forward pass.
- *
- * @module
- */
+/** What every layer is: named parameters, perhaps other modules inside it, and a forward pass. */
 
 import {
   any,

@@ -1,8 +1,4 @@
-/**
- * Batches of sequences of different lengths: packed (no padding at all), padded, and back.
- *
- * @module
- */
+/** Batches of sequences of different lengths: packed (no padding at all), padded, and back. */
 
 import {
   any,

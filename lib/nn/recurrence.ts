@@ -4,8 +4,6 @@
  * Where the kernels compute (`fast.ts`), nothing of this runs. Otherwise a module's `forward` checks
  * its input, cuts it into time steps and calls `runLayers`, which calls `scan` for each layer and
  * direction, which calls the cell's equation for each step.
- *
- * @module
  */
 
 import { cat, narrow, select, stack } from "../autograd/slices.ts";

@@ -1,8 +1,4 @@
-/**
- * The Elman network.
- *
- * @module
- */
+/** The Elman network. */
 
 import { any, type Call, check, checkArguments, checkNames, text } from "../call.ts";
 import { affine } from "../autograd/linear.ts";

@@ -1,8 +1,4 @@
-/**
- * What RNN, LSTM and GRU have in common: their arguments, their parameters, their inputs.
- *
- * @module
- */
+/** What RNN, LSTM and GRU have in common: their arguments, their parameters, their inputs. */
 
 import { checkCount } from "../call.ts";
 import { checkLinear } from "../autograd/linear.ts";

@@ -1,8 +1,4 @@
-/**
- * What RNN, LSTM and GRU refuse, in PyTorch's order and words.
- *
- * @module
- */
+/** What RNN, LSTM and GRU refuse, in PyTorch's order and words. */
 
 import { bool, dtype as dtypeKind, int, number, type Options, refuseUnknown } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * The notebook's model.
- *
- * @module
- */
+/** The notebook's model. */
 
 import { any, type Call, check, dtype as dtypeKind } from "../call.ts";
 import { select } from "../autograd/slices.ts";

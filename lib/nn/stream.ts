@@ -1,8 +1,4 @@
-/**
- * A recurrent network in real time: one time step in, one output out.
- *
- * @module
- */
+/** A recurrent network in real time: one time step in, one output out. */
 
 import { type Call, check, checkCount, type Kind } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";

@@ -1,8 +1,4 @@
-/**
- * Adam, and Adam with its weight decay decoupled from the gradient.
- *
- * @module
- */
+/** Adam, and Adam with its weight decay decoupled from the gradient. */
 
 import { type Call, check } from "../call.ts";
 import { ValueError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * Gradients kept within bounds.
- *
- * @module
- */
+/** Gradients kept within bounds. */
 
 import { any, bool, type Call, check, number, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";

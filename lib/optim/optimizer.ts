@@ -1,8 +1,6 @@
 /**
  * What every optimiser is: groups of parameters with their options, a state for each parameter, and
  * a step.
- *
- * @module
  */
 
 import {

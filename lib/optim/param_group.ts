@@ -1,7 +1,5 @@
 /**
  * Groups of parameters and their options: as they are given, as they are kept, as they are printed.
- *
- * @module
  */
 
 import { any, bool, type Call, type Kind, number, snakeCase } from "../call.ts";

@@ -1,8 +1,4 @@
-/**
- * RMSprop.
- *
- * @module
- */
+/** RMSprop. */
 
 import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";

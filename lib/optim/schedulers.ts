@@ -1,8 +1,4 @@
-/**
- * Learning rates that change as training goes on.
- *
- * @module
- */
+/** Learning rates that change as training goes on. */
 
 import { any, type Call, check, checkCount, int, number, type Options } from "../call.ts";
 import { KeyError, ValueError, ZeroDivisionError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * Stochastic gradient descent.
- *
- * @module
- */
+/** Stochastic gradient descent. */
 
 import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * What an optimiser remembers, in the shape of PyTorch's `state_dict`, from wherever it comes.
- *
- * @module
- */
+/** What an optimiser remembers, in the shape of PyTorch's `state_dict`, from wherever it comes. */
 
 import { KeyError, RuntimeError } from "../errors.ts";
 import { pythonText, pythonType } from "../python.ts";

@@ -1,8 +1,6 @@
 /**
  * What PyTorch draws from its CPU generator: uniform and normal numbers. Each fill takes from the
  * generator exactly as many draws as PyTorch does, so that whatever is drawn next agrees too.
- *
- * @module
  */
 
 import { type Call, check, dtype, ints, type Options } from "../call.ts";

@@ -2,8 +2,6 @@
  * Fused multiply-add: `a * b + c` with one rounding. PyTorch's compiled loops use the processor's
  * instruction for it wherever there is one, and its last bit decides whether weights are bitwise
  * PyTorch's. JavaScript has no such instruction, so it is computed from exact error terms.
- *
- * @module
  */
 
 const double = new Float64Array(1);

@@ -1,8 +1,4 @@
-/**
- * PyTorch's CPU random number generator: mt19937, the 32-bit Mersenne Twister.
- *
- * @module
- */
+/** PyTorch's CPU random number generator: mt19937, the 32-bit Mersenne Twister. */
 
 import { any, type Call, check, checkCount } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * How a row-major array looks from one of its dimensions.
- *
- * @module
- */
+/** How a row-major array looks from one of its dimensions. */
 
 import { numel } from "./dtype.ts";
 

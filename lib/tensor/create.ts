@@ -1,8 +1,4 @@
-/**
- * Where tensors begin: from numbers, or filled.
- *
- * @module
- */
+/** Where tensors begin: from numbers, or filled. */
 
 import { any, bool, type Call, check, dtype, int, ints, number, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";

@@ -1,8 +1,4 @@
-/**
- * The two types of number that tensors hold, and the shape of what holds them.
- *
- * @module
- */
+/** The two types of number that tensors hold, and the shape of what holds them. */
 
 import { pythonText } from "../python.ts";
 

@@ -3,8 +3,6 @@
  *
  * PyTorch's default print options hold throughout: 4 decimals, 80 columns, and past 1000 elements
  * only the 3 at each edge of every dimension.
- *
- * @module
  */
 
 import { bool, type Call, check, ints, type Kind, number, type Options, text } from "../call.ts";

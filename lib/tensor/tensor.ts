@@ -1,8 +1,6 @@
 /**
  * The value that flows: numbers, their shape, and what made them. A tensor knows no operation;
  * operations are functions, named as in `torch.*`.
- *
- * @module
  */
 
 import { type Call, check, checkCount, int, ints, type Kind } from "../call.ts";

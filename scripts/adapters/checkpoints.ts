@@ -1,8 +1,6 @@
 /**
  * The operation `load` of the conformance protocol: reads a checkpoint, and answers with what it
  * holds, or with what the model that it is of puts out.
- *
- * @module
  */
 
 import { type Answer, encode, type JsonFile, type Request } from "../../lib/conformance/mod.ts";

@@ -1,8 +1,4 @@
-/**
- * The functions that a request of the operation `call` may name.
- *
- * @module
- */
+/** The functions that a request of the operation `call` may name. */
 
 import { encode, type JsonTensor } from "../../lib/conformance/mod.ts";
 import * as rnn from "../../mod.ts";

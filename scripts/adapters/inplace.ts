@@ -1,7 +1,5 @@
 /**
  * The protocol's operation `inplace`: values changed in place between a forward and a backward pass.
- *
- * @module
  */
 
 import { type Answer, decodeStateDict, type Request } from "../../lib/conformance/pair.ts";

@@ -5,8 +5,6 @@
  * ```sh
  * deno task conform -- deno run scripts/adapters/kernels.ts readable
  * ```
- *
- * @module
  */
 
 import config from "../../deno.json" with { type: "json" };

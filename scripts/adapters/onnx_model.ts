@@ -1,7 +1,5 @@
 /**
  * ONNX models, as protobuf: the few messages of onnx.proto that a graph of one float type needs.
- *
- * @module
  */
 
 import protobuf from "npm:protobufjs@8.8.1";

@@ -8,8 +8,6 @@
  * ```
  *
  * What ONNX leaves open is answered as unsupported; with `--all` it is put to ONNX Runtime, too.
- *
- * @module
  */
 
 import type { InferenceSession, Tensor as OrtTensor } from "npm:onnxruntime-common@1.30.0";

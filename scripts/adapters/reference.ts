@@ -6,8 +6,6 @@
  * echo '{"id": 1, "op": "repr", "module": "LSTM", "args": {"input_size": 3, "hidden_size": 4}}' |
  *   deno run scripts/adapters/reference.ts
  * ```
- *
- * @module
  */
 
 import { createHash } from "node:crypto";

@@ -1,8 +1,4 @@
-/**
- * Standard input and output, as the protocol's loop wants them.
- *
- * @module
- */
+/** Standard input and output, as the protocol's loop wants them. */
 
 import type { Channel } from "../../lib/conformance/mod.ts";
 

@@ -5,8 +5,6 @@
  * ```sh
  * deno task conform --level forward -- deno run -A scripts/adapters/tfjs.ts
  * ```
- *
- * @module
  */
 
 import {

@@ -1,8 +1,4 @@
-/**
- * The protocol's operations that need gradients: `vjp`, `loss`, `optim` and `train`.
- *
- * @module
- */
+/** The protocol's operations that need gradients: `vjp`, `loss`, `optim` and `train`. */
 
 import {
   type Answer,

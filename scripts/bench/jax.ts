@@ -1,8 +1,4 @@
-/**
- * jax-js in the measurements: a cell as a compiled function, called step by step.
- *
- * @module
- */
+/** jax-js in the measurements: a cell as a compiled function, called step by step. */
 
 import type { Tensor } from "../../mod.ts";
 import type { Peer } from "./peers.ts";

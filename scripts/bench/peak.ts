@@ -1,8 +1,6 @@
 /**
  * How many additions and multiplications a second this machine can do at most in WebAssembly: fused
  * ones of four floats, on registers alone.
- *
- * @module
  */
 
 import { Assembler, f32x4, i32, repeat, v128 } from "../../lib/kernels/assembler.ts";

@@ -1,8 +1,4 @@
-/**
- * Who takes part in the measurement: this library by its paths, and other runtimes.
- *
- * @module
- */
+/** Who takes part in the measurement: this library by its paths, and other runtimes. */
 
 import type { InferenceSession, Tensor as OrtTensor } from "npm:onnxruntime-common@1.30.0";
 import {

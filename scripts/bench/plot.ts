@@ -1,8 +1,4 @@
-/**
- * The measurements as a picture: time against hidden size and against length, in SVG.
- *
- * @module
- */
+/** The measurements as a picture: time against hidden size and against length, in SVG. */
 
 import * as vega from "npm:vega@6.4.0";
 import * as vegaLite from "npm:vega-lite@6.5.0";

@@ -1,8 +1,6 @@
 /**
  * This library on several threads, for `bench.ts`: requests as lines of JSON, answers as lines of
  * JSON. A process of its own, so that the others are measured on one thread.
- *
- * @module
  */
 
 import { createInterface } from "node:readline";

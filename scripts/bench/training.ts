@@ -1,8 +1,6 @@
 /**
  * Measures a step of training (forward, loss, backward, Adam) beside other runtimes, for `bench.ts`:
  * every participant in a process of its own, by turns, round after round.
- *
- * @module
  */
 
 import { Child } from "./peers.ts";

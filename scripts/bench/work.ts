@@ -1,8 +1,4 @@
-/**
- * What is measured: recurrent layers of some sizes, their weights and their inputs.
- *
- * @module
- */
+/** What is measured: recurrent layers of some sizes, their weights and their inputs. */
 
 import { Generator, GRU, LSTM, manualSeed, noGrad, randn, RNN, type Tensor } from "../../mod.ts";
 

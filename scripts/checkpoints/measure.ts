@@ -4,8 +4,6 @@
  * ```sh
  * deno run --allow-read --allow-write scripts/checkpoints/measure.ts
  * ```
- *
- * @module
  */
 
 import { readFile } from "node:fs/promises";

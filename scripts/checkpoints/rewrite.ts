@@ -1,8 +1,6 @@
 /**
  * Reads checkpoints as lines of JSON, `{"base64"}`, and answers each with the file of the same format
  * that is written of it. For `check_checkpoints.py`, which compares with what Python writes.
- *
- * @module
  */
 
 import {

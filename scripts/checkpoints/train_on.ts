@@ -2,8 +2,6 @@
  * Goes on with trainings that PyTorch saved, for `scripts/check_training_state.py`: for each file
  * `0.pt`, `1.pt`, … of a folder, loads the parameters, the optimiser and the schedule, takes the steps
  * whose gradients the file holds, and writes `0.out.pt`, ….
- *
- * @module
  */
 
 import {

@@ -1,8 +1,6 @@
 /**
  * One conversation with a program: requests go in as lines, answers come out as lines, and
  * whatever the program does instead is noted.
- *
- * @module
  */
 
 import {

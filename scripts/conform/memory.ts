@@ -1,8 +1,4 @@
-/**
- * What was answered, kept in a file, so that an examination can go on where it was ended.
- *
- * @module
- */
+/** What was answered, kept in a file, so that an examination can go on where it was ended. */
 
 import type { Circumstances, Result, Task } from "../../lib/conformance/mod.ts";
 

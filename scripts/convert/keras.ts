@@ -1,8 +1,4 @@
-/**
- * A network's weights as Keras reads them: a file for `model.load_weights`, in HDF5.
- *
- * @module
- */
+/** A network's weights as Keras reads them: a file for `model.load_weights`, in HDF5. */
 
 import {
   fromKeras,

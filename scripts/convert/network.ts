@@ -1,8 +1,4 @@
-/**
- * What is converted: a recurrent module, and the fully connected layer that reads it, if any.
- *
- * @module
- */
+/** What is converted: a recurrent module, and the fully connected layer that reads it, if any. */
 
 import {
   CheckpointError,

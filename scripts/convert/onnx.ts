@@ -1,8 +1,4 @@
-/**
- * A network as an ONNX model, and its check in ONNX Runtime.
- *
- * @module
- */
+/** A network as an ONNX model, and its check in ONNX Runtime. */
 
 import { Tensor, toOnnx } from "../../mod.ts";
 import { Graph } from "../adapters/onnx_model.ts";

@@ -1,8 +1,6 @@
 /**
  * A network's weights as WebNN's methods take them: operands in a safetensors file, and the options
  * of each method in its metadata.
- *
- * @module
  */
 
 import {

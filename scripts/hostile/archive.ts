@@ -1,8 +1,6 @@
 /**
  * Takes the archives of `torch.save` apart and seals them again, so that a change inside passes the
  * checksums and meets the reader behind them.
- *
- * @module
  */
 
 import { crc32 } from "../../lib/checkpoints/zip.ts";

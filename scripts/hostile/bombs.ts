@@ -1,8 +1,4 @@
-/**
- * Files that are small and would have a careless reader make something large of them.
- *
- * @module
- */
+/** Files that are small and would have a careless reader make something large of them. */
 
 import { join, seal } from "./archive.ts";
 

@@ -1,8 +1,4 @@
-/**
- * How much memory the tensors of a checkpoint take beside its bytes.
- *
- * @module
- */
+/** How much memory the tensors of a checkpoint take beside its bytes. */
 
 import { StoredTensor } from "../../lib/checkpoints/stored_tensor.ts";
 import type { TorchValue } from "../../lib/checkpoints/torch_file.ts";

@@ -1,8 +1,4 @@
-/**
- * What a reader may do with a broken checkpoint: load it soundly, or refuse it in one line.
- *
- * @module
- */
+/** What a reader may do with a broken checkpoint: load it soundly, or refuse it in one line. */
 
 import { CheckpointError, parseCheckpoint, type TorchValue } from "../../mod.ts";
 import { goldenFile } from "../../lib/conformance/mod.ts";

@@ -1,8 +1,4 @@
-/**
- * Changes to checkpoints: blind ones, and ones that know what they change.
- *
- * @module
- */
+/** Changes to checkpoints: blind ones, and ones that know what they change. */
 
 import { readZip } from "../../lib/checkpoints/zip.ts";
 import { join, seal } from "./archive.ts";

@@ -1,8 +1,4 @@
-/**
- * A small generator of random choices, so that a campaign can be run again from its seed.
- *
- * @module
- */
+/** A small generator of random choices, so that a campaign can be run again from its seed. */
 
 /** Random choices from a seed (mulberry32). */
 export class Choices {

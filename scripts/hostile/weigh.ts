@@ -1,8 +1,6 @@
 /**
  * Reads one file in a process of its own, which its caller gives little memory: a reader that makes
  * too much of a file does not come back. Prints how long it took, and the reason of a refusal.
- *
- * @module
  */
 
 import { parseCheckpoint } from "../../lib/checkpoints/checkpoint.ts";

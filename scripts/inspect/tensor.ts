@@ -1,7 +1,5 @@
 /**
  * A tensor of a checkpoint in one line: name, dtype, shape, range, and a picture of its numbers.
- *
- * @module
  */
 
 import type { StoredTensor } from "../../mod.ts";

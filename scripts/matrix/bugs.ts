@@ -1,8 +1,4 @@
-/**
- * Reproductions of what other implementations compute otherwise, in `spec/bugs/`.
- *
- * @module
- */
+/** Reproductions of what other implementations compute otherwise, in `spec/bugs/`. */
 
 /** One reproduction. */
 export interface Bug {

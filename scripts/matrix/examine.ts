@@ -1,8 +1,6 @@
 /**
  * Builds an implementation's adapter, puts the cases to it, and keeps what came out, so that nothing
  * is run again that has not changed.
- *
- * @module
  */
 
 import { diagnose, examine, select, type Status, type Task } from "../../lib/conformance/mod.ts";

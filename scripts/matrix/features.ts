@@ -1,7 +1,5 @@
 /**
  * The columns of the matrix: what an implementation may be able to do, each with its golden cases.
- *
- * @module
  */
 
 import type { JsonTensor, Request, Task } from "../../lib/conformance/mod.ts";

@@ -1,8 +1,4 @@
-/**
- * The rows of the matrix: implementations, and how each is built and started.
- *
- * @module
- */
+/** The rows of the matrix: implementations, and how each is built and started. */
 
 /** One row. */
 export interface Implementation {

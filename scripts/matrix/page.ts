@@ -1,7 +1,5 @@
 /**
  * What was measured, as a page: implementations by feature at each level, and a reason for each cell.
- *
- * @module
  */
 
 import type { Level, Task } from "../../lib/conformance/mod.ts";

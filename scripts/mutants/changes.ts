@@ -1,8 +1,4 @@
-/**
- * Changes of one token that a test should notice.
- *
- * @module
- */
+/** Changes of one token that a test should notice. */
 
 import ts from "npm:typescript@5.9.3";
 

@@ -1,8 +1,4 @@
-/**
- * Which test files run which lines, and how long each test file takes.
- *
- * @module
- */
+/** Which test files run which lines, and how long each test file takes. */
 
 /** What the tests of one file run. */
 export interface Covered {

@@ -1,8 +1,4 @@
-/**
- * Charts as the text of SVG files.
- *
- * @module
- */
+/** Charts as the text of SVG files. */
 
 import * as Plot from "npm:@observablehq/plot@0.6.17";
 import { parseHTML } from "npm:linkedom@0.18.15";

@@ -1,8 +1,6 @@
 /**
  * The built bundle in a headless Chromium: a page, a worker, a page where threads can share memory,
  * one with a strict content policy, and one whose server calls the bundle plain text.
- *
- * @module
  */
 
 /** What a page says of itself. */

@@ -1,10 +1,6 @@
 /// <reference lib="dom" />
 
-/**
- * What every page starts: the theme, and what the page is.
- *
- * @module
- */
+/** What every page starts: the theme, and what the page is. */
 
 import { file } from "./file.ts";
 import { flow } from "./flow.ts";

@@ -4,8 +4,6 @@
  * ```sh
  * deno task site:test
  * ```
- *
- * @module
  */
 
 import { chromium, type Page } from "npm:playwright-core@1.65.1";

@@ -1,11 +1,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 
-/**
- * The page "Your file": a checkpoint is read, named, run and converted in the browser.
- *
- * @module
- */
+/** The page "Your file": a checkpoint is read, named, run and converted in the browser. */
 
 import {
   constructModule,

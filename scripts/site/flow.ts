@@ -1,11 +1,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 
-/**
- * The Flow page: a sequence goes through a network, step by step.
- *
- * @module
- */
+/** The Flow page: a sequence goes through a network, step by step. */
 
 import { formatSize, packSequence, slice, tensor, unpackSequence } from "../../mod.ts";
 import { Gates } from "./gates.ts";

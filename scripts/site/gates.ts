@@ -4,8 +4,6 @@
 /**
  * One unit at one time step: its gates as bars, its equation with the numbers in it, and the
  * products of each gate on request. Made once for a setup; afterwards only texts and widths change.
- *
- * @module
  */
 
 import type { Kind, Network, Step } from "./trace.ts";

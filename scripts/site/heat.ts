@@ -4,8 +4,6 @@
 /**
  * The picture of a run: a square for every unit at every time step, drawn once, and marks that move
  * over it without drawing anything anew.
- *
- * @module
  */
 
 import type { Trace } from "./trace.ts";

@@ -4,8 +4,6 @@
 /**
  * The Spec page: chapters one at a time, a search over all clauses, examples that run where they
  * stand, and the golden cases of a clause.
- *
- * @module
  */
 
 import * as assertions from "@std/assert";

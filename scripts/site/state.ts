@@ -1,8 +1,4 @@
-/**
- * What the Flow page shows, and how the address holds it.
- *
- * @module
- */
+/** What the Flow page shows, and how the address holds it. */
 
 import { type Kind, notebook, type Setup } from "./trace.ts";
 

@@ -1,11 +1,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 
-/**
- * Dark and light: what the system prefers, until somebody chooses.
- *
- * @module
- */
+/** Dark and light: what the system prefers, until somebody chooses. */
 
 const listeners: (() => void)[] = [];
 

@@ -3,8 +3,6 @@
  * much of the loss's gradient reaches every state. The numbers are this library's own: the same
  * functions as in the equations, on the readable path, so that the last state is `forward`'s to
  * the bit.
- *
- * @module
  */
 
 import {

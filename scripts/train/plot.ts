@@ -1,8 +1,4 @@
-/**
- * What `train.ts` draws: the loss, and the wave against what the model makes of it.
- *
- * @module
- */
+/** What `train.ts` draws: the loss, and the wave against what the model makes of it. */
 
 import * as Plot from "npm:@observablehq/plot@0.6.17";
 import { blue, draw, grey, heading, orange } from "../pictures/draw.ts";

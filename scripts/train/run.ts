@@ -1,7 +1,5 @@
 /**
  * What `train.ts` trains: a model, the notebook's sine, an optimiser, and all of it as a checkpoint.
- *
- * @module
  */
 
 import {

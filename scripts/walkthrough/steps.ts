@@ -1,8 +1,4 @@
-/**
- * The table that the walkthrough shows with `--steps`: every time step of every layer.
- *
- * @module
- */
+/** The table that the walkthrough shows with `--steps`: every time step of every layer. */
 
 import {
   add,

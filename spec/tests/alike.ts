@@ -1,8 +1,4 @@
-/**
- * How results are compared: to the bit, or to the closeness of NUM-2.
- *
- * @module
- */
+/** How results are compared: to the bit, or to the closeness of NUM-2. */
 
 import { AssertionError } from "@std/assert";
 import { tolerance } from "../../lib/conformance/mod.ts";

@@ -1,8 +1,6 @@
 /**
  * What the laws are tried on: recurrent configurations, modules built from them, their inputs and
  * states, ragged lengths.
- *
- * @module
  */
 
 import fc from "fast-check";

@@ -1,8 +1,6 @@
 /**
  * A law: a claim of the specification that holds for all inputs, tried on generated ones and on
  * both paths, the readable one and the kernels.
- *
- * @module
  */
 
 import * as bdd from "@std/testing/bdd";

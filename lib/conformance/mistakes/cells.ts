@@ -1,8 +1,4 @@
-/**
- * Mistakes in the equations of the cells.
- *
- * @module
- */
+/** Mistakes in the equations of the cells. */
 
 import { relu, sigmoid, tanh } from "../../autograd/pointwise.ts";
 import { narrow } from "../../autograd/slices.ts";

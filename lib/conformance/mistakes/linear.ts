@@ -1,8 +1,4 @@
-/**
- * Mistakes in a Linear layer.
- *
- * @module
- */
+/** Mistakes in a Linear layer. */
 
 import { noGrad } from "../../autograd/graph.ts";
 import { linear } from "../../autograd/linear.ts";

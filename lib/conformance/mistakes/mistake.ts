@@ -1,8 +1,4 @@
-/**
- * What a known porting mistake is.
- *
- * @module
- */
+/** What a known porting mistake is. */
 
 import type { Task } from "../cases.ts";
 import type { Answer, Request } from "../pair.ts";

@@ -1,8 +1,4 @@
-/**
- * Mistakes in the numbers themselves, and those that can be recognised but not recomputed.
- *
- * @module
- */
+/** Mistakes in the numbers themselves, and those that can be recognised but not recomputed. */
 
 import { lstmParameters } from "../../nn/lstm.ts";
 import { eachOf } from "../../parameters.ts";

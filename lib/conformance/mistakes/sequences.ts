@@ -1,8 +1,4 @@
-/**
- * Mistakes in time, layers, directions, batches and packing.
- *
- * @module
- */
+/** Mistakes in time, layers, directions, batches and packing. */
 
 import { add, mul } from "../../autograd/pointwise.ts";
 import { transpose, unsqueeze } from "../../autograd/shape.ts";

@@ -1,8 +1,4 @@
-/**
- * Mistakes in the form in which right numbers are handed out.
- *
- * @module
- */
+/** Mistakes in the form in which right numbers are handed out. */
 
 import type { JsonTensor, Request } from "../pair.ts";
 import type { Mistake, Outputs } from "./mistake.ts";

@@ -1,8 +1,4 @@
-/**
- * Mistakes in how the weights are read.
- *
- * @module
- */
+/** Mistakes in how the weights are read. */
 
 import { add, mul } from "../../autograd/pointwise.ts";
 import { reshape, transpose } from "../../autograd/shape.ts";

@@ -4,8 +4,6 @@
  * Layer by layer from the last one down, direction by direction, piece by piece against the order
  * of the forward pass: first each step's gates and what flows to the step before, then, for all rows
  * of the piece at once, the products with the input and with the state before.
- *
- * @module
  */
 
 import { StructSet } from "../struct_table.ts";

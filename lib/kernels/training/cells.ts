@@ -5,8 +5,6 @@
  *
  * Every pointer is an address. Rows of the sums (all gates of a row side by side, each `width` bytes
  * wide, a multiple of 32) are `sumsRow` bytes apart, all other rows `width` bytes unless said.
- *
- * @module
  */
 
 import { Activations } from "../activations.ts";

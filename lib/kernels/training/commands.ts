@@ -1,8 +1,6 @@
 /**
  * What training asks of the kernels: lists of commands, each a function and its arguments, written
  * on the heap and carried out in order without leaving WebAssembly.
- *
- * @module
  */
 
 import { type Assembler, type Func, i32, type Madd, repeat, when } from "../assembler.ts";

@@ -1,8 +1,4 @@
-/**
- * The threads that carry out a piece's commands, and the memory they work on.
- *
- * @module
- */
+/** The threads that carry out a piece's commands, and the memory they work on. */
 
 import type { Engine } from "../engine.ts";
 import { padded } from "../packing.ts";

@@ -1,8 +1,4 @@
-/**
- * `y = x Wᵀ + b` for many rows, forward and backward: arrays in, arrays out.
- *
- * @module
- */
+/** `y = x Wᵀ + b` for many rows, forward and backward: arrays in, arrays out. */
 
 import { StructSet } from "../struct_table.ts";
 import { structFeatures } from "../structs.ts";

@@ -2,8 +2,6 @@
  * In which pieces a batch goes through training: some sequences, some steps, so that a piece needs
  * little memory at a time, however many rows, steps or layers there are. The pieces do not depend on
  * how many threads there are.
- *
- * @module
  */
 
 import type { Batch } from "../shard.ts";

@@ -1,8 +1,4 @@
-/**
- * The products of a backward pass that sum over rows, and what they read.
- *
- * @module
- */
+/** The products of a backward pass that sum over rows, and what they read. */
 
 import {
   type Assembler,

@@ -1,8 +1,4 @@
-/**
- * A forward pass that keeps what the backward pass needs: arrays in, arrays out.
- *
- * @module
- */
+/** A forward pass that keeps what the backward pass needs: arrays in, arrays out. */
 
 import type { Engine } from "../engine.ts";
 import type { Result } from "../forward.ts";

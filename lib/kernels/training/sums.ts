@@ -1,8 +1,6 @@
 /**
  * What every backward pass of a product `y = x Wᵀ + b` asks of the kernels: W in panels of its
  * columns for `dx = dy W`, and sums over rows for `dW = dyᵀ x` and db.
- *
- * @module
  */
 
 import { panelWidth } from "../linear.ts";

@@ -8,8 +8,6 @@
  * ```
  *
  * `--opset N` before the program is for runtimes that take only older models.
- *
- * @module
  */
 
 import {

@@ -1,8 +1,4 @@
-/**
- * A golden request as an ONNX model, with what it is fed.
- *
- * @module
- */
+/** A golden request as an ONNX model, with what it is fed. */
 
 import {
   decode,

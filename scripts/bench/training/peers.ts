@@ -1,8 +1,4 @@
-/**
- * A training step in other JavaScript libraries.
- *
- * @module
- */
+/** A training step in other JavaScript libraries. */
 
 // deno-lint-ignore-file no-explicit-any -- their types are large, and only a few functions are used
 

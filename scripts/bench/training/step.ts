@@ -2,8 +2,6 @@
  * One participant of `../training.ts` in a process of its own: for each line, a number of steps, it
  * answers with a line of JSON: the CPU time and the wall time of a step in milliseconds, the peak of
  * memory in MiB, and the loss before the last step.
- *
- * @module
  */
 
 import process from "node:process";

@@ -1,7 +1,5 @@
 /**
  * What a training step is measured on: networks of some sizes, their data, and one step of Adam.
- *
- * @module
  */
 
 import {

@@ -2,8 +2,6 @@
  * A port of the recurrent layers as somebody would write it in an evening: one sequence at a time,
  * loops, nothing shared with `lib/nn`. It is right; the other files beside it make one mistake
  * each, at the place where a porter would make it.
- *
- * @module
  */
 
 import * as rnn from "../../../mod.ts";

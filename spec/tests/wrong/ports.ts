@@ -1,8 +1,4 @@
-/**
- * Ports with one mistake each, by the name that the diagnosis has for it.
- *
- * @module
- */
+/** Ports with one mistake each, by the name that the diagnosis has for it. */
 
 import * as rnn from "../../../mod.ts";
 import { type Job, type Outcome, Port, type State, type Weights } from "./port.ts";

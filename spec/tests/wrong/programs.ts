@@ -4,8 +4,6 @@
  * ```sh
  * deno task conform --level forward -- deno run spec/tests/wrong/programs.ts gates-iofg
  * ```
- *
- * @module
  */
 
 import { toLine } from "../../../lib/conformance/mod.ts";
