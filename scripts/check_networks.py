@@ -146,10 +146,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cases = {
-            "silero-vad": silero(),
-            "Resemblyzer": resemblyzer(folder),
-            "g2p-en encoder": g2p(folder, "enc"),
-            "g2p-en decoder": g2p(folder, "dec"),
+            "silero-vad": silero(), "Resemblyzer": resemblyzer(folder),
+            "g2p-en encoder": g2p(folder, "enc"), "g2p-en decoder": g2p(folder, "dec")
         }
         fine = [check(name, case, deno, folder) for name, case in cases.items()]
     print(f"{sum(fine)} of {len(fine)} compute in ONNX Runtime what PyTorch computes")

@@ -75,9 +75,8 @@ def go(params, optimizer, rates, first, count):
 def content(params, optimizer, rates):
     """What is saved."""
     return {
-        "params": [param.detach().clone() for param in params],
-        "optimizer": optimizer.state_dict(),
-        "scheduler": rates.state_dict() if rates else None,
+        "params": [param.detach().clone() for param in params], "optimizer": optimizer.state_dict(),
+        "scheduler": rates.state_dict() if rates else None
     }
 
 
@@ -135,10 +134,8 @@ def main():
                 **content(*before),
                 "gradients": [gradients(STEPS + step) for step in range(STEPS)],
                 "plan": {
-                    "optimizer": plan[0],
-                    "scheduler": plan[2][0] if plan[2] else None,
-                    "named": plan[3],
-                    "groups": plan[4],
+                    "optimizer": plan[0], "scheduler": plan[2][0] if plan[2] else None,
+                    "named": plan[3], "groups": plan[4]
                 },
             }
             torch.save(saved, here / f"{k}.pt")

@@ -66,34 +66,10 @@ from goldens.write import write  # noqa: E402
 PYTORCH = "2.15.0"
 
 CHAPTERS = (
-    notebook,
-    printing,
-    rand,
-    init,
-    tensor,
-    linear,
-    rnn,
-    gated,
-    cells,
-    pack,
-    pack_functions,
-    field,
-    dropout,
-    checkpoints,
-    representation,
-    errors,
-    errors_sequence,
-    errors_cells,
-    errors_pack,
-    errors_tensor,
-    errors_gradients,
-    vjp,
-    inplace,
-    losses,
-    losses_options,
-    optim,
-    optim_edges,
-    training,
+    notebook, printing, rand, init, tensor, linear, rnn, gated, cells, pack, pack_functions, field,
+    dropout, checkpoints, representation, errors, errors_sequence, errors_cells, errors_pack,
+    errors_tensor, errors_gradients, vjp, inplace, losses, losses_options, optim, optim_edges,
+    training
 )
 FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]
 

@@ -23,10 +23,7 @@ from pathlib import Path
 
 # As qemu names them: Intel of 2013, 2015 and 2017 (AVX-512 is not emulated), AMD of 2019.
 PROCESSORS = (
-    "Haswell-noTSX",
-    "Skylake-Client-noTSX-IBRS",
-    "Skylake-Server-noTSX-IBRS",
-    "EPYC-Rome",
+    "Haswell-noTSX", "Skylake-Client-noTSX-IBRS", "Skylake-Server-noTSX-IBRS", "EPYC-Rome"
 )
 GENERATOR = Path(__file__).with_name("generate_golden.py")
 

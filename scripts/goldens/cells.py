@@ -33,15 +33,8 @@ CELLS = [
 def forward(cell, name, reason, clauses, args, inputs, state):
     """One forward case in both dtypes."""
     yield from both(
-        f"cells/{cell.name}/{name}",
-        reason,
-        list(dict.fromkeys([*cell.clauses, *clauses.split()])),
-        "forward",
-        module=cell.module,
-        args=args,
-        training=False,
-        state_dict=state,
-        inputs=inputs,
+        f"cells/{cell.name}/{name}", reason, list(dict.fromkeys([*cell.clauses, *clauses.split()])),
+        "forward", module=cell.module, args=args, training=False, state_dict=state, inputs=inputs
     )
 
 
@@ -82,13 +75,8 @@ def combinations(cell, place):
         if with_state:
             inputs |= initial(cell, numbers, args, batch)
         yield from forward(
-            cell,
-            "-".join(words),
-            f"Catches {' and '.join(slips)}.",
-            " ".join(clauses),
-            args,
-            inputs,
-            cell_weights(numbers, cell.module, args),
+            cell, "-".join(words), f"Catches {' and '.join(slips)}.", " ".join(clauses), args,
+            inputs, cell_weights(numbers, cell.module, args)
         )
 
 
@@ -103,18 +91,12 @@ def sizes(cell, place):
         ("wide", "More features in than out: W_ih and W_hh may not be exchanged.", 7, 2, 2),
         ("narrow", "Fewer features in than out: nor the other way round.", 2, 7, 2),
         (
-            "square",
-            "Batch, input and state of one size: no extent may be taken for another.",
-            3,
-            3,
-            3,
+            "square", "Batch, input and state of one size: no extent may be taken for another.", 3,
+            3, 3
         ),
         (
-            "input-0",
-            "No features in, which a cell, unlike a layer, accepts: state and biases.",
-            0,
-            3,
-            2,
+            "input-0", "No features in, which a cell, unlike a layer, accepts: state and biases.",
+            0, 3, 2
         ),
         ("hidden-0", "No features in the state, which a cell accepts.", 2, 0, 2),
     ]
@@ -189,9 +171,8 @@ def gates(cell, numbers, args):
             yield from forward(cell, f"gate-{name}-{word}", reason, "", args, inputs, pushed)
     if module == "GRU":
         shut = {
-            **state,
-            "bias_ih": gate_biases("GRU", hidden, r=-OPEN),
-            "bias_hh": gate_biases("GRU", hidden, n=0.75),
+            **state, "bias_ih": gate_biases("GRU", hidden, r=-OPEN),
+            "bias_hh": gate_biases("GRU", hidden, n=0.75)
         }
         reason = "Reset gate shut: it takes b_hn away too, for it comes after product and bias."
         yield from forward(cell, "reset-takes-the-bias", reason, "GRU-3", args, inputs, shut)

@@ -91,20 +91,14 @@ def optimiser():
     for place, value in enumerate(model.parameters()):
         mean, square = numbers.dyadic(*value.shape), abs(numbers.dyadic(*value.shape))
         found["state"][place] = {
-            "step": torch.tensor(2.0),
-            "exp_avg": torch.tensor(mean).float(),
-            "exp_avg_sq": torch.tensor(square).float(),
+            "step": torch.tensor(2.0), "exp_avg": torch.tensor(mean).float(),
+            "exp_avg_sq": torch.tensor(square).float()
         }
     return {
-        "epoch": 2,
-        "model_state_dict": model.state_dict(),
-        "optimizer_state_dict": found,
-        "scheduler": scheduler.state_dict(),
-        "loss": 0.3125,
-        "history": [1.5, 0.75, float("inf"), float("-inf")],
-        "name": "épreuve n° 1",
-        "best": None,
-        "done": False,
+        "epoch": 2, "model_state_dict": model.state_dict(), "optimizer_state_dict": found,
+        "scheduler": scheduler.state_dict(), "loss": 0.3125,
+        "history": [1.5, 0.75, float("inf"), float("-inf")], "name": "épreuve n° 1", "best": None,
+        "done": False
     }
 
 
@@ -116,13 +110,12 @@ def torch_files():
     values = torch.tensor(numbers.dyadic(2, 3))
     whole = torch.tensor([[0, 1, 100], [7, 2, 127]])
     dtypes = {
-        "float32": values.float(),
-        "float64": values,
+        "float32": values.float(), "float64": values,
         "float16": torch.cat([values, torch.tensor([[65504.0, 2.0**-24, -(2.0**-14)]])]).half(),
         "bfloat16": torch.cat([values, torch.tensor([[2.0**120, 2.0**-130, -3.0]])]).bfloat16(),
         "bool": torch.tensor([[False, False, True], [True, True, True]]),
         "complex64": torch.complex(values.float(), values.float()),
-        "complex128": torch.complex(values, values),
+        "complex128": torch.complex(values, values)
     }
     names = ["uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"]
     for name in [*names, "float8_e4m3fn", "float8_e5m2"]:
@@ -134,23 +127,15 @@ def torch_files():
     half = torch.tensor([0x7E00, 0x7C00, -0x0400, -0x8000, 0], dtype=torch.int16)
     brain = torch.tensor([-1, 0x7F80, -0x0080, -0x8000, 0], dtype=torch.int16)
     tiny = {
-        "single": special,
-        "half": half.view(torch.float16),
-        "brain": brain.view(torch.bfloat16),
+        "single": special, "half": half.view(torch.float16), "brain": brain.view(torch.bfloat16)
     }
     yield "special-numbers", "What is not finite, and a denormal.", ["CKPT-4"], saved(tiny)
     base = torch.tensor(numbers.dyadic(4, 6)).float()
     views = {
-        "whole": base,
-        "transposed": base.t(),
-        "row": base[2],
-        "column": base[:, 1],
-        "stepped": base[::2, 1::3],
-        "block": base[1:3, 2:5],
-        "cube": base.reshape(2, 2, 6).permute(2, 0, 1),
-        "empty": base[:0],
-        "expanded": base[0, :3].expand(5, 3),
-        "element": base[3, 5],
+        "whole": base, "transposed": base.t(), "row": base[2], "column": base[:, 1],
+        "stepped": base[::2, 1::3], "block": base[1:3, 2:5],
+        "cube": base.reshape(2, 2, 6).permute(2, 0, 1), "empty": base[:0],
+        "expanded": base[0, :3].expand(5, 3), "element": base[3, 5]
     }
     yield "views", "Ten views of one storage.", ["CKPT-7"], saved(views)
     tied = {"encoder.weight": base, "decoder.weight": base, "other": base.clone()}
@@ -188,13 +173,8 @@ def torch_files():
     buffers = {"buffer": nn.Buffer(base[0].clone()), "tensor": attributed, "parameter": stateful}
     yield "buffers", "A buffer, and tensors with attributes.", ["CKPT-6"], saved(buffers)
     beside = {
-        "weight": base[:2],
-        "set": {1, 2},
-        "bytes": b"ab\xff",
-        "bytearray": bytearray(b"ab"),
-        "complex": 1 + 2j,
-        "counter": collections.Counter({"a": 2, "b": 1}),
-        "bias": base[2],
+        "weight": base[:2], "set": {1, 2}, "bytes": b"ab\xff", "bytearray": bytearray(b"ab"),
+        "complex": 1 + 2j, "counter": collections.Counter({"a": 2, "b": 1}), "bias": base[2]
     }
     yield "beside", "Entries that are no tensors, beside tensors.", ["CKPT-6"], saved(beside)
     yield "bools", "Any byte but 0 is true.", ["CKPT-4"], odd_bools()
@@ -263,38 +243,27 @@ def run_cases(format, write):
             wrapped = {f"module.{k}": v for k, v in state.items()} | {"head.bias": torch.ones(2)}
             inside = file_of(format, write(wrapped), prefix="module.")
             yield load(
-                f"checkpoints/{format}/run-{name}-prefix",
-                "Saved from inside DataParallel.",
-                ["CKPT-8"],
-                inside,
-                **fields,
+                f"checkpoints/{format}/run-{name}-prefix", "Saved from inside DataParallel.",
+                ["CKPT-8"], inside, **fields
             )
             half = file_of(format, write({k: v.half() for k, v in state.items()}), widen=True)
             yield load(
-                f"checkpoints/{format}/run-{name}-half",
-                "Half precision, widened.",
-                ["CKPT-4"],
-                half,
-                **fields,
+                f"checkpoints/{format}/run-{name}-half", "Half precision, widened.", ["CKPT-4"],
+                half, **fields
             )
             if format == "torch":
                 beside = {"scores": [np.float64(0.5), np.int64(3)], "best": frozenset([1])}
                 mixed = saved({"model": state, **beside}, pickle_protocol=4)
                 yield load(
                     f"checkpoints/{format}/run-{name}-beside",
-                    "The weights are beside NumPy's numbers and a set.",
-                    ["CKPT-6", "CKPT-8"],
-                    file_of(format, mixed, at=["model"], protocol=4),
-                    **fields,
+                    "The weights are beside NumPy's numbers and a set.", ["CKPT-6", "CKPT-8"],
+                    file_of(format, mixed, at=["model"], protocol=4), **fields
                 )
                 deep = {"epoch": 3, "nets": [{"state_dict": state}]}
                 found = file_of(format, write(deep), at=["nets", 0, "state_dict"])
                 yield load(
                     f"checkpoints/{format}/run-{name}-nested",
-                    "The weights are a part of the checkpoint.",
-                    ["CKPT-8"],
-                    found,
-                    **fields,
+                    "The weights are a part of the checkpoint.", ["CKPT-8"], found, **fields
                 )
 
 

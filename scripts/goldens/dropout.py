@@ -11,14 +11,8 @@ INF, NAN = float("inf"), float("nan")
 def dropout(name, reason, clauses, args, value, training):
     """One case of the module Dropout in both dtypes."""
     yield from both(
-        f"dropout/{name}",
-        reason,
-        clauses.split(),
-        "forward",
-        module="Dropout",
-        args=args,
-        training=training,
-        inputs={"input": value},
+        f"dropout/{name}", reason, clauses.split(), "forward", module="Dropout", args=args,
+        training=training, inputs={"input": value}
     )
 
 
@@ -64,38 +58,21 @@ def sequences():
         (
             "train-p-1-layers-3",
             "p = 1 in training with three layers: between any two, and in no other place.",
-            "DROP-2 DROP-3",
-            1,
-            3,
-            True,
-            {},
+            "DROP-2 DROP-3", 1, 3, True, {}
         ),
         (
             "train-p-1-bidirectional",
-            "p = 1 in training: both halves of a layer's output are dropped.",
-            "DROP-2 STACK-4",
-            1,
-            2,
-            True,
-            {"bidirectional": True, "batch_first": True},
+            "p = 1 in training: both halves of a layer's output are dropped.", "DROP-2 STACK-4", 1,
+            2, True, {"bidirectional": True, "batch_first": True}
         ),
         (
-            "train-p-1-one-layer",
-            "One layer has nothing between: dropout warns and does nothing.",
-            "DROP-2 DROP-4",
-            1,
-            1,
-            True,
-            {},
+            "train-p-1-one-layer", "One layer has nothing between: dropout warns and does nothing.",
+            "DROP-2 DROP-4", 1, 1, True, {}
         ),
         (
             "train-p-1-no-bias",
             "Upper layers without biases and without a state see nothing, and say zero.",
-            "DROP-2 STACK-7",
-            1,
-            2,
-            True,
-            {"bias": False},
+            "DROP-2 STACK-7", 1, 2, True, {"bias": False}
         ),
     ]
     for place, (word, kind, extra) in enumerate(KINDS):
@@ -116,14 +93,10 @@ def sequences():
         numbers = Numbers(62000 + place)
         args = {"input_size": 2, "hidden_size": 3, **extra, "num_layers": 2, "dropout": 1}
         yield from forward(
-            asked,
-            f"{word}/train-p-1-packed",
+            asked, f"{word}/train-p-1-packed",
             "p = 1 in training on a packed batch: between the layers, there too.",
-            ["DROP-2", "PACK-4"],
-            args,
-            {"input": numbers.decimal(4, 3, 2), "lengths": [2, 4, 1]},
-            rnn_weights(numbers, args, kind.module),
-            True,
+            ["DROP-2", "PACK-4"], args, {"input": numbers.decimal(4, 3, 2), "lengths": [2, 4, 1]},
+            rnn_weights(numbers, args, kind.module), True
         )
 
 

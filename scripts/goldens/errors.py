@@ -108,10 +108,8 @@ def constructors():
     ):
         for name, args, reason in cases:
             yield Case(
-                f"errors/{module}/constructor-{name}",
-                reason,
-                ["ERROR-1", "ERROR-6"],
-                request("repr", module=module, args={**base, **args}),
+                f"errors/{module}/constructor-{name}", reason, ["ERROR-1", "ERROR-6"],
+                request("repr", module=module, args={**base, **args})
             )
 
 
@@ -123,24 +121,15 @@ def other(dtype):
 def forward(module, name, reason, clauses, args, state, odd=(), **inputs):
     """A forward pass that PyTorch refuses; the inputs in `odd` have the other dtype."""
     for case in both(
-        f"errors/{module}/{name}",
-        reason,
-        clauses.split(),
-        "forward",
-        module=module,
-        args=args,
-        training=False,
-        state_dict=state,
-        inputs=inputs,
+        f"errors/{module}/{name}", reason, clauses.split(), "forward", module=module, args=args,
+        training=False, state_dict=state, inputs=inputs
     ):
         dtype = case.request["dtype"]
         for key in odd:
             value = case.request["inputs"][key]
             data = list(value.reshape(-1))
             case.request["inputs"][key] = {
-                "shape": list(value.shape),
-                "data": data,
-                "dtype": other(dtype),
+                "shape": list(value.shape), "data": data, "dtype": other(dtype)
             }
         yield case
 
@@ -163,11 +152,8 @@ def others():
             )
         for rank, shape in ((1, (3,)), (2, (5, 3)), (3, (2, 5, 3))):
             yield from linear(
-                f"input-dtype-{rank}d{end}",
-                "The input's dtype is not the weights'.",
-                shape,
-                ["input"],
-                **extra,
+                f"input-dtype-{rank}d{end}", "The input's dtype is not the weights'.", shape,
+                ["input"], **extra
             )
         yield from linear(f"input-0d{end}", "A single number has no features.", (), **extra)
 
@@ -207,23 +193,15 @@ def state_dicts():
         "RNN", "missing", "One tensor missing.", bare, without(full, "bias_hh_l0"), value
     )
     yield from case(
-        "RNN",
-        "missing-two",
-        "Two missing: in the module's order.",
-        bare,
-        without(full, "bias_hh_l0", "weight_hh_l0"),
-        value,
+        "RNN", "missing-two", "Two missing: in the module's order.", bare,
+        without(full, "bias_hh_l0", "weight_hh_l0"), value
     )
     yield from case("RNN", "empty", "Every tensor missing.", bare, {}, value)
     yield from case("RNN", "unexpected", "A tensor that the module has not.", plain, full, value)
     yield from case("RNN", "second-layer", "The weights of one layer for two.", two, full, value)
     yield from case(
-        "RNN",
-        "two-layers",
-        "The weights of two layers for one.",
-        bare,
-        rnn_weights(numbers, two),
-        value,
+        "RNN", "two-layers", "The weights of two layers for one.", bare, rnn_weights(numbers, two),
+        value
     )
     shaped = {**full, "weight_ih_l0": numbers.dyadic(3, 2)}
     yield from case("RNN", "shape", "A matrix transposed.", bare, shaped, value)
@@ -245,12 +223,8 @@ def state_dicts():
     simple = simple_weights(numbers, SIMPLE)
     batch = numbers.dyadic(1, 2, 3)
     yield from case(
-        "SimpleRNN",
-        "missing",
-        "No output layer.",
-        SIMPLE,
-        without(simple, "fc.weight", "fc.bias"),
-        batch,
+        "SimpleRNN", "missing", "No output layer.", SIMPLE, without(simple, "fc.weight", "fc.bias"),
+        batch
     )
     gru = rnn_weights(numbers, bare, "GRU")
     lstm = rnn_weights(numbers, bare, "LSTM")

@@ -9,12 +9,10 @@ from .optim_edges import doubles
 def refused(name, clause, function, args=None, **inputs):
     """A call that PyTorch refuses."""
     return Case(
-        f"errors/gradients/{name}/float32",
-        "Refused, in these words.",
-        [clause, "ERROR-1"],
+        f"errors/gradients/{name}/float32", "Refused, in these words.", [clause, "ERROR-1"],
         request(
             "call", "float32", function=function, args=args or {}, inputs={"input": np.ones(2), **inputs}
-        ),
+        )
     )
 
 
@@ -34,10 +32,8 @@ def cases():
         for value in (True, False, "yes", 1, None):
             if made or not isinstance(value, bool):
                 yield refused(
-                    f"flag-{'made' if made else 'leaf'}-{str(value).lower()}",
-                    "GRAD-3",
-                    "set_requires_grad",
-                    {"made": made, "value": value},
+                    f"flag-{'made' if made else 'leaf'}-{str(value).lower()}", "GRAD-3",
+                    "set_requires_grad", {"made": made, "value": value}
                 )
     yield refused("no-inputs", "GRAD-3", "grad")
     for mode in ("x", 1, None):

@@ -15,13 +15,8 @@ def functions():
 
     def case(function, name, reason, args, **inputs):
         yield from both(
-            f"errors/{function}/{name}",
-            reason,
-            ["ERROR-4"],
-            "call",
-            function=function,
-            args=args,
-            inputs=inputs,
+            f"errors/{function}/{name}", reason, ["ERROR-4"], "call", function=function, args=args,
+            inputs=inputs
         )
 
     lengths = [
@@ -64,11 +59,8 @@ def functions():
         yield from case("pack_padded_sequence", name, reason, args, input=input, lengths=of)
     for total in (2, 0, -1):
         yield from case(
-            "pad_packed_sequence",
-            f"total-length-{total}",
-            "A total length below the longest's.",
-            {"total_length": total},
-            **packed(numbers, [3, 1, 2], 2),
+            "pad_packed_sequence", f"total-length-{total}", "A total length below the longest's.",
+            {"total_length": total}, **packed(numbers, [3, 1, 2], 2)
         )
     lists = [
         ("empty", {}, [], "No sequences."),
@@ -78,10 +70,8 @@ def functions():
         ("features-third-sequence", {}, [(2, 3), (3, 3), (1, 4)], "Only the third sequence."),
         ("padding-side", {"padding_side": "middle"}, [(2, 3), (3, 3)], "Neither left nor right."),
         (
-            "features-left",
-            {"padding_side": "left"},
-            [(2, 3), (3, 2)],
-            "Another number of features, padded on the left.",
+            "features-left", {"padding_side": "left"}, [(2, 3), (3, 2)],
+            "Another number of features, padded on the left."
         ),
     ]
     for name, args, shapes, reason in lists:
@@ -132,14 +122,8 @@ def modules():
             inputs["lengths"] = list(of)
             state = rnn_weights(numbers, args, module)
             yield from forward(
-                module,
-                f"packed-{name}",
-                reason,
-                f"ERROR-4 {clause}".strip(),
-                args,
-                state,
-                odd,
-                **inputs,
+                module, f"packed-{name}", reason, f"ERROR-4 {clause}".strip(), args, state, odd,
+                **inputs
             )
 
         full = (5, 3, 3)
@@ -158,9 +142,8 @@ def modules():
         states = [
             ("state-batch-1", "A state for one row of three: sorting it fails.", (1, 1, 4)),
             (
-                "state-batch-2",
-                "A state for two rows of three: the message names the third.",
-                (1, 2, 4),
+                "state-batch-2", "A state for two rows of three: the message names the third.",
+                (1, 2, 4)
             ),
             ("state-hidden", "A state of another size.", (1, 3, 5)),
             ("state-layers", "Two states for one layer.", (2, 3, 4)),

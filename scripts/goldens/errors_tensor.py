@@ -11,40 +11,23 @@ def tensors():
 
     def case(function, name, reason, clauses, args, **inputs):
         yield from both(
-            f"errors/{function}/{name}",
-            reason,
-            ["ERROR-5", *clauses.split()],
-            "call",
-            function=function,
-            args=args,
-            inputs=inputs or None,
+            f"errors/{function}/{name}", reason, ["ERROR-5", *clauses.split()], "call",
+            function=function, args=args, inputs=inputs or None
         )
 
     for dim, index in ((0, 2), (0, -3), (1, 3), (-1, 4), (2, -5)):
         yield from case(
-            "select",
-            f"dim{dim}-index{index}",
-            "An index past either end.",
-            "TENSOR-3",
-            {"dim": dim, "index": index},
-            input=x,
+            "select", f"dim{dim}-index{index}", "An index past either end.", "TENSOR-3",
+            {"dim": dim, "index": index}, input=x
         )
     for dim in (3, -4):
         yield from case(
-            "select",
-            f"dim{dim}",
-            "A dimension past either end.",
-            "TENSOR-3",
-            {"dim": dim, "index": 0},
-            input=x,
+            "select", f"dim{dim}", "A dimension past either end.", "TENSOR-3",
+            {"dim": dim, "index": 0}, input=x
         )
     yield from case(
-        "select",
-        "scalar",
-        "A single number has no dimension.",
-        "TENSOR-3",
-        {"dim": 0, "index": 0},
-        input=x[0, 0, 0],
+        "select", "scalar", "A single number has no dimension.", "TENSOR-3", {"dim": 0, "index": 0},
+        input=x[0, 0, 0]
     )
     for dim, start, length in (
         (0, 1, 2),
@@ -57,20 +40,12 @@ def tensors():
         (1, -1, 2),
     ):
         yield from case(
-            "narrow",
-            f"dim{dim}-start{start}-length{length}",
-            "A range past either end.",
-            "TENSOR-4",
-            {"dim": dim, "start": start, "length": length},
-            input=x,
+            "narrow", f"dim{dim}-start{start}-length{length}", "A range past either end.",
+            "TENSOR-4", {"dim": dim, "start": start, "length": length}, input=x
         )
     yield from case(
-        "narrow",
-        "scalar",
-        "A single number has no dimension.",
-        "TENSOR-4",
-        {"dim": 0, "start": 0, "length": 1},
-        input=x[0, 0, 0],
+        "narrow", "scalar", "A single number has no dimension.", "TENSOR-4",
+        {"dim": 0, "start": 0, "length": 1}, input=x[0, 0, 0]
     )
     shapes = [
         ("size", [5, 5], "Another number of elements."),
@@ -84,21 +59,13 @@ def tensors():
     for name, shape, reason in shapes:
         yield from case("reshape", name, reason, "TENSOR-4", {"shape": shape}, input=x)
     yield from case(
-        "reshape",
-        "empty-unknown",
-        "With no elements an unknown extent could be anything.",
-        "TENSOR-4",
-        {"shape": [0, -1]},
-        input=np.zeros((0, 2)),
+        "reshape", "empty-unknown", "With no elements an unknown extent could be anything.",
+        "TENSOR-4", {"shape": [0, -1]}, input=np.zeros((0, 2))
     )
     for dim0, dim1 in ((0, 3), (3, 0), (-4, 0), (1, -4)):
         yield from case(
-            "transpose",
-            f"dim{dim0}-dim{dim1}",
-            "A dimension past either end.",
-            "TENSOR-4",
-            {"dim0": dim0, "dim1": dim1},
-            input=x,
+            "transpose", f"dim{dim0}-dim{dim1}", "A dimension past either end.", "TENSOR-4",
+            {"dim0": dim0, "dim1": dim1}, input=x
         )
     for name, value in (("many", x), ("two", x[0, 0, :2]), ("none", np.zeros(0))):
         yield from case("item", name, "More or less than one element.", "TENSOR-3", {}, input=value)
@@ -115,11 +82,8 @@ def tensors():
     for name, value, reason in data:
         yield from case("tensor", name, reason, "TENSOR-2", {"data": value})
     yield from case(
-        "linspace",
-        "negative",
-        "Fewer than no steps.",
-        "TENSOR-5",
-        {"start": 0, "end": 1, "steps": -1},
+        "linspace", "negative", "Fewer than no steps.", "TENSOR-5",
+        {"start": 0, "end": 1, "steps": -1}
     )
     joins = [
         ("cat", "empty", "Nothing to join.", {}, []),
@@ -143,21 +107,13 @@ def generator():
     """What the generator refuses."""
     for seed in ("18446744073709551616", "-9223372036854775809"):
         yield from both(
-            f"errors/rand/seed-{seed}",
-            "One past what manual_seed takes.",
-            ["ERROR-5", "INIT-4"],
-            "rand",
-            args={"size": [1]},
-            seed=seed,
+            f"errors/rand/seed-{seed}", "One past what manual_seed takes.", ["ERROR-5", "INIT-4"],
+            "rand", args={"size": [1]}, seed=seed
         )
     for name, size in (("negative", [-1]), ("negative-second", [2, -3])):
         yield from both(
-            f"errors/rand/{name}",
-            "Fewer than no elements.",
-            ["ERROR-5", "INIT-3"],
-            "rand",
-            args={"size": size},
-            seed=0,
+            f"errors/rand/{name}", "Fewer than no elements.", ["ERROR-5", "INIT-3"], "rand",
+            args={"size": size}, seed=0
         )
 
 

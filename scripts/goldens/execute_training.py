@@ -286,9 +286,8 @@ FUNCTIONS.update(
         "grad": lambda inputs, args, dtype: torch.autograd.grad(
             inputs["input"].requires_grad_().sum(), []
         ),
-        "set_grad": set_grad,
-        "set_requires_grad": set_requires_grad,
-        "train": lambda inputs, args, dtype: nn.Linear(1, 1).train(args["mode"]),
+        "set_grad": set_grad, "set_requires_grad": set_requires_grad,
+        "train": lambda inputs, args, dtype: nn.Linear(1, 1).train(args["mode"])
     }
 )
 

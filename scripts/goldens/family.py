@@ -34,54 +34,32 @@ class Kind(NamedTuple):
 
 
 RNN = Kind(
-    "rnn",
-    "RNN",
-    [Variant("tanh", {}, "RNN-1"), Variant("relu", {"nonlinearity": "relu"}, "RNN-2")],
-    [],
-    "a recurrent product left out or transposed",
-    0,
+    "rnn", "RNN",
+    [Variant("tanh", {}, "RNN-1"), Variant("relu", {"nonlinearity": "relu"}, "RNN-2")], [],
+    "a recurrent product left out or transposed", 0
 )
 LSTM = Kind(
-    "lstm",
-    "LSTM",
-    [Variant("", {}, "LSTM-2")],
-    ["LSTM-1", "LSTM-3"],
-    "two gates exchanged",
-    10000,
+    "lstm", "LSTM", [Variant("", {}, "LSTM-2")], ["LSTM-1", "LSTM-3"], "two gates exchanged", 10000
 )
 GRU = Kind(
-    "gru",
-    "GRU",
-    [Variant("", {}, "GRU-2")],
-    ["GRU-1", "GRU-3"],
-    "two gates exchanged or the reset gate before the product",
-    20000,
+    "gru", "GRU", [Variant("", {}, "GRU-2")], ["GRU-1", "GRU-3"],
+    "two gates exchanged or the reset gate before the product", 20000
 )
 PROJ = Kind(
-    "proj",
-    "LSTM",
+    "proj", "LSTM",
     [
         Variant("proj-1", {"proj_size": 1}, "PROJ-1"),
         Variant("proj-2", {"proj_size": 2}, "PROJ-1"),
     ],
-    ["PROJ-2", "LSTM-2", "LSTM-3"],
-    "a cell state projected too",
-    30000,
+    ["PROJ-2", "LSTM-2", "LSTM-3"], "a cell state projected too", 30000
 )
 
 
 def forward(kind, name, reason, clauses, args, inputs, state, training=False):
     """One forward case in both dtypes."""
     yield from both(
-        f"{kind.chapter}/{name}",
-        reason,
-        list(dict.fromkeys(clauses)),
-        "forward",
-        module=kind.module,
-        args=args,
-        training=training,
-        state_dict=state,
-        inputs=inputs,
+        f"{kind.chapter}/{name}", reason, list(dict.fromkeys(clauses)), "forward",
+        module=kind.module, args=args, training=training, state_dict=state, inputs=inputs
     )
 
 
@@ -158,13 +136,8 @@ def grid(kind):
         words.append(kind.state if with_state else f"no-{kind.state}")
         clauses.append("STACK-6" if with_state else "STACK-7")
         yield from forward(
-            kind,
-            "-".join(words),
-            f"Catches {listed([kind.slip, *slips])}.",
-            clauses,
-            args,
-            inputs,
-            state,
+            kind, "-".join(words), f"Catches {listed([kind.slip, *slips])}.", clauses, args, inputs,
+            state
         )
 
 

@@ -20,13 +20,9 @@ def numerics(kind):
         for group in groups:
             for name, reason, clauses, inputs, state, *other in group:
                 yield from forward(
-                    kind,
-                    f"{variant.word}-{name}".removeprefix("-"),
-                    reason,
-                    [*clauses_of(kind, args), *clauses.split()],
-                    other[0] if other else args,
-                    inputs,
-                    state,
+                    kind, f"{variant.word}-{name}".removeprefix("-"), reason,
+                    [*clauses_of(kind, args), *clauses.split()], other[0] if other else args,
+                    inputs, state
                 )
 
 
@@ -78,10 +74,9 @@ def identity(kind, scale=1.0):
     weight[new, 0] = weight[new + 1, 1] = scale
     levels = {"LSTM": {"i": OPEN, "f": -OPEN, "o": OPEN}, "GRU": {"z": -OPEN}, "RNN": {}}
     return {
-        "weight_ih_l0": weight,
-        "weight_hh_l0": np.zeros((rows, 3)),
+        "weight_ih_l0": weight, "weight_hh_l0": np.zeros((rows, 3)),
         "bias_ih_l0": gate_biases(kind.module, 3, **levels[kind.module]),
-        "bias_hh_l0": np.zeros(rows),
+        "bias_hh_l0": np.zeros(rows)
     }
 
 
@@ -136,10 +131,8 @@ def spoiled(kind, place, args):
     yield (
         "nan-bidirectional",
         "NaN at step 2 of row 1: forward from it on, reverse before it, then everywhere.",
-        "NUM-4 BATCH-4 STACK-3",
-        {"input": value},
-        rnn_weights(numbers, both_ways, kind.module),
-        both_ways,
+        "NUM-4 BATCH-4 STACK-3", {"input": value}, rnn_weights(numbers, both_ways, kind.module),
+        both_ways
     )
     poisoned = {name: weight.copy() for name, weight in state.items()}
     poisoned["weight_hh_l0"][1, 0] = NAN
@@ -178,16 +171,14 @@ def gates(kind, place, args):
     yield "state-kept", reason, clause, inputs, {**state, "bias_ih_l0": keep}
     if kind.module == "GRU":
         shut = {
-            **state,
-            "bias_ih_l0": gate_biases("GRU", hidden, r=-OPEN),
-            "bias_hh_l0": gate_biases("GRU", hidden, n=0.75),
+            **state, "bias_ih_l0": gate_biases("GRU", hidden, r=-OPEN),
+            "bias_hh_l0": gate_biases("GRU", hidden, n=0.75)
         }
         reason = "Reset gate shut: it takes b_hn away too, for it comes after product and bias."
         yield "reset-takes-the-bias", reason, "GRU-3", inputs, shut
         swapped = {
-            **shut,
-            "bias_ih_l0": gate_biases("GRU", hidden, r=-OPEN, n=0.75),
-            "bias_hh_l0": gate_biases("GRU", hidden),
+            **shut, "bias_ih_l0": gate_biases("GRU", hidden, r=-OPEN, n=0.75),
+            "bias_hh_l0": gate_biases("GRU", hidden)
         }
         reason = "Reset gate shut, the bias on the input's side: the two biases are no one sum."
         yield "reset-leaves-the-other-bias", reason, "GRU-3", inputs, swapped

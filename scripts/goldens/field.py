@@ -71,10 +71,8 @@ def functions(kind, variant, seed):
     args = {"input_size": 1, "hidden_size": 1, **variant.args}
     rows = GATES[kind.module]
     state = {
-        "weight_ih_l0": np.ones((rows, 1)),
-        "weight_hh_l0": np.zeros((rows, 1)),
-        "bias_ih_l0": np.zeros(rows),
-        "bias_hh_l0": np.zeros(rows),
+        "weight_ih_l0": np.ones((rows, 1)), "weight_hh_l0": np.zeros((rows, 1)),
+        "bias_ih_l0": np.zeros(rows), "bias_hh_l0": np.zeros(rows)
     }
     value = np.array([[[NAN], [INF], [-INF], [0.0], [1.4], [-1.3]]])
     reason = "Sums of NaN, ∞ and -∞: relu(NaN) is NaN, relu(-∞) is 0, tanh and σ reach their ends."
@@ -158,10 +156,8 @@ def large(kind):
     args = {"input_size": 3, "hidden_size": 1000}
     rows = 1000 * GATES[kind.module]
     state = {
-        "weight_ih_l0": Drawn((rows, 3), 1, 4000),
-        "weight_hh_l0": Drawn((rows, 1000), 2, 32000),
-        "bias_ih_l0": Drawn((rows,), 3, 32000),
-        "bias_hh_l0": Drawn((rows,), 4, 32000),
+        "weight_ih_l0": Drawn((rows, 3), 1, 4000), "weight_hh_l0": Drawn((rows, 1000), 2, 32000),
+        "bias_ih_l0": Drawn((rows,), 3, 32000), "bias_hh_l0": Drawn((rows,), 4, 32000)
     }
     reason = "A thousand units: sums so long that their order, and every bit, shows."
     inputs = {"input": numbers.decimal(2, 1, 3)}
@@ -186,9 +182,8 @@ def packs():
 FILES = [
     *(
         GoldenFile(
-            f"{kind.chapter}/field.json",
-            f"What ports of {kind.module} were seen to get wrong.",
-            partial(field, kind),
+            f"{kind.chapter}/field.json", f"What ports of {kind.module} were seen to get wrong.",
+            partial(field, kind)
         )
         for kind in KINDS
     ),

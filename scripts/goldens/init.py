@@ -44,10 +44,7 @@ def weights():
                 f"init/{module}/{size}/seed-{seed}",
                 f"Seed {seed} and {module}'s own order of draws.",
                 ["INIT-2" if module == "Linear" else "INIT-1", "INIT-3", "INIT-4", "PARAM-1"],
-                "init",
-                module=module,
-                args=args,
-                seed=seed,
+                "init", module=module, args=args, seed=seed
             )
     shapes = [
         ("Linear", "no-bias", linear(3, 2, bias=False), "Without a bias nothing is drawn for it."),
@@ -58,87 +55,64 @@ def weights():
         ("RNN", "layers-2", recurrent(2, 3, num_layers=2), "Layer by layer."),
         ("RNN", "bidirectional", recurrent(2, 2, bidirectional=True), "Forward, then reverse."),
         (
-            "RNN",
-            "layers-2-bidirectional-no-bias",
+            "RNN", "layers-2-bidirectional-no-bias",
             recurrent(1, 2, num_layers=2, bidirectional=True, bias=False),
-            "Layers, then directions; the second layer reads both.",
+            "Layers, then directions; the second layer reads both."
         ),
         (
-            "RNN",
-            "relu-batch-first",
-            recurrent(2, 2, nonlinearity="relu", batch_first=True),
-            "Neither the non-linearity nor batch_first changes a draw.",
+            "RNN", "relu-batch-first", recurrent(2, 2, nonlinearity="relu", batch_first=True),
+            "Neither the non-linearity nor batch_first changes a draw."
         ),
         ("SimpleRNN", "2-3-2", simple(2, 3, 2), "The layers of rnn, then fc."),
         (
-            "LSTM",
-            "layers-2-bidirectional",
-            recurrent(2, 2, num_layers=2, bidirectional=True),
-            "Layers, then directions: the second layer's W_ih is twice as wide.",
+            "LSTM", "layers-2-bidirectional", recurrent(2, 2, num_layers=2, bidirectional=True),
+            "Layers, then directions: the second layer's W_ih is twice as wide."
         ),
         (
-            "LSTM",
-            "layers-2-bidirectional-proj-1",
+            "LSTM", "layers-2-bidirectional-proj-1",
             recurrent(2, 2, num_layers=2, bidirectional=True, proj_size=1),
-            "weight_hr comes after the biases; the bound is the cell's, not the projection's.",
+            "weight_hr comes after the biases; the bound is the cell's, not the projection's."
         ),
         (
-            "LSTM",
-            "proj-1-no-bias",
-            recurrent(1, 3, proj_size=1, bias=False),
-            "Without biases weight_hr comes third.",
+            "LSTM", "proj-1-no-bias", recurrent(1, 3, proj_size=1, bias=False),
+            "Without biases weight_hr comes third."
         ),
         (
-            "LSTM",
-            "no-bias",
-            recurrent(2, 2, bias=False),
-            "Without biases, weights alone are drawn.",
+            "LSTM", "no-bias", recurrent(2, 2, bias=False),
+            "Without biases, weights alone are drawn."
         ),
         ("LSTM", "1-1", recurrent(1, 1), "The smallest layer: no bias starts at 1, no gate apart."),
         (
-            "GRU",
-            "layers-2-bidirectional",
-            recurrent(2, 2, num_layers=2, bidirectional=True),
-            "Layers, then directions: the second layer's W_ih is twice as wide.",
+            "GRU", "layers-2-bidirectional", recurrent(2, 2, num_layers=2, bidirectional=True),
+            "Layers, then directions: the second layer's W_ih is twice as wide."
         ),
         ("GRU", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone are drawn."),
         ("GRU", "1-1", recurrent(1, 1), "The smallest layer; its bound is 1."),
         (
-            "GRU",
-            "dropout-batch-first",
+            "GRU", "dropout-batch-first",
             recurrent(2, 2, num_layers=2, dropout=0.5, batch_first=True),
-            "Neither dropout nor batch_first draws anything.",
+            "Neither dropout nor batch_first draws anything."
         ),
         (
-            "RNNCell",
-            "relu-no-bias",
-            recurrent(2, 3, nonlinearity="relu", bias=False),
-            "Without biases, weights alone are drawn, whatever the non-linearity.",
+            "RNNCell", "relu-no-bias", recurrent(2, 3, nonlinearity="relu", bias=False),
+            "Without biases, weights alone are drawn, whatever the non-linearity."
         ),
         ("LSTMCell", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone."),
         ("GRUCell", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone."),
     ]
     for module, name, args, reason in shapes:
         yield from both(
-            f"init/{module}/{name}",
-            reason,
-            ["INIT-2" if module == "Linear" else "INIT-1", "INIT-3", "PARAM-1"],
-            "init",
-            module=module,
-            args=args,
-            seed=7,
+            f"init/{module}/{name}", reason,
+            ["INIT-2" if module == "Linear" else "INIT-1", "INIT-3", "PARAM-1"], "init",
+            module=module, args=args, seed=7
         )
     for module, size, args in SMALL[:6]:
         for constructions in (2, 3):
             yield from both(
                 f"init/{module}/{size}/constructions-{constructions}",
                 "The generator goes on where the construction before left it.",
-                ["INIT-1", "INIT-2", "INIT-3"],
-                "init",
-                module=module,
-                args=args,
-                seed=0,
-                constructions=constructions,
+                ["INIT-1", "INIT-2", "INIT-3"], "init", module=module, args=args, seed=0,
+                constructions=constructions
             )
 
 
@@ -156,14 +130,9 @@ def digests():
         ]
         for module, name, args in cases:
             yield from both(
-                f"init/{module}/{name}/digest",
-                reason,
-                ["INIT-2" if module == "Linear" else "INIT-1", "INIT-3"],
-                "init",
-                module=module,
-                args=args,
-                seed=SEEDS[place % len(SEEDS)],
-                digest=True,
+                f"init/{module}/{name}/digest", reason,
+                ["INIT-2" if module == "Linear" else "INIT-1", "INIT-3"], "init", module=module,
+                args=args, seed=SEEDS[place % len(SEEDS)], digest=True
             )
     for place, seed in enumerate(SEEDS):
         cases = [
@@ -176,34 +145,22 @@ def digests():
             yield from both(
                 f"init/{module}/{name}/seed-{seed}-digest",
                 "All that adds parameters at once: their order over many draws.",
-                ["INIT-1", "INIT-3", "INIT-4", "PARAM-1"],
-                "init",
-                module=module,
-                args=recurrent(7, 16, num_layers=3, bidirectional=True, **extra),
-                seed=seed,
-                digest=True,
+                ["INIT-1", "INIT-3", "INIT-4", "PARAM-1"], "init", module=module,
+                args=recurrent(7, 16, num_layers=3, bidirectional=True, **extra), seed=seed,
+                digest=True
             )
         for module in ("RNNCell", "LSTMCell", "GRUCell"):
             size = (17, 32, 5, 33, 16, 8, 31)[place]
             yield from both(
                 f"init/{module}/9-{size}/seed-{seed}-digest",
                 "A cell's draws, past the generator's first block.",
-                ["INIT-1", "INIT-3", "INIT-4", "PARAM-1"],
-                "init",
-                module=module,
-                args=recurrent(9, size),
-                seed=seed,
-                digest=True,
+                ["INIT-1", "INIT-3", "INIT-4", "PARAM-1"], "init", module=module,
+                args=recurrent(9, size), seed=seed, digest=True
             )
     yield from both(
         "init/RNN/64-64-layers-3-bidirectional/digest",
-        "Everything at once, over a hundred blocks.",
-        ["INIT-1", "INIT-3", "PARAM-1"],
-        "init",
-        module="RNN",
-        args=recurrent(64, 64, num_layers=3, bidirectional=True),
-        seed=42,
-        digest=True,
+        "Everything at once, over a hundred blocks.", ["INIT-1", "INIT-3", "PARAM-1"], "init",
+        module="RNN", args=recurrent(64, 64, num_layers=3, bidirectional=True), seed=42, digest=True
     )
 
 

@@ -32,13 +32,8 @@ def function(name, shapes, args=None, label=None, output=True, wanted=None, dtyp
             several = len(change) > 1
             yield case(
                 f"{label or name}/grad-{''.join(wants)}-changed-{'all' if several else change[0]}",
-                ORDER if several else REASON.format(what=change[0]),
-                dtype,
-                wants,
-                change,
-                function=name,
-                args=args or {},
-                inputs=inputs,
+                ORDER if several else REASON.format(what=change[0]), dtype, wants, change,
+                function=name, args=args or {}, inputs=inputs
             )
 
 

@@ -10,15 +10,8 @@ INF, NAN = float("inf"), float("nan")
 def forward(name, reason, clauses, args, value, state):
     """One forward case in both dtypes."""
     yield from both(
-        f"linear/{name}",
-        reason,
-        clauses,
-        "forward",
-        module="Linear",
-        args=args,
-        training=False,
-        state_dict=state,
-        inputs={"input": value},
+        f"linear/{name}", reason, clauses, "forward", module="Linear", args=args, training=False,
+        state_dict=state, inputs={"input": value}
     )
 
 
@@ -51,20 +44,14 @@ def cases():
         numbers = Numbers(5100 + place)
         args = {"in_features": width, "out_features": out}
         yield from forward(
-            f"{width}-to-{out}",
-            f"{width} in, {out} out.",
-            ["LINEAR-1"],
-            args,
-            numbers.decimal(3, width),
-            linear_weights(numbers, args),
+            f"{width}-to-{out}", f"{width} in, {out} out.", ["LINEAR-1"], args,
+            numbers.decimal(3, width), linear_weights(numbers, args)
         )
         yield from forward(
             f"{width}-to-{out}-full-precision",
             f"{width} in, {out} out, numbers that use every bit of a float32.",
-            ["LINEAR-1", "NUM-2"],
-            args,
-            numbers.full(2, width),
-            linear_weights(numbers, args, draw=numbers.full),
+            ["LINEAR-1", "NUM-2"], args, numbers.full(2, width),
+            linear_weights(numbers, args, draw=numbers.full)
         )
     args = {"in_features": 4, "out_features": 3}
     numbers = Numbers(5200)
@@ -84,23 +71,15 @@ def cases():
     both_signs[0, :2] = INF, -INF
     ones = {"weight": np.ones((3, 4)), "bias": np.zeros(3)}
     yield from forward(
-        "inf-minus-inf",
-        "Infinity and -Infinity add up to NaN.",
-        ["LINEAR-1", "NUM-4"],
-        args,
-        both_signs,
-        ones,
+        "inf-minus-inf", "Infinity and -Infinity add up to NaN.", ["LINEAR-1", "NUM-4"], args,
+        both_signs, ones
     )
     zeros = {"weight": np.zeros((3, 4)), "bias": np.array([1.0, 2.0, -0.0])}
     infinite = value.copy()
     infinite[2, 0] = INF
     yield from forward(
-        "inf-times-zero",
-        "Infinity times a zero weight is NaN.",
-        ["LINEAR-1", "NUM-4"],
-        args,
-        infinite,
-        zeros,
+        "inf-times-zero", "Infinity times a zero weight is NaN.", ["LINEAR-1", "NUM-4"], args,
+        infinite, zeros
     )
     yield from forward(
         "zero-weight", "Zero weights leave the bias.", ["LINEAR-1"], args, value, zeros
@@ -108,30 +87,18 @@ def cases():
     poisoned = {"weight": state["weight"].copy(), "bias": state["bias"]}
     poisoned["weight"][2, 1] = NAN
     yield from forward(
-        "nan-weight",
-        "NaN in one weight spoils one feature.",
-        ["LINEAR-1", "NUM-4"],
-        args,
-        value,
-        poisoned,
+        "nan-weight", "NaN in one weight spoils one feature.", ["LINEAR-1", "NUM-4"], args, value,
+        poisoned
     )
     one = {"in_features": 1, "out_features": 1, "bias": False}
     tiny = np.array([[2.0**-149], [-(2.0**-130)], [2.0**-127], [float(np.finfo(np.float32).max)]])
     yield from forward(
-        "denormal-and-huge",
-        "Times one: the smallest and the largest pass unchanged.",
-        ["LINEAR-1", "NUM-6"],
-        one,
-        tiny,
-        {"weight": np.ones((1, 1))},
+        "denormal-and-huge", "Times one: the smallest and the largest pass unchanged.",
+        ["LINEAR-1", "NUM-6"], one, tiny, {"weight": np.ones((1, 1))}
     )
     yield from forward(
-        "overflow",
-        "Times two: float32 overflows, float64 does not.",
-        ["LINEAR-1", "NUM-6"],
-        one,
-        tiny,
-        {"weight": np.full((1, 1), 2.0)},
+        "overflow", "Times two: float32 overflows, float64 does not.", ["LINEAR-1", "NUM-6"], one,
+        tiny, {"weight": np.full((1, 1), 2.0)}
     )
 
 

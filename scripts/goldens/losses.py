@@ -16,14 +16,9 @@ def indices(*rows):
 def loss(name, reason, clauses, module, args, value, target, grad=None):
     """One loss in both dtypes; `grad` is the gradient of what follows, needed by `none`."""
     yield from both(
-        f"loss/{module}/{name}",
-        reason,
-        clauses,
-        "loss",
-        module=module,
-        args=args,
+        f"loss/{module}/{name}", reason, clauses, "loss", module=module, args=args,
         inputs={"input": value, "target": target},
-        grad_outputs=None if grad is None else {"output": grad},
+        grad_outputs=None if grad is None else {"output": grad}
     )
 
 
@@ -38,34 +33,19 @@ def regression(module, clause, targets, place):
             yield from loss(
                 f"{name}-{reduction}",
                 "Catches a mean where a sum was due, or the reverse, and a gradient not scaled.",
-                [clause],
-                module,
-                {"reduction": reduction},
-                value,
-                target,
-                numbers.decimal(*full),
+                [clause], module, {"reduction": reduction}, value, target, numbers.decimal(*full)
             )
     numbers = Numbers(70900 + 1000 * place)
     yield from loss(
-        "full-precision",
-        "Numbers that use every bit of a float32.",
-        [clause, "NUM-2"],
-        module,
-        {},
-        numbers.full(5, 2),
-        abs(numbers.full(5, 2)),
+        "full-precision", "Numbers that use every bit of a float32.", [clause, "NUM-2"], module, {},
+        numbers.full(5, 2), abs(numbers.full(5, 2))
     )
     yield from loss("empty", "The mean of nothing is NaN.", [clause], module, {}, *empty())
     spoiled = numbers.decimal(3, 2)
     spoiled[1, 0] = NAN
     yield from loss(
-        "nan",
-        "NaN in one element spoils the mean, but no other element's gradient.",
-        [clause, "NUM-4"],
-        module,
-        {},
-        spoiled,
-        targets(numbers, (3, 2)),
+        "nan", "NaN in one element spoils the mean, but no other element's gradient.",
+        [clause, "NUM-4"], module, {}, spoiled, targets(numbers, (3, 2))
     )
 
 
@@ -85,13 +65,8 @@ def absolutes():
     yield from regression("L1Loss", "LOSS-2", lambda n, s: n.decimal(*s, limit=2.0), 1)
     value = np.array([1.0, -2.0, 0.5, 0.0])
     yield from loss(
-        "same",
-        "Where the error is 0, so is the gradient.",
-        ["LOSS-2"],
-        "L1Loss",
-        {"reduction": "sum"},
-        value,
-        np.array([1.0, 2.0, 0.5, -0.0]),
+        "same", "Where the error is 0, so is the gradient.", ["LOSS-2"], "L1Loss",
+        {"reduction": "sum"}, value, np.array([1.0, 2.0, 0.5, -0.0])
     )
     yield from broadcasts("L1Loss", "LOSS-2")
 
@@ -106,21 +81,12 @@ def broadcasts(module, clause):
     ):
         yield from loss(
             f"broadcast-{name}",
-            "Every element against every other: the loss is not the one that was meant.",
-            [clause],
-            module,
-            {},
-            numbers.decimal(*first),
-            numbers.decimal(*second),
+            "Every element against every other: the loss is not the one that was meant.", [clause],
+            module, {}, numbers.decimal(*first), numbers.decimal(*second)
         )
     for name, first, second in (("1d", (3,), (2,)), ("2d", (2, 2), (3, 2))):
         yield from refused(
-            f"{module}/shapes-{name}",
-            clause,
-            module,
-            {},
-            np.zeros(first),
-            np.zeros(second),
+            f"{module}/shapes-{name}", clause, module, {}, np.zeros(first), np.zeros(second)
         )
     yield from refused(f"{module}/reduction", clause, module, {"reduction": "max"}, *pair())
 
@@ -134,10 +100,8 @@ def refused(name, clause, module, args, value, target):
     """A loss that PyTorch refuses."""
     fields = {"module": module, "args": args, "inputs": {"input": value, "target": target}}
     yield Case(
-        f"loss/{name}/float32",
-        "Refused, in these words.",
-        [clause, "ERROR-2"],
-        request("loss", "float32", **fields),
+        f"loss/{name}/float32", "Refused, in these words.", [clause, "ERROR-2"],
+        request("loss", "float32", **fields)
     )
 
 
@@ -148,14 +112,8 @@ def logits():
     far = np.array([-200.0, -30.0, 0.0, 30.0, 200.0])
     for name, target in (("ones", np.ones(5)), ("zeros", np.zeros(5)), ("halves", np.ones(5) / 2)):
         yield from loss(
-            f"far-{name}",
-            "Catches exp overflowing, and log(0), far from 0.",
-            [clause],
-            module,
-            {"reduction": "none"},
-            far,
-            target,
-            np.ones(5),
+            f"far-{name}", "Catches exp overflowing, and log(0), far from 0.", [clause], module,
+            {"reduction": "none"}, far, target, np.ones(5)
         )
     for name, first, second in (("2d", (3, 1), (3,)), ("1d", (3,), (2,))):
         yield from refused(
@@ -184,12 +142,7 @@ def classes():
             yield from loss(
                 f"{name}-{reduction}",
                 "Catches classes taken from the wrong dimension, and a mean over what is ignored.",
-                [clause],
-                module,
-                {"reduction": reduction},
-                value,
-                target,
-                numbers.decimal(*full),
+                [clause], module, {"reduction": reduction}, value, target, numbers.decimal(*full)
             )
     numbers = Numbers(73100)
     value = numbers.decimal(3, 4, limit=3.0)
@@ -198,18 +151,12 @@ def classes():
         ("ignore-index-out", {"ignore_index": 9}, value, indices(9, 0, 3), "One that is no class."),
         ("all-ignored", {}, value, indices(-100, -100, -100), "The mean of nothing is NaN."),
         (
-            "all-ignored-sum",
-            {"reduction": "sum"},
-            value,
-            indices(-100, -100, -100),
-            "The sum of nothing is 0.",
+            "all-ignored-sum", {"reduction": "sum"}, value, indices(-100, -100, -100),
+            "The sum of nothing is 0."
         ),
         (
-            "large",
-            {},
-            np.array([[1000.0, 0.0], [-1000.0, -999.0], [0.0, -1000.0]]),
-            indices(0, 1, 1),
-            "Catches exp overflowing, and log(0).",
+            "large", {}, np.array([[1000.0, 0.0], [-1000.0, -999.0], [0.0, -1000.0]]),
+            indices(0, 1, 1), "Catches exp overflowing, and log(0)."
         ),
         ("full-precision", {}, numbers.full(4, 5, limit=4.0), indices(0, 4, 2, 1), "Every bit."),
     ]
@@ -218,14 +165,8 @@ def classes():
     spoiled = value.copy()
     spoiled[1, 2], spoiled[2, 0] = NAN, INF
     yield from loss(
-        "nan",
-        "NaN or infinity in one row's logits spoils no other row.",
-        [clause, "NUM-4"],
-        module,
-        {"reduction": "none"},
-        spoiled,
-        indices(0, 1, 2),
-        np.ones(3),
+        "nan", "NaN or infinity in one row's logits spoils no other row.", [clause, "NUM-4"],
+        module, {"reduction": "none"}, spoiled, indices(0, 1, 2), np.ones(3)
     )
     for name, shape, target in (
         ("batch", (2, 3), indices(0, 1, 2)),
@@ -252,10 +193,8 @@ def representations():
         ("BCEWithLogitsLoss", "LOSS-4"),
     ):
         yield Case(
-            f"loss/{module}/repr",
-            "The reduction is not printed.",
-            [clause, "PRINT-6"],
-            request("repr", module=module, args={"reduction": "sum"}),
+            f"loss/{module}/repr", "The reduction is not printed.", [clause, "PRINT-6"],
+            request("repr", module=module, args={"reduction": "sum"})
         )
 
 

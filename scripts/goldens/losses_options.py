@@ -11,25 +11,16 @@ CROSS, NLL, BINARY = "CrossEntropyLoss", "NLLLoss", "BCEWithLogitsLoss"
 def asked(module, name, reason, clauses, args, inputs, grad=None, wrt=None):
     """One loss in both dtypes, its weights among the inputs."""
     yield from both(
-        f"loss/{module}/{name}",
-        reason,
-        clauses,
-        "loss",
-        module=module,
-        args=args,
-        inputs=inputs,
-        grad_outputs=None if grad is None else {"output": grad},
-        wrt=wrt,
+        f"loss/{module}/{name}", reason, clauses, "loss", module=module, args=args, inputs=inputs,
+        grad_outputs=None if grad is None else {"output": grad}, wrt=wrt
     )
 
 
 def refused(module, name, clause, args, **inputs):
     """A loss that PyTorch refuses."""
     yield Case(
-        f"loss/{module}/{name}/float32",
-        "Refused, in these words.",
-        [clause, "ERROR-2"],
-        request("loss", "float32", module=module, args=args, inputs=inputs),
+        f"loss/{module}/{name}/float32", "Refused, in these words.", [clause, "ERROR-2"],
+        request("loss", "float32", module=module, args=args, inputs=inputs)
     )
 
 
@@ -71,13 +62,9 @@ def weighted(module, place):
             weight = abs(numbers.decimal(class_count(shape), limit=2.0))
             grad = numbers.decimal(*positions(shape, target, reduction))
             yield from asked(
-                module,
-                f"weight-{name}-{reduction}",
-                "Catches a mean that divides by the count instead of by the weights.",
-                ["LOSS-3"],
-                {"reduction": reduction},
-                {"input": value, "target": target, "weight": weight},
-                grad,
+                module, f"weight-{name}-{reduction}",
+                "Catches a mean that divides by the count instead of by the weights.", ["LOSS-3"],
+                {"reduction": reduction}, {"input": value, "target": target, "weight": weight}, grad
             )
 
 
@@ -90,32 +77,21 @@ def likelihoods():
             value = numbers.decimal(*shape, limit=3.0)
             grad = numbers.decimal(*positions(shape, target, reduction))
             yield from asked(
-                NLL,
-                f"{name}-{reduction}",
-                "Catches a softmax where none is due.",
-                ["LOSS-3"],
-                {"reduction": reduction},
-                {"input": value, "target": target},
-                grad,
+                NLL, f"{name}-{reduction}", "Catches a softmax where none is due.", ["LOSS-3"],
+                {"reduction": reduction}, {"input": value, "target": target}, grad
             )
     for reduction in REDUCTIONS:
         yield from asked(
-            NLL,
-            f"1d-one-class-target-1-{reduction}",
-            "With one class a target of one element fits its row, backward, too.",
-            ["LOSS-3"],
-            {"reduction": reduction},
-            {"input": np.array([-0.5]), "target": indices(0)},
-            np.array(2.0),
+            NLL, f"1d-one-class-target-1-{reduction}",
+            "With one class a target of one element fits its row, backward, too.", ["LOSS-3"],
+            {"reduction": reduction}, {"input": np.array([-0.5]), "target": indices(0)},
+            np.array(2.0)
         )
     value = Numbers(74600).decimal(3, 4)
     yield from asked(
-        NLL,
-        "ignore-index",
-        "The weight of an ignored class divides nothing.",
-        ["LOSS-3"],
+        NLL, "ignore-index", "The weight of an ignored class divides nothing.", ["LOSS-3"],
         {"ignore_index": 1},
-        {"input": value, "target": indices(1, 0, 3), "weight": np.array([1.0, 8.0, 1.0, 2.0])},
+        {"input": value, "target": indices(1, 0, 3), "weight": np.array([1.0, 8.0, 1.0, 2.0])}
     )
     yield from refused(
         NLL, "own-shape", "LOSS-3", {}, input=np.zeros((2, 3)), target=np.zeros((2, 3))
@@ -136,13 +112,10 @@ def smoothed():
                 weight = abs(numbers.decimal(class_count(shape), limit=2.0))
                 grad = numbers.decimal(*positions(shape, target, reduction))
                 yield from asked(
-                    CROSS,
-                    f"smooth{more}-{name}-{reduction}",
+                    CROSS, f"smooth{more}-{name}-{reduction}",
                     "Catches a share that ignored positions get, too, or a mean over all.",
-                    ["LOSS-5"],
-                    {"reduction": reduction, "label_smoothing": 0.125},
-                    {"input": value, "target": target, **({"weight": weight} if more else {})},
-                    grad,
+                    ["LOSS-5"], {"reduction": reduction, "label_smoothing": 0.125},
+                    {"input": value, "target": target, **({"weight": weight} if more else {})}, grad
                 )
     value = Numbers(75600).decimal(3, 4, limit=3.0)
     weight = np.array([1.0, 0.0, 0.5, 2.0])
@@ -153,45 +126,27 @@ def smoothed():
         ("smooth-0", {"label_smoothing": 0.0}, value, indices(0, 3, 1), None, "Nothing shared."),
         ("smooth-negative", {"label_smoothing": -0.5}, value, indices(0, 3, 1), None, "As if 0."),
         (
-            "smooth-ignore-index",
-            {"label_smoothing": 0.25, "ignore_index": 3},
-            value,
-            indices(0, 3, 1),
-            weight,
-            "An ignored class takes part in the shares of the others.",
+            "smooth-ignore-index", {"label_smoothing": 0.25, "ignore_index": 3}, value,
+            indices(0, 3, 1), weight, "An ignored class takes part in the shares of the others."
         ),
         (
-            "smooth-all-ignored",
-            {"label_smoothing": 0.25},
-            value,
-            indices(-100, -100, -100),
-            None,
-            "The mean of nothing is NaN, its gradient 0.",
+            "smooth-all-ignored", {"label_smoothing": 0.25}, value, indices(-100, -100, -100), None,
+            "The mean of nothing is NaN, its gradient 0."
         ),
         (
-            "smooth-nan",
-            {"label_smoothing": 0.25, "reduction": "sum"},
-            spoiled,
-            indices(0, -100, 2),
-            None,
-            "An ignored row of NaN does not spoil the loss; its own gradient it does.",
+            "smooth-nan", {"label_smoothing": 0.25, "reduction": "sum"}, spoiled,
+            indices(0, -100, 2), None,
+            "An ignored row of NaN does not spoil the loss; its own gradient it does."
         ),
         ("weight-0", {}, value, indices(1, 1, 1), weight, "Weights that sum to 0: NaN."),
         (
-            "weight-infinite",
-            {},
-            value,
-            indices(0, 3, 2),
-            np.array([1.0, 1.0, 1.0, INF]),
-            "An infinite weight: NaN.",
+            "weight-infinite", {}, value, indices(0, 3, 2), np.array([1.0, 1.0, 1.0, INF]),
+            "An infinite weight: NaN."
         ),
         (
-            "weight-full-precision",
-            {"label_smoothing": 0.1},
-            Numbers(75700).full(4, 5, limit=4.0),
-            indices(0, 4, 2, 1),
-            abs(Numbers(75701).full(5)),
-            "Numbers that use every bit of a float32.",
+            "weight-full-precision", {"label_smoothing": 0.1}, Numbers(75700).full(4, 5, limit=4.0),
+            indices(0, 4, 2, 1), abs(Numbers(75701).full(5)),
+            "Numbers that use every bit of a float32."
         ),
     ]
     for name, args, given, target, by, reason in others:
@@ -210,13 +165,11 @@ def class_refusals():
         ("weight-size", {}, {"input": two, "target": at, "weight": np.ones(2)}),
         ("weight-rank", {}, {"input": two, "target": at, "weight": np.ones((1, 3))}),
         (
-            "weight-size-3d",
-            {},
+            "weight-size-3d", {},
             {
-                "input": np.zeros((2, 3, 1)),
-                "target": np.zeros((2, 1), dtype=np.int64),
-                "weight": np.ones(2),
-            },
+                "input": np.zeros((2, 3, 1)), "target": np.zeros((2, 1), dtype=np.int64),
+                "weight": np.ones(2)
+            }
         ),
         ("weight-dtype", {}, {"input": two, "target": at, "weight": doubles(ones)}),
         ("smooth-weight-size", {"label_smoothing": 0.5}, {"input": two, "target": at, "weight": ones[:2]}),
@@ -250,37 +203,26 @@ def probabilities():
                 if more:
                     inputs["weight"] = weight
                 yield from asked(
-                    CROSS,
-                    f"probabilities{more}-{name}-{reduction}",
+                    CROSS, f"probabilities{more}-{name}-{reduction}",
                     "Catches a mean that divides by the weights: here it is the positions.",
                     ["LOSS-5"],
                     {"reduction": reduction, **({"label_smoothing": 0.25} if more == "-smooth" else {})},
-                    inputs,
-                    grad,
-                    ["input", "target"],
+                    inputs, grad, ["input", "target"]
                 )
     spoiled = np.array([[1.0, -INF, 2.0], [0.5, 1.0, 0.0]])
     target = np.array([[1.0, 0.0, 0.0], [0.0, 2.0, -1.0]])
     yield from asked(
-        CROSS,
-        "probabilities-infinite",
+        CROSS, "probabilities-infinite",
         "Nothing of an infinite loss is NaN, not 0; what is no probability is not refused.",
-        ["LOSS-5", "NUM-4"],
-        {"reduction": "none"},
-        {"input": spoiled, "target": target},
-        np.ones(2),
+        ["LOSS-5", "NUM-4"], {"reduction": "none"}, {"input": spoiled, "target": target}, np.ones(2)
     )
     for name, shape in (("0-rows", (0, 3)), ("0-classes", (2, 0)), ("0-places", (2, 3, 0))):
         for reduction in REDUCTIONS:
             out = () if reduction != "none" else (*shape[:1], *shape[2:])
             yield from asked(
-                CROSS,
-                f"probabilities-{name}-{reduction}",
-                "The mean of nothing is NaN, the sum 0.",
-                ["LOSS-5"],
-                {"reduction": reduction},
-                {"input": np.zeros(shape), "target": np.zeros(shape)},
-                np.ones(out),
+                CROSS, f"probabilities-{name}-{reduction}",
+                "The mean of nothing is NaN, the sum 0.", ["LOSS-5"], {"reduction": reduction},
+                {"input": np.zeros(shape), "target": np.zeros(shape)}, np.ones(out)
             )
     two = np.zeros((2, 3))
     for name, args, inputs in (
@@ -303,13 +245,11 @@ def empties():
         for reduction in REDUCTIONS:
             for module in (CROSS, NLL):
                 yield from asked(
-                    module,
-                    f"empty-{name}-{reduction}",
+                    module, f"empty-{name}-{reduction}",
                     "A target that nested lists cannot say: the mean is NaN, the sum 0.",
-                    ["LOSS-3"],
-                    {"reduction": reduction},
+                    ["LOSS-3"], {"reduction": reduction},
                     {"input": np.zeros(shape), "target": np.zeros(target, dtype=np.int64)},
-                    np.ones(target if reduction == "none" else ()),
+                    np.ones(target if reduction == "none" else ())
                 )
 
 
@@ -324,51 +264,34 @@ def binary():
                 target = abs(numbers.decimal(2, 3))
                 grad = numbers.decimal(*((2, 3) if reduction == "none" else ()))
                 yield from asked(
-                    BINARY,
-                    f"{kind.replace('_', '-')}-{name}-{reduction}",
+                    BINARY, f"{kind.replace('_', '-')}-{name}-{reduction}",
                     "Catches a mean that divides by the weights, or a weight of the no as well.",
-                    ["LOSS-4"],
-                    {"reduction": reduction},
+                    ["LOSS-4"], {"reduction": reduction},
                     {
-                        "input": value,
-                        "target": target,
-                        kind: abs(numbers.decimal(*shape, limit=4.0)),
+                        "input": value, "target": target,
+                        kind: abs(numbers.decimal(*shape, limit=4.0))
                     },
-                    grad,
-                    ["input", "target"],
+                    grad, ["input", "target"]
                 )
     numbers = Numbers(77100)
     far = np.array([-200.0, -30.0, 0.0, 30.0, 200.0, INF, -INF])
     for name, target in (("ones", np.ones(7)), ("zeros", np.zeros(7)), ("halves", np.ones(7) / 2)):
         yield from asked(
-            BINARY,
-            f"weights-far-{name}",
-            "Catches exp overflowing, and log(0), far from 0.",
-            ["LOSS-4"],
-            {"reduction": "none"},
+            BINARY, f"weights-far-{name}", "Catches exp overflowing, and log(0), far from 0.",
+            ["LOSS-4"], {"reduction": "none"},
             {
-                "input": far,
-                "target": target,
-                "weight": np.array(0.5),
-                "pos_weight": np.array(3.0),
+                "input": far, "target": target, "weight": np.array(0.5), "pos_weight": np.array(3.0)
             },
-            np.ones(7),
-            ["input", "target"],
+            np.ones(7), ["input", "target"]
         )
     yield from asked(
-        BINARY,
-        "weights-full-precision",
-        "Numbers that use every bit of a float32.",
-        ["LOSS-4", "NUM-2"],
-        {},
+        BINARY, "weights-full-precision", "Numbers that use every bit of a float32.",
+        ["LOSS-4", "NUM-2"], {},
         {
-            "input": numbers.full(4, 3, limit=4.0),
-            "target": abs(numbers.full(4, 3)),
-            "weight": abs(numbers.full(4, 1)),
-            "pos_weight": abs(numbers.full(3, limit=4.0)),
+            "input": numbers.full(4, 3, limit=4.0), "target": abs(numbers.full(4, 3)),
+            "weight": abs(numbers.full(4, 1)), "pos_weight": abs(numbers.full(3, limit=4.0))
         },
-        None,
-        ["input", "target"],
+        None, ["input", "target"]
     )
     fits = {"input": np.zeros((2, 3)), "target": np.zeros((2, 3))}
     for name, more in (
@@ -379,13 +302,8 @@ def binary():
     ):
         yield from refused(BINARY, name, "LOSS-4", {}, **fits, **more)
     yield from refused(
-        BINARY,
-        "weight-0d",
-        "LOSS-4",
-        {},
-        input=np.array(0.0),
-        target=np.array(1.0),
-        weight=np.ones(1),
+        BINARY, "weight-0d", "LOSS-4", {}, input=np.array(0.0), target=np.array(1.0),
+        weight=np.ones(1)
     )
 
 
@@ -404,17 +322,12 @@ def dtypes():
             ("input-float64", {"input": doubles(value), "target": other}),
         ):
             yield Case(
-                f"loss/{module}/{name}/float32",
-                "Each gradient has the dtype of its tensor.",
+                f"loss/{module}/{name}/float32", "Each gradient has the dtype of its tensor.",
                 [clause],
                 request(
-                    "loss",
-                    "float32",
-                    module=module,
-                    args={},
-                    inputs=inputs,
-                    wrt=["input", "target"],
-                ),
+                    "loss", "float32", module=module, args={}, inputs=inputs,
+                    wrt=["input", "target"]
+                )
             )
 
 

@@ -42,10 +42,9 @@ def printed():
     """The whole printed output, for the notebook's seed and for others."""
     ask = request("notebook", args=SIZES, seed=SEED, constructions=2)
     yield Case(
-        "notebook/printed",
-        "Every line that the notebook printed, from a seed alone.",
+        "notebook/printed", "Every line that the notebook printed, from a seed alone.",
         ["FC-1", "FC-2", "FC-3", "PRINT-1", "PRINT-4", "PRINT-5", "PRINT-6", "INIT-1", "INIT-2"],
-        ask,
+        ask
     )
     variants = [
         ("first-construction", "The model that the first run of the cell made.", {}, SEED, 1),
@@ -54,11 +53,8 @@ def printed():
         ("hidden-3", "A narrower model.", {"hidden_dim": 3}, 1, 1),
         ("hidden-12", "A model whose printed activity needs two lines.", {"hidden_dim": 12}, 2, 1),
         (
-            "layers-2",
-            "Two layers: the repr names them and h_n has two rows.",
-            {"layer_dim": 2},
-            3,
-            1,
+            "layers-2", "Two layers: the repr names them and h_n has two rows.", {"layer_dim": 2},
+            3, 1
         ),
         ("length-5", "The sine in five steps.", {"seq_len": 5}, 4, 1),
         ("length-3", "Fewer steps than the notebook's sample shows.", {"seq_len": 3}, 5, 3),
@@ -66,59 +62,37 @@ def printed():
     for name, reason, changes, seed, constructions in variants:
         sizes = {**SIZES, **changes}
         yield Case(
-            f"notebook/printed-{name}",
-            reason,
+            f"notebook/printed-{name}", reason,
             ["FC-1", "FC-2", "PRINT-1", "PRINT-4", "PRINT-5", "PRINT-6"],
-            request("notebook", args=sizes, seed=seed, constructions=constructions),
+            request("notebook", args=sizes, seed=seed, constructions=constructions)
         )
 
 
 def steps():
     """The steps between the seed and the printed numbers."""
     yield from both(
-        "notebook/init",
-        "The notebook's weights: its model cell ran twice after the seed.",
-        ["FC-3", "INIT-1", "INIT-2", "PARAM-1"],
-        "init",
-        module="SimpleRNN",
-        args=MODEL,
-        seed=SEED,
-        constructions=2,
+        "notebook/init", "The notebook's weights: its model cell ran twice after the seed.",
+        ["FC-3", "INIT-1", "INIT-2", "PARAM-1"], "init", module="SimpleRNN", args=MODEL, seed=SEED,
+        constructions=2
     )
     state, recurrent = weights()
     yield from both(
-        "notebook/forward",
-        "The notebook's model on the notebook's sine.",
-        ["FC-1", "FC-3", "RNN-1", "LINEAR-1"],
-        "forward",
-        module="SimpleRNN",
-        args=MODEL,
-        training=True,
-        state_dict=state,
-        inputs={"input": sine(10)},
+        "notebook/forward", "The notebook's model on the notebook's sine.",
+        ["FC-1", "FC-3", "RNN-1", "LINEAR-1"], "forward", module="SimpleRNN", args=MODEL,
+        training=True, state_dict=state, inputs={"input": sine(10)}
     )
     yield from both(
         "notebook/rnn",
         "The recurrent layer alone with a state of zeros, as the notebook inspects it.",
-        ["FC-1", "RNN-1", "STACK-1", "STACK-6", "BATCH-1"],
-        "forward",
-        module="RNN",
-        args={**MODEL, "batch_first": True},
-        training=True,
-        state_dict=recurrent,
-        inputs={"input": sine(10), "h_0": np.zeros((1, 1, 5))},
+        ["FC-1", "RNN-1", "STACK-1", "STACK-6", "BATCH-1"], "forward", module="RNN",
+        args={**MODEL, "batch_first": True}, training=True, state_dict=recurrent,
+        inputs={"input": sine(10), "h_0": np.zeros((1, 1, 5))}
     )
     for length in (1, 2, 3, 5, 20, 50):
         yield from both(
-            f"notebook/forward-length-{length}",
-            f"The same model on a sine of {length} steps.",
-            ["FC-1", "RNN-1", "STACK-1"],
-            "forward",
-            module="SimpleRNN",
-            args=MODEL,
-            training=True,
-            state_dict=state,
-            inputs={"input": sine(length)},
+            f"notebook/forward-length-{length}", f"The same model on a sine of {length} steps.",
+            ["FC-1", "RNN-1", "STACK-1"], "forward", module="SimpleRNN", args=MODEL, training=True,
+            state_dict=state, inputs={"input": sine(length)}
         )
 
 
@@ -132,16 +106,12 @@ def prints():
         ("input-sample", "The sample of the input.", sine(10)[0, :5, 0], {}),
         ("input", "The whole input: one column.", sine(10), {}),
         (
-            "last-hidden",
-            "The last hidden activity: its grad_fn wraps.",
-            output[0, -1],
-            "SelectBackward0",
+            "last-hidden", "The last hidden activity: its grad_fn wraps.", output[0, -1],
+            "SelectBackward0"
         ),
         (
-            "last-hidden-batch",
-            "The same with its batch dimension.",
-            output[:, -1],
-            "SelectBackward0",
+            "last-hidden-batch", "The same with its batch dimension.", output[:, -1],
+            "SelectBackward0"
         ),
         ("output", "All hidden activities.", output, "TransposeBackward1"),
         ("final", "The model's output.", final, "AddmmBackward0"),
@@ -150,12 +120,8 @@ def prints():
     ]
     for name, reason, value, how in cases:
         yield from both(
-            f"notebook/print-{name}",
-            reason,
-            ["PRINT-1", "PRINT-2", "PRINT-4"],
-            "print",
-            args={"grad_fn": how} if isinstance(how, str) else how,
-            inputs={"input": value},
+            f"notebook/print-{name}", reason, ["PRINT-1", "PRINT-2", "PRINT-4"], "print",
+            args={"grad_fn": how} if isinstance(how, str) else how, inputs={"input": value}
         )
 
 

@@ -24,13 +24,8 @@ def steps(name, reason, clauses, optimizer, args, seed, draw=None, **rest):
     params = parameters(numbers)
     given = gradients(numbers, params, draw and getattr(numbers, draw))
     yield from both(
-        f"optim/{name}",
-        reason,
-        clauses,
-        "optim",
-        optimizer={"name": optimizer, "args": args},
-        state_dict=params,
-        **{"gradients": given, **rest},
+        f"optim/{name}", reason, clauses, "optim", optimizer={"name": optimizer, "args": args},
+        state_dict=params, **{"gradients": given, **rest}
     )
 
 
@@ -39,19 +34,16 @@ SGD = [
     ("plain", {"lr": 0.1}, "The gradient alone."),
     ("lr-0", {"lr": 0.0}, "No step at all."),
     (
-        "momentum",
-        {"lr": 0.1, "momentum": 0.9},
-        "Catches a buffer that does not start as the gradient.",
+        "momentum", {"lr": 0.1, "momentum": 0.9},
+        "Catches a buffer that does not start as the gradient."
     ),
     (
-        "dampening",
-        {"lr": 0.1, "momentum": 0.9, "dampening": 0.25},
-        "Catches a first step that is dampened, too.",
+        "dampening", {"lr": 0.1, "momentum": 0.9, "dampening": 0.25},
+        "Catches a first step that is dampened, too."
     ),
     (
-        "nesterov",
-        {"lr": 0.1, "momentum": 0.9, "nesterov": True},
-        "Catches a step along the buffer alone.",
+        "nesterov", {"lr": 0.1, "momentum": 0.9, "nesterov": True},
+        "Catches a step along the buffer alone."
     ),
     ("weight-decay", {"lr": 0.1, "weight_decay": 0.05}, "Catches a decay past the gradient."),
     (
@@ -67,9 +59,8 @@ ADAM = [
     ("eps", {"lr": 0.1, "eps": 0.5}, "Catches eps added under the root, or before the correction."),
     ("weight-decay", {"lr": 0.1, "weight_decay": 0.1}, "Catches one kind of decay for the other."),
     (
-        "amsgrad",
-        {"lr": 0.1, "betas": [0.9, 0.5], "amsgrad": True},
-        "Catches the largest forgotten.",
+        "amsgrad", {"lr": 0.1, "betas": [0.9, 0.5], "amsgrad": True},
+        "Catches the largest forgotten."
     ),
     (
         "everything",
@@ -86,12 +77,8 @@ RMSPROP = [
     (
         "everything",
         {
-            "lr": 0.05,
-            "alpha": 0.75,
-            "momentum": 0.5,
-            "centered": True,
-            "weight_decay": 0.1,
-            "maximize": True,
+            "lr": 0.05, "alpha": 0.75, "momentum": 0.5, "centered": True, "weight_decay": 0.1,
+            "maximize": True
         },
         "All at once.",
     ),
@@ -113,13 +100,9 @@ def optimizers():
                 f"{optimizer}/{name}", reason, [clause, "OPTIM-7"], optimizer, args, seed
             )
         yield from steps(
-            f"{optimizer}/full-precision",
-            "Numbers that use every bit of a float32.",
-            [clause, "NUM-2"],
-            optimizer,
-            {"lr": 0.01, "weight_decay": 0.01},
-            80050 + 100 * place,
-            draw="full",
+            f"{optimizer}/full-precision", "Numbers that use every bit of a float32.",
+            [clause, "NUM-2"], optimizer, {"lr": 0.01, "weight_decay": 0.01}, 80050 + 100 * place,
+            draw="full"
         )
         numbers = Numbers(80060 + 100 * place)
         params = parameters(numbers)
@@ -128,32 +111,23 @@ def optimizers():
         yield from steps(
             f"{optimizer}/zero-gradient",
             "A gradient of zeros is a step all the same: it decays what is remembered.",
-            [clause, "OPTIM-7"],
-            optimizer,
-            {"lr": 0.1, "weight_decay": 0.1},
-            80060 + 100 * place,
-            gradients=zeros,
+            [clause, "OPTIM-7"], optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80060 + 100 * place,
+            gradients=zeros
         )
         yield from steps(
             f"{optimizer}/no-gradient",
             "A parameter without a gradient takes no step, and nothing is remembered of it.",
-            [clause, "OPTIM-7"],
-            optimizer,
-            {"lr": 0.1, "weight_decay": 0.1},
-            80070 + 100 * place,
-            gradients={"weight": given["weight"]},
+            [clause, "OPTIM-7"], optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80070 + 100 * place,
+            gradients={"weight": given["weight"]}
         )
         yield from steps(
             f"{optimizer}/groups",
             "Groups with options of their own; the others come from the constructor.",
-            [clause, "OPTIM-7"],
-            optimizer,
-            {"lr": 0.1, "weight_decay": 0.1},
-            80080 + 100 * place,
+            [clause, "OPTIM-7"], optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80080 + 100 * place,
             groups=[
                 {"params": ["bias"], "args": {"weight_decay": 0.0}},
                 {"params": ["weight"], "args": {"lr": 0.01}},
-            ],
+            ]
         )
 
 
@@ -166,22 +140,15 @@ def clips():
         ("norm-1", "clip_grad_norm_", {"max_norm": 2.0, "norm_type": 1}, "The sum of magnitudes."),
         ("norm-3", "clip_grad_norm_", {"max_norm": 2.0, "norm_type": 3}, "The cubes."),
         (
-            "norm-inf",
-            "clip_grad_norm_",
-            {"max_norm": 2.0, "norm_type": "Infinity"},
-            "The largest magnitude.",
+            "norm-inf", "clip_grad_norm_", {"max_norm": 2.0, "norm_type": "Infinity"},
+            "The largest magnitude."
         ),
         ("value", "clip_grad_value_", {"clip_value": 0.5}, "Each element by itself."),
     ]
     for place, (name, function, args, reason) in enumerate(cases):
         yield from steps(
-            f"clip/{name}",
-            reason,
-            ["OPTIM-5", "OPTIM-1"],
-            "SGD",
-            {"lr": 0.1},
-            81000 + place,
-            clip={"name": function, "args": args},
+            f"clip/{name}", reason, ["OPTIM-5", "OPTIM-1"], "SGD", {"lr": 0.1}, 81000 + place,
+            clip={"name": function, "args": args}
         )
     numbers = Numbers(81100)
     given = gradients(numbers, parameters(numbers))
@@ -191,14 +158,8 @@ def clips():
         ("value-nan", "clip_grad_value_", {"clip_value": 1.0}, "NaN stays, and stays alone."),
     ):
         yield from steps(
-            f"clip/{name}",
-            reason,
-            ["OPTIM-5", "NUM-4"],
-            "SGD",
-            {"lr": 0.1},
-            81100,
-            gradients=given,
-            clip={"name": function, "args": args},
+            f"clip/{name}", reason, ["OPTIM-5", "NUM-4"], "SGD", {"lr": 0.1}, 81100,
+            gradients=given, clip={"name": function, "args": args}
         )
 
 
@@ -209,23 +170,17 @@ def schedules():
         ("StepLR/every-1", "StepLR", {"step_size": 1}, "A tenth, each time."),
         ("CosineAnnealingLR/10", "CosineAnnealingLR", {"T_max": 10}, "Half a turn."),
         (
-            "CosineAnnealingLR/4",
-            "CosineAnnealingLR",
-            {"T_max": 4, "eta_min": 0.01},
-            "More than a turn: past the lowest the rate rises again.",
+            "CosineAnnealingLR/4", "CosineAnnealingLR", {"T_max": 4, "eta_min": 0.01},
+            "More than a turn: past the lowest the rate rises again."
         ),
         ("CosineAnnealingLR/1", "CosineAnnealingLR", {"T_max": 1}, "Up and down."),
     ]
     for place, (name, scheduler, args, reason) in enumerate(cases):
         for optimizer, more in (("SGD", {"momentum": 0.5}), ("AdamW", {"weight_decay": 0.1})):
             yield from steps(
-                f"{name}/{optimizer}",
-                reason,
-                ["OPTIM-6", "OPTIM-1" if optimizer == "SGD" else "OPTIM-3"],
-                optimizer,
-                {"lr": 0.5, **more},
-                82000 + place,
-                scheduler={"name": scheduler, "args": args},
+                f"{name}/{optimizer}", reason,
+                ["OPTIM-6", "OPTIM-1" if optimizer == "SGD" else "OPTIM-3"], optimizer,
+                {"lr": 0.5, **more}, 82000 + place, scheduler={"name": scheduler, "args": args}
             )
 
 
@@ -237,9 +192,8 @@ def refusals():
         ("SGD", "weight-decay", {"lr": 0.1, "weight_decay": -0.5}),
         ("SGD", "nesterov", {"lr": 0.1, "nesterov": True}),
         (
-            "SGD",
-            "nesterov-dampening",
-            {"lr": 0.1, "nesterov": True, "momentum": 0.5, "dampening": 0.5},
+            "SGD", "nesterov-dampening",
+            {"lr": 0.1, "nesterov": True, "momentum": 0.5, "dampening": 0.5}
         ),
         ("SGD", "unknown", {"lr": 0.1, "momentun": 0.5}),
         *(
@@ -271,17 +225,13 @@ def refusals():
             f"SGD/groups-{name}", "SGD", {"lr": 0.1}, {"weight": np.zeros(2)}, groups=groups
         )
     yield Case(
-        "optim/clip/norm-nonfinite/float32",
-        "Refused, in these words, where that is asked for.",
+        "optim/clip/norm-nonfinite/float32", "Refused, in these words, where that is asked for.",
         ["OPTIM-5", "ERROR-1"],
         request(
-            "optim",
-            "float32",
-            optimizer={"name": "SGD", "args": {"lr": 0.1}},
-            state_dict={"weight": np.zeros(2)},
-            gradients={"weight": np.array([[1.0, np.inf]])},
-            clip={"name": "clip_grad_norm_", "args": {"max_norm": 1, "error_if_nonfinite": True}},
-        ),
+            "optim", "float32", optimizer={"name": "SGD", "args": {"lr": 0.1}},
+            state_dict={"weight": np.zeros(2)}, gradients={"weight": np.array([[1.0, np.inf]])},
+            clip={"name": "clip_grad_norm_", "args": {"max_norm": 1, "error_if_nonfinite": True}}
+        )
     )
 
 
@@ -289,16 +239,11 @@ def refusal(name, optimizer, args, params, **rest):
     """An optimiser that PyTorch does not make."""
     clause = {"SGD": "OPTIM-1", "Adam": "OPTIM-2", "AdamW": "OPTIM-3", "RMSprop": "OPTIM-4"}
     return Case(
-        f"optim/{name}/float32",
-        "Refused, in these words.",
-        [clause[optimizer], "ERROR-1"],
+        f"optim/{name}/float32", "Refused, in these words.", [clause[optimizer], "ERROR-1"],
         request(
-            "optim",
-            "float32",
-            optimizer={"name": optimizer, "args": args},
-            state_dict=params,
-            **rest,
-        ),
+            "optim", "float32", optimizer={"name": optimizer, "args": args}, state_dict=params,
+            **rest
+        )
     )
 
 
@@ -307,10 +252,8 @@ def representations():
     for optimizer, variants, clause in ALL:
         for name, args, _ in (variants[0], variants[-1]):
             yield Case(
-                f"optim/{optimizer}/repr-{name}",
-                "Every option, sorted by name.",
-                [clause, "PRINT-6"],
-                request("repr", optimizer={"name": optimizer, "args": args}),
+                f"optim/{optimizer}/repr-{name}", "Every option, sorted by name.",
+                [clause, "PRINT-6"], request("repr", optimizer={"name": optimizer, "args": args})
             )
 
 

@@ -19,28 +19,19 @@ def steps(name, reason, clauses, optimizer, args, seed, **rest):
     params = rest.pop("params", None) or parameters(numbers)
     given = gradients(numbers, params)
     yield from both(
-        f"optim/{name}",
-        reason,
-        clauses,
-        "optim",
-        optimizer={"name": optimizer, "args": args},
-        state_dict=params,
-        **{"gradients": given, **rest},
+        f"optim/{name}", reason, clauses, "optim", optimizer={"name": optimizer, "args": args},
+        state_dict=params, **{"gradients": given, **rest}
     )
 
 
 def refused(name, clauses, optimizer, args, **rest):
     """An optimiser that PyTorch refuses to make, or to step."""
     return Case(
-        f"optim/{name}/float32",
-        "Refused, in these words.",
-        [*clauses, "ERROR-1"],
+        f"optim/{name}/float32", "Refused, in these words.", [*clauses, "ERROR-1"],
         request(
-            "optim",
-            "float32",
-            optimizer={"name": optimizer, "args": args},
-            **{"state_dict": {"weight": np.zeros(2)}, **rest},
-        ),
+            "optim", "float32", optimizer={"name": optimizer, "args": args},
+            **{"state_dict": {"weight": np.zeros(2)}, **rest}
+        )
     )
 
 
@@ -63,10 +54,7 @@ def interpolations():
         yield from steps(
             f"{optimizer}/interpolation-{place}",
             "Catches a mean computed from its start where the end is nearer.",
-            [CLAUSES[optimizer], "OPTIM-7"],
-            optimizer,
-            args,
-            83000 + place,
+            [CLAUSES[optimizer], "OPTIM-7"], optimizer, args, 83000 + place
         )
     huge = np.array([[1e8], [1.0], [-3.0]])
     for name, optimizer, args in (
@@ -76,12 +64,8 @@ def interpolations():
         yield from steps(
             f"{optimizer}/interpolation-{name}",
             "What a large gradient leaves in a mean that forgets: nothing, not its rounding.",
-            [CLAUSES[optimizer], "OPTIM-7"],
-            optimizer,
-            args,
-            83100,
-            params={"weight": np.zeros(1)},
-            gradients={"weight": huge},
+            [CLAUSES[optimizer], "OPTIM-7"], optimizer, args, 83100, params={"weight": np.zeros(1)},
+            gradients={"weight": huge}
         )
     spoiled = np.array([[1.0, 1.0], [NAN, INF], [1.0, 1.0], [2.0, -1.0]])
     for optimizer, args in (
@@ -96,12 +80,8 @@ def interpolations():
         yield from steps(
             f"{optimizer}/nan-{place}",
             "NaN and infinity in a gradient stay in what is remembered, the largest mean too.",
-            [CLAUSES[optimizer], "NUM-4"],
-            optimizer,
-            args,
-            83200,
-            params={"weight": np.array([1.0, -1.0])},
-            gradients={"weight": spoiled},
+            [CLAUSES[optimizer], "NUM-4"], optimizer, args, 83200,
+            params={"weight": np.array([1.0, -1.0])}, gradients={"weight": spoiled}
         )
 
 
@@ -121,28 +101,16 @@ def limits():
         yield from steps(
             f"clip/value-limit-{name}",
             "Cut from below, then from above: a limit below 0 is what everything becomes.",
-            ["OPTIM-5", "NUM-4"],
-            "SGD",
-            {"lr": 0.5},
-            83300,
-            params=params,
-            gradients=given,
-            clip={"name": "clip_grad_value_", "args": {"clip_value": value}},
+            ["OPTIM-5", "NUM-4"], "SGD", {"lr": 0.5}, 83300, params=params, gradients=given,
+            clip={"name": "clip_grad_value_", "args": {"clip_value": value}}
         )
     pair = {"weight": np.array([[3.0, 4.0], [0.0, 0.0]]), "bias": np.array([[0.0, 1.0], [2.0, -1.0]])}
     both_zeros = {"weight": np.zeros(2), "bias": np.zeros(2)}
 
     def norm(name, reason, grads, **args):
         yield from steps(
-            f"clip/norm-{name}",
-            reason,
-            ["OPTIM-5"],
-            "SGD",
-            {"lr": 0.5},
-            83310,
-            params=both_zeros,
-            gradients=grads,
-            clip={"name": "clip_grad_norm_", "args": args},
+            f"clip/norm-{name}", reason, ["OPTIM-5"], "SGD", {"lr": 0.5}, 83310, params=both_zeros,
+            gradients=grads, clip={"name": "clip_grad_norm_", "args": args}
         )
 
     for name, value in (
@@ -167,49 +135,37 @@ def limits():
             yield from norm(
                 f"type-{name}{more}",
                 "The norm of the gradients' own norms: the smallest for -∞, a count of counts for 0.",
-                grads,
-                max_norm=1.5,
-                norm_type=kind,
+                grads, max_norm=1.5, norm_type=kind
             )
     for kind in ("Infinity", "-Infinity", -1):
         yield refused(
-            f"clip/norm-empty-{str(kind).lower()}",
-            ["OPTIM-5"],
-            "SGD",
-            {"lr": 0.5},
-            state_dict={"weight": np.zeros(0)},
-            gradients={"weight": np.zeros((1, 0))},
-            clip={"name": "clip_grad_norm_", "args": {"max_norm": 1.0, "norm_type": kind}},
+            f"clip/norm-empty-{str(kind).lower()}", ["OPTIM-5"], "SGD", {"lr": 0.5},
+            state_dict={"weight": np.zeros(0)}, gradients={"weight": np.zeros((1, 0))},
+            clip={"name": "clip_grad_norm_", "args": {"max_norm": 1.0, "norm_type": kind}}
         )
     for kind in ("Infinity", "-Infinity", "NaN"):
         yield refused(
-            f"clip/norm-nonfinite-{kind.lower()}",
-            ["OPTIM-5"],
-            "SGD",
-            {"lr": 0.5},
+            f"clip/norm-nonfinite-{kind.lower()}", ["OPTIM-5"], "SGD", {"lr": 0.5},
             gradients={"weight": np.array([[INF, -INF]])},
             clip={
                 "name": "clip_grad_norm_",
                 "args": {"max_norm": 1.0, "norm_type": kind, "error_if_nonfinite": True},
-            },
+            }
         )
     for name, first, second in (("first", doubles, plain), ("second", plain, doubles)):
         for kind in (2, "Infinity"):
             yield Case(
                 f"optim/clip/norm-float64-{name}-{str(kind).lower()}/float32",
-                "One gradient of float64 makes the norm float64, whichever it is.",
-                ["OPTIM-5"],
+                "One gradient of float64 makes the norm float64, whichever it is.", ["OPTIM-5"],
                 request(
-                    "optim",
-                    "float32",
-                    optimizer={"name": "SGD", "args": {"lr": 0.5}},
+                    "optim", "float32", optimizer={"name": "SGD", "args": {"lr": 0.5}},
                     state_dict={"weight": first(np.zeros(2)), "bias": second(np.zeros(2))},
                     gradients={
                         "weight": first(np.array([[3.0, 4.0], [0.125, 0.5]])),
                         "bias": second(np.array([[0.0, 1.0], [0.25, 0.0]])),
                     },
-                    clip={"name": "clip_grad_norm_", "args": {"max_norm": 1.0, "norm_type": kind}},
-                ),
+                    clip={"name": "clip_grad_norm_", "args": {"max_norm": 1.0, "norm_type": kind}}
+                )
             )
 
 
@@ -238,38 +194,24 @@ def hands():
         yield from steps(
             f"{optimizer}/loaded",
             "The options come with the state; what the constructor was told is forgotten.",
-            [CLAUSES[optimizer], "OPTIM-7"],
-            optimizer,
-            plainly["args"],
-            84000 + place,
-            before={"optimizer": richly, "steps": 4},
+            [CLAUSES[optimizer], "OPTIM-7"], optimizer, plainly["args"], 84000 + place,
+            before={"optimizer": richly, "steps": 4}
         )
         yield from steps(
-            f"{optimizer}/loaded-plain",
-            "The same the other way round.",
-            [CLAUSES[optimizer], "OPTIM-7"],
-            optimizer,
-            richly["args"],
-            84010 + place,
-            before={"optimizer": plainly, "steps": 4},
+            f"{optimizer}/loaded-plain", "The same the other way round.",
+            [CLAUSES[optimizer], "OPTIM-7"], optimizer, richly["args"], 84010 + place,
+            before={"optimizer": plainly, "steps": 4}
         )
     yield from steps(
         "Adam/loaded-AdamW",
         "How the weight decays is one of the options that come with the state.",
-        ["OPTIM-2", "OPTIM-7"],
-        "Adam",
-        {"lr": 0.1},
-        84020,
-        before={"optimizer": {"name": "AdamW", "args": {"lr": 0.1, "weight_decay": 0.5}}, "steps": 4},
+        ["OPTIM-2", "OPTIM-7"], "Adam", {"lr": 0.1}, 84020,
+        before={"optimizer": {"name": "AdamW", "args": {"lr": 0.1, "weight_decay": 0.5}}, "steps": 4}
     )
     yield from steps(
-        "AdamW/loaded-Adam",
-        "AdamW stays AdamW, whatever it loads.",
-        ["OPTIM-3", "OPTIM-7"],
-        "AdamW",
-        {"lr": 0.1},
-        84021,
-        before={"optimizer": {"name": "Adam", "args": {"lr": 0.1, "weight_decay": 0.5}}, "steps": 4},
+        "AdamW/loaded-Adam", "AdamW stays AdamW, whatever it loads.", ["OPTIM-3", "OPTIM-7"],
+        "AdamW", {"lr": 0.1}, 84021,
+        before={"optimizer": {"name": "Adam", "args": {"lr": 0.1, "weight_decay": 0.5}}, "steps": 4}
     )
     for optimizer, args, change in (
         ("SGD", {"lr": 0.1}, {"momentum": 0.5}),
@@ -282,11 +224,8 @@ def hands():
         yield from steps(
             f"{optimizer}/changed-{place}",
             "An option changed between two steps counts from the next.",
-            [CLAUSES[optimizer], "OPTIM-7"],
-            optimizer,
-            args,
-            84100,
-            change={"at": 5, "args": change},
+            [CLAUSES[optimizer], "OPTIM-7"], optimizer, args, 84100,
+            change={"at": 5, "args": change}
         )
     for optimizer, args, change in (
         ("Adam", {"lr": 0.1}, {"amsgrad": True}),
@@ -296,11 +235,8 @@ def hands():
     ):
         yield refused(
             f"{optimizer}/changed-{next(iter(change)).replace('_', '-')}",
-            [CLAUSES[optimizer], "OPTIM-7"],
-            optimizer,
-            args,
-            gradients=two(),
-            change={"at": 1, "args": change},
+            [CLAUSES[optimizer], "OPTIM-7"], optimizer, args, gradients=two(),
+            change={"at": 1, "args": change}
         )
     for first in rest:
         for second in rest:
@@ -308,12 +244,9 @@ def hands():
                 for more in ("", "-momentum") if first == "SGD" else ("",):
                     args = {"lr": 0.1, **({"momentum": 0.5} if more else {})}
                     yield refused(
-                        f"{second}/foreign-{first}{more}",
-                        [CLAUSES[second], "OPTIM-7"],
-                        second,
-                        {"lr": 0.1},
-                        gradients=two(),
-                        before={"optimizer": {"name": first, "args": args}, "steps": 1},
+                        f"{second}/foreign-{first}{more}", [CLAUSES[second], "OPTIM-7"], second,
+                        {"lr": 0.1}, gradients=two(),
+                        before={"optimizer": {"name": first, "args": args}, "steps": 1}
                     )
 
 
@@ -321,68 +254,49 @@ def rare():
     """Learning rates that are tensors, groups of one tensor or with names, a parameter twice."""
     for place, (optimizer, _, clause) in enumerate(ALL):
         yield from steps(
-            f"{optimizer}/lr-tensor",
-            "A tensor of one number is a learning rate like any other.",
-            [clause, "OPTIM-7"],
-            optimizer,
-            {"lr": {"shape": [], "data": [0.125]}},
-            84200 + place,
+            f"{optimizer}/lr-tensor", "A tensor of one number is a learning rate like any other.",
+            [clause, "OPTIM-7"], optimizer, {"lr": {"shape": [], "data": [0.125]}}, 84200 + place
         )
         yield from steps(
             f"{optimizer}/twice",
             "A parameter that stands twice in a group takes two steps with one gradient.",
-            [clause, "OPTIM-7"],
-            optimizer,
+            [clause, "OPTIM-7"], optimizer,
             {"lr": 0.1, **({"momentum": 0.5} if optimizer in ("SGD", "RMSprop") else {})},
-            84210 + place,
-            groups=[{"params": ["weight", "weight", "bias"], "args": {}}],
+            84210 + place, groups=[{"params": ["weight", "weight", "bias"], "args": {}}]
         )
         yield from steps(
             f"{optimizer}/named",
             "Parameters may be given with their names, which the state then has.",
-            [clause, "OPTIM-7"],
-            optimizer,
-            {"lr": 0.1},
-            84220 + place,
+            [clause, "OPTIM-7"], optimizer, {"lr": 0.1}, 84220 + place,
             groups=[
                 {"params": ["bias"], "args": {"lr": 0.5}, "named": [True]},
                 {"params": ["weight"], "args": {}, "named": [True]},
-            ],
+            ]
         )
         yield refused(
             f"{optimizer}/lr-tensor-of-two", [clause], optimizer, {"lr": {"shape": [2], "data": [1, 1]}}
         )
         yield refused(
-            f"{optimizer}/named-one-group",
-            [clause],
-            optimizer,
-            {},
+            f"{optimizer}/named-one-group", [clause], optimizer, {},
             state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
             groups=[
                 {"params": ["weight"], "args": {}},
                 {"params": ["bias"], "args": {}, "named": [True]},
-            ],
+            ]
         )
         yield refused(f"{optimizer}/one-tensor", [clause], optimizer, {}, groups="weight")
         yield refused(
-            f"{optimizer}/named-some",
-            [clause],
-            optimizer,
-            {},
+            f"{optimizer}/named-some", [clause], optimizer, {},
             state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
-            groups=[{"params": ["weight", "bias"], "args": {}, "named": [True, False]}],
+            groups=[{"params": ["weight", "bias"], "args": {}, "named": [True, False]}]
         )
     yield from steps(
-        "SGD/lr-tensor-groups",
-        "A group's own learning rate, and one that is not finite.",
-        ["OPTIM-1", "OPTIM-7"],
-        "SGD",
-        {"lr": 0.1},
-        84230,
+        "SGD/lr-tensor-groups", "A group's own learning rate, and one that is not finite.",
+        ["OPTIM-1", "OPTIM-7"], "SGD", {"lr": 0.1}, 84230,
         groups=[
             {"params": ["bias"], "args": {"lr": {"shape": [1], "data": [0.25]}}},
             {"params": ["weight"], "args": {"lr": "Infinity"}},
-        ],
+        ]
     )
     small = [("tiny", -1e-5), ("tinier", -1e-7), ("infinite", "-Infinity"), ("nan", "NaN")]
     for optimizer, names in (
@@ -395,10 +309,8 @@ def rare():
             for name, value in small:
                 if optimizer != "SGD" or name != "nan":  # SGD lets NaN pass
                     yield refused(
-                        f"{optimizer}/bad-{option.replace('_', '-')}-{name}",
-                        [CLAUSES[optimizer]],
-                        optimizer,
-                        {option: value},
+                        f"{optimizer}/bad-{option.replace('_', '-')}-{name}", [CLAUSES[optimizer]],
+                        optimizer, {option: value}
                     )
     for optimizer in ("Adam", "AdamW"):
         for name, value in small:
@@ -407,12 +319,8 @@ def rare():
             )
     for option in ("momentum", "weight_decay"):
         yield from steps(
-            f"SGD/nan-{option.replace('_', '-')}",
-            "SGD refuses what is below 0, and NaN is not.",
-            ["OPTIM-1", "NUM-4"],
-            "SGD",
-            {"lr": 0.1, option: "NaN"},
-            84240,
+            f"SGD/nan-{option.replace('_', '-')}", "SGD refuses what is below 0, and NaN is not.",
+            ["OPTIM-1", "NUM-4"], "SGD", {"lr": 0.1, option: "NaN"}, 84240
         )
 
 
@@ -420,29 +328,17 @@ def schedules():
     """Periods of 0, schedules that go on, learning rates that a schedule made."""
     for name, args in (("StepLR", {"step_size": 0}), ("CosineAnnealingLR", {"T_max": 0})):
         yield refused(
-            f"{name}/period-0",
-            ["OPTIM-6"],
-            "SGD",
-            {"lr": 0.5},
-            gradients=two(),
-            scheduler={"name": name, "args": args},
+            f"{name}/period-0", ["OPTIM-6"], "SGD", {"lr": 0.5}, gradients=two(),
+            scheduler={"name": name, "args": args}
         )
         yield refused(
-            f"{name}/no-initial-lr",
-            ["OPTIM-6"],
-            "SGD",
-            {"lr": 0.5},
-            gradients=two(),
-            scheduler={"name": name, "args": {**dict.fromkeys(args, 3), "last_epoch": 2}},
+            f"{name}/no-initial-lr", ["OPTIM-6"], "SGD", {"lr": 0.5}, gradients=two(),
+            scheduler={"name": name, "args": {**dict.fromkeys(args, 3), "last_epoch": 2}}
         )
     yield refused(
-        "StepLR/period-0-goes-on",
-        ["OPTIM-6"],
-        "SGD",
-        {"lr": 0.5},
-        gradients=two(),
+        "StepLR/period-0-goes-on", ["OPTIM-6"], "SGD", {"lr": 0.5}, gradients=two(),
         groups=[{"params": ["weight"], "args": {"initial_lr": 0.5}}],
-        scheduler={"name": "StepLR", "args": {"step_size": 0, "last_epoch": 0}},
+        scheduler={"name": "StepLR", "args": {"step_size": 0, "last_epoch": 0}}
     )
     groups = [{"params": ["weight", "bias"], "args": {"lr": 0.25, "initial_lr": 0.5}}]
     for place, (name, args) in enumerate(
@@ -456,24 +352,16 @@ def schedules():
             yield from steps(
                 f"{name}/last-epoch-{place}-{'new' if last < 0 else last}",
                 "A schedule that goes on counts its first step at once; StepLR may multiply there.",
-                ["OPTIM-6"],
-                "SGD",
-                {"lr": 0.125},
-                84300 + place,
-                groups=groups,
-                scheduler={"name": name, "args": {**args, "last_epoch": last}},
+                ["OPTIM-6"], "SGD", {"lr": 0.125}, 84300 + place, groups=groups,
+                scheduler={"name": name, "args": {**args, "last_epoch": last}}
             )
     for place, (name, args) in enumerate(
         (("StepLR", {"step_size": 2, "gamma": 0.5}), ("CosineAnnealingLR", {"T_max": 4}))
     ):
         yield from steps(
-            f"{name}/lr-tensor",
-            "A learning rate that is a tensor is changed in place.",
-            ["OPTIM-6"],
-            "SGD",
-            {"lr": {"shape": [], "data": [0.5]}},
-            84400 + place,
-            scheduler={"name": name, "args": args},
+            f"{name}/lr-tensor", "A learning rate that is a tensor is changed in place.",
+            ["OPTIM-6"], "SGD", {"lr": {"shape": [], "data": [0.5]}}, 84400 + place,
+            scheduler={"name": name, "args": args}
         )
 
 
@@ -554,13 +442,9 @@ def files():
         yield from steps(
             f"{optimizer}/checkpoint",
             "The options and what is remembered come out of the file, in each parameter's dtype.",
-            [CLAUSES[optimizer], "OPTIM-7", "TRAIN-3"],
-            optimizer,
-            {"lr": 0.5},
-            84510 + place,
-            params=params,
-            file=saved(numbers, optimizer, args, params, schedule),
-            scheduler=schedule,
+            [CLAUSES[optimizer], "OPTIM-7", "TRAIN-3"], optimizer, {"lr": 0.5}, 84510 + place,
+            params=params, file=saved(numbers, optimizer, args, params, schedule),
+            scheduler=schedule
         )
 
 

@@ -17,18 +17,16 @@ LENGTHS = [
     ("sorted", [5, 3, 1], "Longest first: already in the order of a packed batch."),
     ("reversed", [1, 3, 5], "Longest last: the answer comes back in the order that was given."),
     (
-        "unsorted",
-        [2, 5, 1, 3],
-        "Neither: the order back is the inverse of the sorting, not the sorting again.",
+        "unsorted", [2, 5, 1, 3],
+        "Neither: the order back is the inverse of the sorting, not the sorting again."
     ),
     ("all-full", [5, 5, 5], "No padding: as if it had not been packed."),
     ("all-equal", [3, 3, 3], "One length, less than the input's: the output ends there."),
     ("all-1", [1, 1, 1], "Single steps: the first is the last, in both directions."),
     ("ties", [3, 5, 3, 5, 3], "Equal lengths keep their order."),
     (
-        "shorter",
-        [2, 4, 3],
-        "None reaches the end of the input: the output is as long as the longest.",
+        "shorter", [2, 4, 3],
+        "None reaches the end of the input: the output is as long as the longest."
     ),
     ("one-row", [3], "A batch of one, padded."),
 ]
@@ -118,56 +116,36 @@ def contents():
             spoiled = value.copy()
             spoiled[3:, 0] = spoiled[2:, 2] = number
             yield from packed(
-                f"{word}/{name}-in-padding",
-                kind,
-                f"{text} in the padding reaches nothing.",
-                "PACK-4 PACK-5 NUM-4",
-                args,
-                {"input": spoiled, "lengths": of},
-                state,
+                f"{word}/{name}-in-padding", kind, f"{text} in the padding reaches nothing.",
+                "PACK-4 PACK-5 NUM-4", args, {"input": spoiled, "lengths": of}, state
             )
         spoiled = value.copy()
         spoiled[1, 0, 0] = NAN
         yield from packed(
-            f"{word}/nan-in-a-step",
-            kind,
+            f"{word}/nan-in-a-step", kind,
             "NaN in one step of one sequence reaches no other, and no padding.",
-            "PACK-4 NUM-4 BATCH-4",
-            args,
-            {"input": spoiled, "lengths": of},
-            state,
+            "PACK-4 NUM-4 BATCH-4", args, {"input": spoiled, "lengths": of}, state
         )
         yield from packed(
-            f"{word}/together",
-            kind,
-            "Three sequences in a batch; alone they are asked below.",
-            "PACK-4 PACK-5",
-            args,
-            {"input": value, "lengths": of},
-            state,
+            f"{word}/together", kind, "Three sequences in a batch; alone they are asked below.",
+            "PACK-4 PACK-5", args, {"input": value, "lengths": of}, state
         )
         for row, length in enumerate(of):
             yield from packed(
-                f"{word}/alone-{row}",
-                kind,
+                f"{word}/alone-{row}", kind,
                 f"Sequence {row} of the batch above, alone: the same numbers.",
-                "PACK-4 PACK-5 BATCH-3",
-                args,
-                {"input": value[:length, row]},
-                state,
+                "PACK-4 PACK-5 BATCH-3", args, {"input": value[:length, row]}, state
             )
         args = {"input_size": 1, "hidden_size": 4, **extra, "bias": False, "batch_first": True}
         yield from packed(
-            f"{word}/many",
-            kind,
+            f"{word}/many", kind,
             "Twelve rows of seven lengths: the sorting has to be stable and complete.",
-            "PACK-2 PACK-4",
-            args,
+            "PACK-2 PACK-4", args,
             {
                 "input": padded(numbers, args, 12, 9),
                 "lengths": [4, 1, 9, 4, 2, 7, 9, 1, 3, 4, 8, 2],
             },
-            rnn_weights(numbers, args, kind.module),
+            rnn_weights(numbers, args, kind.module)
         )
 
 

@@ -8,13 +8,8 @@ from .case import GoldenFile, Numbers, both
 def call(function, name, reason, clauses, args, **inputs):
     """One call in both dtypes."""
     yield from both(
-        f"pack/{function}/{name}",
-        reason,
-        clauses.split(),
-        "call",
-        function=function,
-        args=args,
-        inputs=inputs,
+        f"pack/{function}/{name}", reason, clauses.split(), "call", function=function, args=args,
+        inputs=inputs
     )
 
 
@@ -62,13 +57,8 @@ def packing():
             "pack_padded_sequence", name, reason, clauses, args, input=value, lengths=lengths
         )
         yield from call(
-            "pack_padded_sequence",
-            f"{name}-batch-first",
-            f"{reason[:-1]}, rows first.",
-            clauses,
-            {**first, **args},
-            input=value.transpose(1, 0, 2).copy(),
-            lengths=lengths,
+            "pack_padded_sequence", f"{name}-batch-first", f"{reason[:-1]}, rows first.", clauses,
+            {**first, **args}, input=value.transpose(1, 0, 2).copy(), lengths=lengths
         )
     shapes = [
         ("no-features", numbers.decimal(4, 3), [4, 2, 1], "Steps that are single numbers."),
@@ -110,31 +100,22 @@ def unpacking():
         ("padding", {"padding_value": -1.5}, ", padded with a number", "PACK-3"),
         ("total-length", {"total_length": 6}, ", padded beyond the longest", "PACK-3"),
         (
-            "everything",
-            {"batch_first": True, "padding_value": 7, "total_length": 5},
-            ", all arguments at once",
-            "PACK-3",
+            "everything", {"batch_first": True, "padding_value": 7, "total_length": 5},
+            ", all arguments at once", "PACK-3"
         ),
     ]
     for name, fields, reason in batches:
         for word, args, addition, clauses in options:
             yield from call(
-                "pad_packed_sequence",
-                f"{name}-{word}",
-                f"{reason[:-1]}{addition}.",
-                clauses,
-                args,
-                **fields,
+                "pad_packed_sequence", f"{name}-{word}", f"{reason[:-1]}{addition}.", clauses, args,
+                **fields
             )
         yield from call("unpack_sequence", name, reason, "PACK-6", {}, **fields)
     longest = packed(numbers, [3, 1], 2)
     yield from call(
-        "pad_packed_sequence",
-        "total-length-exact",
-        "A total length that is the longest's changes nothing.",
-        "PACK-3",
-        {"total_length": 3},
-        **longest,
+        "pad_packed_sequence", "total-length-exact",
+        "A total length that is the longest's changes nothing.", "PACK-3", {"total_length": 3},
+        **longest
     )
 
 
@@ -155,9 +136,8 @@ def padding():
         ("left", {"padding_side": "left"}, ", padded on the left"),
         ("right", {"padding_side": "right"}, ", padded on the right, as by default"),
         (
-            "everything",
-            {"batch_first": True, "padding_value": -0.5, "padding_side": "left"},
-            ", all arguments at once",
+            "everything", {"batch_first": True, "padding_value": -0.5, "padding_side": "left"},
+            ", all arguments at once"
         ),
         ("padding", {"padding_value": 9}, ", padded with a number"),
     ]
@@ -165,12 +145,8 @@ def padding():
         given = [numbers.decimal(length, *features) for length in lengths]
         for word, args, addition in options:
             yield from call(
-                "pad_sequence",
-                f"{name}-{word}",
-                f"{reason[:-1]}{addition}.",
-                "PACK-6",
-                args,
-                sequences=given,
+                "pad_sequence", f"{name}-{word}", f"{reason[:-1]}{addition}.", "PACK-6", args,
+                sequences=given
             )
     value = numbers.decimal(4, 3, 2)
     cases = [
@@ -182,13 +158,11 @@ def padding():
     for name, lengths, reason in cases:
         for first in (False, True):
             yield from call(
-                "unpad_sequence",
-                f"{name}-batch-first" if first else name,
-                f"{reason[:-1]}, rows first." if first else reason,
-                "PACK-6",
+                "unpad_sequence", f"{name}-batch-first" if first else name,
+                f"{reason[:-1]}, rows first." if first else reason, "PACK-6",
                 {"batch_first": True} if first else {},
                 padded_sequences=value.transpose(1, 0, 2).copy() if first else value,
-                lengths=lengths,
+                lengths=lengths
             )
 
 

@@ -19,12 +19,8 @@ def uniform():
     """torch.rand."""
     for seed in SEEDS + EXTREME_SEEDS:
         yield from both(
-            f"rand/seed-{seed}",
-            f"The first draws after seed {seed}.",
-            ["INIT-3", "INIT-4"],
-            "rand",
-            args={"size": [5]},
-            seed=seed,
+            f"rand/seed-{seed}", f"The first draws after seed {seed}.", ["INIT-3", "INIT-4"],
+            "rand", args={"size": [5]}, seed=seed
         )
     for name, size, reason in SHAPES:
         yield from both(
@@ -43,11 +39,8 @@ def normal():
         for count in (3, 16):
             yield from both(
                 f"randn/seed-{seed}/size-{count}",
-                f"The first {count} normal draws after seed {seed}.",
-                ["INIT-4", "INIT-5"],
-                "randn",
-                args={"size": [count]},
-                seed=seed,
+                f"The first {count} normal draws after seed {seed}.", ["INIT-4", "INIT-5"], "randn",
+                args={"size": [count]}, seed=seed
             )
     for count in range(1, 41):
         reason = "Fewer than sixteen numbers come in pairs, an odd one's twin is not used."

@@ -22,12 +22,8 @@ RNN = [
     (
         "everything",
         {
-            "num_layers": 3,
-            "nonlinearity": "relu",
-            "bias": False,
-            "batch_first": True,
-            "dropout": 0.1,
-            "bidirectional": True,
+            "num_layers": 3, "nonlinearity": "relu", "bias": False, "batch_first": True,
+            "dropout": 0.1, "bidirectional": True
         },
         "The order of the names.",
     ),
@@ -40,12 +36,8 @@ PROJECTED = [
     (
         "proj-everything",
         {
-            "num_layers": 2,
-            "bias": False,
-            "batch_first": True,
-            "dropout": 0.5,
-            "bidirectional": True,
-            "proj_size": 1,
+            "num_layers": 2, "bias": False, "batch_first": True, "dropout": 0.5,
+            "bidirectional": True, "proj_size": 1
         },
         "The order of the names, with a projection.",
     ),
@@ -60,9 +52,7 @@ RNN_CELL = [
     ("relu", {"nonlinearity": "relu"}, "The cell names its non-linearity, unlike the layer."),
     ("tanh", {"nonlinearity": "tanh"}, "But not the default one."),
     (
-        "relu-no-bias",
-        {"nonlinearity": "relu", "bias": False},
-        "The order of the names.",
+        "relu-no-bias", {"nonlinearity": "relu", "bias": False}, "The order of the names."
     ),
 ]
 DROPOUT = [
@@ -96,17 +86,13 @@ def cases():
     """Every module."""
     for module, name, args, reason in recurrent():
         yield Case(
-            f"repr/{module}/{name}",
-            reason,
-            ["PRINT-6"],
-            request("repr", module=module, args={**BASE, **args}),
+            f"repr/{module}/{name}", reason, ["PRINT-6"],
+            request("repr", module=module, args={**BASE, **args})
         )
     for name, args, reason in DROPOUT:
         yield Case(
-            f"repr/Dropout/p-{name}",
-            reason,
-            ["PRINT-6"],
-            request("repr", module="Dropout", args=args),
+            f"repr/Dropout/p-{name}", reason, ["PRINT-6"],
+            request("repr", module="Dropout", args=args)
         )
     for name, args, reason in (
         ("default", {}, "All three arguments, always."),
@@ -121,9 +107,8 @@ def cases():
         args = {"input_size": width, "hidden_size": hidden, "num_layers": layers}
         yield Case(
             f"repr/SimpleRNN/{width}-{hidden}-{layers}",
-            "A module within a module is indented and named.",
-            ["PRINT-6", "FC-1"],
-            request("repr", module="SimpleRNN", args=args),
+            "A module within a module is indented and named.", ["PRINT-6", "FC-1"],
+            request("repr", module="SimpleRNN", args=args)
         )
 
 

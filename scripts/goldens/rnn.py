@@ -12,15 +12,8 @@ NAN = float("nan")
 def model(name, reason, clauses, args, inputs, state):
     """One forward case of the notebook's model, in both dtypes."""
     yield from both(
-        f"rnn/{name}",
-        reason,
-        clauses,
-        "forward",
-        module="SimpleRNN",
-        args=args,
-        training=False,
-        state_dict=state,
-        inputs=inputs,
+        f"rnn/{name}", reason, clauses, "forward", module="SimpleRNN", args=args, training=False,
+        state_dict=state, inputs=inputs
     )
 
 
@@ -46,48 +39,36 @@ def simple():
             f"simple-{width}-{hidden}-{layers}-batch-{batch}-length-{length}",
             f"The notebook's model: {width} in, {hidden} hidden, {layers} layer(s), "
             f"{batch} row(s), {length} step(s).",
-            ["FC-1", "FC-2", "LINEAR-1", "RNN-1"],
-            args,
-            {"input": numbers.decimal(batch, length, width)},
-            simple_weights(numbers, args),
+            ["FC-1", "FC-2", "LINEAR-1", "RNN-1"], args,
+            {"input": numbers.decimal(batch, length, width)}, simple_weights(numbers, args)
         )
     numbers = Numbers(4100)
     args = {"input_size": 2, "hidden_size": 4, "num_layers": 2}
     yield from model(
-        "simple-full-precision",
-        "Numbers that use every bit of a float32.",
-        ["FC-1", "NUM-2"],
-        args,
-        {"input": numbers.full(3, 5, 2)},
-        simple_weights(numbers, args, draw=partial(numbers.full, limit=0.5)),
+        "simple-full-precision", "Numbers that use every bit of a float32.", ["FC-1", "NUM-2"],
+        args, {"input": numbers.full(3, 5, 2)},
+        simple_weights(numbers, args, draw=partial(numbers.full, limit=0.5))
     )
     broken = numbers.decimal(3, 4, 2)
     broken[1, 1, 0] = NAN
     yield from model(
-        "simple-nan",
-        "NaN in one row reaches that row's output alone.",
-        ["FC-1", "NUM-4", "BATCH-4"],
-        args,
-        {"input": broken},
-        simple_weights(numbers, args),
+        "simple-nan", "NaN in one row reaches that row's output alone.",
+        ["FC-1", "NUM-4", "BATCH-4"], args, {"input": broken}, simple_weights(numbers, args)
     )
 
 
 FILES = [
     GoldenFile(
-        "rnn/forward.json",
-        "RNN over every combination of its arguments.",
-        partial(family.grid, RNN),
+        "rnn/forward.json", "RNN over every combination of its arguments.",
+        partial(family.grid, RNN)
     ),
     GoldenFile(
-        "rnn/shapes.json",
-        "RNN at the edges of its shapes; the state.",
-        partial(family_shapes.shapes, RNN),
+        "rnn/shapes.json", "RNN at the edges of its shapes; the state.",
+        partial(family_shapes.shapes, RNN)
     ),
     GoldenFile(
-        "rnn/numerics.json",
-        "RNN at the ends of the number line.",
-        partial(family_numerics.numerics, RNN),
+        "rnn/numerics.json", "RNN at the ends of the number line.",
+        partial(family_numerics.numerics, RNN)
     ),
     GoldenFile("rnn/long.json", "RNN over long sequences.", partial(family_shapes.long, RNN)),
     GoldenFile("rnn/simple.json", "The notebook's SimpleRNN in other sizes.", simple),

@@ -78,9 +78,6 @@ def apply(torch):
 def recorded():
     """The settings as the manifest has them."""
     return {
-        **ENVIRONMENT,
-        "oneDNN": False,
-        "threads": 1,
-        "square roots": "rounded to nearest",
-        "processor": "x86-64 with AVX2 and FMA",
+        **ENVIRONMENT, "oneDNN": False, "threads": 1, "square roots": "rounded to nearest",
+        "processor": "x86-64 with AVX2 and FMA"
     }

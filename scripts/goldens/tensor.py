@@ -12,13 +12,8 @@ INF, NAN = float("inf"), float("nan")
 def call(function, name, reason, clauses, args, **inputs):
     """One call in both dtypes."""
     yield from both(
-        f"tensor/{function}/{name}",
-        reason,
-        clauses.split(),
-        "call",
-        function=function,
-        args=args,
-        inputs=inputs or None,
+        f"tensor/{function}/{name}", reason, clauses.split(), "call", function=function, args=args,
+        inputs=inputs or None
     )
 
 
@@ -27,29 +22,17 @@ def select_and_narrow():
     x = Numbers(6000).decimal(2, 3, 4)
     for dim, index in ((0, 0), (1, 2), (2, 3), (-1, -1), (1, -3), (-3, 1)):
         yield from call(
-            "select",
-            f"dim{dim}-index{index}",
-            "An index, from either end.",
-            "TENSOR-3 TENSOR-4",
-            {"dim": dim, "index": index},
-            input=x,
+            "select", f"dim{dim}-index{index}", "An index, from either end.", "TENSOR-3 TENSOR-4",
+            {"dim": dim, "index": index}, input=x
         )
     yield from call(
-        "select",
-        "vector",
-        "A vector's element has no dimension.",
-        "TENSOR-4",
-        {"dim": 0, "index": 1},
-        input=x[0, 0],
+        "select", "vector", "A vector's element has no dimension.", "TENSOR-4",
+        {"dim": 0, "index": 1}, input=x[0, 0]
     )
     for dim, start, length in ((0, 0, 2), (1, 1, 2), (2, 3, 1), (-1, -2, 2), (1, 3, 0), (2, 0, 0)):
         yield from call(
-            "narrow",
-            f"dim{dim}-start{start}-length{length}",
-            "A range of one dimension.",
-            "TENSOR-4",
-            {"dim": dim, "start": start, "length": length},
-            input=x,
+            "narrow", f"dim{dim}-start{start}-length{length}", "A range of one dimension.",
+            "TENSOR-4", {"dim": dim, "start": start, "length": length}, input=x
         )
 
 
@@ -62,40 +45,24 @@ def reshape_and_transpose():
             "reshape", name, "Row-major order is kept.", "TENSOR-4", {"shape": shape}, input=x
         )
     yield from call(
-        "reshape",
-        "to-scalar",
-        "One element, no dimension.",
-        "TENSOR-4",
-        {"shape": []},
-        input=x[:1, 0, 0],
+        "reshape", "to-scalar", "One element, no dimension.", "TENSOR-4", {"shape": []},
+        input=x[:1, 0, 0]
     )
     yield from call(
         "reshape", "from-scalar", "The other way.", "TENSOR-4", {"shape": [1, 1]}, input=x[0, 0, 0]
     )
     yield from call(
-        "reshape",
-        "empty",
-        "No elements fit any shape with a zero.",
-        "TENSOR-4",
-        {"shape": [3, 0]},
-        input=np.zeros((0, 5)),
+        "reshape", "empty", "No elements fit any shape with a zero.", "TENSOR-4", {"shape": [3, 0]},
+        input=np.zeros((0, 5))
     )
     for dim0, dim1 in ((0, 1), (1, 2), (0, 2), (-1, -2), (1, 1), (2, 0)):
         yield from call(
-            "transpose",
-            f"dim{dim0}-dim{dim1}",
-            "Two dimensions change places.",
-            "TENSOR-4",
-            {"dim0": dim0, "dim1": dim1},
-            input=x,
+            "transpose", f"dim{dim0}-dim{dim1}", "Two dimensions change places.", "TENSOR-4",
+            {"dim0": dim0, "dim1": dim1}, input=x
         )
     yield from call(
-        "transpose",
-        "scalar",
-        "A single number takes dimensions 0 and -1.",
-        "TENSOR-4",
-        {"dim0": 0, "dim1": -1},
-        input=x[0, 0, 0],
+        "transpose", "scalar", "A single number takes dimensions 0 and -1.", "TENSOR-4",
+        {"dim0": 0, "dim1": -1}, input=x[0, 0, 0]
     )
 
 

@@ -26,10 +26,8 @@ MODELS = [
 OPTIMIZERS = [
     ("adam", {"name": "Adam", "args": {"lr": 0.01}}, None, "OPTIM-2"),
     (
-        "sgd-clip",
-        {"name": "SGD", "args": {"lr": 0.1, "momentum": 0.9}},
-        {"name": "clip_grad_norm_", "args": {"max_norm": 0.5}},
-        "OPTIM-1",
+        "sgd-clip", {"name": "SGD", "args": {"lr": 0.1, "momentum": 0.9}},
+        {"name": "clip_grad_norm_", "args": {"max_norm": 0.5}}, "OPTIM-1"
     ),
 ]
 
@@ -74,17 +72,14 @@ def curves():
                 f"training/{module}/{name}",
                 f"{module} learns to continue the notebook's sine: catches any wrong gradient, "
                 "gradients that add up, a step before the loss, a state carried on.",
-                [*clauses, "INIT-1"],
-                "train",
-                **asked(*what, seed=0),
+                [*clauses, "INIT-1"], "train", **asked(*what, seed=0)
             )
             yield from both(
                 f"training/{module}/{name}-from-weights",
                 "From weights that are given: the float64 curve is the float32 one without "
                 "float32's rounding.",
-                [*clauses, "NUM-2"],
-                "train",
-                **asked(*what, state_dict=drawn(module, args, head, 90020 + place)),
+                [*clauses, "NUM-2"], "train",
+                **asked(*what, state_dict=drawn(module, args, head, 90020 + place))
             )
 
 
@@ -96,10 +91,8 @@ def truncated():
             f"training/truncated/{module}",
             f"{module} in windows of 5 steps, each starting from the detached state of the one "
             "before: catches a state that is dropped, and a gradient that flows on.",
-            ["TRAIN-4", "GRAD-5", "STACK-8", clause],
-            "train",
-            **{**what, "steps": 20, "window": 5},
-            state_dict=drawn(module, args, head, 90020 + place),
+            ["TRAIN-4", "GRAD-5", "STACK-8", clause], "train", **{**what, "steps": 20, "window": 5},
+            state_dict=drawn(module, args, head, 90020 + place)
         )
 
 

@@ -44,16 +44,8 @@ def vjp(name, reason, clauses, module, args, inputs, state, seed, outputs=None, 
         if outputs is None or output in outputs
     }
     yield from both(
-        f"vjp/{name}",
-        reason,
-        list(dict.fromkeys(clauses)),
-        "vjp",
-        module=module,
-        args=args,
-        training=False,
-        state_dict=state,
-        inputs=inputs,
-        grad_outputs=given,
+        f"vjp/{name}", reason, list(dict.fromkeys(clauses)), "vjp", module=module, args=args,
+        training=False, state_dict=state, inputs=inputs, grad_outputs=given
     )
 
 
@@ -65,12 +57,8 @@ def behind(cases, seed, reason=None):
         yield from vjp(
             rest if rest.startswith("simple") else f"{chapter}/{rest}",
             reason or f"The gradient behind: {case.reason[0].lower()}{case.reason[1:]}",
-            ["GRAD-2", *case.clauses],
-            asked["module"],
-            asked["args"],
-            asked["inputs"],
-            asked["state_dict"],
-            seed + place,
+            ["GRAD-2", *case.clauses], asked["module"], asked["args"], asked["inputs"],
+            asked["state_dict"], seed + place
         )
 
 
@@ -107,8 +95,7 @@ def shapes():
                     "Numbers that use every bit of a float32: a gradient rounded too early shows.",
                     ["GRAD-2", *precise.clauses],
                     *(asked[name] for name in ("module", "args", "inputs", "state_dict")),
-                    61050 + 100 * place,
-                    draw="full",
+                    61050 + 100 * place, draw="full"
                 )
 
 
@@ -125,13 +112,8 @@ def alone():
             yield from vjp(
                 f"{kind.chapter}/{name}-alone",
                 f"Catches a gradient of {name} that is lost, or taken for another's.",
-                ["GRAD-2", *family.clauses_of(kind, args), "STACK-6"],
-                kind.module,
-                args,
-                inputs,
-                state,
-                62100 + place,
-                outputs=[name],
+                ["GRAD-2", *family.clauses_of(kind, args), "STACK-6"], kind.module, args, inputs,
+                state, 62100 + place, outputs=[name]
             )
 
 

@@ -42,11 +42,8 @@ def system():
 def request_text(case):
     """The part of a case's line that is ours: all but what PyTorch answers."""
     head = {
-        "id": case.id,
-        "reason": case.reason,
-        "level": level(case),
-        "clauses": case.clauses,
-        "request": case.request,
+        "id": case.id, "reason": case.reason, "level": level(case), "clauses": case.clauses,
+        "request": case.request
     }
     return encode(head)[:-1]
 
@@ -235,9 +232,8 @@ def derived(files):
     """The texts that are made of the files of golden/ as they are on the disk, by name."""
     paths = sorted(golden.path for golden in files if (GOLDEN / golden.path).exists())
     return {
-        "schema.json": pretty(SCHEMA),
-        "manifest.json": pretty(manifest(paths)),
-        "mod.ts": module_text(paths),
+        "schema.json": pretty(SCHEMA), "manifest.json": pretty(manifest(paths)),
+        "mod.ts": module_text(paths)
     }
 
 
