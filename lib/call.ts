@@ -60,7 +60,6 @@ export type Call<O = unknown> = readonly [
  * Refuses arguments that are missing, too many or no such thing, and options that are unknown or no
  * such thing. `undefined` counts as left out.
  *
- * @param call what may be passed
  * @param given what was passed: `arguments`
  * @throws {TypeError} in PyTorch's words, with what to write instead
  */
@@ -73,9 +72,7 @@ export function check(call: Call<any>, given: ArrayLike<unknown>): void {
 /**
  * Refuses as {@linkcode check} does, but for what stands in the options.
  *
- * @param call what may be passed
  * @param given what was passed: `arguments`
- * @returns the options, where there are any
  * @throws {TypeError} as `check` does
  */
 export function checkArguments(
@@ -103,8 +100,6 @@ export function checkArguments(
 /**
  * Refuses options that are unknown or no such thing.
  *
- * @param call what may be passed
- * @param options the options given
  * @throws {TypeError} in PyTorch's words, with what to write instead
  */
 // deno-lint-ignore no-explicit-any -- whichever options
@@ -131,7 +126,6 @@ export function checkNames(call: Call<any>, options: Readonly<Record<string, unk
 /**
  * Refuses a surplus argument, where the function looks at the others itself.
  *
- * @param name the function, as it is written in a program
  * @param most how many arguments it takes at most
  * @param given what was passed: `arguments`
  * @throws {TypeError} if there are more
@@ -145,9 +139,6 @@ export function checkCount(name: string, most: number, given: ArrayLike<unknown>
 /**
  * Refuses a name that is no option.
  *
- * @param owner what has the options, by PyTorch's name
- * @param name the name given
- * @param known the names there are
  * @throws {TypeError} always, with the name that was likely meant
  */
 export function refuseUnknown(owner: string, name: string, known: readonly string[]): never {

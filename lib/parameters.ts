@@ -15,7 +15,6 @@ export const gateOrder = { RNN: "h", LSTM: "ifgo", GRU: "rzn" } as const;
 /**
  * Which of PyTorch's cells has so many gates.
  *
- * @param count how many gates stand below each other
  * @returns the cell, or `null` for none
  */
 export function kindOf(count: number): keyof typeof gateOrder | null {
@@ -96,7 +95,6 @@ export function parameterName(key: string, end = ""): string {
 /**
  * Makes something of each declared parameter.
  *
- * @param declared the parameters
  * @param make from a parameter's name in the equation and its shape
  * @returns what was made, by the same names in the same order
  */

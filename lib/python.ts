@@ -6,7 +6,6 @@
 /**
  * The name of a value's Python type.
  *
- * @param value any value
  * @returns `int`, `float`, `bool`, `str`, `list`, `dict`, `NoneType`, `Tensor`, or the name that
  * JavaScript has for what Python has not
  */
@@ -21,23 +20,13 @@ export function pythonType(value: unknown): string {
   return name === "Object" ? "dict" : name;
 }
 
-/**
- * The type of a value as Python prints it: `<class 'int'>`.
- *
- * @param value any value
- * @returns its text
- */
+/** The type of a value as Python prints it: `<class 'int'>`. */
 export function pythonClass(value: unknown): string {
   const type = pythonType(value);
   return `<class '${type === "Tensor" ? "torch.Tensor" : type}'>`;
 }
 
-/**
- * A number as Python writes a `float`: `0.5`, `1.0`, `1e-05`, `nan`, `-inf`.
- *
- * @param x the number
- * @returns its text
- */
+/** A number as Python writes a `float`: `0.5`, `1.0`, `1e-05`, `nan`, `-inf`. */
 export function pythonFloat(x: number): string {
   if (Number.isNaN(x)) return "nan";
   const magnitude = Math.abs(x);
@@ -49,12 +38,7 @@ export function pythonFloat(x: number): string {
   return `${sign}${magnitude}${Number.isInteger(x) ? ".0" : ""}`;
 }
 
-/**
- * A number as Python writes it where an `int` stays an `int`: `1`, `0.5`, `1e-05`.
- *
- * @param x the number
- * @returns its text
- */
+/** A number as Python writes it where an `int` stays an `int`: `1`, `0.5`, `1e-05`. */
 export function pythonNumber(x: number): string {
   return Number.isSafeInteger(x) && !Object.is(x, -0) ? String(x) : pythonFloat(x);
 }
@@ -81,7 +65,6 @@ function pythonString(text: string): string {
  * A value as Python's `repr` writes it: `True`, `None`, `[1, 0.5]`, `"it's"`.
  *
  * @param value nothing, a truth value, a number, text, a list of them, or what has a text of its own
- * @returns its text
  */
 export function pythonText(value: unknown): string {
   if (value === null || value === undefined) return "None";
@@ -93,12 +76,7 @@ export function pythonText(value: unknown): string {
   return own.startsWith("[object ") ? `<${pythonType(value)} object>` : own;
 }
 
-/**
- * A value as Python's `str` writes it: text as it is, all else as {@linkcode pythonText}.
- *
- * @param value any value
- * @returns its text
- */
+/** A value as Python's `str` writes it: text as it is, all else as {@linkcode pythonText}. */
 export function pythonStr(value: unknown): string {
   return typeof value === "string" ? value : pythonText(value);
 }

@@ -196,11 +196,7 @@ async function goldens(folder: string): Promise<void> {
 /** What the build makes, by folder. */
 const parts = { browser, "npm/rnn-spec": library, "npm/golden": goldens };
 
-/**
- * Builds everything anew.
- *
- * @param dist the folder for it
- */
+/** Builds everything anew. */
 export async function build(dist = path("dist")): Promise<void> {
   try {
     for (const [name, make] of Object.entries(parts)) {

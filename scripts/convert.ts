@@ -76,10 +76,6 @@ function prefixed(prefix: string, state: StateDict): StateDict {
 /**
  * Converts a network.
  *
- * @param network the network
- * @param format what to
- * @param output the file to write
- * @returns lines that tell how it was checked
  * @throws {Error} if the format cannot express the network, or the file does not compute the same
  */
 export async function convert(

@@ -62,7 +62,6 @@ function attempt(tally: Tally, kind: string, id: string, bytes: Uint8Array) {
 /**
  * Cuts every file below a size at every byte.
  *
- * @param largest the size
  * @returns what was found; every one but the whole files must be refused
  */
 export function truncations(largest: number): Tally {
@@ -76,14 +75,7 @@ export function truncations(largest: number): Tally {
   return tally;
 }
 
-/**
- * Changes checkpoints at random.
- *
- * @param count how many
- * @param seed where the random choices begin
- * @param keep takes each that is loaded nevertheless
- * @returns what was found
- */
+/** Changes checkpoints at random. */
 export function campaign(count: number, seed: number, keep?: Keep): Tally {
   const tally = emptyTally();
   const choices = new Choices(seed);

@@ -57,11 +57,7 @@ function citation(file: string, name: string): Citation {
   return { file, name: claim, clauses: list.match(/[A-Z]+-\d+/g) ?? [] };
 }
 
-/**
- * Reads the specification, its tests and the goldens. Needs permission to read `spec/`.
- *
- * @returns the clauses and what cites them
- */
+/** Reads the specification, its tests and the goldens. Needs permission to read `spec/`. */
 export async function trace(): Promise<Trace> {
   const spec = new URL("../spec/", import.meta.url);
   const namesIn = async (folder: string) =>
@@ -110,7 +106,6 @@ const shown = 8;
  * The text of the index.
  *
  * @param trace what {@linkcode trace} found
- * @returns Markdown
  */
 export function render({ clauses, tests, cases }: Trace): string {
   const lines = [
@@ -136,7 +131,6 @@ export function render({ clauses, tests, cases }: Trace): string {
  * All that is wrong between the specification and what cites it.
  *
  * @param trace what {@linkcode trace} found
- * @returns one line for each problem
  */
 export function problems({ clauses, tests, cases }: Trace): string[] {
   const ids = clauses.map(({ id }) => id);

@@ -109,10 +109,7 @@ function describeDict(value: TorchValue, path: readonly TorchKey[]): string[] {
 /**
  * Describes a checkpoint.
  *
- * @param name what it is called
- * @param checkpoint what it holds
  * @param at the keys that lead to the part to describe; the whole where there are none
- * @returns the text
  */
 export function inspect(name: string, checkpoint: Checkpoint, at: readonly string[] = []): string {
   const { format, value, metadata } = checkpoint;

@@ -89,12 +89,7 @@ function casesOf(mistake: Mistake, tasks: readonly Task[]): string[] {
   return found;
 }
 
-/**
- * The list.
- *
- * @param seen implementations by the mistake found in them
- * @returns every mistake
- */
+/** The list. */
 export function list(seen: ReadonlyMap<string, readonly string[]> = new Map()): Listed[] {
   const tasks = inOrder();
   return mistakes.map((mistake) => {
@@ -140,11 +135,7 @@ export function check(some: readonly Mistake[]): { runs: number; wrong: string[]
 /** The file, or what is known of it. */
 const file = new URL("../golden/mistakes.json", import.meta.url);
 
-/**
- * Writes the list; what was seen where it does not say stays as it is.
- *
- * @param seen implementations by the mistake found in them
- */
+/** Writes the list; what was seen where it does not say stays as it is. */
 export async function write(seen?: ReadonlyMap<string, readonly string[]>): Promise<void> {
   const before: Listed[] = await Deno.readTextFile(file).then(JSON.parse, () => []);
   const known = seen ?? new Map(before.map(({ id, seen }) => [id, seen]));

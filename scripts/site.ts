@@ -235,11 +235,7 @@ async function install(): Promise<string> {
   return folder;
 }
 
-/**
- * Builds the site.
- *
- * @param folder where to
- */
+/** Builds the site. */
 export async function buildSite(folder = path("dist/site")): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await Deno.mkdir(`${folder}/cases`, { recursive: true });
@@ -286,7 +282,6 @@ export async function buildSite(folder = path("dist/site")): Promise<void> {
 /**
  * Serves a folder on this machine.
  *
- * @param folder the folder
  * @param port where; 0 for any
  */
 export function serve(folder: string, port = 8080): Deno.HttpServer<Deno.NetAddr> {

@@ -69,13 +69,7 @@ function values(x: Tensor): string {
   return texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
 }
 
-/**
- * Goes through the notebook.
- *
- * @param walk the sizes and the seed
- * @param steps whether to add a table of every time step
- * @returns all that is printed
- */
+/** Goes through the notebook. */
 export function walkthrough(walk: Walk, steps = false): string {
   const lines: string[] = [];
   const print = (line: string) => lines.push(line);

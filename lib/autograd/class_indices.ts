@@ -34,7 +34,6 @@ export interface Classes {
 /**
  * Reads a target.
  *
- * @param target the classes, or a tensor, which holds none
  * @returns its shape and its classes
  * @throws {ValueError} if lists are nested unevenly
  * @throws {RuntimeError} if a shape does not hold the classes given with it

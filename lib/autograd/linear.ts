@@ -21,7 +21,6 @@ export const words = { float32: ["Float", "float"], float64: ["Double", "double"
  * Refuses operands that do not fit, in PyTorch's words.
  *
  * @param input what would be multiplied, of any rank but 0
- * @param weight the matrix it would be multiplied with
  * @param bias what would be added, or `null`
  * @throws {RuntimeError} if the shapes or dtypes do not fit
  */

@@ -67,8 +67,6 @@ export function checkNoGradient(weight: Tensor | null, operation: string, argume
 /**
  * What a loss gives: its elements, or one number.
  *
- * @param elements each element's loss
- * @param dtype the dtype wanted
  * @param shape the shape that the elements have where nothing is reduced
  * @param reduction what is made of them
  * @param count what divides a mean

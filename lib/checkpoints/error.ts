@@ -24,7 +24,6 @@ export class CheckpointError extends Error {
 /**
  * A name from a file, fit for a message: quoted, and cut where it is long.
  *
- * @param name the name
  * @returns it in quotes, with control characters escaped
  */
 export function quote(name: string): string {

@@ -83,9 +83,6 @@ function plain(value: PickleValue): PickleValue {
 /**
  * Reads a pickle.
  *
- * @param bytes the pickle
- * @param host what its names stand for
- * @returns the value that it holds
  * @throws {CheckpointError} at the first instruction that is not known or does not fit; with its byte
  */
 export function readPickle(bytes: Uint8Array, host: PickleHost): PickleValue {

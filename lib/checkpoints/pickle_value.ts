@@ -24,12 +24,7 @@ export class TorchObject {
   /** Whether it is a `torch.nn.Module`, saved whole: with its class instead of as a `state_dict`. */
   isModule = false;
 
-  /**
-   * Stands for a value.
-   *
-   * @param type what the value is
-   * @param at the byte that names it
-   */
+  /** Stands for a value of `type` that the byte `at` names. */
   constructor(type: string, at: number | null = null) {
     checkCount("TorchObject", 2, arguments);
     this.type = type;
@@ -65,11 +60,7 @@ export type PickleValue =
 /** So deep may lists and dicts lie in each other. */
 export const MAX_DEPTH = 100;
 
-/**
- * Whether a value is a Python tuple.
- *
- * @param value any value of a pickle
- */
+/** Whether a value is a Python tuple. */
 export function isTuple(value: PickleValue | undefined): value is readonly PickleValue[] {
   return Array.isArray(value) && Object.isFrozen(value);
 }
@@ -77,31 +68,20 @@ export function isTuple(value: PickleValue | undefined): value is readonly Pickl
 /** Tuples with a `float` that is a whole number, which an array no longer tells from an `int`. */
 const withFloats = new WeakSet<readonly PickleValue[]>();
 
-/**
- * Notes that a tuple holds a whole number as a `float`.
- *
- * @param tuple the tuple
- */
+/** Notes that a tuple holds a whole number as a `float`. */
 export function noteFloats(tuple: readonly PickleValue[]): void {
   withFloats.add(tuple);
 }
 
-/**
- * Whether a tuple holds a whole number as a `float`, such as `2.0`.
- *
- * @param tuple the tuple
- */
+/** Whether a tuple holds a whole number as a `float`, such as `2.0`. */
 export function holdsFloats(tuple: readonly PickleValue[]): boolean {
   return withFloats.has(tuple);
 }
 
 /**
- * Refuses a value that contains itself, nests too deep, or would grow beyond measure were it written
+ * Refuses a value that contains itself, nests too deep, or has more than `limit` parts when written
  * out, as lists of lists of the same list do.
  *
- * @param value the value
- * @param name what the pickle is called in messages
- * @param limit how many parts it may have, written out
  * @throws {CheckpointError} if it is such a value
  */
 export function checkResult(value: PickleValue, name: string, limit: number): void {

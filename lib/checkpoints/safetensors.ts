@@ -193,9 +193,6 @@ export function writeSafetensors(
  * The parts of a safetensors file, in order: the header, then each tensor's bytes, which are not
  * copied where they need not be.
  *
- * @param tensors tensors by name
- * @param options the metadata
- * @returns the parts
  * @throws {CheckpointError} if the format cannot hold a name or a dtype
  */
 export function* safetensorsParts(

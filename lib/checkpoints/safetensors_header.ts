@@ -35,9 +35,7 @@ const [METADATA_COST, TENSOR_COST] = [180, 340];
  * Reads a header. Unlike `JSON.parse` it refuses a name that comes twice, and it cannot nest
  * deeper than the form does.
  *
- * @param text the header
  * @param budget how many bytes of memory may be made of it
- * @returns its metadata and its entries
  * @throws {CheckpointError} at the first character that does not fit, or where the budget ends
  */
 export function parseHeader(text: string, budget = Infinity): Header {

@@ -23,7 +23,6 @@ function isAddress(text: string): boolean {
 /**
  * What a source is called in messages.
  *
- * @param source the source
  * @returns its path or address; `null` for bytes and streams
  */
 export function sourceName(source: CheckpointSource): string | null {
@@ -112,7 +111,6 @@ async function readStream(stream: ReadableStream<Uint8Array>): Promise<Uint8Arra
  * Puts pieces together.
  *
  * @param pieces bytes
- * @returns all of them, one after the other
  */
 export function joined(pieces: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
@@ -127,7 +125,6 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array {
 /**
  * Writes a file whole or not at all: under a name beside it first, which is then changed.
  *
- * @param path where to
  * @param parts the bytes, in order
  */
 export async function writeParts(path: string | URL, parts: Iterable<Uint8Array>): Promise<void> {

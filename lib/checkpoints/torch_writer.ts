@@ -294,8 +294,6 @@ function entriesOf(value: object): (readonly [unknown, unknown])[] {
  * The parts of a file of PyTorch's, in order; the tensors' bytes are not copied where they need not
  * be.
  *
- * @param value what to write
- * @returns the parts
  * @throws {CheckpointError} if something in it has no place in such a file; the message says where
  */
 export function torchFileParts(value: TorchWritable): Uint8Array[] {

@@ -23,7 +23,6 @@ function fail(what: string): never {
 /**
  * Reads an archive of stored entries. Nothing is unpacked: the bytes are views on the archive.
  *
- * @param bytes the archive
  * @param check takes the names of all entries before one is looked at, and throws where it knows more
  * @returns each entry's bytes by its name
  * @throws {CheckpointError} if the archive is not sound, or an entry is compressed, encrypted, points
@@ -248,7 +247,6 @@ function makeTables(): Int32Array[] {
 /**
  * The checksum of zip archives (CRC-32).
  *
- * @param bytes what to sum
  * @returns an integer from 0 to 2^32 - 1
  */
 export function crc32(bytes: Uint8Array): number {

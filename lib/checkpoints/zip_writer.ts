@@ -21,7 +21,6 @@ function fields(size: number, values: readonly (readonly [number, number, 2 | 4]
  * The parts of an archive, in order; the entries' bytes are not copied.
  *
  * @param entries each entry's name and bytes
- * @returns the parts
  * @throws {CheckpointError} if it would have 4 GiB or 65,535 entries, which this form does not count
  */
 export function zipParts(entries: readonly (readonly [string, Uint8Array])[]): Uint8Array[] {

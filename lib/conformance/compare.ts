@@ -115,7 +115,6 @@ export function sameShape(wanted: readonly number[], given: readonly unknown[]):
 /**
  * A value in short, whatever it is.
  *
- * @param value the value
  * @returns JSON of at most 400 characters; a text as it is
  */
 export function show(value: unknown): string {

@@ -93,13 +93,7 @@ function gruStep(options: Options): Step {
   };
 }
 
-/**
- * A cell's step.
- *
- * @param kind the cell
- * @param options what it does otherwise
- * @returns the step
- */
+/** A cell's step. */
 export function stepOf(kind: Kind, options: Options = {}): Step {
   if (options.skipsZeroState) {
     const own = stepOf(kind);

@@ -100,8 +100,6 @@ const normal = new WeakMap<Request, Setting | null>();
 /**
  * Recomputes a request with a deviation.
  *
- * @param request what was asked
- * @param deviation what to do otherwise
  * @returns the answer; `null` where the deviation does not apply to the request
  */
 export function recompute(request: Request, deviation: Deviation): Answer | null {

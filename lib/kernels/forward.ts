@@ -45,11 +45,8 @@ export class Forward {
   /**
    * Runs the layers.
    *
-   * @param engine what runs them
    * @param weights the weights of layer k and direction d at index `k · D + d`
-   * @param given the input
    * @param initial the states before the first step, `[h]` or `[h, c]`; `null` for zeros
-   * @returns the output and the final states
    * @throws {OutOfMemory} if the kernels' memory cannot hold the weights and one step of one sequence
    * @throws {RuntimeError} if there is no memory for the result
    */

@@ -158,7 +158,6 @@ export class Heap {
   /**
    * Memory for one call while it runs; the next call gets the same memory.
    *
-   * @returns where it begins
    * @throws {OutOfMemory} as {@linkcode Heap.allocate} does; the kept allocation that was used last,
    * the weights of the call, is not taken back for it
    */

@@ -100,7 +100,6 @@ export class Packing {
   /**
    * Packs weights into memory that the heap may take back.
    *
-   * @param heap the heap
    * @param weights of layer k and direction d at index `k · D + d`
    * @param room how many floats more are wanted behind the weights
    * @throws {OutOfMemory} if there is no memory for it
@@ -125,9 +124,6 @@ export class Packing {
 
   /**
    * Puts packed weights into structs, too, once, where the engine has structs and room for them.
-   *
-   * @param engine the engine
-   * @param packed the packed weights
    */
   makeStructs({ heap, structs }: Engine, packed: Packed): void {
     if (structs === null || packed.inStructs) return;

@@ -27,9 +27,6 @@ const splitFrom = 2 ** 20;
 /**
  * Plans how a batch is computed.
  *
- * @param packing the layers
- * @param given the batch
- * @param threads how many threads there are
  * @param most how many bytes of scratch memory there should be at most; a single step of a single
  * sequence may need more
  */

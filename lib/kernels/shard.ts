@@ -198,7 +198,6 @@ export class Shard {
   /**
    * Puts the initial states where the kernels read them.
    *
-   * @param heap the heap
    * @param base where the scratch memory begins
    * @param order for each sequence of the batch, its row in the states
    * @param initial the states before the first step, `[h]` or `[h, c]`; `null` for zeros
@@ -222,10 +221,7 @@ export class Shard {
   /**
    * Puts the input of a pass where the kernels read it.
    *
-   * @param heap the heap
    * @param base where the scratch memory begins
-   * @param pass the pass
-   * @param from the input of its layer, for the whole batch
    */
   load({ floats, integers }: Heap, base: number, pass: Pass, from: Float32Array): void {
     const features = this.#packing.features(pass.layer);
@@ -249,9 +245,7 @@ export class Shard {
   /**
    * Takes the output of a pass from where the kernels left it.
    *
-   * @param heap the heap
    * @param base where the scratch memory begins
-   * @param pass the pass
    * @param to the output of its last layer, for the whole batch
    */
   store({ floats }: Heap, base: number, pass: Pass, to: Float32Array): void {
@@ -283,10 +277,8 @@ export class Shard {
   /**
    * Takes the final states from where the kernels left them.
    *
-   * @param heap the heap
    * @param base where the scratch memory begins
    * @param order for each sequence of the batch, its row in the states
-   * @param h where the final hidden states go
    * @param c where the final cell states of an LSTM go; empty for other cells
    */
   finish(
@@ -325,9 +317,7 @@ export class Shard {
    * Writes what the kernels read in a pass: for each direction of each layer, some steps after the
    * other.
    *
-   * @param heap the heap
    * @param base where the scratch memory begins
-   * @param pass the pass
    * @param parts where what is the same for every batch begins, for each direction of each layer
    * @returns how many times `slotCount` integers there are
    */

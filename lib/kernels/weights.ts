@@ -40,7 +40,6 @@ export class KeptWeights {
   /**
    * Packs the weights unless they are there as they are now.
    *
-   * @param engine the engine
    * @param weights of layer k and direction d at index `k · D + d`
    * @throws {OutOfMemory} if there is no memory for it
    */

@@ -40,8 +40,6 @@ export interface Layers {
 /**
  * Takes the `state_dict` of an RNN, LSTM or GRU apart.
  *
- * @param state tensors by PyTorch's names
- * @returns its parameters by layer and direction
  * @throws {ValueError} if a name is missing or unexpected, a shape does not fit, or there is a
  * projection, which no layout here can express
  */
@@ -98,8 +96,6 @@ export type Directions = readonly (GatedTensors | null)[];
  * them: where one is missing beside others that have it, it is made of zeros. Its output is 0, and
  * the layer above reads that with weights of 0.
  *
- * @param layers for each layer, for each direction, its parameters
- * @returns tensors by PyTorch's names, in PyTorch's order
  * @throws {ValueError} if the layers do not fit each other
  */
 export function writeLayers(layers: readonly Directions[]): StateDict {
@@ -170,10 +166,7 @@ const activations: Readonly<Record<LayerKind, readonly string[]>> = {
 /**
  * Refuses activations that are not those of PyTorch's layer.
  *
- * @param kind the layer
  * @param given the activations of one direction after the other; the layer's own where left out
- * @param directions how many directions there are
- * @param options which φ an RNN is to have
  * @throws {ValueError} if they are others
  */
 export function checkActivations(
@@ -215,8 +208,6 @@ export function checkPeepholes(
  * Puts the gates of a tensor into another order.
  *
  * @param x gates of equal height, one below the other in dimension 0
- * @param from the order they stand in, one letter each
- * @param to the order wanted, the same letters
  * @returns a tensor of the same shape
  */
 export function reorder(x: Tensor, from: string, to: string): Tensor {

@@ -6,7 +6,6 @@ import { pythonType } from "../python.ts";
 /**
  * The bound of the uniform distribution that initial weights are drawn from.
  *
- * @param features how many features go in, or a state has
  * @returns `1 / √features`; 0 where there are none
  */
 export function boundOf(features: number): number {
@@ -16,8 +15,6 @@ export function boundOf(features: number): number {
 /**
  * Refuses what cannot be the extents of a weight matrix.
  *
- * @param rows the first extent
- * @param columns the second
  * @throws {TypeError} if one is not an integer
  * @throws {RuntimeError} if one is negative
  */

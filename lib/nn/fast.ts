@@ -54,11 +54,9 @@ export class FastPath {
   /**
    * Runs a stack of layers, if all there is to it is computing in float32.
    *
-   * @param input a batch, one unbatched sequence, or a packed batch
    * @param hx the initial states, or `null`
    * @param parameters of layer k and direction d at index `k · D + d`; the same list as long as
    * they are the same tensors
-   * @param batchFirst whether a batch stands before time
    * @param p the probability with which what one layer hands to the next is zeroed
    * @returns the output and the final states; `null` where the readable path has to compute, or to
    * refuse what does not fit
@@ -140,7 +138,6 @@ export class FastPath {
   /**
    * Makes what takes one step in time after the other, with the weights as they are now.
    *
-   * @param parameters of each layer
    * @returns `null` where the readable path has to step
    */
   stepper(parameters: readonly CellTensors[]): Stepper | null {

@@ -67,9 +67,7 @@ function scan(
  * Runs a stack of layers. Each layer reads what the one below put out at every step: its hidden
  * states, of both directions side by side.
  *
- * @param equation the cell
  * @param parameters for each layer, for each direction (forward, then reverse), its parameters
- * @param steps the input
  * @param initial the state of every layer and direction, each part of shape
  * `(layers · directions, N, H)`, at index `layer · directions + direction`
  * @param betweenLayers what happens to a layer's output on its way to the next, at each step

@@ -57,7 +57,6 @@ const same = (x: number) => x;
 /**
  * How a number becomes one of a dtype: what PyTorch's kernels do after each operation.
  *
- * @param dtype the dtype
  * @returns the rounding to it; for each dtype always the same function, so that loops stay compiled
  */
 export function roundingTo(dtype: DType): (x: number) => number {
@@ -68,11 +67,7 @@ export function roundingTo(dtype: DType): (x: number) => number {
  * A number on the way from one to another, as PyTorch's `lerp` goes it (OPTIM-7): from the nearer
  * end, so that a weight of 1 gives the end itself.
  *
- * @param start where the way begins
- * @param end where it ends
  * @param weight how far, 0 for the start, 1 for the end; of the dtype
- * @param round the rounding to the dtype
- * @returns the number on the way
  */
 export function lerp(
   start: number,
@@ -426,7 +421,6 @@ function zeros(name: string, param: Tensor): Tensor {
 /**
  * Counts a step in the state, where PyTorch counts it: in a float32 tensor without a dimension.
  *
- * @param state what is remembered of the parameter
  * @returns how many steps the parameter has taken, this one included
  */
 export function countStep({ step }: ParamState): number {

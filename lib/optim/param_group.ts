@@ -83,10 +83,6 @@ const computed = new WeakMap<object, number>();
 
 /**
  * Sets an option of a group. A tensor stays the group's: the option reads and writes its number.
- *
- * @param group the group
- * @param name the option
- * @param value its value
  */
 export function setOption(group: object, name: string, value: OptionValue): void {
   if (!(value instanceof Tensor)) {
@@ -103,34 +99,20 @@ export function setOption(group: object, name: string, value: OptionValue): void
   });
 }
 
-/**
- * The options of a group, a tensor where the group has one.
- *
- * @param group the group
- * @returns the options by name, without the parameters
- */
+/** The options of a group, a tensor where the group has one. */
 export function optionsOf(group: object): OptionValues {
   const { params: _, ...options } = group as Record<string, OptionValue>;
   for (const [name, tensor] of held.get(group) ?? []) options[name] = tensor;
   return options;
 }
 
-/**
- * Sets a learning rate that a schedule computed.
- *
- * @param group the group
- * @param lr the learning rate
- */
+/** Sets a learning rate that a schedule computed. */
 export function setComputedRate(group: { lr: number }, lr: number): void {
   group.lr = lr;
   computed.set(group, group.lr);
 }
 
-/**
- * Keeps the learning rate that a schedule starts from, where none is kept yet.
- *
- * @param group the group
- */
+/** Keeps the learning rate that a schedule starts from, where none is kept yet. */
 export function keepInitialRate(group: { lr: number; initialLr?: number }): void {
   if (group.initialLr !== undefined) return;
   const tensor = held.get(group)?.get("lr");
@@ -138,12 +120,7 @@ export function keepInitialRate(group: { lr: number; initialLr?: number }): void
   setOption(group, "initialLr", tensor ? new Tensor(tensor.data.slice(), tensor.shape) : lr);
 }
 
-/**
- * The lines that PyTorch prints for a group.
- *
- * @param group the group
- * @returns a line for each option, sorted by name
- */
+/** The lines that PyTorch prints for a group. */
 export function describe(group: object): string {
   const textOf = (name: string, value: OptionValue): string => {
     if (name === "lr" && typeof value === "number" && computed.get(group) === value) {
@@ -162,7 +139,6 @@ export function describe(group: object): string {
 /**
  * Refuses a group that lacks an option.
  *
- * @param group the group
  * @param names the options that are about to be read, in PyTorch's order
  * @throws {KeyError} if one is missing, as after a foreign state was loaded
  */
@@ -173,7 +149,6 @@ export function requireOptions(group: object, names: readonly string[]): void {
 /**
  * A learning rate of more or less than one number is none.
  *
- * @param lr the learning rate given
  * @throws {ValueError} in PyTorch's words
  */
 export function checkRate(lr: OptionValue): void {

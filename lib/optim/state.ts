@@ -24,9 +24,6 @@ export type StateLike<T> = T | ReadonlyMap<unknown, unknown>;
 /**
  * What a Python dict holds, given as a `Map` or as an object.
  *
- * @param dict the dict
- * @param what what it should be, for the message
- * @returns its values by name
  * @throws {TypeError} if it is none
  */
 export function dictOf(dict: unknown, what: string): Map<string, unknown> {
@@ -79,8 +76,6 @@ export interface LoadedGroup {
 /**
  * Reads the groups of a state.
  *
- * @param state the state
- * @returns the groups
  * @throws {KeyError | TypeError} if it is no state of an optimiser
  */
 export function readGroups(state: ReadonlyMap<string, unknown>): LoadedGroup[] {
@@ -100,10 +95,6 @@ export function readGroups(state: ReadonlyMap<string, unknown>): LoadedGroup[] {
  * Reads what a state remembers of a parameter. A tensor of the dtype wanted is taken over as it is,
  * not copied; all but the count of steps takes the parameter's dtype.
  *
- * @param given what the state holds
- * @param param the parameter
- * @param key the parameter's number
- * @returns tensors by name
  * @throws {TypeError | RuntimeError} if something is no tensor, or not of the parameter's shape
  */
 export function readParamState(given: unknown, param: Tensor, key: string): ParamState {

@@ -44,7 +44,6 @@ export function listed(shape: readonly number[]): string {
 /**
  * The type of a tensor of a dtype, as PyTorch's messages name it.
  *
- * @param dtype the dtype
  * @returns `torch.FloatTensor` or `torch.DoubleTensor`
  */
 export function typeName(dtype: DType): string {
@@ -54,8 +53,6 @@ export function typeName(dtype: DType): string {
 /**
  * New zero-filled storage.
  *
- * @param dtype the type of the elements
- * @param length how many elements
  * @returns a `Float32Array` or a `Float64Array`
  * @throws {TypeError} if there is no such dtype
  */
@@ -69,7 +66,6 @@ export function allocate(dtype: DType, length: number): FloatArray {
 /**
  * How many elements a shape has.
  *
- * @param shape the extent of each dimension
  * @returns their product; 1 for `[]`
  */
 export function numel(shape: readonly number[]): number {

@@ -76,7 +76,6 @@ export function formatTensor(values: Values, options: FormatOptions = {}): strin
 /**
  * The text of a list of integers, as Python prints an int64 tensor of one dimension.
  *
- * @param integers whole numbers
  * @returns for example `tensor([12,  5,  1])`
  */
 export function formatIntegers(integers: readonly number[]): string {

@@ -324,7 +324,6 @@ export function checkTensors(list: readonly unknown[]): void {
 /**
  * Resolves a dimension that may count from the last.
  *
- * @param dim the dimension asked for
  * @param rank how many dimensions there are; 0 counts as 1, as in PyTorch
  * @returns the dimension, counted from 0
  * @throws {IndexError} if it is out of range

@@ -19,7 +19,6 @@ import type { Tools } from "./training.ts";
 /**
  * The bytes of a checkpoint of a request.
  *
- * @param file the checkpoint
  * @returns its bytes
  */
 export function bytesOf(file: JsonFile): Uint8Array {
@@ -41,9 +40,6 @@ function encodeStored(stored: StoredTensor): object {
 /**
  * Writes what a checkpoint holds, as the goldens have it: dicts as pairs, since their keys may be
  * integers.
- *
- * @param value what it holds
- * @returns JSON
  */
 export function encodeValue(value: TorchValue): unknown {
   if (value instanceof StoredTensor) return encodeStored(value);
@@ -72,12 +68,7 @@ function load(request: Request, tools: Tools): Answer {
   };
 }
 
-/**
- * The operation, for the adapter to take in among its own.
- *
- * @param tools what the adapter lends to it
- * @returns what answers it, by name
- */
+/** The operation, for the adapter to take in among its own. */
 export function checkpointOperations(tools: Tools): Record<string, (request: Request) => Answer> {
   return { load: (request) => load(request, tools) };
 }

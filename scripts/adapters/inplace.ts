@@ -71,10 +71,6 @@ const optimizers: Readonly<Record<string, typeof rnn.SGD | typeof rnn.AdamW>> = 
 /**
  * Forward; the changes; the gradients of the output's sum. With an optimiser, its step stands
  * between that backward pass and another one of the same graph, from the sum of the squares.
- *
- * @param request what is asked
- * @param tools the adapter's own
- * @returns the gradients of inputs and parameters
  */
 export function inplace(request: Request, tools: Tools): Answer {
   const { requires_grad = [], changes = [], optimizer } = request;

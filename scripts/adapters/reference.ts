@@ -189,7 +189,6 @@ const operations: Record<string, (request: Request) => Answer> = {
 /**
  * Answers a request.
  *
- * @param request what is asked
  * @returns what this implementation computes, or how it refuses, or why it cannot
  */
 export function answer(request: Request): Answer {

@@ -70,8 +70,6 @@ const losses: Record<string, new (options: Arguments) => rnn.Loss> = {
 /**
  * A loss by its name in `torch.nn`.
  *
- * @param name the name
- * @param args its arguments by PyTorch's names
  * @returns the loss, or `null` where there is none of that name
  */
 export function makeLoss(name: string, args: Record<string, unknown> = {}): rnn.Loss | null {
@@ -331,12 +329,7 @@ export function train(request: Request, tools: Tools): Answer {
   };
 }
 
-/**
- * The operations, with what they need from the adapter.
- *
- * @param tools what the adapter lends
- * @returns each operation by its name in a request
- */
+/** The operations, with what they need from the adapter. */
 export function trainingOperations(tools: Tools): Record<string, (request: Request) => Answer> {
   return Object.fromEntries(
     Object.entries({ loss, optim, repr, train, vjp }).map(([name, operation]) => [

@@ -15,12 +15,7 @@ export interface Point {
   readonly microseconds: number;
 }
 
-/**
- * Draws a panel for each kind of curve, both axes logarithmic, a line for each participant.
- *
- * @param points what was measured
- * @returns an SVG document
- */
+/** Draws a panel for each kind of curve, both axes logarithmic, a line for each participant. */
 export async function plot(points: readonly Point[]): Promise<string> {
   const panels = [...new Set(points.map(({ panel }) => panel))];
   const logarithmic = (title: string) => ({ title, scale: { type: "log" as const } });

@@ -23,9 +23,7 @@ const mark = ["RNN_SPEC_CONFORM", crypto.randomUUID()] as const;
  * How to talk to a program: it is started, sent all requests, heard, and ended in any case, with all
  * that it has started.
  *
- * @param command the program
  * @param folder the folder that it runs in, and that a relative path of it starts from
- * @returns the conversation
  */
 export function program(command: Command, folder?: string): Converse {
   return async (limits, talk) => {

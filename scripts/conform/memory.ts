@@ -22,9 +22,6 @@ export class Memory {
   /**
    * Opens a file, which need not be there yet.
    *
-   * @param file its path
-   * @param about what is examined, and with what
-   * @returns what it holds
    * @throws {RangeError} if it is of another command or other goldens, or no such file at all
    */
   static open(file: string | URL, about: Circumstances): Memory {

@@ -57,13 +57,7 @@ function partsOf({ state, head, layer, detected, options }: Network): Part[] {
   return parts;
 }
 
-/**
- * The Python that makes the model that reads the file.
- *
- * @param network the network
- * @param path the file
- * @returns lines of Python
- */
+/** The Python that makes the model that reads the file. */
 export function kerasProgram(network: Network, path: string): string[] {
   const { detected, head, options } = network;
   const lines = partsOf(network).map(({ python }) => `    ${python},`);
@@ -84,7 +78,6 @@ const library = "npm:h5wasm@0.10.3/node";
 /**
  * Writes the file.
  *
- * @param network the network
  * @param path where to; Keras wants a name that ends in `.weights.h5`
  */
 export async function writeKeras(network: Network, path: string): Promise<void> {
@@ -110,8 +103,6 @@ export async function writeKeras(network: Network, path: string): Promise<void> 
 /**
  * Reads the file again.
  *
- * @param network the network that it is of
- * @param path the file
  * @returns the weights of the recurrent module and of the Linear, by PyTorch's names
  */
 export async function readKeras(

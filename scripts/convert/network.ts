@@ -60,9 +60,7 @@ function asLayer(cell: DetectedModule): DetectedModule {
  * Finds the network in a `state_dict`: a recurrent module, or a cell, which is taken for a module of
  * one layer; and the one Linear that reads its output, if there is one.
  *
- * @param given its weights
  * @param options what they do not tell
- * @returns the network
  * @throws {CheckpointError} if it is not one recurrent module, perhaps with a Linear on its output
  */
 export function networkOf(given: StateDict, options: NetworkOptions): Network {
@@ -138,12 +136,7 @@ function moduleOptions({ nonlinearity, batchFirst, dropout }: NetworkOptions): M
   return { nonlinearity, batchFirst, dropout };
 }
 
-/**
- * The network in float64, whose results are the truth that float32 results are held against.
- *
- * @param network the network
- * @returns it, with the same weights
- */
+/** The network in float64, whose results are the truth that float32 results are held against. */
 export function inFloat64({ detected, state, head, options }: Network): Pick<
   Network,
   "layer" | "head" | "options"
@@ -165,9 +158,6 @@ const MARGIN = 10;
  * Holds another runtime's results against a float64 run. Trained networks amplify rounding over many
  * steps, so that no fixed tolerance tells it from a mistake: float32 here shows how far it goes.
  *
- * @param network the network
- * @param inputs what both were given
- * @param given the other's results
  * @returns how far they are from the truth, how far float32 here is, and whether that is rounding
  */
 export function judge(
@@ -187,9 +177,6 @@ export function judge(
 /**
  * Random inputs for a network.
  *
- * @param network the network
- * @param batch N
- * @param length L
  * @returns the input, and the initial state where the converted model takes one
  */
 export function randomInputs(network: Network, batch: number, length: number): Named {
@@ -209,8 +196,6 @@ export function randomInputs(network: Network, batch: number, length: number): N
 /**
  * Runs the network with this library.
  *
- * @param network the network
- * @param inputs the input and perhaps the initial state
  * @returns `output`, of the Linear where there is one, and the final states `h_n` and `c_n`
  */
 export function runReference(
@@ -247,8 +232,6 @@ export interface Distance {
 /**
  * Holds results against the reference's.
  *
- * @param wanted the reference's
- * @param given the others
  * @returns how far they are from each other; infinite where a result is missing or misshapen
  */
 export function distance(wanted: Named, given: Named): Distance {

@@ -6,9 +6,6 @@ import type { Named, Network } from "./network.ts";
 
 /**
  * Writes a network as an ONNX model of opset 17, with PyTorch's names for its inputs and outputs.
- *
- * @param network the network
- * @returns the file
  */
 export function toOnnxModel({ detected, layer, state, head, options }: Network): Uint8Array {
   const graph = new Graph("float32");
@@ -62,7 +59,6 @@ export function toOnnxModel({ detected, layer, state, head, options }: Network):
 /**
  * Opens an ONNX model in ONNX Runtime.
  *
- * @param model the file
  * @returns what runs it; `null` where ONNX Runtime is not at hand
  */
 export async function openOnnx(

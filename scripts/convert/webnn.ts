@@ -19,9 +19,6 @@ const operands = ["weight", "recurrentWeight", "bias", "recurrentBias"] as const
 /**
  * Writes the file: operand `0.weight` is the first layer's, and so on; `head.weight` and `head.bias`
  * are the Linear's; the metadata `webnn` is a JSON list of each layer's method and options.
- *
- * @param network the network
- * @returns the file
  */
 export function toWebnnFile({ state, head, options }: Network): Uint8Array {
   const layers = toWebnn(state);
@@ -47,7 +44,6 @@ export function toWebnnFile({ state, head, options }: Network): Uint8Array {
 /**
  * Reads the file again.
  *
- * @param file the file
  * @returns the weights of the recurrent module and of the Linear, by PyTorch's names
  */
 export function fromWebnnFile(file: Uint8Array): { state: StateDict; head: StateDict } {

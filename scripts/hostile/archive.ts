@@ -17,7 +17,6 @@ export interface Record {
  * Puts pieces together.
  *
  * @param pieces bytes
- * @returns all of them, one after the other
  */
 export function join(pieces: readonly Uint8Array[]): Uint8Array {
   const result = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
@@ -29,12 +28,7 @@ export function join(pieces: readonly Uint8Array[]): Uint8Array {
   return result;
 }
 
-/**
- * Writes a plain archive of stored entries.
- *
- * @param records the entries
- * @returns the archive
- */
+/** Writes a plain archive of stored entries. */
 export function seal(records: readonly Record[]): Uint8Array {
   const local: Uint8Array[] = [];
   const central: Uint8Array[] = [];

@@ -6,7 +6,6 @@ import type { TorchValue } from "../../lib/checkpoints/torch_file.ts";
 /**
  * Makes all tensors of a value, half precision widened, and keeps them.
  *
- * @param value what a file holds
  * @param file the file's bytes
  * @returns how many bytes they take beside the file's own
  */

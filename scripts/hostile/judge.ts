@@ -16,11 +16,7 @@ export interface Outcome {
   readonly fault?: string;
 }
 
-/**
- * The checkpoints of the goldens.
- *
- * @returns them all
- */
+/** The checkpoints of the goldens. */
 export function seeds(): Seed[] {
   return ["checkpoints/torch.json", "checkpoints/safetensors.json"].flatMap((path) =>
     goldenFile(path).cases.map(({ id, request: { file } }) => ({
@@ -31,12 +27,7 @@ export function seeds(): Seed[] {
   );
 }
 
-/**
- * Reads a file that may be broken.
- *
- * @param bytes the file
- * @returns what came of it
- */
+/** Reads a file that may be broken. */
 export function judge(bytes: Uint8Array): Outcome {
   try {
     const { value } = parseCheckpoint(bytes);

@@ -202,14 +202,7 @@ const archive: Mutation = (bytes, choices) => {
   return at < bytes.length ? changed(bytes, at, ...by) : bytes.slice(1);
 };
 
-/**
- * Changes a checkpoint.
- *
- * @param seed the checkpoint
- * @param choices where the random choices come from
- * @param others checkpoints to take pieces of
- * @returns what was done, and the file after it
- */
+/** Changes a checkpoint. */
 export function mutate(
   seed: Seed,
   choices: Choices,

@@ -4,11 +4,7 @@
 export class Choices {
   #state: number;
 
-  /**
-   * Starts the stream.
-   *
-   * @param seed any integer
-   */
+  /** Starts the stream. */
   constructor(seed: number) {
     this.#state = seed | 0;
   }
@@ -16,7 +12,6 @@ export class Choices {
   /**
    * A random integer.
    *
-   * @param end one more than the largest
    * @returns an integer from 0 to `end - 1`
    */
   below(end: number): number {
@@ -26,12 +21,7 @@ export class Choices {
     return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * end);
   }
 
-  /**
-   * One of several things.
-   *
-   * @param from the things
-   * @returns one of them
-   */
+  /** One of several things. */
   pick<T>(from: readonly T[]): T {
     return from[this.below(from.length)];
   }

@@ -22,12 +22,7 @@ export interface Summary {
   odd: string;
 }
 
-/**
- * Sums up numbers.
- *
- * @param values the numbers
- * @returns their range, mean and distribution
- */
+/** Sums up numbers. */
 export function summarise(values: ArrayLike<number | bigint>): Summary {
   let [low, high, sum, count] = [Infinity, -Infinity, 0, 0];
   for (let i = 0; i < values.length; i++) {
@@ -74,12 +69,7 @@ export function plainName(name: string): string {
   return /^[\w.\-/]{1,80}$/.test(name) ? name : quote(name);
 }
 
-/**
- * Tables tensors.
- *
- * @param tensors tensors by name
- * @returns a line for each, under a line of headings
- */
+/** Tables tensors. */
 export function table(tensors: Readonly<Record<string, StoredTensor>>): string[] {
   const rows = [["name", "dtype", "shape", "range", "mean ± deviation", "distribution"]];
   for (const [name, tensor] of Object.entries(tensors)) {

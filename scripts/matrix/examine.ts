@@ -66,11 +66,6 @@ export function tasksOf({ whole, sample }: Implementation): Task[] {
 /**
  * Puts the cases to an implementation, or takes what is known of the same adapter, version and goldens.
  *
- * @param one the implementation
- * @param places where things are
- * @param goldens the hash of the goldens
- * @param say hears what is going on
- * @param onlyKnown whether to run nothing
  * @returns what is known; `null` where it cannot be built or started
  */
 export async function measure(

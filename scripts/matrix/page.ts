@@ -153,11 +153,7 @@ function explain(row: Row, tasks: ReadonlyMap<string, Task>): string {
 /**
  * The page.
  *
- * @param rows what is known of each implementation
  * @param missing what could not be built or started here
- * @param tasks all cases
- * @param about which goldens they are
- * @returns Markdown
  */
 export function page(
   rows: readonly Row[],

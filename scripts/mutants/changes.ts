@@ -62,9 +62,6 @@ const swaps: Record<string, readonly string[]> = {
 /**
  * All changes of one token that a file allows. Types, imports, comments and texts stay: no test
  * runs them.
- *
- * @param file the file, from the project's root
- * @param source what is in it
  */
 export function changesOf(file: string, source: string): Change[] {
   const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true);

@@ -26,12 +26,7 @@ function read(report: string, root: string): Map<string, Set<number>> {
   return lines;
 }
 
-/**
- * Runs one test file and notes what it covers.
- *
- * @param root the project, with a slash at the end
- * @param test the test file, from there
- */
+/** Runs one test file and notes what it covers. */
 export async function cover(root: string, test: string): Promise<Covered> {
   const folder = await Deno.makeTempDir();
   const run = (...args: string[]) =>

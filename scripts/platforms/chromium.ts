@@ -91,8 +91,6 @@ async function removed(folder: string): Promise<void> {
 /**
  * Opens every page, one after the other.
  *
- * @param bundle the file of the bundle
- * @param executable the browser to start
  * @param report told of each page, as soon as it has answered
  */
 export async function chromium(

@@ -80,7 +80,6 @@ export function parse(hash: string): State {
 /**
  * Writes an address.
  *
- * @param state what is shown
  * @returns what stands behind `#`
  */
 export function format(state: State): string {
@@ -105,7 +104,6 @@ export function alphabet(text: string): string[] {
 /**
  * The sequence of a state.
  *
- * @param state what is shown
  * @returns L lists of H_in numbers
  * @throws {Error} if the numbers are none, or their lines differ in length
  */

@@ -72,7 +72,6 @@ export function isNotebook(setup: Setup, features: number): boolean {
 /**
  * Builds the network of a setup.
  *
- * @param setup what to build
  * @param features H_in
  */
 export function build(setup: Setup, features: number): Network {
@@ -175,8 +174,6 @@ function step(kind: Kind, x: Tensor, [h, c]: readonly Tensor[], weights: readonl
 /**
  * Runs a network on one sequence.
  *
- * @param setup what was built
- * @param network the network
  * @param sequence L lists of H_in numbers
  */
 export function trace(setup: Setup, { rnn, fc }: Network, sequence: readonly number[][]): Trace {

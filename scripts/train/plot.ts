@@ -4,12 +4,7 @@ import * as Plot from "npm:@observablehq/plot@0.6.17";
 import { blue, draw, grey, heading, orange } from "../pictures/draw.ts";
 import { seen, sine, type Training } from "./run.ts";
 
-/**
- * The loss before each step, on a logarithmic axis.
- *
- * @param training what was trained
- * @returns the text of an SVG file
- */
+/** The loss before each step, on a logarithmic axis. */
 export function lossChart({ losses, config }: Training): string {
   const points = losses.map((loss, step) => ({ step, loss })).filter(({ loss }) =>
     loss > 0 && Number.isFinite(loss)
@@ -54,9 +49,6 @@ export function lossChart({ losses, config }: Training): string {
 /**
  * Three turns of the sine, each point as the model predicts it from the ten true points before it,
  * and as it goes on by itself, from its own predictions.
- *
- * @param training what was trained
- * @returns the text of an SVG file
  */
 export function predictionChart(training: Training): string {
   const [length, { model }] = [54, training.config];

@@ -162,11 +162,7 @@ export class Training {
   /** What to train. */
   readonly config: Config;
 
-  /**
-   * Draws the weights.
-   *
-   * @param config what to train
-   */
+  /** Draws the weights. */
   constructor(config: Config) {
     this.config = config;
 
@@ -185,12 +181,7 @@ export class Training {
     this.losses.push(loss.item());
   }
 
-  /**
-   * What the model says comes next.
-   *
-   * @param points the points it sees
-   * @returns the point after them
-   */
+  /** What the model says comes next. */
   predict(points: readonly number[]): number {
     return noGrad(() => this.#model.forward(tensor([points.map((x) => [x])]))).item();
   }
@@ -213,7 +204,6 @@ export class Training {
    * Goes on where a checkpoint was taken.
    *
    * @param saved what a file of {@linkcode Training.checkpoint} holds
-   * @returns the training
    * @throws {Error} if it is no checkpoint, or not whole
    */
   static restore(saved: TorchValue): Training {

@@ -28,7 +28,6 @@ function row(name: string, vector: Tensor): string {
  * Runs the recurrent layers of a model by hand, one time step after the other, for the first
  * sequence of a batch.
  *
- * @param model the notebook's model
  * @param input shape `(N, L, H_in)`
  * @returns the table: for each layer and each t, x_t, both products with their biases, their sum,
  * and its tanh h_t

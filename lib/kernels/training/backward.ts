@@ -54,14 +54,8 @@ const leastFeatures = 8;
 /**
  * Runs backwards.
  *
- * @param engine what runs it
- * @param packing the sizes
  * @param weights the weights of layer k and direction d at index `k · D + d`
  * @param kept what the forward pass kept; not changed
- * @param output the gradient of the output
- * @param final the gradients of the final states
- * @param wanted which gradients are wanted
- * @returns those gradients
  */
 export function backward(
   engine: Engine,

@@ -34,8 +34,6 @@ function threadsFor(engine: Engine, { rows, inputs, outputs }: DenseSizes): numb
 /**
  * The product.
  *
- * @param engine what runs it
- * @param sizes the sizes
  * @param x `(rows, inputs)`
  * @param w W, `(outputs, inputs)`
  * @param b b, `(outputs)`, or `null`
@@ -97,8 +95,6 @@ export function denseForward(
 /**
  * The gradients of the product.
  *
- * @param engine what runs it
- * @param sizes the sizes
  * @param x `(rows, inputs)`
  * @param w W, `(outputs, inputs)`
  * @param dy the gradient of the product

@@ -69,14 +69,8 @@ export const extras = { tanh: 0, relu: 0, lstm: 2, gru: 1 };
 /**
  * Runs a stack of layers.
  *
- * @param engine what runs them
- * @param packing the sizes of the layers
- * @param held their packed weights
  * @param weights the weights of layer k and direction d at index `k · D + d`
- * @param given the input
- * @param plan its pieces
  * @param initial the states before the first step, `[h]` or `[h, c]`; `null` for zeros
- * @param spare where arrays come from
  * @param maskOf what the output of a layer, by its number, is multiplied with on its way to the next
  * @returns the output and the final states, in one buffer, and what is kept
  */

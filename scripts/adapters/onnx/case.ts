@@ -156,8 +156,6 @@ const builders: Record<string, (b: Builder) => void> = {
 /**
  * The model that computes what a request asks for.
  *
- * @param request a forward pass
- * @returns the graph, and what it is fed
  * @throws {Unsupported} if ONNX has no way to say it
  */
 export function modelOf(request: Request): { graph: Graph; feeds: Feeds } {
