@@ -17,7 +17,11 @@ const root = new URL("../", import.meta.url);
 const path = (file: string) => new URL(file, root).pathname;
 
 /** The entry points of the library's package: name, source. The goldens are a package of their own. */
-const entries = { index: "mod.ts", conformance: "lib/conformance/mod.ts" };
+const entries = {
+  index: "mod.ts",
+  conformance: "lib/conformance/mod.ts",
+  onnx: "lib/onnx/mod.ts",
+};
 
 /** The package of the goldens. */
 const golden = "@rnn-spec/golden";
@@ -169,6 +173,7 @@ async function library(folder: string): Promise<void> {
       ".": exported("index"),
       "./conformance": exported("conformance"),
       "./golden": exported("golden"),
+      "./onnx": exported("onnx"),
     },
     // The goldens are large; only ./conformance and ./golden want them.
     peerDependencies: { [golden]: config.version },

@@ -46,6 +46,9 @@ export interface WidenOptions {
   readonly widen?: boolean;
 }
 
+/** What they are to be. */
+export const widenOptions: Options<WidenOptions> = { widen: bool };
+
 /** What each may be given. */
 const calls = {
   StoredTensor: [
@@ -61,7 +64,7 @@ const calls = {
     { byteOffset: int, strides: ints, littleEndian: bool } satisfies Options<StoredLayout>,
   ],
   from: ["StoredTensor.from", { tensor: aTensor }],
-  toTensor: ["StoredTensor.toTensor", {}, { widen: bool } satisfies Options<WidenOptions>],
+  toTensor: ["StoredTensor.toTensor", {}, widenOptions],
 } satisfies Record<string, Call>;
 
 /**

@@ -1,0 +1,477 @@
+/**
+ * ONNX files, read: the model, its graph, and the graphs within.
+ *
+ * @module
+ */
+
+import { bytes as bytesKind, type Call, callable, check } from "../call.ts";
+import { CheckpointError, quote } from "../checkpoints/error.ts";
+import {
+  dtypeOf,
+  type OnnxDType,
+  type OnnxExternalData,
+  type OnnxTensor,
+  readEntry,
+  readTensor,
+} from "./tensor.ts";
+import { Message } from "./wire.ts";
+
+/** A model: a graph, the functions it calls, and what its words mean. */
+export interface OnnxModel {
+  /** The version of the file format. */
+  readonly irVersion: number;
+  /** Which version of each set of operators is meant, by domain; `""` is ONNX's own. */
+  readonly opsets: ReadonlyMap<string, number>;
+  /** What wrote the file. */
+  readonly producerName: string;
+  /** Its version. */
+  readonly producerVersion: string;
+  /** Free text by name. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** What is computed. */
+  readonly graph: OnnxGraph;
+  /** The functions that nodes may call. */
+  readonly functions: readonly OnnxFunction[];
+  /** The file. */
+  readonly bytes: Uint8Array;
+}
+
+/** A graph: nodes in the order in which they are computed. */
+export interface OnnxGraph {
+  /** The name. */
+  readonly name: string;
+  /** The nodes. */
+  readonly nodes: readonly OnnxNode[];
+  /** The constants by name, weights among them; one that is also an input may be replaced. */
+  readonly initializers: ReadonlyMap<string, OnnxTensor>;
+  /** What goes in. */
+  readonly inputs: readonly OnnxValue[];
+  /** What comes out. */
+  readonly outputs: readonly OnnxValue[];
+  /** What is known of other values. */
+  readonly values: readonly OnnxValue[];
+  /** The graph's message in the file. */
+  readonly bytes: Uint8Array;
+}
+
+/** A node: one use of an operator, or of a function of the model. */
+export interface OnnxNode {
+  /** The name; may be `""`. */
+  readonly name: string;
+  /** The operator. */
+  readonly opType: string;
+  /** The operator's domain; `""` is ONNX's own, which a file may also write `ai.onnx`. */
+  readonly domain: string;
+  /** Which of several functions of one name; mostly `""`. */
+  readonly overload: string;
+  /** The names of its inputs; `""` for one that is left out. */
+  readonly inputs: readonly string[];
+  /** The names of its outputs; `""` for one that is left out. */
+  readonly outputs: readonly string[];
+  /** Its attributes by name. */
+  readonly attributes: ReadonlyMap<string, OnnxAttribute>;
+  /** The node's message in the file. */
+  readonly bytes: Uint8Array;
+}
+
+/** What an attribute holds, by its type. */
+export type OnnxAttributeValue =
+  | { readonly type: "float"; readonly value: number }
+  | { readonly type: "int"; readonly value: number | bigint }
+  | { readonly type: "string"; readonly value: string }
+  | { readonly type: "tensor"; readonly value: OnnxTensor }
+  | { readonly type: "graph"; readonly value: OnnxGraph }
+  | { readonly type: "floats"; readonly value: readonly number[] }
+  | { readonly type: "ints"; readonly value: readonly (number | bigint)[] }
+  | { readonly type: "strings"; readonly value: readonly string[] }
+  | { readonly type: "tensors"; readonly value: readonly OnnxTensor[] }
+  | { readonly type: "graphs"; readonly value: readonly OnnxGraph[] }
+  /** In a function: the attribute of that name of the node that calls it. */
+  | { readonly type: "reference"; readonly value: string }
+  /** A sparse tensor or a type, which are not read. */
+  | { readonly type: "other"; readonly value: null };
+
+/**
+ * An attribute: its name, and a value of the type that the file says. An integer is a bigint where it
+ * is not exact otherwise; text is read as UTF-8, with U+FFFD in place of what is not.
+ */
+export type OnnxAttribute = { readonly name: string } & OnnxAttributeValue;
+
+/** What is known of a value. */
+export interface OnnxValue {
+  /** The name. */
+  readonly name: string;
+  /** The type of a tensor's elements; `null` where it is unknown, or the value is no tensor. */
+  readonly dtype: OnnxDType | null;
+  /** The extents: a number, a name, or `null` for one that is unknown; `null` for no shape at all. */
+  readonly shape: readonly (number | string | null)[] | null;
+}
+
+/** A function of the model: a graph that nodes call by its name. */
+export interface OnnxFunction {
+  /** The name, which nodes have as their `opType`. */
+  readonly name: string;
+  /** The domain. */
+  readonly domain: string;
+  /** Which of several of the name. */
+  readonly overload: string;
+  /** The names of its inputs. */
+  readonly inputs: readonly string[];
+  /** The names of its outputs. */
+  readonly outputs: readonly string[];
+  /** The nodes. */
+  readonly nodes: readonly OnnxNode[];
+  /** The names of the attributes that a call must give. */
+  readonly attributes: readonly string[];
+  /** The attributes that a call may give, with what holds otherwise. */
+  readonly defaults: ReadonlyMap<string, OnnxAttribute>;
+  /** Which version of each set of operators is meant, by domain. */
+  readonly opsets: ReadonlyMap<string, number>;
+}
+
+/** Where a model's other files are. */
+export interface OnnxOptions {
+  /** Finds the bytes of a file beside the model's; called once for each, when it is needed. */
+  readonly external?: OnnxExternalData;
+}
+
+const readOnnxCall: Call<OnnxOptions> = [
+  "readOnnx",
+  { bytes: bytesKind },
+  { external: callable },
+];
+
+/** How deep graphs may lie within graphs; protobuf's own readers stop at about as many. */
+const DEPTH = 32;
+
+/**
+ * Whether bytes begin as an ONNX file does: with the version of its format, then one of the fields of
+ * a model.
+ *
+ * @param bytes the file, or its first eight bytes
+ */
+export function looksLikeOnnx(bytes: Uint8Array): boolean {
+  const [tag, version, next] = bytes;
+  // A safetensors file may begin so, too, but then its length has four bytes of zeros.
+  return tag === 8 && version > 0 && version < 128 &&
+    [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72].includes(next) &&
+    bytes.subarray(4, 8).some((byte) => byte > 0);
+}
+
+/**
+ * Reads an ONNX file (ONNX-1). Nothing is run, and weights are not decoded before they are asked for.
+ *
+ * @param bytes the file
+ * @param options where the files beside it are that hold weights
+ * @returns the model; what it holds of bytes are views on those given
+ * @throws {CheckpointError} if the file is not sound; the message says where and what
+ *
+ * @example
+ * ```ts
+ * import { readOnnx, writeMessage } from "@rnn-spec/rnn-spec/onnx";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const node = [[1, "x"], [2, "y"], [4, "GRU"], [5, [[1, "hidden_size"], [3, 4], [20, 2]]]] as const;
+ * const model = readOnnx(writeMessage([[1, 8], [7, [[1, node]]], [8, [[2, 17]]]]));
+ * const [{ opType, attributes }] = model.graph.nodes;
+ * assertEquals([opType, attributes.get("hidden_size")?.value], ["GRU", 4]);
+ * assertEquals(model.opsets.get(""), 17);
+ * ```
+ */
+export function readOnnx(bytes: Uint8Array, options: OnnxOptions = {}): OnnxModel {
+  check(readOnnxCall, arguments);
+  const message = new Message(bytes, "model");
+  const opsets = new Map<string, number>();
+  const metadata = new Map<string, string>();
+  const functions: OnnxFunction[] = [];
+  let [irVersion, producerName, producerVersion] = [0, "", ""];
+  let graph: OnnxGraph | null = null;
+  const reader = new Reader(options.external);
+  while (message.next(1 << 8 | 1 << 14 | 1 << 20 | 1 << 25 | 1 << 26)) {
+    switch (message.field) {
+      case 1:
+        irVersion = message.number();
+        break;
+      case 2:
+        producerName = message.text();
+        break;
+      case 3:
+        producerVersion = message.text();
+        break;
+      case 7:
+        graph = reader.graph(message.message("graph"), 0);
+        break;
+      case 8:
+        readOpset(message.message("opset_import"), opsets);
+        break;
+      case 14: {
+        const [key, value] = readEntry(message.message("metadata_props"));
+        metadata.set(key, value);
+        break;
+      }
+      case 25:
+        functions.push(reader.function(message.message("function")));
+        break;
+      default:
+        message.skip();
+    }
+  }
+  if (!graph) throw new CheckpointError("onnx: the file has no graph, so it is no ONNX model");
+  return { irVersion, opsets, producerName, producerVersion, metadata, graph, functions, bytes };
+}
+
+/** ONNX's own domain has two names. */
+function domainOf(name: string): string {
+  return name === "ai.onnx" ? "" : name;
+}
+
+function readOpset(message: Message, to: Map<string, number>): void {
+  let [domain, version] = ["", 0];
+  message.charge(100);
+  while (message.next(0)) {
+    if (message.field === 1) domain = domainOf(message.text());
+    else if (message.field === 2) version = message.number();
+    else message.skip();
+  }
+  if ((to.get(domain) ?? version) !== version) {
+    message.refuse(`opset ${version} and opset ${to.get(domain)} of ${quote(domain)}`);
+  }
+  to.set(domain, version);
+}
+
+const types: Readonly<Record<number, OnnxAttributeValue["type"]>> = {
+  1: "float",
+  2: "int",
+  3: "string",
+  4: "tensor",
+  5: "graph",
+  6: "floats",
+  7: "ints",
+  8: "strings",
+  9: "tensors",
+  10: "graphs",
+  11: "other",
+  12: "other",
+  13: "other",
+  14: "other",
+};
+
+/** The field that holds a value of each type. */
+const fields: Readonly<Record<number, OnnxAttributeValue["type"]>> = {
+  2: "float",
+  3: "int",
+  4: "string",
+  5: "tensor",
+  6: "graph",
+  7: "floats",
+  8: "ints",
+  9: "strings",
+  10: "tensors",
+  11: "graphs",
+  14: "other",
+  15: "other",
+  22: "other",
+  23: "other",
+};
+
+const none: ReadonlyMap<string, OnnxAttribute> = new Map();
+
+/** Reads what a model holds. */
+class Reader {
+  readonly #files: OnnxExternalData;
+
+  constructor(external: OnnxExternalData | undefined) {
+    const known = new Map<string, Uint8Array>();
+    this.#files = (location) => {
+      if (!external) {
+        throw new CheckpointError(
+          `the bytes are in the file ${quote(location)}; give it: readOnnx(bytes, { external })`,
+        );
+      }
+      const found = known.get(location) ?? external(location);
+      known.set(location, found);
+      return found;
+    };
+  }
+
+  graph(message: Message, depth: number): OnnxGraph {
+    if (depth > DEPTH) message.refuse(`more than ${DEPTH} graphs within each other`);
+    const { bytes } = message;
+    const nodes: OnnxNode[] = [];
+    const initializers = new Map<string, OnnxTensor>();
+    const lists: Record<number, OnnxValue[]> = { 11: [], 12: [], 13: [] };
+    let name = "";
+    message.charge(400);
+    while (message.next(1 << 1 | 1 << 5 | 7 << 11 | 7 << 14)) {
+      const { field } = message;
+      if (field === 1) nodes.push(this.node(message.message("node"), depth));
+      else if (field === 2) name = message.text();
+      else if (field === 5) {
+        const tensor = readTensor(message.message("initializer"), this.#files);
+        if (initializers.has(tensor.name)) {
+          message.refuse(`initializer ${quote(tensor.name)} comes twice`);
+        }
+        initializers.set(tensor.name, tensor);
+      } else if (field in lists) lists[field].push(readValue(message.message("value")));
+      else message.skip();
+    }
+    const [inputs, outputs, values] = [lists[11], lists[12], lists[13]];
+    return { name, nodes, initializers, inputs, outputs, values, bytes };
+  }
+
+  node(message: Message, depth: number): OnnxNode {
+    const { bytes } = message;
+    const [inputs, outputs]: string[][] = [[], []];
+    let attributes: Map<string, OnnxAttribute> | undefined;
+    let [name, opType, domain, overload] = ["", "", "", ""];
+    message.charge(350);
+    while (message.next(1 << 1 | 1 << 2 | 1 << 5 | 1 << 9 | 1 << 10)) {
+      const { field } = message;
+      if (field === 1 || field === 2) {
+        (field === 1 ? inputs : outputs).push(message.text());
+        message.charge(16);
+      } else if (field === 3) name = message.text();
+      else if (field === 4) opType = message.text();
+      else if (field === 5) {
+        this.#attribute(message.message("attribute"), depth, attributes ??= new Map());
+      } else if (field === 7) domain = domainOf(message.text());
+      else if (field === 8) overload = message.text();
+      else message.skip();
+    }
+    return {
+      name,
+      opType,
+      domain,
+      overload,
+      inputs,
+      outputs,
+      attributes: attributes ?? none,
+      bytes,
+    };
+  }
+
+  #attribute(message: Message, depth: number, to: Map<string, OnnxAttribute>): void {
+    const numbers: number[] = [];
+    const integers: (number | bigint)[] = [];
+    const texts: string[] = [];
+    const tensors: OnnxTensor[] = [];
+    const graphs: OnnxGraph[] = [];
+    const one: Record<string, unknown> = { float: 0, int: 0, string: "" };
+    let [name, reference, type] = ["", "", 0];
+    const given = new Set<string>();
+    message.charge(300);
+    while (message.next(31 << 7 | 1 << 15 | 1 << 23)) {
+      const { field } = message;
+      if (field in fields) given.add(fields[field]);
+      if (field === 1) name = message.text();
+      else if (field === 2) one.float = message.float();
+      else if (field === 3) one.int = message.integer();
+      else if (field === 4) one.string = message.anyText();
+      else if (field === 5 || field === 10) {
+        const tensor = readTensor(message.message("tensor"), this.#files);
+        if (field === 5) one.tensor = tensor;
+        else tensors.push(tensor);
+      } else if (field === 6 || field === 11) {
+        const graph = this.graph(message.message("graph"), depth + 1);
+        if (field === 6) one.graph = graph;
+        else graphs.push(graph);
+      } else if (field === 7) message.floats(numbers);
+      else if (field === 8) message.integers(integers);
+      else if (field === 9) {
+        texts.push(message.anyText());
+        message.charge(16);
+      } else if (field === 20) type = message.number();
+      else if (field === 21) reference = message.text();
+      else message.skip();
+    }
+    message.charge(12 * (numbers.length + integers.length));
+    if (to.has(name)) message.refuse(`attribute ${quote(name)} comes twice`);
+    const refuse = (why: string) => message.refuse(`attribute ${quote(name)}: ${why}`);
+    // Files of the format's first version do not say the type.
+    const kind = reference ? "reference" : type === 0 ? [...given][0] : types[type];
+    if (kind === undefined) refuse(type ? `the type ${type}` : "no value");
+    if (given.size > 1 || (given.size === 1 && !given.has(kind))) {
+      refuse(`it is to be ${kind}, yet holds ${[...given].join(" and ")}`);
+    }
+    const lists: Record<string, unknown> = {
+      floats: numbers,
+      ints: integers,
+      strings: texts,
+      tensors,
+      graphs,
+      reference,
+      other: null,
+    };
+    const value = kind in lists ? lists[kind] : one[kind] ?? refuse(`a ${kind} without one`);
+    to.set(name, { name, type: kind, value } as OnnxAttribute);
+  }
+
+  function(message: Message): OnnxFunction {
+    const [inputs, outputs, attributes]: string[][] = [[], [], []];
+    const nodes: OnnxNode[] = [];
+    const defaults = new Map<string, OnnxAttribute>();
+    const opsets = new Map<string, number>();
+    let [name, domain, overload] = ["", "", ""];
+    message.charge(600);
+    while (message.next(15 << 4 | 1 << 9 | 3 << 11 | 1 << 14)) {
+      const { field } = message;
+      if (field === 1) name = message.text();
+      else if (field === 4 || field === 5 || field === 6) {
+        [inputs, outputs, attributes][field - 4].push(message.text());
+        message.charge(16);
+      } else if (field === 7) nodes.push(this.node(message.message("node"), 0));
+      else if (field === 9) readOpset(message.message("opset_import"), opsets);
+      else if (field === 10) domain = domainOf(message.text());
+      else if (field === 11) this.#attribute(message.message("attribute"), 0, defaults);
+      else if (field === 13) overload = message.text();
+      else message.skip();
+    }
+    return { name, domain, overload, inputs, outputs, nodes, attributes, defaults, opsets };
+  }
+}
+
+/** Reads what is said of a value: its name, and a tensor's type and shape. */
+function readValue(message: Message): OnnxValue {
+  let name = "";
+  let dtype: OnnxDType | null = null;
+  let shape: (number | string | null)[] | null = null;
+  message.charge(200);
+  while (message.next(1 << 4)) {
+    if (message.field === 1) name = message.text();
+    else if (message.field !== 2) message.skip();
+    else {
+      const type = message.message("type");
+      while (type.next(0)) {
+        if (type.field !== 1) type.skip();
+        else {
+          const tensor = type.message("tensor_type");
+          while (tensor.next(0)) {
+            if (tensor.field === 1) dtype = dtypeOf(tensor.number());
+            else if (tensor.field === 2) shape = readShape(tensor.message("shape"));
+            else tensor.skip();
+          }
+        }
+      }
+    }
+  }
+  return { name, dtype, shape };
+}
+
+function readShape(message: Message): (number | string | null)[] {
+  const shape: (number | string | null)[] = [];
+  while (message.next(1 << 1)) {
+    if (message.field !== 1) message.skip();
+    else {
+      let extent: number | string | null = null;
+      const dim = message.message("dim");
+      while (dim.next(0)) {
+        if (dim.field === 1) extent = dim.number();
+        else if (dim.field === 2) extent = dim.text() || null;
+        else dim.skip();
+      }
+      shape.push(extent);
+      message.charge(16);
+    }
+  }
+  return shape;
+}
