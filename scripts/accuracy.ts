@@ -31,12 +31,10 @@ class Errors {
     this.#count++;
   }
 
-  /** How many numbers were taken. */
   get count(): number {
     return this.#count;
   }
 
-  /** The largest error. */
   get largest(): number {
     return this.#largest;
   }

@@ -94,7 +94,6 @@ const warm = 500;
 /** A participant that has taken so many milliseconds for a work sits the later rounds out. */
 const patience = 4_000;
 
-/** Whether a result is close to the one wanted. */
 function close(given: Float32Array, wanted: Float32Array): boolean {
   const { rtol, atol } = tolerance.float32;
   return given.length === wanted.length &&
@@ -112,10 +111,8 @@ async function time(job: Job, times: number): Promise<number> {
   return (performance.now() - start) / times;
 }
 
-/** The peak, where it can be measured. */
 const measurePeak = peak();
 
-/** Measures one work with all participants. */
 async function measure(work: Work, peers: readonly Peer[], rounds: number): Promise<Result[]> {
   setKernels("readable");
   const wanted = forward(moduleOf(work), inputOf(work)).data as Float32Array;

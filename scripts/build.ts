@@ -23,7 +23,6 @@ const entries = {
   onnx: "lib/onnx/mod.ts",
 };
 
-/** The package of the goldens. */
 const golden = "@rnn-spec/golden";
 
 /** Hands imports of `golden/mod.ts` to the package of the goldens. */
@@ -66,7 +65,6 @@ const withoutTraining: esbuild.Plugin = {
   },
 };
 
-/** What all bundles share. */
 const common: esbuild.BuildOptions = {
   bundle: true,
   format: "esm",
@@ -102,7 +100,6 @@ async function types(sources: Record<string, string>, folder: string): Promise<v
   await bundle.close();
 }
 
-/** Writes a package's description. */
 async function describe(folder: string, more: Record<string, unknown>): Promise<void> {
   const { version, license } = config;
   const text = JSON.stringify(
@@ -181,7 +178,6 @@ async function library(folder: string): Promise<void> {
   });
 }
 
-/** The goldens as a package. */
 async function goldens(folder: string): Promise<void> {
   await esbuild.build({
     ...common,
@@ -198,10 +194,8 @@ async function goldens(folder: string): Promise<void> {
   });
 }
 
-/** What the build makes, by folder. */
 const parts = { browser, "npm/rnn-spec": library, "npm/golden": goldens };
 
-/** Builds everything anew. */
 export async function build(dist = path("dist")): Promise<void> {
   try {
     for (const [name, make] of Object.entries(parts)) {

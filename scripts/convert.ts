@@ -32,7 +32,6 @@ import {
 import { openOnnx, toOnnxModel } from "./convert/onnx.ts";
 import { fromWebnnFile, toWebnnFile } from "./convert/webnn.ts";
 
-/** What is converted to. */
 const formats = ["onnx", "keras", "webnn", "safetensors"] as const;
 type Format = typeof formats[number];
 

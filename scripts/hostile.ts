@@ -22,9 +22,7 @@ const PATIENCE = 1000;
 export interface Tally {
   /** How many files were tried. */
   tried: number;
-  /** How many of them were loaded. */
   loaded: number;
-  /** How many of them were refused. */
   refused: number;
   /** The longest time that one took, in milliseconds. */
   slowest: number;
@@ -37,7 +35,6 @@ export interface Tally {
 /** What to do with a file that was changed and yet loaded. */
 type Keep = (format: Seed["format"], bytes: Uint8Array, value: TorchValue) => void;
 
-/** Tries one file. */
 function attempt(tally: Tally, kind: string, id: string, bytes: Uint8Array) {
   const start = performance.now();
   const outcome = judge(bytes);
@@ -75,7 +72,6 @@ export function truncations(largest: number): Tally {
   return tally;
 }
 
-/** Changes checkpoints at random. */
 export function campaign(count: number, seed: number, keep?: Keep): Tally {
   const tally = emptyTally();
   const choices = new Choices(seed);
@@ -137,7 +133,6 @@ function rawValue(value: TorchValue): unknown {
   return typeof value === "number" && !Number.isInteger(value) ? { real: String(value) } : value;
 }
 
-/** What a campaign found, to read. */
 function report({ tried, loaded, refused, slowest, kinds, faults }: Tally): string {
   const rows = [...kinds].sort().map(([kind, [count, well]]) =>
     `  ${kind.padEnd(22)}${String(count).padStart(8)} tried ${String(well).padStart(7)} loaded`

@@ -11,11 +11,9 @@ import { files } from "../golden/mod.ts";
 import { goldenFile } from "../lib/conformance/mod.ts";
 import { testsOf } from "../spec/tests/law.ts";
 
-/** One clause. */
 export interface Clause {
   /** Its id, such as `LSTM-2`. */
   id: string;
-  /** Its title. */
   title: string;
   /** The file of its chapter. */
   file: string;
@@ -29,7 +27,6 @@ export interface Citation {
   file: string;
   /** The claim of the test, or the id of the golden case. */
   name: string;
-  /** The clauses. */
   clauses: string[];
 }
 
@@ -37,9 +34,7 @@ export interface Citation {
 export interface Trace {
   /** The clauses, chapters in alphabetical order. */
   clauses: Clause[];
-  /** The tests. */
   tests: Citation[];
-  /** The golden cases. */
   cases: Citation[];
 }
 

@@ -20,7 +20,6 @@ import {
 
 /** One mistake, as others can use it. */
 export interface Listed {
-  /** Its name, in short. */
   id: string;
   /** What is done otherwise, to follow "matches PyTorch if". */
   says: string;
@@ -89,7 +88,6 @@ function casesOf(mistake: Mistake, tasks: readonly Task[]): string[] {
   return found;
 }
 
-/** The list. */
 export function list(seen: ReadonlyMap<string, readonly string[]> = new Map()): Listed[] {
   const tasks = inOrder();
   return mistakes.map((mistake) => {

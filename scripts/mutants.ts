@@ -27,7 +27,6 @@ const help = `Usage: deno task mutants [options]
 
 const root = new URL("../", import.meta.url).pathname;
 
-/** All TypeScript files of a folder. */
 function* filesOf(folder: string): Iterable<string> {
   for (const { name, isDirectory } of Deno.readDirSync(root + folder)) {
     if (isDirectory) yield* filesOf(`${folder}${name}/`);
@@ -122,7 +121,6 @@ function progress(done: number, all: number, alive: number): void {
   Deno.stderr.writeSync(new TextEncoder().encode(text));
 }
 
-/** Runs a command line; gives its exit status. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
     args: Deno.args,

@@ -147,7 +147,6 @@ async function project(): Promise<string> {
   return folder;
 }
 
-/** Runs a command line; gives its exit status. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
     args: Deno.args,

@@ -29,7 +29,6 @@ const pages = [
 const escape = (text: string) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 
-/** A whole page. */
 function page(name: string, body: string, policy = ""): string {
   const menu = pages.map(([key, file, title]) =>
     `<a href="${file}"${key === name ? ' aria-current="page"' : ""}>${title}</a>`
@@ -141,7 +140,6 @@ async function chapter(name: string, known: ReadonlyMap<string, Case[]>): Promis
   return `<article id="${name === "README" ? "start" : name}" hidden>${html}</article>`;
 }
 
-/** The Spec page. */
 async function specPage(known: ReadonlyMap<string, Case[]>): Promise<string> {
   const names = [
     "README",
@@ -223,7 +221,6 @@ const packages = (folder: string): esbuild.Plugin => ({
   },
 });
 
-/** Installs the packages that the pages use. */
 async function install(): Promise<string> {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/package.json`, "{}");
@@ -235,7 +232,6 @@ async function install(): Promise<string> {
   return folder;
 }
 
-/** Builds the site. */
 export async function buildSite(folder = path("dist/site")): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await Deno.mkdir(`${folder}/cases`, { recursive: true });

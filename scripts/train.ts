@@ -41,7 +41,6 @@ Options:
   --help            show this
 `;
 
-/** A wrong command line. */
 class Usage extends Error {}
 
 /** The text of a flag as a whole number within bounds. */

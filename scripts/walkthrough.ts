@@ -25,7 +25,6 @@ import {
 } from "../mod.ts";
 import { stepTable } from "./walkthrough/steps.ts";
 
-/** What the walkthrough shows. */
 export interface Walk {
   /** For `manual_seed`. */
   seed: number | bigint;
@@ -69,7 +68,6 @@ function values(x: Tensor): string {
   return texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
 }
 
-/** Goes through the notebook. */
 export function walkthrough(walk: Walk, steps = false): string {
   const lines: string[] = [];
   const print = (line: string) => lines.push(line);
@@ -143,7 +141,6 @@ function count(flag: string, text: string): number {
   return Number(text);
 }
 
-/** Reads the command line. */
 function read(args: string[]): { walk: Walk; steps: boolean; help: boolean } {
   const text = { type: "string" } as const;
   const flag = { type: "boolean" } as const;

@@ -68,7 +68,6 @@ function load(request: Request, tools: Tools): Answer {
   };
 }
 
-/** The operation, for the adapter to take in among its own. */
 export function checkpointOperations(tools: Tools): Record<string, (request: Request) => Answer> {
   return { load: (request) => load(request, tools) };
 }

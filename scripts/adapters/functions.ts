@@ -68,7 +68,6 @@ function one(compute: (inputs: Inputs, args: Arguments, dtype: rnn.DType) => rnn
   return (inputs, args, dtype) => ({ output: encode(compute(inputs, args, dtype)) });
 }
 
-/** The functions by PyTorch's names. */
 export const functions: Readonly<Record<string, Call>> = {
   cat: one(({ tensors }, { dim }) => rnn.cat(tensors, dim)),
   item: one(({ input }, _, dtype) => rnn.tensor(input.item(), { dtype })),

@@ -16,7 +16,6 @@ const binary =
     f(a, b ?? other);
 const loss = (f: (a: rnn.Tensor, b: rnn.Tensor) => rnn.Tensor): Compute => ([a, b]) => f(a, b);
 
-/** The functions by PyTorch's names. */
 const functions: Readonly<Record<string, Compute>> = {
   tanh: unary(rnn.tanh),
   sigmoid: unary(rnn.sigmoid),

@@ -55,7 +55,6 @@ export type Attribute = number | string | readonly number[] | readonly string[];
 
 const types = { float32: 1, int32: 6, int64: 7, float64: 11 } as const;
 
-/** A node in the making. */
 interface Node {
   name: string;
   op_type: string;
@@ -64,7 +63,6 @@ interface Node {
   attribute: object[];
 }
 
-/** A graph in the making. */
 export class Graph {
   readonly #nodes: Node[] = [];
   readonly #constants: object[] = [];

@@ -29,12 +29,10 @@ interface TfTensor {
   transpose(axes: number[]): TfTensor;
 }
 
-/** A layer of TensorFlow.js. */
 interface Layer {
   apply(x: TfTensor | TfTensor[], options?: object): TfTensor | TfTensor[];
 }
 
-/** TensorFlow.js. */
 interface Tf {
   version: { tfjs: string };
   setBackend(name: string): Promise<boolean>;

@@ -23,7 +23,6 @@ export interface Tools {
   build(request: Request): rnn.Module;
   /** Calls a module as its kind is called. */
   run(module: rnn.Module, inputs: Arguments): Tensors;
-  /** Reads a request's inputs. */
   inputsOf(request: Request): Arguments;
   /** Says that there is no answer, and why. */
   unsupported(what: string): Error;
@@ -329,7 +328,6 @@ export function train(request: Request, tools: Tools): Answer {
   };
 }
 
-/** The operations, with what they need from the adapter. */
 export function trainingOperations(tools: Tools): Record<string, (request: Request) => Answer> {
   return Object.fromEntries(
     Object.entries({ loss, optim, repr, train, vjp }).map(([name, operation]) => [

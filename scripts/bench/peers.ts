@@ -19,11 +19,9 @@ export interface Job {
   run(): Float32Array | Promise<Float32Array>;
   /** Runs it some times and tells how many milliseconds one took, where it keeps time itself. */
   time?(times: number): Promise<number>;
-  /** Gives back what it holds. */
   close?(): void;
 }
 
-/** A participant. */
 export interface Peer {
   /** Its name in the tables. */
   readonly name: string;
@@ -33,7 +31,6 @@ export interface Peer {
   prepare(work: Work): Promise<Job | null>;
 }
 
-/** This library, on one of its paths. */
 export function ours(path: Kernels): Peer {
   return {
     name: `ours, ${path}`,
@@ -116,7 +113,6 @@ interface TfTensor {
   dataSync(): Float32Array;
 }
 
-/** TensorFlow.js. */
 interface Tf {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;

@@ -35,7 +35,6 @@ const turn = 150;
 /** A participant whose step takes longer than this many milliseconds has one round only. */
 const patience = 1500;
 
-/** The middle one of some numbers. */
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }

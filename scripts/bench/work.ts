@@ -4,9 +4,7 @@ import { Generator, GRU, LSTM, manualSeed, noGrad, randn, RNN, type Tensor } fro
 
 /** A layer and the extents of its input. */
 export interface Work {
-  /** Its name in the tables. */
   readonly name: string;
-  /** The layer. */
   readonly kind: "RNN" | "LSTM" | "GRU";
   /** H_in. */
   readonly inputSize: number;

@@ -13,7 +13,6 @@ import {
   type Talk,
 } from "../../lib/conformance/mod.ts";
 
-/** A program and its arguments. */
 export type Command = readonly [string, ...string[]];
 
 /** The environment variable that all processes of one examination have, with a text of its own. */

@@ -5,7 +5,6 @@ import type { Circumstances, Result, Task } from "../../lib/conformance/mod.ts";
 /** A result as it is kept: the case by its id, an infinity as text. */
 type Kept = Omit<Result, "task" | "units"> & { id: string; units: number | string };
 
-/** The file. */
 export class Memory {
   readonly #file: string | URL;
   readonly #about: Circumstances;

@@ -35,15 +35,12 @@ export interface NetworkOptions extends ModelOptions {
 export interface Network {
   /** The module as its weights show it. */
   readonly detected: DetectedModule;
-  /** The module. */
   readonly layer: RNN | LSTM | GRU;
-  /** Its weights, by PyTorch's names. */
   readonly state: StateDict;
   /** The fully connected layer that reads its output; `null` for none. */
   readonly head: Linear | null;
   /** What the weights do not tell. */
   readonly options: NetworkOptions;
-  /** What was assumed or changed. */
   readonly notes: readonly string[];
 }
 

@@ -2,11 +2,9 @@
 
 import { join, seal } from "./archive.ts";
 
-/** A hostile file. */
 export interface Bomb {
   /** What it tries. */
   readonly name: string;
-  /** Makes the file. */
   make(): Uint8Array;
 }
 

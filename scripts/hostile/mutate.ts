@@ -6,11 +6,8 @@ import type { Choices } from "./random.ts";
 
 /** A sound checkpoint to begin with. */
 export interface Seed {
-  /** What it is called. */
   readonly id: string;
-  /** What wrote it. */
   readonly format: "torch" | "safetensors";
-  /** The file. */
   readonly bytes: Uint8Array;
 }
 
@@ -202,7 +199,6 @@ const archive: Mutation = (bytes, choices) => {
   return at < bytes.length ? changed(bytes, at, ...by) : bytes.slice(1);
 };
 
-/** Changes a checkpoint. */
 export function mutate(
   seed: Seed,
   choices: Choices,

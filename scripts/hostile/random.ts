@@ -4,7 +4,6 @@
 export class Choices {
   #state: number;
 
-  /** Starts the stream. */
   constructor(seed: number) {
     this.#state = seed | 0;
   }
@@ -21,7 +20,6 @@ export class Choices {
     return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * end);
   }
 
-  /** One of several things. */
   pick<T>(from: readonly T[]): T {
     return from[this.below(from.length)];
   }

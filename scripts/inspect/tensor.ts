@@ -5,7 +5,6 @@
 import type { StoredTensor } from "../../mod.ts";
 import { quote } from "../../lib/checkpoints/error.ts";
 
-/** How many columns a picture has. */
 const COLUMNS = 20;
 
 const heights = " ▁▂▃▄▅▆▇█";
@@ -22,7 +21,6 @@ export interface Summary {
   odd: string;
 }
 
-/** Sums up numbers. */
 export function summarise(values: ArrayLike<number | bigint>): Summary {
   let [low, high, sum, count] = [Infinity, -Infinity, 0, 0];
   for (let i = 0; i < values.length; i++) {
@@ -69,7 +67,6 @@ export function plainName(name: string): string {
   return /^[\w.\-/]{1,80}$/.test(name) ? name : quote(name);
 }
 
-/** Tables tensors. */
 export function table(tensors: Readonly<Record<string, StoredTensor>>): string[] {
   const rows = [["name", "dtype", "shape", "range", "mean ± deviation", "distribution"]];
   for (const [name, tensor] of Object.entries(tensors)) {

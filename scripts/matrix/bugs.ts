@@ -1,6 +1,5 @@
 /** Reproductions of what other implementations compute otherwise, in `spec/bugs/`. */
 
-/** One reproduction. */
 export interface Bug {
   /** Its file or folder in `spec/bugs/`. */
   file: string;
@@ -12,7 +11,6 @@ export interface Bug {
   upstream?: string;
 }
 
-/** The reproductions. */
 export const bugs: readonly Bug[] = [
   {
     file: "flax_gru_b_hn.py",

@@ -27,7 +27,6 @@ export interface Found {
 
 /** Where things are. */
 export interface Places {
-  /** The project. */
   root: string;
   /** What is built, outside the project. */
   build: string;

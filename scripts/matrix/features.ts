@@ -4,11 +4,8 @@
 
 import type { JsonTensor, Request, Task } from "../../lib/conformance/mod.ts";
 
-/** One column. */
 export interface Feature {
-  /** What it is. */
   name: string;
-  /** Whether a case belongs to it. */
   has(task: Task): boolean;
 }
 

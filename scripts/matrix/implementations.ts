@@ -1,6 +1,5 @@
 /** The rows of the matrix: implementations, and how each is built and started. */
 
-/** One row. */
 export interface Implementation {
   /** A short name, for `--only`. */
   id: string;

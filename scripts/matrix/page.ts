@@ -10,9 +10,7 @@ import type { Implementation } from "./implementations.ts";
 
 /** A row of the matrix. */
 export interface Row {
-  /** The implementation. */
   one: Implementation;
-  /** What is known of it. */
   found: Found;
 }
 

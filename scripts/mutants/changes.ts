@@ -10,9 +10,7 @@ export interface Change {
   readonly at: number;
   /** The line, counted from 1. */
   readonly line: number;
-  /** What stands there. */
   readonly before: string;
-  /** What replaces it. */
   readonly after: string;
   /** The whole line, as it was. */
   readonly text: string;

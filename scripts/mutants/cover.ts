@@ -2,7 +2,6 @@
 
 /** What the tests of one file run. */
 export interface Covered {
-  /** The test file. */
   readonly test: string;
   /** How long it took, in milliseconds. */
   readonly milliseconds: number;

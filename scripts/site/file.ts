@@ -107,7 +107,6 @@ function run(model: Model, features: number): void {
   }
 }
 
-/** Shows a file. */
 function show(name: string, bytes: Uint8Array): void {
   get("problem").textContent = "";
   get("report").hidden = true;
@@ -188,7 +187,6 @@ function plain(layers: unknown): string {
   );
 }
 
-/** Starts the page. */
 export function file(): void {
   const take = async (given: File | undefined) => {
     if (given) show(given.name, new Uint8Array(await given.arrayBuffer()));

@@ -23,7 +23,6 @@ const get = <T extends HTMLElement>(id: string) => document.getElementById(id) a
 
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** Starts the page. */
 export function flow(): void {
   const heat = new Heat(get("heat"));
   const gates = new Gates(get("gates"));
@@ -60,7 +59,6 @@ export function flow(): void {
     history.replaceState(null, "", `#${format(state)}`);
   }
 
-  /** Draws everything. */
   function show(): void {
     get("problem").textContent = "";
     try {

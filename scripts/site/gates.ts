@@ -41,7 +41,6 @@ function equations(kind: Kind, { gates, before, cellBefore, h, c }: Step, unit: 
   return [];
 }
 
-/** The panel. */
 export class Gates {
   readonly #element: HTMLElement;
   #kind: Kind = "tanh";

@@ -16,7 +16,6 @@ export interface Place {
   readonly t: number;
 }
 
-/** A row of squares. */
 interface Row {
   readonly layer: number;
   readonly direction: number;
@@ -57,7 +56,6 @@ export class Heat {
 
   readonly #element: HTMLElement;
 
-  /** Draws a run. */
   show({ steps }: Trace, dark: boolean): void {
     const features = steps[0][0][0].x.length;
     const hidden = steps[0][0][0].h.length;

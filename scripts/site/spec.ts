@@ -90,7 +90,6 @@ function cases(details: HTMLDetailsElement, list: readonly Case[]): void {
   }
 }
 
-/** Starts the page. */
 export function spec(): void {
   const chapters = [...document.querySelectorAll<HTMLElement>("main article")];
   const links = [...document.querySelectorAll<HTMLAnchorElement>(".layout nav a")];

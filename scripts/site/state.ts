@@ -2,7 +2,6 @@
 
 import { type Kind, notebook, type Setup } from "./trace.ts";
 
-/** Where the sequence comes from. */
 export type Signal = "sine" | "numbers" | "text";
 
 /** All that the page shows follows from this. */

@@ -31,20 +31,14 @@ import {
   zeros,
 } from "../../mod.ts";
 
-/** The kinds of cell. */
 export type Kind = "tanh" | "relu" | "lstm" | "gru";
 
-/** What is built. */
 export interface Setup {
-  /** The kind of cell. */
   readonly kind: Kind;
   /** H, the features of the state. */
   readonly hidden: number;
-  /** How many layers. */
   readonly layers: number;
-  /** Whether there is a reverse direction. */
   readonly both: boolean;
-  /** The seed of the weights. */
   readonly seed: number;
 }
 
@@ -111,7 +105,6 @@ export interface Step {
   readonly before: readonly number[];
   /** c before the step, of an LSTM. */
   readonly cellBefore: readonly number[] | null;
-  /** The gates. */
   readonly gates: readonly Gate[];
   /** h after the step. */
   readonly h: readonly number[];
@@ -121,7 +114,6 @@ export interface Step {
   readonly gradient: number;
 }
 
-/** A whole run. */
 export interface Trace {
   /** `steps[layer][direction][t]`. */
   readonly steps: readonly (readonly (readonly Step[])[])[];

@@ -36,9 +36,7 @@ export interface Config {
   hiddenSize: number;
   /** One of {@linkcode optimizers}. */
   optimizer: string;
-  /** The learning rate. */
   lr: number;
-  /** For `manualSeed`. */
   seed: number;
 }
 
@@ -60,14 +58,12 @@ class LastStep extends Module {
 /** A model of the next value: from shape `(N, L, 1)` to `(N, 1)`. */
 type Model = Module & { forward(x: Tensor): Tensor };
 
-/** The models, by name. */
 export const models: Readonly<Record<string, (hiddenSize: number) => Model>> = {
   SimpleRNN: (hiddenSize) => new SimpleRNN(1, hiddenSize, 1),
   LSTM: (hiddenSize) => new LastStep(LSTM, hiddenSize),
   GRU: (hiddenSize) => new LastStep(GRU, hiddenSize),
 };
 
-/** The optimisers, by name. */
 export const optimizers: Readonly<Record<string, (model: Module, lr: number) => Optimizer>> = {
   Adam: (model, lr) => new Adam(model.parameters(), { lr }),
   AdamW: (model, lr) => new AdamW(model.parameters(), { lr }),
@@ -101,7 +97,6 @@ function examples(): { input: Tensor; target: Tensor } {
 interface Saved {
   format: "rnn-spec training";
   config: Config;
-  /** How many steps have been taken. */
   step: number;
   /** The loss before each of them. */
   losses: Tensor;
@@ -159,10 +154,8 @@ export class Training {
   /** The loss before each step that has been taken. */
   readonly losses: number[] = [];
 
-  /** What to train. */
   readonly config: Config;
 
-  /** Draws the weights. */
   constructor(config: Config) {
     this.config = config;
 
