@@ -269,7 +269,7 @@ if (import.meta.main && options.training) {
         }))
       )
     );
-    await Deno.writeTextFile(options.plot, await plot(points));
+    await Deno.writeTextFile(options.plot, plot(points));
   }
   console.log(options.json ? JSON.stringify(results) : report(results));
 }

@@ -48,7 +48,7 @@ export function zipParts(entries: readonly (readonly [string, Uint8Array])[]): U
     list.push(fields(46, [[0, 0x02014b50, 4], ...shifted, [42, header, 4]]), text);
   }
   const start = at;
-  put(...list);
+  for (const piece of list) put(piece);
   const count = entries.length;
   if (at >= 0xffffffff || count >= 0xffff) {
     throw new CheckpointError("a file of 4 GiB or more, or of 65,535 tensors, cannot be written");

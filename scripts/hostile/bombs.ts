@@ -1,6 +1,7 @@
 /** Files that are small and would have a careless reader make something large of them. */
 
-import { join, seal } from "./archive.ts";
+import { joined } from "../../lib/checkpoints/source.ts";
+import { seal } from "./archive.ts";
 
 export interface Bomb {
   /** What it tries. */
@@ -16,7 +17,7 @@ function ascii(text: string): Uint8Array {
 export function torchFile(pickle: string | Uint8Array, storage = new Uint8Array(16)): Uint8Array {
   const body = typeof pickle === "string" ? ascii(pickle) : pickle;
   return seal([
-    { name: "archive/data.pkl", data: join([ascii("\x80\x02"), body, ascii(".")]) },
+    { name: "archive/data.pkl", data: joined([ascii("\x80\x02"), body, ascii(".")]) },
     { name: "archive/byteorder", data: ascii("little") },
     { name: "archive/data/0", data: storage },
     { name: "archive/version", data: ascii("3\n") },
@@ -28,7 +29,7 @@ export function safetensorsFile(header: string, data = 0): Uint8Array {
   const text = new TextEncoder().encode(header);
   const first = new Uint8Array(8);
   new DataView(first.buffer).setBigUint64(0, BigInt(text.length), true);
-  return join([first, text, new Uint8Array(data)]);
+  return joined([first, text, new Uint8Array(data)]);
 }
 
 const tensorArguments = "ctorch._utils\n_rebuild_tensor_v2\nq\x00(" +
@@ -173,7 +174,7 @@ export function bombs(size: number): Bomb[] {
       name: "an archive of empty entries",
       make: () =>
         seal(
-          Array.from({ length: Math.ceil(size / 90) }, (_, k) => ({
+          Array.from({ length: Math.min(Math.ceil(size / 90), 65_534) }, (_, k) => ({
             name: `archive/data/${k}`,
             data: new Uint8Array(),
           })),

@@ -1,7 +1,8 @@
 /** Changes to checkpoints: blind ones, and ones that know what they change. */
 
 import { readZip } from "../../lib/checkpoints/zip.ts";
-import { join, seal } from "./archive.ts";
+import { joined } from "../../lib/checkpoints/source.ts";
+import { seal } from "./archive.ts";
 import type { Choices } from "./random.ts";
 
 /** A sound checkpoint to begin with. */
@@ -23,7 +24,7 @@ function changed(bytes: Uint8Array, at: number, ...values: number[]): Uint8Array
 }
 
 function replaced(bytes: Uint8Array, at: number, end: number, by: Uint8Array): Uint8Array {
-  return join([bytes.subarray(0, at), by, bytes.subarray(end)]);
+  return joined([bytes.subarray(0, at), by, bytes.subarray(end)]);
 }
 
 const blind: Record<string, Mutation> = {
@@ -59,7 +60,7 @@ const blind: Record<string, Mutation> = {
   splice: (bytes, choices, others) => {
     const other = choices.pick(others).bytes;
     const tail = other.subarray(choices.below(other.length));
-    return join([bytes.subarray(0, choices.below(bytes.length)), tail]);
+    return joined([bytes.subarray(0, choices.below(bytes.length)), tail]);
   },
   edge: (bytes, choices) => {
     const width = choices.pick([2, 4, 8]);
@@ -111,7 +112,7 @@ const header: Mutation = (bytes, choices) => {
   const encoded = new TextEncoder().encode(text);
   const first = new Uint8Array(8);
   new DataView(first.buffer).setUint32(0, encoded.length, true);
-  return join([first, encoded, bytes.subarray(8 + length)]);
+  return joined([first, encoded, bytes.subarray(8 + length)]);
 };
 
 const ascii = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));

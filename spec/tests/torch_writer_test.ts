@@ -23,6 +23,9 @@ import {
   writeTorchFile,
   zeros,
 } from "../../mod.ts";
+import { joined } from "../../lib/checkpoints/source.ts";
+import { readZip } from "../../lib/checkpoints/zip.ts";
+import { zipParts } from "../../lib/checkpoints/zip_writer.ts";
 import { bytesOf } from "../../scripts/adapters/checkpoints.ts";
 import { describe, fact, law } from "./law.ts";
 
@@ -124,6 +127,14 @@ describe("torch.save: written here", () => {
       assert(data.buffer === file.buffer && data.byteOffset % 64 === 0, name);
       assertEquals(data, state[name].data);
     }
+  });
+
+  fact(["CKPT-13"], "an archive has as many entries as its form counts, and no more", () => {
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, k) => [`${k}`, none] as const);
+    const none = new Uint8Array();
+    assertEquals(readZip(joined(zipParts(many(65_534)))).size, 65_534);
+    assertThrows(() => zipParts(many(65_535)), CheckpointError, "of 65,535 tensors");
   });
 
   fact(["CKPT-13"], "an optimiser's state is written as Python has it", () => {

@@ -3,7 +3,8 @@
 // deno-lint-ignore-file no-explicit-any -- their types are large, and only a few functions are used
 
 import { noGrad, type Tensor, toKeras, transpose } from "../../../mod.ts";
-import { dataOf, gates, networkOf, type Step, type TrainingWork } from "./works.ts";
+import { gates } from "../work.ts";
+import { dataOf, networkOf, type Step, type TrainingWork } from "./works.ts";
 
 const turned = (weight: Tensor) => noGrad(() => transpose(weight, 0, 1));
 

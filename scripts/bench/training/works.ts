@@ -16,6 +16,7 @@ import {
   select,
   Tensor,
 } from "../../../mod.ts";
+import { gates } from "../work.ts";
 
 /** A recurrent network with a Linear on top, and the extents of its input. */
 export interface TrainingWork {
@@ -53,9 +54,6 @@ export const works: Readonly<Record<string, TrainingWork>> = {
     ...{ inputs: 64, hidden: 256, layers: 2, outputs: 64, length: 64, classes: true },
   },
 };
-
-/** The gates of each kind. */
-export const gates = { RNN: 1, LSTM: 4, GRU: 3 } as const;
 
 /** The multiplications and additions of the products of a step, backward included. */
 export function operationsOf(work: TrainingWork): number {
