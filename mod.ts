@@ -18,6 +18,7 @@
  */
 
 export {
+  AssertionError,
   AttributeError,
   IndexError,
   KeyError,
@@ -25,11 +26,12 @@ export {
   ValueError,
   ZeroDivisionError,
 } from "./lib/errors.ts";
-export type { DType, FloatArray, Values } from "./lib/tensor/dtype.ts";
+export type { DType, FloatArray, FloatDType, Values } from "./lib/tensor/dtype.ts";
 export {
   type Backward,
   type Flow,
   type GradFn,
+  type Nested,
   type NestedNumbers,
   type SavedTensor,
   Size,
@@ -65,6 +67,7 @@ export {
 } from "./lib/autograd/graph.ts";
 export { abs, add, mul, neg, relu, sigmoid, sin, sub, tanh, to } from "./lib/autograd/pointwise.ts";
 export { affine, linear, type Term } from "./lib/autograd/linear.ts";
+export { embedding, type EmbeddingArguments } from "./lib/autograd/embedding.ts";
 export { mean, sum } from "./lib/autograd/reduce.ts";
 export { expand, reshape, squeeze, transpose, unsqueeze } from "./lib/autograd/shape.ts";
 export { cat, chunk, indexSelect, narrow, select, slice, stack } from "./lib/autograd/slices.ts";
@@ -72,6 +75,7 @@ export { defaultGenerator, Generator, manualSeed } from "./lib/random/generator.
 export { rand, randn, type RandomOptions } from "./lib/random/distributions.ts";
 export { IncompatibleKeys, Module, Parameter } from "./lib/nn/module.ts";
 export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
+export { Embedding, type EmbeddingOptions } from "./lib/nn/embedding.ts";
 export { Dropout, dropout } from "./lib/nn/dropout.ts";
 export type {
   CellOptions,

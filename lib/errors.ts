@@ -34,6 +34,12 @@ export class KeyError extends RangeError {
   override readonly name = "KeyError";
 }
 
+/** Python's `AssertionError`: what a module of PyTorch's takes for granted. */
+export class AssertionError extends Error {
+  /** The name of the Python class. */
+  override readonly name = "AssertionError";
+}
+
 /** Python's `ZeroDivisionError`. */
 export class ZeroDivisionError extends RangeError {
   /** The name of the Python class. */

@@ -15,9 +15,9 @@ import {
   circumstances,
   type Converse,
   diagnose,
-  type DType,
   type Examination,
   examine,
+  type FloatDType,
   levels,
   noFindings,
   report,
@@ -172,7 +172,7 @@ async function main(args: string[]): Promise<number> {
     chapters: names(values.chapter),
     filters: values.filter,
     exclude: values.exclude,
-    dtype: values.dtype as DType | undefined,
+    dtype: values.dtype as FloatDType | undefined,
     sample: sample === undefined ? undefined : positive("sample", sample),
   });
   if (tasks.length === 0) throw new RangeError("no case is chosen");

@@ -9,7 +9,7 @@
 
 import { parseArgs } from "node:util";
 import { decode, type JsonTensor, levels, select, type Task } from "../lib/conformance/mod.ts";
-import { Tensor } from "../mod.ts";
+import { type FloatDType, Tensor } from "../mod.ts";
 import { modelOf } from "./adapters/onnx/case.ts";
 import { encodeTensor } from "./adapters/onnx_model.ts";
 
@@ -37,7 +37,7 @@ const options = {
 /** The bytes of a tensor or of lengths. */
 function bytesOf(name: string, x: Tensor | Int32Array): Uint8Array {
   return x instanceof Tensor
-    ? encodeTensor(name, x.dtype, x.shape, x.data)
+    ? encodeTensor(name, x.dtype as FloatDType, x.shape, x.data)
     : encodeTensor(name, "int32", [x.length], x);
 }
 

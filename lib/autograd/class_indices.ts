@@ -1,7 +1,7 @@
 /** Classes by number, as a loss is given them. */
 
 import { RuntimeError, ValueError } from "../errors.ts";
-import { listed, numel } from "../tensor/dtype.ts";
+import { listed, numel, words } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** Classes by number, laid out row-major: for shapes that no nested lists have, such as (0, 2). */
@@ -12,8 +12,9 @@ export interface ClassArray {
   readonly data: Uint8Array | Int32Array | BigInt64Array | readonly number[];
 }
 
-/** Classes by number: one, or lists of them, nested evenly; typed arrays of integers, too. */
+/** Classes by number: an int64 tensor, one, or lists of them, nested evenly; typed arrays, too. */
 export type ClassIndices =
+  | Tensor
   | number
   | Uint8Array
   | Int32Array
@@ -28,7 +29,7 @@ export interface Classes {
   /** The classes, row-major; `null` where they are no integers. */
   readonly classes: readonly number[] | null;
   /** PyTorch's name of the dtype. */
-  readonly dtype: "Float" | "Double" | "Long";
+  readonly dtype: string;
 }
 
 /**
@@ -38,13 +39,10 @@ export interface Classes {
  * @throws {ValueError} if lists are nested unevenly
  * @throws {RuntimeError} if a shape does not hold the classes given with it
  */
-export function classesOf(target: ClassIndices | Tensor): Classes {
+export function classesOf(target: ClassIndices): Classes {
   if (target instanceof Tensor) {
-    return {
-      shape: target.shape,
-      classes: null,
-      dtype: target.dtype === "float32" ? "Float" : "Double",
-    };
+    const { shape, dtype, data } = target;
+    return { shape, classes: dtype === "int64" ? [...data] : null, dtype: words[dtype][0] };
   }
   const shape: number[] = [];
   const classes: number[] = [];

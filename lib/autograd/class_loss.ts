@@ -6,7 +6,7 @@ import { any, type Call, check, int, number, type Options } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
-import { allocate, listed, sameShape } from "../tensor/dtype.ts";
+import { allocate, isFloat, listed, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone, wrapDim } from "../tensor/tensor.ts";
 import { classesOf, type ClassIndices } from "./class_indices.ts";
 import { record } from "./graph.ts";
@@ -148,7 +148,7 @@ function checkTarget(input: Tensor, shape: readonly number[], weight: Tensor | n
  */
 function classLoss(
   input: Tensor,
-  target: ClassIndices | Tensor,
+  target: ClassIndices,
   options: ClassLossOptions,
   smoothing: number,
 ): Tensor {
@@ -159,9 +159,7 @@ function classLoss(
     throw new RuntimeError(`expected target dtype to be Long or Byte, but got ${dtype}`);
   }
   if (weight && weight.dtype !== input.dtype) {
-    const [wanted, given] = [input, weight].map((one) =>
-      one.dtype === "float32" ? "Float" : "Double"
-    );
+    const [wanted, given] = [input, weight].map((one) => words[one.dtype][0]);
     throw new RuntimeError(`expected scalar type ${wanted} but found ${given}`);
   }
   const { data: x } = input;
@@ -284,16 +282,17 @@ export function nllLoss(
  */
 export function crossEntropy(
   input: Tensor,
-  target: ClassIndices | Tensor,
+  target: ClassIndices,
   options: CrossEntropyOptions = {},
 ): Tensor {
   check(calls.crossEntropy, arguments);
   const { reduction = "mean", ignoreIndex = -100, labelSmoothing = 0 } = options;
   checkReduction(reduction);
-  const given = target instanceof Tensor ? null : classesOf(target);
+  const probable = target instanceof Tensor && isFloat(target.dtype);
+  const given = probable ? null : classesOf(target);
   const soft = sameShape(input.shape, (given ?? target as Tensor).shape);
   if (soft && given) {
-    if (given.classes === null) {
+    if (given.classes === null && !(target instanceof Tensor)) {
       throw new TypeError(
         "class probabilities must be a tensor, tensor([[0.25, 0.75]]); a list holds classes by number",
       );

@@ -282,7 +282,7 @@ export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
  */
 export function detach(input: Tensor): Tensor {
   check(calls.detach, arguments);
-  const same = new Tensor(input.data, input.shape);
+  const same = new Tensor(input.data, input.shape, input.dtype);
   shareVersion(same, input);
   return same;
 }

@@ -2,7 +2,7 @@
 
 import { type Call, check } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/dtype.ts";
+import { allocate, type FloatArray, listed, numel, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { type Keeps, record } from "./graph.ts";
 
@@ -13,9 +13,6 @@ const calls = {
     term: { word: "list of an input, a weight, and a bias or null", is: () => false },
   }],
 } satisfies Record<string, Call>;
-
-/** The dtype in the words of PyTorch's messages. */
-export const words = { float32: ["Float", "float"], float64: ["Double", "double"] } as const;
 
 /**
  * Refuses operands that do not fit, in PyTorch's words.

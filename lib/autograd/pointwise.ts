@@ -3,9 +3,9 @@
  * `dy · ∂y/∂x` to the gradient of its inputs. All compute in float64 and round once to the dtype.
  */
 
-import { type Call, check, dtype as dtypeKind, type Kind } from "../call.ts";
+import { type Call, check, type Kind } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { allocate, type DType } from "../tensor/dtype.ts";
+import { allocate, anyDType, convert, type DType, isFloat } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
@@ -26,14 +26,14 @@ const calls = {
   add: ["add", { input: aTensor, other: tensorOrNumber }],
   sub: ["sub", { input: tensorOrNumber, other: tensorOrNumber }],
   mul: ["mul", { input: aTensor, other: tensorOrNumber }],
-  to: ["to", { input: aTensor, dtype: dtypeKind }],
+  to: ["to", { input: aTensor, dtype: anyDType }],
 } satisfies Record<string, Call>;
 
 /** A new tensor like `x`, each element made from the one in its place. */
 function map(x: Tensor, f: (value: number) => number): Tensor {
   const data = allocate(x.dtype, x.data.length);
   for (let i = 0; i < data.length; i++) data[i] = f(x.data[i]);
-  return new Tensor(data, x.shape);
+  return new Tensor(data, x.shape, x.dtype);
 }
 
 /** A new tensor of two alike ones, element by element. */
@@ -41,7 +41,7 @@ function zip(a: Tensor, b: Tensor, f: (a: number, b: number) => number): Tensor 
   checkAlike(a, b);
   const data = allocate(a.dtype, a.data.length);
   for (let i = 0; i < data.length; i++) data[i] = f(a.data[i], b.data[i]);
-  return new Tensor(data, a.shape);
+  return new Tensor(data, a.shape, a.dtype);
 }
 
 /** There is no broadcasting and no promotion here, except of plain numbers. */
@@ -298,11 +298,12 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
 
 /**
  * The same numbers in another dtype (`Tensor.to`). Narrowing rounds to the nearest float32, ties
- * to even; what is beyond float32 becomes infinite.
+ * to even; what is beyond float32 becomes infinite. int64 drops the fraction; a bool is true but for 0.
  *
  * @param x any shape
  * @param dtype the dtype wanted
  * @returns `x` itself where it has that dtype already, otherwise a new tensor
+ * @throws {ValueError} if int64 is to hold what no number holds exactly, NaN or infinity
  *
  * @example
  * ```ts
@@ -315,9 +316,8 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
 export function to(x: Tensor, dtype: DType): Tensor {
   check(calls.to, arguments);
   if (x.dtype === dtype) return x;
-  const data = allocate(dtype, x.data.length);
-  data.set(x.data);
-  return record(new Tensor(data, x.shape), "ToCopyBackward0", [x], (dy, dx) => {
+  const y = new Tensor(convert(x.data, dtype), x.shape, dtype);
+  return !isFloat(dtype) ? y : record(y, "ToCopyBackward0", [x], (dy, dx) => {
     for (let i = 0; i < dy.length; i++) dx![i] += dy[i];
   });
 }

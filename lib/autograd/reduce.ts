@@ -13,7 +13,7 @@ const calls = {
 
 /** A tensor of one number and no dimension. */
 function scalar(value: number, like: Tensor): Tensor {
-  return new Tensor(allocate(like.dtype, 1).fill(value), []);
+  return new Tensor(allocate(like.dtype, 1).fill(value), [], like.dtype);
 }
 
 function total(x: Tensor): number {

@@ -6,7 +6,7 @@
 import { type Call, check, int, ints } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
-import { allocate, numel } from "../tensor/dtype.ts";
+import { allocate, listed, numel, typeName } from "../tensor/dtype.ts";
 import { aTensor, shareVersion, Tensor, wrapDim } from "../tensor/tensor.ts";
 import { record, recordShape, recordView } from "./graph.ts";
 
@@ -67,7 +67,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
       `shape '[${shape.join(", ")}]' is invalid for input of size ${x.numel()}`,
     );
   }
-  return recordShape(new Tensor(x.data, full), "ViewBackward0", x);
+  return recordShape(new Tensor(x.data, full, x.dtype), "ViewBackward0", x);
 }
 
 /**
@@ -90,7 +90,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
   check(calls.unsqueeze, arguments);
   const at = wrapDim(dim, x.dim() + 1);
   const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
-  return recordShape(new Tensor(x.data, shape), "UnsqueezeBackward0", x);
+  return recordShape(new Tensor(x.data, shape, x.dtype), "UnsqueezeBackward0", x);
 }
 
 /**
@@ -113,7 +113,7 @@ export function squeeze(x: Tensor, dim: number): Tensor {
   check(calls.squeeze, arguments);
   const at = wrapDim(dim, x.dim());
   const shape = x.shape[at] === 1 ? resized(x.shape, at) : x.shape;
-  return recordShape(new Tensor(x.data, shape), "SqueezeBackward1", x);
+  return recordShape(new Tensor(x.data, shape, x.dtype), "SqueezeBackward1", x);
 }
 
 /**
@@ -139,12 +139,9 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
   const missing = shape.length - x.dim();
   if (missing < 0) {
     throw new RuntimeError(
-      `expand(torch.${x.dtype === "float32" ? "Float" : "Double"}Tensor{[${
-        x.shape.join(", ")
-      }]}, ` +
-        `size=[${
-          shape.join(", ")
-        }]): the number of sizes provided (${shape.length}) must be greater or equal to the number of ` +
+      `expand(${typeName(x.dtype)}{${listed(x.shape)}}, size=${
+        listed(shape)
+      }): the number of sizes provided (${shape.length}) must be greater or equal to the number of ` +
         `dimensions in the tensor (${x.dim()})`,
     );
   }
@@ -163,7 +160,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
   });
   const data = allocate(x.dtype, source.length);
   source.forEach((from, to) => data[to] = x.data[from]);
-  return recordView(new Tensor(data, shape), "ExpandBackward0", x, (dy, dx) => {
+  return recordView(new Tensor(data, shape, x.dtype), "ExpandBackward0", x, (dy, dx) => {
     source.forEach((from, to) => dx![from] += dy[to]);
   });
 }
@@ -203,7 +200,7 @@ export function transposeOwn(x: Tensor, dim0: number, dim1: number): Tensor {
 function exchange(x: Tensor, dim0: number, dim1: number, name: string): Tensor {
   const dims = [wrapDim(dim0, x.dim()), wrapDim(dim1, x.dim())];
   const [p, q] = [Math.min(...dims), Math.max(...dims)];
-  if (p === q) return record(new Tensor(x.data.slice(), x.shape), name, [x], addAll);
+  if (p === q) return record(new Tensor(x.data.slice(), x.shape, x.dtype), name, [x], addAll);
   // As five dimensions: outer, p, between, q, inner. Only p and q change places.
   const { outer, extent: m } = blocksOf(x.shape, p);
   const { extent: n, inner } = blocksOf(x.shape, q);
@@ -222,7 +219,7 @@ function exchange(x: Tensor, dim0: number, dim1: number, name: string): Tensor {
     for (let i = 0; i < inner; i++) data[to * inner + i] = x.data[from + i];
   });
   const shape = resized(resized(x.shape, p, n), q, m);
-  return record(new Tensor(data, shape), name, [x], (dy, dx) => {
+  return record(new Tensor(data, shape, x.dtype), name, [x], (dy, dx) => {
     source.forEach((from, to) => {
       for (let i = 0; i < inner; i++) dx![from + i] += dy[to * inner + i];
     });

@@ -10,7 +10,7 @@ import { allocate, type FloatArray, listed, numel, sameShape } from "../tensor/d
 import { aTensor, checkTensors, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
 import { record, recordView } from "./graph.ts";
 
-/** Which slices: a list. Tensors hold no integers here, and PyTorch's words for one that holds none follow. */
+/** Which slices: a list, or a tensor, of which the function sees whether it is one of int64. */
 const indices: Kind = {
   word: "list of ints",
   is: (value) => Array.isArray(value) || value instanceof Tensor,
@@ -83,7 +83,7 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
     );
   }
   const start = index < 0 ? index + extent : index;
-  const y = new Tensor(take(x, at, start, 1), resized(x.shape, at));
+  const y = new Tensor(take(x, at, start, 1), resized(x.shape, at), x.dtype);
   return recordView(y, "SelectBackward0", x, (dy, dx) => {
     giveBack(dy, dx!, blocksOf(x.shape, at), start, 1);
   });
@@ -164,7 +164,7 @@ export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
 }
 
 function takeRange(x: Tensor, dim: number, start: number, length: number): Tensor {
-  const y = new Tensor(take(x, dim, start, length), resized(x.shape, dim, length));
+  const y = new Tensor(take(x, dim, start, length), resized(x.shape, dim, length), x.dtype);
   return recordView(y, "SliceBackward0", x, (dy, dx) => {
     giveBack(dy, dx!, blocksOf(x.shape, dim), start, length);
   });
@@ -205,7 +205,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
  *
  * @param x a tensor with at least one dimension
  * @param dim the dimension
- * @param index which slices, counted from 0; some may be left out or repeated
+ * @param index which slices, counted from 0; some may be left out or repeated; an int64 tensor too
  * @returns a tensor whose `dim` is as long as `index`
  * @throws {IndexError} if there is no such dimension, or no such slice of the first one
  * @throws {RuntimeError} if there is no such slice of another
@@ -218,14 +218,21 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
  * assertEquals(indexSelect(tensor([10, 20, 30]), 0, [2, 0]).tolist(), [30, 10]);
  * ```
  */
-export function indexSelect(x: Tensor, dim: number, index: readonly number[]): Tensor {
+export function indexSelect(x: Tensor, dim: number, index: readonly number[] | Tensor): Tensor {
   check(calls.indexSelect, arguments);
-  if ((index as unknown) instanceof Tensor) {
-    throw new RuntimeError("index_select(): Expected dtype int32 or int64 for index");
+  if (index instanceof Tensor) {
+    if (index.dim() > 1) {
+      throw new IndexError("index_select(): Index is supposed to be a vector");
+    }
+    if (index.dtype !== "int64") {
+      throw new RuntimeError("index_select(): Expected dtype int32 or int64 for index");
+    }
+    index = [...index.data];
   }
+  const slices = index;
   const at = wrapDim(dim, x.dim());
   const from = blocksOf(x.shape, at);
-  index.forEach((i) => {
+  slices.forEach((i) => {
     if (Number.isInteger(i) && i >= 0 && i < from.extent) return;
     if (x.dim() > 1 && from.extent === 0) {
       throw new RuntimeError("index_select(): self indexing axis dim should be positive");
@@ -237,19 +244,19 @@ export function indexSelect(x: Tensor, dim: number, index: readonly number[]): T
       `INDICES element is out of DATA bounds, id=${i} axis_dim=${from.extent}`,
     );
   });
-  const shape = resized(x.shape, at, index.length);
+  const shape = resized(x.shape, at, slices.length);
   const data = allocate(x.dtype, numel(shape));
   const { outer, extent, inner } = from;
   for (let o = 0; o < outer; o++) {
-    index.forEach((i, k) => {
+    slices.forEach((i, k) => {
       const start = (o * extent + i) * inner;
-      data.set(x.data.subarray(start, start + inner), (o * index.length + k) * inner);
+      data.set(x.data.subarray(start, start + inner), (o * slices.length + k) * inner);
     });
   }
-  return record(new Tensor(data, shape), "IndexSelectBackward0", [x], (dy, dx) => {
+  return record(new Tensor(data, shape, x.dtype), "IndexSelectBackward0", [x], (dy, dx) => {
     for (let o = 0; o < outer; o++) {
-      index.forEach((i, k) => {
-        const [to, at] = [(o * extent + i) * inner, (o * index.length + k) * inner];
+      slices.forEach((i, k) => {
+        const [to, at] = [(o * extent + i) * inner, (o * slices.length + k) * inner];
         for (let j = 0; j < inner; j++) dx![to + j] += dy[at + j];
       });
     }
@@ -306,7 +313,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
     start += extents[k];
     return at;
   });
-  return record(new Tensor(data, shape), "CatBackward0", tensors, (dy, ...dxs) => {
+  return record(new Tensor(data, shape, first.dtype), "CatBackward0", tensors, (dy, ...dxs) => {
     dxs.forEach((dx, k) => {
       if (!dx) return;
       const run = extents[k] * blocks.inner;
@@ -388,7 +395,7 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
       data.set(x.data.subarray(o * inner, (o + 1) * inner), (o * tensors.length + k) * inner);
     }
   });
-  return record(new Tensor(data, shape), "StackBackward0", tensors, (dy, ...dxs) => {
+  return record(new Tensor(data, shape, first.dtype), "StackBackward0", tensors, (dy, ...dxs) => {
     dxs.forEach((dx, k) => {
       if (!dx) return;
       for (let o = 0; o < outer; o++) {

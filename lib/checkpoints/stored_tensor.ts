@@ -12,7 +12,7 @@ import {
   text,
 } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { numel } from "../tensor/dtype.ts";
+import { anyDType, convert, numel } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { hostIsLittle, stored, type StoredDType, widenBFloat16, widenFloat16 } from "./dtype.ts";
 import { CheckpointError } from "./error.ts";
@@ -129,16 +129,21 @@ export class StoredTensor {
   }
 
   /**
-   * Wraps a tensor's data as it would stand in a file, without a copy.
+   * Wraps a tensor's data as it would stand in a file, without a copy; int64 and bool are copied.
    *
    * @param tensor the tensor
    * @returns it, as stored
    */
   static from(tensor: Tensor): StoredTensor {
     check(calls.from, arguments);
-    const { buffer, byteOffset, byteLength } = tensor.data;
+    const { dtype, shape, data } = tensor;
+    const { buffer, byteOffset, byteLength } = dtype === "int64"
+      ? BigInt64Array.from(data, BigInt)
+      : dtype === "bool"
+      ? Uint8Array.from(data)
+      : data;
     const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-    return new StoredTensor(tensor.dtype, tensor.shape, bytes, { littleEndian: hostIsLittle });
+    return new StoredTensor(dtype, shape, bytes, { littleEndian: hostIsLittle });
   }
 
   /** The number of elements. */
@@ -173,17 +178,22 @@ export class StoredTensor {
    * The tensor, to compute with.
    *
    * @param options whether half precision is to be widened
-   * @returns a float32 or float64 tensor; on the file's own bytes where they lie row-major, aligned
-   * and in this machine's byte order, otherwise on a copy
+   * @returns a tensor of float32, float64, int64 or bool; one of floats on the file's own bytes where
+   * they lie row-major, aligned and in this machine's byte order, otherwise on a copy
    * @throws {CheckpointError} if its dtype is another
+   * @throws {ValueError} if an int64 is beyond 2^53
    */
   toTensor(options: WidenOptions = {}): Tensor {
     check(calls.toTensor, arguments);
     const { dtype } = this;
     const half = dtype === "float16" || dtype === "bfloat16";
+    if (dtype === "int64" || dtype === "bool") {
+      const values = this.values() as BigInt64Array | Uint8Array;
+      return new Tensor(convert(values, dtype), this.shape, dtype);
+    }
     if (dtype !== "float32" && dtype !== "float64" && !(half && options.widen)) {
       const advice = half ? "; { widen: true } makes it float32" : "";
-      throw new CheckpointError(`dtype ${dtype} is neither float32 nor float64${advice}`);
+      throw new CheckpointError(`dtype ${dtype} is none of ${anyDType.word}${advice}`);
     }
     const shared = half && this.#strides === null && this.#littleEndian === hostIsLittle
       ? widened.get(this.#storage)

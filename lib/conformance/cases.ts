@@ -1,7 +1,7 @@
 /** Which golden cases are put to an implementation. */
 
 import { files } from "../../golden/mod.ts";
-import type { DType } from "../tensor/dtype.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
 import type { Case, GoldenFile, JsonTensor, Level } from "./pair.ts";
 
 /** A big tensor as its file has it: no numbers, but what they are drawn from. */
@@ -81,7 +81,7 @@ export interface Selection {
   /** As `filters`, of cases to leave out. */
   exclude?: readonly string[];
   /** The dtype of the request. */
-  dtype?: DType;
+  dtype?: FloatDType;
   /** At most so many cases, spread evenly over the chapters; always the same ones. */
   sample?: number;
 }

@@ -1,6 +1,6 @@
 /** How an answer is held against what PyTorch answered. */
 
-import type { DType } from "../tensor/dtype.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
 import type { Answer, JsonNumber, JsonTensor, Request } from "./pair.ts";
 
 /** How close is close: `|given - wanted| <= atol + rtol * |wanted|`. */
@@ -15,13 +15,13 @@ export interface Tolerance {
  * The closeness of NUM-2: for float32 that of PyTorch's `torch.testing.assert_close`; for float64 one
  * that float32 arithmetic fails.
  */
-export const tolerance: Readonly<Record<DType, Tolerance>> = {
+export const tolerance: Readonly<Record<FloatDType, Tolerance>> = {
   float32: { rtol: 1.3e-6, atol: 1e-5 },
   float64: { rtol: 1e-10, atol: 1e-12 },
 };
 
 /** The closeness of what 200 steps of training lead to (TRAIN-2). */
-export const trainingTolerance: Readonly<Record<DType, Tolerance>> = {
+export const trainingTolerance: Readonly<Record<FloatDType, Tolerance>> = {
   float32: { rtol: 1e-4, atol: 1e-6 },
   float64: { rtol: 1e-9, atol: 1e-15 },
 };
@@ -171,7 +171,7 @@ export function numberOf(value: unknown): number | undefined {
 export function distance(
   wanted: JsonNumber,
   given: unknown,
-  dtype: DType,
+  dtype: FloatDType,
   exact = false,
   limits: Tolerance = tolerance[dtype],
 ): number {

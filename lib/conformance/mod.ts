@@ -92,6 +92,6 @@ export {
   reportMarkdown,
 } from "./formats.ts";
 export { type Line, readLines, Tail } from "./lines.ts";
-export type { DType } from "../tensor/dtype.ts";
+export type { FloatDType } from "../tensor/dtype.ts";
 export type { StateDict } from "../tensor/tensor.ts";
 export type { Tensor } from "../tensor/tensor.ts";

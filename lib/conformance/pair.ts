@@ -4,7 +4,7 @@
  */
 
 import type { StateDict } from "../tensor/tensor.ts";
-import type { DType } from "../tensor/dtype.ts";
+import { convert, type DType, type FloatDType, isFloat } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** A number as JSON can hold it: what is not finite is a string. */
@@ -17,7 +17,7 @@ export interface JsonTensor {
   /** The elements. */
   data: JsonNumber[];
   /** Its dtype, where that is not the request's; `int64` for indices and lengths. */
-  dtype?: DType | "int64";
+  dtype?: DType;
 }
 
 /** A big tensor in short: its shape, the SHA-256 of its little-endian bytes, its first elements. */
@@ -68,7 +68,7 @@ export interface Request {
   /** Arguments by PyTorch's names. */
   args?: Record<string, unknown>;
   /** The dtype of every tensor that names no other. */
-  dtype?: DType;
+  dtype?: FloatDType;
   /** Whether the module is in training mode. */
   training?: boolean;
   /** For `manual_seed`; a decimal string where a number would not hold it. */
@@ -193,26 +193,23 @@ export interface GoldenFile {
 }
 
 /**
- * Reads a tensor of a pair; one of integers becomes float64, which holds them.
+ * Reads a tensor of a pair.
  *
  * @param json the tensor
  * @param dtype its dtype where it names none
  * @returns the tensor
  */
 export function decode(json: JsonTensor, dtype: DType): Tensor {
-  const data = json.data.map(Number);
-  const kind = json.dtype ?? dtype;
-  return new Tensor(
-    kind === "float32" ? Float32Array.from(data) : Float64Array.from(data),
-    json.shape,
-  );
+  const own = json.dtype ?? dtype;
+  return new Tensor(convert(json.data.map(Number), own), json.shape, own);
 }
 
 /**
  * Writes a tensor for a pair.
  *
  * @param tensor the tensor
- * @returns it, with the shortest decimals that give the same floats back
+ * @returns it, with the shortest decimals that give the same floats back, and its dtype where that is
+ * int64 or bool
  */
 export function encode(tensor: Tensor): JsonTensor {
   const shortest = tensor.dtype === "float32" ? shortestFloat32 : (x: number) => x;
@@ -220,7 +217,8 @@ export function encode(tensor: Tensor): JsonTensor {
     tensor.data,
     (x) => Number.isFinite(x) ? shortest(x) : String(x) as JsonNumber,
   );
-  return { shape: [...tensor.shape], data };
+  const { dtype } = tensor;
+  return { shape: [...tensor.shape], data, ...(isFloat(dtype) ? {} : { dtype }) };
 }
 
 /** The number with the fewest digits that rounds to the same float32. */

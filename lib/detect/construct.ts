@@ -17,7 +17,7 @@ import { LSTM, LSTMCell } from "../nn/lstm.ts";
 import type { StateDict } from "../tensor/tensor.ts";
 import { type Nonlinearity, RNN, RNNCell } from "../nn/rnn.ts";
 import { SimpleRNN } from "../nn/simple_rnn.ts";
-import type { DType } from "../tensor/dtype.ts";
+import { type FloatDType, isFloat } from "../tensor/dtype.ts";
 import { CheckpointError, quote } from "../checkpoints/error.ts";
 import { type DetectedKind, type DetectedModule, detectModules } from "./detect.ts";
 
@@ -91,7 +91,7 @@ export interface ModelFromWeights {
 export function constructModule(
   detected: DetectedModule,
   options: ModelOptions = {},
-  dtype: DType = "float32",
+  dtype: FloatDType = "float32",
 ): Exclude<DetectedModel, SimpleRNN> {
   check(calls.constructModule, arguments);
   checkOptions(calls.options, options);
@@ -141,7 +141,7 @@ export function constructModule(
 export function modelFromStateDict(state: StateDict, options: ModelOptions = {}): ModelFromWeights {
   check(calls.model, arguments);
   const { modules, others } = detectModules(state);
-  const dtype = Object.values(state)[0]?.dtype;
+  const dtype = Object.values(state).map((x) => x.dtype).find(isFloat);
   const given: Record<string, unknown> = {
     nonlinearity: options.nonlinearity,
     batch_first: options.batchFirst,

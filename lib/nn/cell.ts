@@ -5,7 +5,7 @@ import { squeeze, unsqueeze } from "../autograd/shape.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import type { CellKind } from "../kernels/slots.ts";
 import { zeros } from "../tensor/create.ts";
-import type { DType } from "../tensor/dtype.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type CellSizes, type Declared, eachOf, parameterName } from "../parameters.ts";
 import { boundOf, checkMatrix } from "./arguments.ts";
@@ -49,7 +49,7 @@ export interface CellOptions {
   /** Whether there are biases; true unless told otherwise. */
   readonly bias?: boolean;
   /** The type of the parameters; float32 unless told otherwise. */
-  readonly dtype?: DType;
+  readonly dtype?: FloatDType;
 }
 
 /** What the options of a cell are to be. */

@@ -5,6 +5,7 @@ import { mul } from "../autograd/pointwise.ts";
 import { ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
 import { rand } from "../random/distributions.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
 import { aTensor, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
@@ -43,7 +44,7 @@ export function dropout(x: Tensor, p: number, training: boolean): Tensor {
 
 /** What dropout multiplies a tensor with: 0 or `1 / (1 - p)` for each element. */
 export function dropoutMask({ shape, dtype }: Pick<Tensor, "shape" | "dtype">, p: number): Tensor {
-  const mask = rand(shape, { dtype });
+  const mask = rand(shape, { dtype: dtype as FloatDType });
   const scale = p === 1 ? 0 : 1 / (1 - p);
   for (let i = 0; i < mask.data.length; i++) mask.data[i] = mask.data[i] < p ? 0 : scale;
   return mask;

@@ -2,7 +2,7 @@
 
 import { any, bool, type Call, check, checkCount, dtype } from "../call.ts";
 import { linear } from "../autograd/linear.ts";
-import type { DType } from "../tensor/dtype.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { boundOf, checkMatrix } from "./arguments.ts";
 import { fastLinear } from "./fast_linear.ts";
@@ -13,7 +13,7 @@ export interface LinearOptions {
   /** Whether there is a bias; true unless told otherwise. */
   readonly bias?: boolean;
   /** The type of the parameters; float32 unless told otherwise. */
-  readonly dtype?: DType;
+  readonly dtype?: FloatDType;
 }
 
 const linearCall: Call<LinearOptions> = [

@@ -13,7 +13,7 @@ import {
 } from "../call.ts";
 import { AttributeError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonClass, pythonText } from "../python.ts";
-import { allocate, type DType, numel, sameShape } from "../tensor/dtype.ts";
+import { allocate, type DType, type FloatDType, numel, sameShape } from "../tensor/dtype.ts";
 import {
   aTensor,
   countChange,
@@ -21,6 +21,7 @@ import {
   shareVersion,
   type StateDict,
   Tensor,
+  wantGradient,
 } from "../tensor/tensor.ts";
 import { detach } from "../autograd/graph.ts";
 import { uniform } from "../random/distributions.ts";
@@ -45,9 +46,9 @@ export class Parameter extends Tensor {
    */
   constructor(values: Tensor) {
     check(calls.Parameter, arguments);
-    super(values.data, values.shape);
+    super(values.data, values.shape, values.dtype);
     shareVersion(this, values);
-    this.requiresGrad = true;
+    wantGradient(this);
   }
 
   /** Returns the text that PyTorch prints for a parameter. */
@@ -158,7 +159,7 @@ export abstract class Module {
     bound: number,
     dtype: DType,
   ): Parameter {
-    const data = allocate(dtype, numel(shape));
+    const data = allocate(dtype, numel(shape), dtypeKind);
     uniform(data, -bound, bound, defaultGenerator);
     const parameter = this.registerParameter(name, new Parameter(new Tensor(data, shape)));
     countChange(parameter); // PyTorch draws into a tensor that is there already
@@ -316,7 +317,7 @@ export abstract class Module {
    * @returns the module itself
    * @throws {TypeError} if there is no such dtype
    */
-  to(dtype: DType): this {
+  to(dtype: FloatDType): this {
     check(calls.to, arguments);
     const tensors = this.parameters().flatMap((x) => x.grad ? [x, x.grad] : [x]);
     const converted = tensors.map((x) => {

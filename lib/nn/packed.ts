@@ -12,14 +12,13 @@ import {
   type Options,
   text,
 } from "../call.ts";
-import { words as typeWords } from "../autograd/linear.ts";
 import { transpose } from "../autograd/shape.ts";
 import { cat, indexSelect, narrow, select, slice, stack } from "../autograd/slices.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { full } from "../tensor/create.ts";
 import { pythonClass, pythonText, pythonType } from "../python.ts";
 import { formatIntegers } from "../tensor/format.ts";
-import { listed, sameShape } from "../tensor/dtype.ts";
+import { listed, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, checkTensors, Tensor } from "../tensor/tensor.ts";
 
 /**
@@ -152,7 +151,7 @@ const calls = {
 function lengthsOf(lengths: readonly number[] | Tensor): readonly number[] {
   const rank = lengths instanceof Tensor ? lengths.dim() : typeof lengths === "number" ? 0 : 1;
   if (rank !== 1) {
-    const type = lengths instanceof Tensor ? typeWords[lengths.dtype][0] : "Long";
+    const type = lengths instanceof Tensor ? words[lengths.dtype][0] : "Long";
     throw new RuntimeError(
       `'lengths' argument should be a 1D CPU int64 tensor, but got ${rank}D cpu ${type} tensor`,
     );

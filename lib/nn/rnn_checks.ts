@@ -3,7 +3,7 @@
 import { bool, dtype as dtypeKind, int, number, type Options, refuseUnknown } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonFloat, pythonType } from "../python.ts";
-import { type DType, sameShape } from "../tensor/dtype.ts";
+import { type DType, type FloatDType, sameShape } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { State } from "./cell.ts";
 import { checkMatrix } from "./arguments.ts";
@@ -21,7 +21,7 @@ export interface RNNBaseOptions {
   /** Whether every layer also runs from the last step to the first. */
   readonly bidirectional?: boolean;
   /** The type of the parameters; float32 unless told otherwise. */
-  readonly dtype?: DType;
+  readonly dtype?: FloatDType;
 }
 
 /** What the options are to be, in PyTorch's order. */

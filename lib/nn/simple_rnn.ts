@@ -3,7 +3,7 @@
 import { any, type Call, check, dtype as dtypeKind } from "../call.ts";
 import { select } from "../autograd/slices.ts";
 import { zeros } from "../tensor/create.ts";
-import type { DType } from "../tensor/dtype.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
 import { aTensor, type Tensor } from "../tensor/tensor.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
@@ -59,7 +59,7 @@ export class SimpleRNN extends Module {
     inputSize: number,
     hiddenSize: number,
     numLayers: number,
-    options: { readonly dtype?: DType } = {},
+    options: { readonly dtype?: FloatDType } = {},
   ) {
     super();
     check(calls.SimpleRNN, arguments);

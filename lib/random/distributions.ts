@@ -5,7 +5,7 @@
 
 import { type Call, check, dtype, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { allocate, type DType, type FloatArray, numel } from "../tensor/dtype.ts";
+import { allocate, type FloatArray, type FloatDType, numel } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fma32, fma64 } from "./fma.ts";
 import { defaultGenerator, Generator } from "./generator.ts";
@@ -24,7 +24,7 @@ const calls = {
 /** The options of {@linkcode rand} and {@linkcode randn}. */
 export interface RandomOptions {
   /** The type of the elements; float32 when left out. */
-  dtype?: DType;
+  dtype?: FloatDType;
   /** Where the draws come from; {@linkcode defaultGenerator} when left out. */
   generator?: Generator;
 }
@@ -40,7 +40,7 @@ function printed(x: number): string {
 }
 
 /** Refuses the bounds that `uniform_` refuses, in its order and words. */
-function checkBounds(dtype: DType, from: number, to: number): void {
+function checkBounds(dtype: FloatDType, from: number, to: number): void {
   const [type, Type] = dtype === "float32" ? ["float", "Float"] : ["double", "Double"];
   const largest = dtype === "float32" ? (2 - 2 ** -23) * 2 ** 127 : Number.MAX_VALUE;
   for (const [name, bound] of [["from", from], ["to", to]] as const) {
@@ -195,7 +195,7 @@ export function normal(
 }
 
 /** Refuses the sizes that PyTorch refuses, and returns storage for the others. */
-function allocateSize(name: string, size: readonly number[], dtype: DType): FloatArray {
+function allocateSize(name: string, size: readonly number[], dtype: FloatDType): FloatArray {
   const fraction = size.findIndex((extent) => !Number.isInteger(extent));
   if (fraction >= 0) {
     // PyTorch inspects the first extent before the others, and counts the others from 1.

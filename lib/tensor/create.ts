@@ -3,21 +3,35 @@
 import { any, bool, type Call, check, dtype, int, ints, number, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
-import { allocate, type DType, type FloatArray, numel } from "./dtype.ts";
-import { Tensor } from "./tensor.ts";
+import {
+  allocate,
+  anyDType,
+  type DType,
+  element,
+  type FloatArray,
+  isFloat,
+  numel,
+} from "./dtype.ts";
+import { Tensor, wantGradient } from "./tensor.ts";
 
 /** What {@linkcode tensor} takes: a number, typed storage, or lists of numbers, nested evenly. */
-export type TensorLike = number | FloatArray | readonly TensorLike[];
+export type TensorLike =
+  | number
+  | bigint
+  | boolean
+  | FloatArray
+  | BigInt64Array
+  | readonly TensorLike[];
 
 /** How a new tensor is to be. */
 export interface TensorOptions {
-  /** The type of its elements; float32 unless told otherwise. */
+  /** The type of its elements; float32 unless told otherwise, or as the elements given have it. */
   readonly dtype?: DType;
   /** Whether gradients are to flow back to it; false unless told otherwise. */
   readonly requiresGrad?: boolean;
 }
 
-const tensorOptions: Options<TensorOptions> = { dtype, requiresGrad: bool };
+const tensorOptions: Options<TensorOptions> = { dtype: anyDType, requiresGrad: bool };
 
 /** What each may be given. */
 const calls = {
@@ -25,12 +39,12 @@ const calls = {
   zeros: ["zeros", { size: ints }, tensorOptions],
   ones: ["ones", { size: ints }, tensorOptions],
   full: ["full", { size: ints, fillValue: number }, tensorOptions],
-  linspace: ["linspace", { start: number, end: number, steps: int }, tensorOptions],
+  linspace: ["linspace", { start: number, end: number, steps: int }, { ...tensorOptions, dtype }],
 } satisfies Record<string, Call>;
 
 function finish(data: FloatArray, shape: readonly number[], options: TensorOptions): Tensor {
-  const result = new Tensor(data, shape);
-  if (options.requiresGrad) result.requiresGrad = true;
+  const result = new Tensor(data, shape, options.dtype);
+  if (options.requiresGrad) wantGradient(result);
   return result;
 }
 
@@ -51,8 +65,8 @@ function checkSize(name: string, size: readonly number[]): void {
   }
 }
 
-/** The shape that the first element of each level promises. */
-function shapeOf(data: TensorLike): number[] {
+/** The shape that the first element of each level promises, and the first element of all. */
+function shapeOf(data: TensorLike): [shape: number[], first: unknown] {
   const shape: number[] = [];
   let level: TensorLike = data;
   while (typeof level === "object" && level !== null && "length" in level) {
@@ -60,17 +74,19 @@ function shapeOf(data: TensorLike): number[] {
     if (level.length === 0) break;
     level = level[0];
   }
-  return shape;
+  return [shape, level];
 }
 
 /**
  * Makes a tensor from numbers, which are copied (`torch.tensor`).
  *
- * @param data a number, a typed array (which gives its dtype), or lists of numbers nested evenly
+ * @param data a number, a typed array (which gives its dtype), or lists of numbers nested evenly;
+ * truth values make a bool tensor, bigints an int64 one; numbers a float32 one, whole or not
  * @param options the dtype, and whether gradients are to flow back to it
  * @returns the tensor; its shape is the nesting of `data`
  * @throws {ValueError} if the nesting is ragged
  * @throws {TypeError} if something in it is not a number
+ * @throws {ValueError} if int64 is to hold what no number holds exactly
  *
  * @example
  * ```ts
@@ -82,17 +98,29 @@ function shapeOf(data: TensorLike): number[] {
  */
 export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
   check(calls.tensor, arguments);
-  const typed = data instanceof Float64Array ? "float64" : "float32";
-  const { dtype = typed } = options;
-  const shape = shapeOf(data);
+  const [shape, first] = shapeOf(data);
+  const own = data instanceof Float64Array
+    ? "float64"
+    : typeof first === "bigint" || data instanceof BigInt64Array
+    ? "int64"
+    : typeof first === "boolean"
+    ? "bool"
+    : "float32";
+  const { dtype = own } = options;
   const flat = allocate(dtype, numel(shape));
+  const types = isFloat(dtype)
+    ? ["number"]
+    : options.dtype
+    ? ["number", "bigint", "boolean"]
+    : [typeof first];
   let next = 0;
   const fill = (level: TensorLike, dim: number): void => {
     if (dim === shape.length) {
-      if (typeof level !== "number") {
-        throw new TypeError(`must be real number, not ${pythonType(level)}`);
+      if (!types.includes(typeof level)) {
+        const wanted = types[0] === "number" ? "real number" : pythonType(first);
+        throw new TypeError(`must be ${wanted}, not ${pythonType(level)}`);
       }
-      flat[next++] = level;
+      flat[next++] = element(level as number, dtype);
       return;
     }
     if (typeof level !== "object" || level === null || !("length" in level)) {
@@ -106,7 +134,7 @@ export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
     for (let i = 0; i < level.length; i++) fill(level[i], dim + 1);
   };
   fill(data, 0);
-  return finish(flat, shape, options);
+  return finish(flat, shape, { ...options, dtype });
 }
 
 /**
@@ -187,7 +215,7 @@ function filled(
   const { dtype = "float32" } = options;
   checkSize(name, size);
   const data = allocate(dtype, numel(size));
-  if (!Object.is(value, 0)) data.fill(value);
+  if (!Object.is(value, 0)) data.fill(element(value, dtype));
   return finish(data, size, options);
 }
 

@@ -6,8 +6,8 @@
  */
 
 import { bool, type Call, check, ints, type Kind, number, type Options, text } from "../call.ts";
-import { pythonFloat } from "../python.ts";
-import { numel, type Values } from "./dtype.ts";
+import { pythonFloat, pythonText } from "../python.ts";
+import { type DType, isFloat, numel, type Values } from "./dtype.ts";
 
 const textOrNone: Kind = { word: "str", is: (value) => value === null || text.is(value) };
 
@@ -79,8 +79,8 @@ export function formatTensor(values: Values, options: FormatOptions = {}): strin
  * @returns for example `tensor([12,  5,  1])`
  */
 export function formatIntegers(integers: readonly number[]): string {
-  const values = formatValues({ shape: [integers.length], data: integers }, "tensor(".length, true);
-  return `tensor(${values}${integers.length === 0 ? ", dtype=torch.int64" : ""})`;
+  const data = Float64Array.from(integers);
+  return formatTensor({ dtype: "int64", shape: [integers.length], data });
 }
 
 /**
@@ -170,18 +170,12 @@ interface Style {
   readonly write: (x: number) => string;
 }
 
-/** Numbers laid out row-major. */
-interface Shaped {
-  readonly shape: readonly number[];
-  readonly data: ArrayLike<number>;
-}
-
 /** The brackets and the numbers between them. */
-function formatValues({ shape, data }: Shaped, indent: number, integers = false): string {
+function formatValues({ shape, data, dtype }: Values, indent: number): string {
   const count = numel(shape);
   if (count === 0) return "[]";
   const shown = shownIndices(shape, count > THRESHOLD);
-  const style = chooseStyle(shownOffsets(shape, shown).map((offset) => data[offset]), integers);
+  const style = chooseStyle(shownOffsets(shape, shown).map((offset) => data[offset]), dtype);
   const element = (offset: number) => style.write(data[offset]).padStart(style.width);
 
   const block = (dim: number, offset: number, indent: number): string => {
@@ -219,10 +213,10 @@ function shownOffsets(shape: readonly number[], shown: readonly number[][]): num
 }
 
 /** The style that suits these elements; zeros, infinities and NaN have no say in it. */
-function chooseStyle(elements: readonly number[], integers: boolean): Style {
-  if (integers) {
-    const width = elements.reduce((most, x) => Math.max(most, String(x).length), 1);
-    return { write: String, width };
+function chooseStyle(elements: readonly number[], dtype: DType): Style {
+  if (!isFloat(dtype)) {
+    const write = (x: number) => pythonText(dtype === "bool" ? x === 1 : x);
+    return { write, width: elements.reduce((most, x) => Math.max(most, write(x).length), 1) };
   }
   const telling = elements.filter((x) => Number.isFinite(x) && x !== 0);
   const smallest = telling.reduce((least, x) => Math.min(least, Math.abs(x)), Infinity);
@@ -251,7 +245,9 @@ function wrap(items: readonly string[], width: number, indent: number): string {
 function suffixesOf({ dtype, shape }: Values, { requiresGrad, gradFn }: FormatOptions): string[] {
   const suffixes: string[] = [];
   if (numel(shape) === 0 && shape.length !== 1) suffixes.push(`size=(${shape.join(", ")})`);
-  if (dtype !== "float32") suffixes.push(`dtype=torch.${dtype}`);
+  if (dtype === "float64" || (!isFloat(dtype) && numel(shape) === 0)) {
+    suffixes.push(`dtype=torch.${dtype}`);
+  }
   if (typeof gradFn === "string") suffixes.push(`grad_fn=<${gradFn}>`);
   else if (requiresGrad) suffixes.push("requires_grad=True");
   return suffixes;

@@ -4,9 +4,19 @@
  */
 
 import { type Call, check, checkCount, int, ints, type Kind } from "../call.ts";
-import { IndexError, RuntimeError } from "../errors.ts";
+import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
-import { type DType, type FloatArray, listed, sameShape, type Values } from "./dtype.ts";
+import {
+  anyDType,
+  type DType,
+  type FloatArray,
+  isFloat,
+  listed,
+  sameShape,
+  type Values,
+  whole,
+  words,
+} from "./dtype.ts";
 import { formatSize, formatTensor } from "./format.ts";
 
 /**
@@ -67,6 +77,9 @@ export let replaceData: (x: Tensor, data: FloatArray) => void;
 /** The nesting that {@linkcode Tensor.tolist} returns: a number, or lists of it. */
 export type NestedNumbers = number | NestedNumbers[];
 
+/** The same of numbers or truth values. */
+export type Nested = number | boolean | readonly Nested[];
+
 /** The extent of each dimension, printed as PyTorch prints it: `torch.Size([1, 10, 1])`. */
 export class Size extends Array<number> {
   /** Methods such as `map` give plain arrays. */
@@ -81,7 +94,8 @@ export class Size extends Array<number> {
 }
 
 /**
- * A dense array of float32 or float64 numbers: contiguous, row-major, of a fixed shape.
+ * A dense array of numbers: contiguous, row-major, of a fixed shape; float32 or float64 to compute
+ * with, int64 and bool for indices, targets and masks (TENSOR-7).
  *
  * Make one with `tensor`, `zeros`, `ones`, `full` or `linspace`; the constructor wraps
  * storage as it is, without a copy. `String(x)` is what `print(x)` shows in PyTorch.
@@ -106,6 +120,7 @@ export class Tensor implements Values {
   gradFn: GradFn | null = null;
   #grad: Tensor | null = null;
   #requiresGrad = false;
+  readonly #whole: "int64" | "bool" | null = null;
   #changes: { count: number } | null = null;
 
   static {
@@ -121,13 +136,18 @@ export class Tensor implements Values {
    *
    * @param data the elements, row-major; kept, not copied
    * @param shape the extent of each dimension
-   * @throws {RuntimeError} if the shape does not hold exactly the elements given
+   * @param dtype int64 or bool, where a `Float64Array` holds these; what it holds otherwise follows
+   * from it
+   * @throws {RuntimeError} if the shape does not hold exactly the elements given, or the storage is
+   * that of another dtype
+   * @throws {ValueError} if int64 is to be what is no whole number up to 2^53
    */
-  constructor(data: FloatArray, shape: readonly number[]);
-  constructor(data: FloatArray, shape: readonly number[], surplus?: unknown) {
+  constructor(data: FloatArray, shape: readonly number[], dtype?: DType);
+  constructor(data: FloatArray, shape: readonly number[], dtype?: DType, surplus?: unknown) {
     // Tensors are made often, and `arguments` would have to be made, too.
-    if (surplus !== undefined || !floats.is(data) || !Array.isArray(shape)) {
-      check(tensorCall, [data, shape, surplus]);
+    const known = dtype === undefined || anyDType.is(dtype);
+    if (surplus !== undefined || !known || !floats.is(data) || !Array.isArray(shape)) {
+      check(tensorCall, [data, shape, dtype, surplus]);
     }
     let elements = 1;
     for (let k = 0; k < shape.length; k++) { // tensors are made often: no iterator, no closure
@@ -139,13 +159,27 @@ export class Tensor implements Values {
         `shape '${listed(shape)}' is invalid for input of size ${data.length}`,
       );
     }
+    if (dtype !== undefined) {
+      if ((dtype === "float32") !== (data instanceof Float32Array)) {
+        throw new RuntimeError(`${data.constructor.name} is no storage for ${dtype}`);
+      }
+      if (!isFloat(dtype)) {
+        this.#whole = dtype;
+        for (let i = 0; i < data.length; i++) {
+          const x = whole(data[i]);
+          if (x !== data[i] || (dtype === "bool" && x >> 1 !== 0)) {
+            throw new ValueError(`${data[i]} is no element of ${dtype}`);
+          }
+        }
+      }
+    }
     this.data = data;
     this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
   }
 
   /** The type of the elements. */
   get dtype(): DType {
-    return this.data instanceof Float32Array ? "float32" : "float64";
+    return this.#whole ?? (this.data instanceof Float32Array ? "float32" : "float64");
   }
 
   /** The gradient that `backward` has accumulated here; `null` before. */
@@ -178,6 +212,7 @@ export class Tensor implements Values {
             "var_no_grad = var.detach()."),
       );
     }
+    if (value && !isFloat(this.dtype)) throw new RuntimeError(`only ${noGradients}`);
     this.#requiresGrad = value;
   }
 
@@ -228,29 +263,35 @@ export class Tensor implements Values {
   }
 
   /**
-   * Returns the only element as a number.
+   * Returns the only element as a number; one of bool as a truth value: `mask.item<boolean>()`.
    *
    * @throws {RuntimeError} if there is not exactly one
    */
-  item(): number {
+  item<T extends number | boolean = number>(): T {
     checkCount("Tensor.item", 0, arguments);
     if (this.data.length !== 1) {
       throw new RuntimeError(
         `a Tensor with ${this.data.length} elements cannot be converted to Scalar`,
       );
     }
-    return this.data[0];
+    return (this.#whole === "bool" ? this.data[0] === 1 : this.data[0]) as T;
   }
 
-  /** Returns the elements as nested arrays, or as a number where there is no dimension. */
-  tolist(): NestedNumbers {
+  /**
+   * Returns the elements as nested arrays, or as a number where there is no dimension; those of bool
+   * as truth values. Whoever knows the rank says the type: `x.tolist<number[][]>()`.
+   */
+  tolist<T extends Nested = NestedNumbers>(): T {
     checkCount("Tensor.tolist", 0, arguments);
     let offset = 0;
-    const nest = (dim: number): NestedNumbers =>
-      dim === this.shape.length
-        ? this.data[offset++]
-        : Array.from({ length: this.shape[dim] }, () => nest(dim + 1));
-    return nest(0);
+    const nest = (dim: number): Nested => {
+      if (dim < this.shape.length) {
+        return Array.from({ length: this.shape[dim] }, () => nest(dim + 1));
+      }
+      const x = this.data[offset++];
+      return this.#whole === "bool" ? x === 1 : x;
+    };
+    return nest(0) as T;
   }
 
   /** Returns the text that PyTorch prints for this tensor under default options. */
@@ -271,8 +312,16 @@ const floats: Kind = {
   word: "Float32Array or Float64Array",
   is: (value) => value instanceof Float32Array || value instanceof Float64Array,
 };
-const tensorCall: Call = ["Tensor", { data: floats, shape: ints }];
+const tensorCall: Call = ["Tensor", { data: floats, shape: ints, "dtype?": anyDType }];
 const sizeCall: Call = ["Tensor.size", { "dim?": int }];
+
+const noGradients = "Tensors of floating point and complex dtype can require gradients";
+
+/** Makes a new tensor require a gradient, which one of int64 or bool cannot, in PyTorch's words. */
+export function wantGradient(x: Tensor): void {
+  if (!isFloat(x.dtype)) throw new RuntimeError(`Only ${noGradients}`);
+  x.requiresGrad = true;
+}
 
 /** A tensor, as an argument. */
 export const aTensor: Kind = { word: "Tensor", is: (value) => value instanceof Tensor };
@@ -295,7 +344,7 @@ function checkGrad(x: Tensor, grad: unknown): void {
   }
   if (grad === x) throw new RuntimeError("can't assign Variable as its own grad");
   if (grad.dtype !== x.dtype) {
-    const [given, wanted] = grad.dtype === "float32" ? ["float", "Double"] : ["double", "Float"];
+    const [given, wanted] = [words[grad.dtype][1], words[x.dtype][0]];
     throw new RuntimeError(
       `attempting to assign a gradient with dtype '${given}' to a tensor with grad_dtype ` +
         `'${wanted}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's ` +

@@ -38,7 +38,7 @@ export interface Inputs {
 type Outputs = Record<string, JsonTensor | JsonTensor[]>;
 
 /** A function of tensors, its arguments in camel case. */
-type Call = (inputs: Inputs, args: Arguments, dtype: rnn.DType) => Outputs;
+type Call = (inputs: Inputs, args: Arguments, dtype: rnn.FloatDType) => Outputs;
 
 /** Whole numbers, as PyTorch's int64 tensors. */
 function integers(values: readonly number[]): JsonTensor {
@@ -64,7 +64,9 @@ function unpacked(inputs: Inputs): rnn.PackedSequence {
 }
 
 /** A function of tensors to one tensor. */
-function one(compute: (inputs: Inputs, args: Arguments, dtype: rnn.DType) => rnn.Tensor): Call {
+function one(
+  compute: (inputs: Inputs, args: Arguments, dtype: rnn.FloatDType) => rnn.Tensor,
+): Call {
   return (inputs, args, dtype) => ({ output: encode(compute(inputs, args, dtype)) });
 }
 

@@ -3,7 +3,7 @@
  */
 
 import protobuf from "npm:protobufjs@8.8.1";
-import type { DType, Tensor } from "../../mod.ts";
+import type { FloatDType, Tensor } from "../../mod.ts";
 
 // The field numbers are ONNX's (onnx/onnx.proto3). Lists of integers may stand packed in a file, or one
 // by one, as the onnx package writes them; not every reader takes both.
@@ -70,10 +70,10 @@ export class Graph {
   readonly #outputs: object[] = [];
   #count = 0;
 
-  readonly dtype: DType;
+  readonly dtype: FloatDType;
 
   /** Begins a graph whose tensors are of a type. */
-  constructor(dtype: DType = "float32") {
+  constructor(dtype: FloatDType = "float32") {
     this.dtype = dtype;
   }
 

@@ -120,7 +120,7 @@ const optimizers: Record<string, new (params: Arguments, options: Arguments) => 
 };
 
 /** Arguments of an optimiser: numbers that JSON has no numeral for, and tensors, read. */
-function argumentsOf(args: Record<string, unknown> = {}, dtype: rnn.DType): Arguments {
+function argumentsOf(args: Record<string, unknown> = {}, dtype: rnn.FloatDType): Arguments {
   const read = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(read);
     if (typeof value === "string") return Number(value);
@@ -136,7 +136,7 @@ function makeOptimizer(
   { name, args }: Named,
   params: Arguments,
   tools: Tools,
-  dtype: rnn.DType = "float32",
+  dtype: rnn.FloatDType = "float32",
 ): rnn.Optimizer {
   if (!Object.hasOwn(optimizers, name)) throw tools.unsupported(`optimizer ${name}`);
   return new optimizers[name](params, argumentsOf(args, dtype));

@@ -2,7 +2,7 @@
 
 import { AssertionError } from "@std/assert";
 import { tolerance } from "../../lib/conformance/mod.ts";
-import type { Values } from "../../mod.ts";
+import type { FloatDType, Values } from "../../mod.ts";
 
 export { tolerance };
 
@@ -48,7 +48,7 @@ export function assertAllBitwise(
 export function assertClose(
   given: Values,
   wanted: Values,
-  { rtol, atol } = tolerance[given.dtype],
+  { rtol, atol } = tolerance[given.dtype as FloatDType],
   what = "close",
 ): void {
   checkAlike(what, { shape: given.shape, data: given.data, dtype: wanted.dtype }, wanted);

@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import {
   cat,
-  type DType,
+  type FloatDType,
   Generator,
   GRU,
   GRUCell,
@@ -59,7 +59,7 @@ export interface Config {
   /** H_proj, 0 in all but some LSTMs. */
   readonly projSize: number;
   /** The type of weights and inputs. */
-  readonly dtype: DType;
+  readonly dtype: FloatDType;
   /** N. */
   readonly batch: number;
   /** L. */
@@ -94,7 +94,7 @@ export function configs(
     batchFirst: fc.boolean(),
     bidirectional: fc.boolean(),
     projSize: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 4 })),
-    dtype: fc.constantFrom<DType>("float32", "float64"),
+    dtype: fc.constantFrom<FloatDType>("float32", "float64"),
     batch: fc.integer({ min: 1, max: 4 }),
     length: fc.integer({ min: 1, max: 6 }),
     seed: fc.nat(0xffffffff),
@@ -294,7 +294,7 @@ export function stepOf(
 /** Configurations small enough for central differences, in float64. */
 export const small = {
   ...tame,
-  dtype: fc.constant<DType>("float64"),
+  dtype: fc.constant<FloatDType>("float64"),
   inputSize: fc.integer({ min: 1, max: 2 }),
   hiddenSize: fc.integer({ min: 1, max: 3 }),
   numLayers: fc.integer({ min: 1, max: 2 }),

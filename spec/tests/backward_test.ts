@@ -7,7 +7,7 @@ import {
   backward,
   cat,
   detach,
-  type DType,
+  type FloatDType,
   grad,
   isGradEnabled,
   mul,
@@ -352,7 +352,7 @@ describe("backward", () => {
     fc.record({
       n: fc.integer({ min: 1, max: 5 }),
       seed: fc.nat(),
-      dtype: fc.constantFrom<DType>("float32", "float64"),
+      dtype: fc.constantFrom<FloatDType>("float32", "float64"),
     }),
     ({ n, seed, dtype }) => {
       const x = normals({ seed, dtype }, [n]);

@@ -143,11 +143,11 @@ describe("checkpoints: safetensors", () => {
 });
 
 describe("checkpoints: tensors", () => {
-  fact(["CKPT-4"], "float32 and float64 load as they are, the rest is refused by name", () => {
+  fact(["CKPT-4"], "float32, float64, bool and int64 load, the rest is refused by name", () => {
     for (const { id } of torch.filter(({ id }) => id.includes("/dtype-"))) {
       const dtype = id.split("/dtype-")[1];
       const value = parseCheckpoint(golden(id.replace("checkpoints/", ""))).value;
-      if (dtype === "float32" || dtype === "float64") {
+      if (["float32", "float64", "bool", "int64"].includes(dtype)) {
         assertEquals(stateDictOf(value).x.dtype, dtype);
         continue;
       }

@@ -6,7 +6,7 @@ import {
   defaultGenerator,
   Dropout,
   dropout,
-  type DType,
+  type FloatDType,
   GRU,
   LSTM,
   manualSeed,
@@ -75,7 +75,7 @@ function warnings(run: () => unknown): unknown[][] {
 
 const vectors = fc.record({
   size: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 }),
-  dtype: fc.constantFrom<DType>("float32", "float64"),
+  dtype: fc.constantFrom<FloatDType>("float32", "float64"),
   p: fc.oneof(fc.constantFrom(0, 1), probability),
   seed: fc.nat(),
 });

@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   cat,
+  type FloatDType,
   GRU,
   Linear,
   LSTM,
@@ -43,7 +44,7 @@ class LastStep extends Module {
     this.time = time;
     this.register("rnn", rnn);
     const { dtype } = rnn.parameters()[0];
-    this.fc = this.register("fc", new Linear(features, 2, { dtype }));
+    this.fc = this.register("fc", new Linear(features, 2, { dtype: dtype as FloatDType }));
   }
   override forward(x: Tensor): Tensor {
     const [output] = run(this.rnn, x);

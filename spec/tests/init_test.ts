@@ -4,7 +4,7 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import fc from "fast-check";
 import {
   defaultGenerator,
-  type DType,
+  type FloatDType,
   Generator,
   Linear,
   manualSeed,
@@ -30,7 +30,7 @@ import {
 import { describe, fact, law } from "./law.ts";
 
 const drawn = { scale: fc.constant(1) };
-const dtypes = fc.constantFrom<DType>("float32", "float64");
+const dtypes = fc.constantFrom<FloatDType>("float32", "float64");
 const seeds = fc.oneof(fc.nat(0xffffffff), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }));
 
 /** The names and shapes that PyTorch documents, in its order. */
@@ -52,7 +52,12 @@ function documented(c: Config): [string, number[]][] {
 }
 
 /** Uniform draws in ±bound of the shapes given, made from draws in [0, 1). */
-function assertDrawn(parameters: Tensor[], bounds: number[], dtype: DType, generator: Generator) {
+function assertDrawn(
+  parameters: Tensor[],
+  bounds: number[],
+  dtype: FloatDType,
+  generator: Generator,
+) {
   parameters.forEach((parameter, k) => {
     const unit = rand(parameter.shape, { dtype, generator });
     unit.data.forEach((u, i) => unit.data[i] = u * 2 * bounds[k] - bounds[k]);

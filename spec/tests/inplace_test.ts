@@ -11,7 +11,7 @@ import {
   clipGradValue,
   detach,
   dropout,
-  type DType,
+  type FloatDType,
   grad,
   incrementVersion,
   Linear,
@@ -228,7 +228,7 @@ describe("identity", () => {
       row.map((w, j) => w - 0.5 * (slope as number[][])[i][j])
     );
     assertEquals(tied.b.weight.tolist(), stepped);
-    assertThrows(() => tied.to("float16" as DType), TypeError, "float16");
+    assertThrows(() => tied.to("float16" as FloatDType), TypeError, "float16");
     assertEquals(weight.dtype, "float64");
   });
 

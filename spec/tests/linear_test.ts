@@ -5,7 +5,7 @@ import fc from "fast-check";
 import {
   add,
   cat,
-  type DType,
+  type FloatDType,
   Linear,
   linear,
   manualSeed,
@@ -25,7 +25,7 @@ const layers = fc.record({
   outputs: fc.integer({ min: 1, max: 5 }),
   leading: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
   bias: fc.boolean(),
-  dtype: fc.constantFrom<DType>("float32", "float64"),
+  dtype: fc.constantFrom<FloatDType>("float32", "float64"),
   seed: fc.nat(),
 });
 type Layer = typeof layers extends fc.Arbitrary<infer T> ? T : never;

@@ -10,7 +10,7 @@ import {
   cat,
   crossEntropy,
   CrossEntropyLoss,
-  type DType,
+  type FloatDType,
   grad,
   l1Loss,
   logSoftmax,
@@ -33,7 +33,7 @@ import { assertBitwise, assertClose } from "./alike.ts";
 import { normals } from "./arbitrary.ts";
 import { describe, fact, law } from "./law.ts";
 
-function leaf(given: { seed: number; dtype: DType }, size: number[], salt = 0): Tensor {
+function leaf(given: { seed: number; dtype: FloatDType }, size: number[], salt = 0): Tensor {
   const x = normals(given, size, salt);
   x.requiresGrad = true;
   return x;
@@ -43,7 +43,7 @@ describe("losses", () => {
   const pairs = fc.record({
     shape: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
     seed: fc.nat(),
-    dtype: fc.constantFrom<DType>("float32", "float64"),
+    dtype: fc.constantFrom<FloatDType>("float32", "float64"),
   });
 
   law(["LOSS-1", "LOSS-2", "LOSS-4"], "mean and sum are those of the elements", pairs, (given) => {
@@ -126,7 +126,7 @@ describe("losses", () => {
 describe("weights and probabilities", () => {
   const given = fc.record({
     seed: fc.nat(),
-    dtype: fc.constantFrom<DType>("float32", "float64"),
+    dtype: fc.constantFrom<FloatDType>("float32", "float64"),
     classes: fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 5 }),
     smoothing: fc.double({ min: 0.01, max: 1, noNaN: true }),
     reduction: fc.constantFrom<Reduction>("none", "mean", "sum"),

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   chunk,
-  type DType,
+  type FloatDType,
   Linear,
   linear,
   narrow,
@@ -37,7 +37,7 @@ import {
 } from "./arbitrary.ts";
 import { describe, fact, law } from "./law.ts";
 
-const single = { dtype: fc.constant<DType>("float32") };
+const single = { dtype: fc.constant<FloatDType>("float32") };
 const oneWay = { bidirectional: fc.constant(false) };
 
 /** The float64 module of the same, float32, weights. */
@@ -252,7 +252,7 @@ describe("numerics", () => {
   law(
     ["NUM-6"],
     "the smallest numbers are kept: h = relu(1 · x) is x, bitwise",
-    fc.tuple(fc.constantFrom<DType>("float32", "float64"), fc.integer({ min: 1, max: 1000 })),
+    fc.tuple(fc.constantFrom<FloatDType>("float32", "float64"), fc.integer({ min: 1, max: 1000 })),
     ([dtype, count]) => {
       const smallest = dtype === "float32" ? 2 ** -149 : 2 ** -1074;
       const module = new RNN(1, 1, { nonlinearity: "relu", bias: false, dtype });

@@ -12,7 +12,7 @@ import {
   clipGradValue,
   CosineAnnealingLR,
   detach,
-  type DType,
+  type FloatDType,
   grad,
   KeyError,
   Linear,
@@ -58,11 +58,11 @@ const runs = fc.record({
   size: fc.integer({ min: 1, max: 5 }),
   steps: fc.integer({ min: 1, max: 8 }),
   seed: fc.nat(),
-  dtype: fc.constantFrom<DType>("float32", "float64"),
+  dtype: fc.constantFrom<FloatDType>("float32", "float64"),
 });
 type Run = typeof runs extends fc.Arbitrary<infer T> ? T : never;
 
-function leaf(given: { seed: number; dtype: DType }, size: number[], salt = 0): Tensor {
+function leaf(given: { seed: number; dtype: FloatDType }, size: number[], salt = 0): Tensor {
   const x = normals(given, size, salt);
   x.requiresGrad = true;
   return x;

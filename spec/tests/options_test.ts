@@ -50,6 +50,13 @@ const sgd = () => ({ ...rates, momentum: 0.5, dampening: 0, nesterov: true });
 const adam = () => ({ ...rates, betas: [0.9, 0.99], eps: 1e-8, amsgrad: true });
 const rmsprop = () => ({ ...rates, momentum: 0.5, alpha: 0.9, eps: 1e-8, centered: true });
 const modelOptions = () => ({ batchFirst: true, dropout: 0 });
+const padded = () => ({
+  paddingIdx: 1,
+  maxNorm: null,
+  normType: null,
+  scaleGradByFreq: false,
+  sparse: false,
+});
 const none = () => [];
 const one = () => [x()];
 
@@ -88,6 +95,7 @@ const functions: Table = {
   sub: [() => [1, x()]],
   to: [() => [x(), "float64"]],
   linear: [() => [x(), x(), row()], undefined, 2],
+  embedding: [() => [rnn.zeros([2], { dtype: "int64" }), x()], padded],
   mean: [one],
   sum: [one],
   expand: [() => [x(), [2, 3]]],
@@ -163,11 +171,12 @@ const functions: Table = {
 };
 
 const classesOf: Table = {
-  Tensor: [() => [new Float32Array(2), [2]]],
+  Tensor: [() => [new Float32Array(2), [2], "float32"], undefined, 2],
   Parameter: [one],
   Generator: [() => [1], undefined, 0],
   IncompatibleKeys: [() => [[], []]],
   Linear: [() => [3, 4], cellOptions],
+  Embedding: [() => [3, 4], () => ({ ...padded(), dtype: "float64" })],
   Dropout: [() => [0.5], undefined, 0],
   RNN: [() => [3, 4], () => ({ ...layerOptions(), nonlinearity: "relu" })],
   LSTM: [() => [3, 4], () => ({ ...layerOptions(), projSize: 2 })],
@@ -197,7 +206,8 @@ const classesOf: Table = {
 /** Classes that are made by others, or only to be extended; exceptions; PyTorch's kind of shape. */
 const notMade = [
   ..."Module RNNBase RNNCellBase Loss Optimizer LRScheduler Stream TorchObject Size".split(" "),
-  ..."AttributeError IndexError KeyError RuntimeError ValueError ZeroDivisionError".split(" "),
+  ..."AssertionError AttributeError IndexError KeyError RuntimeError ValueError ZeroDivisionError"
+    .split(" "),
   "CheckpointError",
   "affine", // takes any number of terms
 ];
@@ -249,6 +259,7 @@ const h = (rows: number) => () => rnn.zeros([rows, 4]);
 const pair = (rows: number) => () => [rnn.zeros([rows, 4]), rnn.zeros([rows, 4])];
 
 const makeLinear = () => new rnn.Linear(3, 4);
+const makeEmbedding = () => new rnn.Embedding(3, 4);
 const makeSimple = () => new rnn.SimpleRNN(3, 4, 1);
 
 /** Objects, and a right call of each of their methods. */
@@ -271,6 +282,10 @@ const objects: readonly [() => object, Table][] = [
     clone: [none],
   }],
   [makeLinear, { ...moduleMethods(makeLinear), forward: [one] }],
+  [makeEmbedding, {
+    ...moduleMethods(makeEmbedding),
+    forward: [() => [rnn.zeros([2], { dtype: "int64" })]],
+  }],
   [() => new rnn.Dropout(), lossMethods(() => new rnn.Dropout(), none, one)],
   [makeSimple, {
     ...moduleMethods(makeSimple),

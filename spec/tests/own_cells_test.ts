@@ -6,7 +6,7 @@ import {
   add,
   backward,
   cat,
-  type DType,
+  type FloatDType,
   grad,
   LSTM,
   manualSeed,
@@ -65,7 +65,7 @@ interface Own {
   bidirectional: boolean;
   batchFirst: boolean;
   bias: boolean;
-  dtype: DType;
+  dtype: FloatDType;
   lengths: number[];
   seed: number;
 }
@@ -78,7 +78,7 @@ const owns: fc.Arbitrary<Own> = fc.record({
   bidirectional: fc.boolean(),
   batchFirst: fc.boolean(),
   bias: fc.boolean(),
-  dtype: fc.constantFrom<DType>("float32", "float64"),
+  dtype: fc.constantFrom<FloatDType>("float32", "float64"),
   lengths: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }),
   seed: fc.nat(0xffffffff),
 });

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import fc from "fast-check";
 import {
   Dropout,
-  type DType,
+  type FloatDType,
   formatExponential,
   formatFixed,
   formatSize,
@@ -26,7 +26,7 @@ import {
 import { build, configs } from "./arbitrary.ts";
 import { describe, fact, law } from "./law.ts";
 
-const dtypes = fc.constantFrom<DType>("float32", "float64");
+const dtypes = fc.constantFrom<FloatDType>("float32", "float64");
 const magnitudes = [
   fc.integer({ min: -999, max: 999 }),
   fc.double({ min: -2, max: 2, noNaN: true }),

@@ -6,7 +6,7 @@ import {
   add,
   cat,
   chunk,
-  type DType,
+  type FloatDType,
   full,
   indexSelect,
   linspace,
@@ -40,7 +40,7 @@ import { assertAllBitwise, assertBitwise, assertClose } from "./alike.ts";
 import { extremes } from "./arbitrary.ts";
 import { describe, fact, law } from "./law.ts";
 
-const dtypes = fc.constantFrom<DType>("float32", "float64");
+const dtypes = fc.constantFrom<FloatDType>("float32", "float64");
 const numbers = fc.oneof(fc.double(), fc.integer({ min: -9, max: 9 }), extremes);
 
 /** Tensors of a rank from `minRank` on, each with a dimension and an index of it. */

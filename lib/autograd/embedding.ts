@@ -1,0 +1,108 @@
+/** Rows of a table by their numbers. */
+
+import { type Call, check, type Kind, type Options } from "../call.ts";
+import { AssertionError, IndexError, RuntimeError } from "../errors.ts";
+import { allocate, typeName } from "../tensor/dtype.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
+import { record } from "./graph.ts";
+
+/** What PyTorch has besides, and this has not. */
+const absent: Kind = {
+  word: "left out (of the options of an embedding there is only padding_idx here)",
+  is: (value) => value === null || value === false,
+};
+
+/** How an embedding is to be computed. */
+export interface EmbeddingArguments {
+  /** The row whose gradient is 0; negative ones count from the last. None unless told otherwise. */
+  readonly paddingIdx?: number | null;
+  /** Not here. */
+  readonly maxNorm?: null;
+  /** Not here. */
+  readonly normType?: null;
+  /** Not here. */
+  readonly scaleGradByFreq?: false;
+  /** Not here. */
+  readonly sparse?: false;
+}
+
+/** What they are to be. */
+export const embeddingArguments: Options<EmbeddingArguments> = {
+  paddingIdx: { word: "int", is: (value) => value === null || Number.isInteger(value) },
+  maxNorm: absent,
+  normType: absent,
+  scaleGradByFreq: absent,
+  sparse: absent,
+};
+
+const embeddingCall: Call = [
+  "embedding",
+  { weight: aTensor, indices: aTensor },
+  embeddingArguments,
+  "embedding",
+];
+
+/**
+ * The row that counts for nothing, counted from the first; `null` for none.
+ *
+ * @throws {AssertionError} if there is no such row
+ */
+export function paddingRow(paddingIdx: number | null, rows: number): number | null {
+  if (paddingIdx === null) return null;
+  if (paddingIdx >= Math.max(rows, 1) || paddingIdx < -rows) {
+    throw new AssertionError("Padding_idx must be within num_embeddings");
+  }
+  return paddingIdx < 0 ? paddingIdx + rows : paddingIdx;
+}
+
+/**
+ * Rows of a table by their numbers (`torch.nn.functional.embedding`; EMBED-1). Backward, a row's
+ * gradient is the sum over all places where it was read; that of the padding is 0.
+ *
+ * @param input the numbers, an int64 tensor of any shape `(*)`
+ * @param weight the table, shape `(V, H)`
+ * @param options which row is padding
+ * @returns shape `(*, H)`
+ * @throws {IndexError} if there is no such row
+ * @throws {RuntimeError} if the input is not int64, or the table no matrix
+ * @throws {AssertionError} if the padding is no row
+ *
+ * @example
+ * ```ts
+ * import { embedding, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const table = tensor([[0, 0], [1, 10], [2, 20]]);
+ * const words = tensor([2, 0, 2], { dtype: "int64" });
+ * assertEquals(embedding(words, table).tolist(), [[2, 20], [0, 0], [2, 20]]);
+ * ```
+ */
+export function embedding(
+  input: Tensor,
+  weight: Tensor,
+  options: EmbeddingArguments = {},
+): Tensor {
+  check(embeddingCall, [weight, input, ...Array.from(arguments).slice(2)]);
+  const padding = paddingRow(options.paddingIdx ?? null, weight.shape[0] ?? 0);
+  if (weight.dim() !== 2) throw new RuntimeError("'weight' must be 2-D");
+  if (input.dtype !== "int64") {
+    const given = input.dtype === "bool" ? "CPUBoolType" : typeName(input.dtype);
+    throw new RuntimeError(
+      "Expected tensor for argument #1 'indices' to have one of the following scalar types: " +
+        `Long, Int; but got ${given} instead (while checking arguments for embedding)`,
+    );
+  }
+  const [rows, features] = weight.shape;
+  const y = allocate(weight.dtype, input.numel() * features);
+  input.data.forEach((row, place) => {
+    if (row < 0 || row >= rows) throw new IndexError("index out of range in self");
+    y.set(weight.data.subarray(row * features, (row + 1) * features), place * features);
+  });
+  const output = new Tensor(y, [...input.shape, features], weight.dtype);
+  return record(output, "EmbeddingBackward0", [weight], (dy, dw) => {
+    input.data.forEach((row, place) => {
+      if (row === padding) return;
+      for (let k = 0; k < features; k++) dw![row * features + k] += dy[place * features + k];
+    });
+  }, [input]);
+}
