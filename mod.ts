@@ -22,6 +22,7 @@ export {
   AttributeError,
   IndexError,
   KeyError,
+  NotImplementedError,
   RuntimeError,
   ValueError,
   ZeroDivisionError,
@@ -73,10 +74,22 @@ export { expand, reshape, squeeze, transpose, unsqueeze } from "./lib/autograd/s
 export { cat, chunk, indexSelect, narrow, select, slice, stack } from "./lib/autograd/slices.ts";
 export { defaultGenerator, Generator, manualSeed } from "./lib/random/generator.ts";
 export { rand, randn, type RandomOptions } from "./lib/random/distributions.ts";
-export { IncompatibleKeys, Module, Parameter } from "./lib/nn/module.ts";
+export { Parameter } from "./lib/nn/parameter.ts";
+export { IncompatibleKeys } from "./lib/nn/state.ts";
+export { Module } from "./lib/nn/module.ts";
 export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { Embedding, type EmbeddingOptions } from "./lib/nn/embedding.ts";
 export { Dropout, dropout } from "./lib/nn/dropout.ts";
+export { Container, ModuleList, Sequential } from "./lib/nn/containers.ts";
+export {
+  Activation,
+  DimModule,
+  Identity,
+  LogSoftmax,
+  ReLU,
+  Sigmoid,
+  Tanh,
+} from "./lib/nn/activations.ts";
 export type {
   CellOptions,
   CellParameters,

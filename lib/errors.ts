@@ -45,3 +45,9 @@ export class ZeroDivisionError extends RangeError {
   /** The name of the Python class. */
   override readonly name = "ZeroDivisionError";
 }
+
+/** Python's `NotImplementedError`: a function that a class leaves to those who extend it. */
+export class NotImplementedError extends Error {
+  /** The name of the Python class. */
+  override readonly name = "NotImplementedError";
+}

@@ -9,7 +9,8 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type CellSizes, type Declared, eachOf, parameterName } from "../parameters.ts";
 import { boundOf, checkMatrix } from "./arguments.ts";
-import { Module, type Parameter } from "./module.ts";
+import { Module } from "./module.ts";
+import type { Parameter } from "./parameter.ts";
 
 /** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
 export type State = readonly Tensor[];

@@ -11,7 +11,8 @@ import { normal } from "../random/distributions.ts";
 import { allocate, type FloatDType } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import { checkMatrix } from "./arguments.ts";
-import { Module, Parameter } from "./module.ts";
+import { Module } from "./module.ts";
+import { Parameter } from "./parameter.ts";
 
 /** The arguments of {@linkcode Embedding} that have defaults. */
 export interface EmbeddingOptions extends EmbeddingArguments {
@@ -49,6 +50,8 @@ export class Embedding extends Module {
   readonly embeddingDim: number;
   /** The row of the padding, counted from 0, or `null`. */
   readonly paddingIdx: number | null;
+  /** The table, of shape `(num_embeddings, embedding_dim)`. */
+  declare weight: Parameter;
 
   /**
    * Draws the table from the default generator.
@@ -76,11 +79,6 @@ export class Embedding extends Module {
     if (row === null) return;
     data.fill(0, row * embeddingDim, (row + 1) * embeddingDim);
     countChange(weight);
-  }
-
-  /** The table, of shape `(num_embeddings, embedding_dim)`. */
-  get weight(): Parameter {
-    return this.getParameter("weight");
   }
 
   /**

@@ -6,7 +6,8 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { boundOf, checkMatrix } from "./arguments.ts";
 import { fastLinear } from "./fast_linear.ts";
-import { Module, type Parameter } from "./module.ts";
+import { Module } from "./module.ts";
+import type { Parameter } from "./parameter.ts";
 
 /** The arguments of {@linkcode Linear} that have defaults. */
 export interface LinearOptions {
@@ -43,6 +44,10 @@ export class Linear extends Module {
   readonly inFeatures: number;
   /** H_out, the size of the last dimension of the output. */
   readonly outFeatures: number;
+  /** The weight W, of shape `(out_features, in_features)`. */
+  declare weight: Parameter;
+  /** The bias b, of shape `(out_features)`; `null` where there is none. */
+  declare bias: Parameter | null;
 
   /**
    * Draws the parameters from the default generator, the weight first.
@@ -69,16 +74,7 @@ export class Linear extends Module {
     const bound = inFeatures > 0 ? Math.sqrt(3) * (gain / Math.sqrt(inFeatures)) : 0;
     this.drawParameter("weight", [outFeatures, inFeatures], bound, dtype);
     if (bias) this.drawParameter("bias", [outFeatures], boundOf(inFeatures), dtype);
-  }
-
-  /** The weight W, of shape `(out_features, in_features)`. */
-  get weight(): Parameter {
-    return this.getParameter("weight");
-  }
-
-  /** The bias b, of shape `(out_features)`; `null` where there is none. */
-  get bias(): Parameter | null {
-    return this.ownParameter("bias");
+    else this.registerParameter("bias", null);
   }
 
   /**

@@ -127,7 +127,7 @@ export class L1Loss extends Loss {
  */
 export class NLLLoss extends Loss {
   /** What each class's loss is multiplied with, shape `(C)`; `null` where all count alike. */
-  readonly weight: Tensor | null;
+  declare weight: Tensor | null;
   /** A target that counts for nothing. */
   readonly ignoreIndex: number;
 
@@ -141,7 +141,7 @@ export class NLLLoss extends Loss {
   constructor(options: ClassLossOptions = {}) {
     check(calls.nllLoss, arguments);
     super({ reduction: options.reduction });
-    this.weight = options.weight ?? null;
+    this.registerBuffer("weight", options.weight ?? null);
     this.ignoreIndex = options.ignoreIndex ?? -100;
   }
 
@@ -179,7 +179,7 @@ export class NLLLoss extends Loss {
  */
 export class CrossEntropyLoss extends Loss {
   /** What each class's loss is multiplied with, shape `(C)`; `null` where all count alike. */
-  readonly weight: Tensor | null;
+  declare weight: Tensor | null;
   /** A target that counts for nothing. */
   readonly ignoreIndex: number;
   /** The share of each target that all classes get alike. */
@@ -195,7 +195,7 @@ export class CrossEntropyLoss extends Loss {
   constructor(options: CrossEntropyOptions = {}) {
     check(calls.crossEntropy, arguments);
     super({ reduction: options.reduction });
-    this.weight = options.weight ?? null;
+    this.registerBuffer("weight", options.weight ?? null);
     this.ignoreIndex = options.ignoreIndex ?? -100;
     this.labelSmoothing = options.labelSmoothing ?? 0;
   }
@@ -235,10 +235,7 @@ export class CrossEntropyLoss extends Loss {
  */
 export class BCEWithLogitsLoss extends Loss {
   /** What each element's loss is multiplied with; `null` where all count alike. */
-  readonly weight: Tensor | null;
-  /** What the part of the wanted yes is multiplied with; `null` where it counts as the no. */
-  readonly posWeight: Tensor | null;
-
+  declare weight: Tensor | null;
   /**
    * Takes the reduction and the weights.
    *
@@ -249,8 +246,13 @@ export class BCEWithLogitsLoss extends Loss {
   constructor(options: BCEWithLogitsOptions = {}) {
     check(calls.logits, arguments);
     super({ reduction: options.reduction });
-    this.weight = options.weight ?? null;
-    this.posWeight = options.posWeight ?? null;
+    this.registerBuffer("weight", options.weight ?? null);
+    this.registerBuffer("pos_weight", options.posWeight ?? null);
+  }
+
+  /** What the part of the wanted yes is multiplied with; `null` where it counts as the no. */
+  get posWeight(): Tensor | null {
+    return this.ownParameter("pos_weight");
   }
 
   /**

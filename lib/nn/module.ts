@@ -4,91 +4,71 @@ import {
   any,
   bool,
   type Call,
+  callable,
   check,
   checkCount,
   dtype as dtypeKind,
   isPlain,
-  list,
+  type Kind,
   text,
 } from "../call.ts";
-import { AttributeError, RuntimeError, ValueError } from "../errors.ts";
-import { pythonClass, pythonText } from "../python.ts";
-import { allocate, type DType, type FloatDType, numel, sameShape } from "../tensor/dtype.ts";
+import { AttributeError, KeyError, ValueError } from "../errors.ts";
+import { pythonClass, pythonText, pythonType } from "../python.ts";
 import {
-  aTensor,
+  allocate,
+  type DType,
+  type FloatDType,
+  isFloat,
+  numel,
+  typeName,
+} from "../tensor/dtype.ts";
+import {
   countChange,
   replaceData,
-  shareVersion,
   type StateDict,
   Tensor,
-  wantGradient,
+  tensorOrNone,
 } from "../tensor/tensor.ts";
 import { detach } from "../autograd/graph.ts";
+import { Parameter } from "./parameter.ts";
+import { copyState, type IncompatibleKeys, inOrder } from "./state.ts";
 import { uniform } from "../random/distributions.ts";
 import { defaultGenerator } from "../random/generator.ts";
 
 /** What each may be given. */
 const calls = {
-  Parameter: ["Parameter", { data: aTensor }],
-  IncompatibleKeys: ["IncompatibleKeys", { missingKeys: list, unexpectedKeys: list }],
   getParameter: ["Module.getParameter", { target: text }],
   loadStateDict: ["Module.loadStateDict", { stateDict: any }, { strict: bool }],
+  registerBuffer: ["Module.registerBuffer", { name: text, tensor: tensorOrNone }, {
+    persistent: bool,
+  }],
+  apply: ["Module.apply", { fn: callable }],
+  requiresGrad: ["Module.requiresGrad_", { "requiresGrad?": bool }],
   to: ["Module.to", { dtype: dtypeKind }],
   train: ["Module.train", { "mode?": any }],
 } satisfies Record<string, Call>;
 
-/** A tensor that a module owns and training changes. It requires a gradient from the start. */
-export class Parameter extends Tensor {
-  /**
-   * Wraps a tensor's storage as a parameter.
-   *
-   * @param values the tensor; its storage is kept, not copied
-   */
-  constructor(values: Tensor) {
-    check(calls.Parameter, arguments);
-    super(values.data, values.shape, values.dtype);
-    shareVersion(this, values);
-    wantGradient(this);
-  }
+/** What a module may register. */
+type Registered = Parameter | Tensor | Module;
+/** As what it does so. */
+type SlotKind = "parameter" | "buffer" | "child module";
 
-  /** Returns the text that PyTorch prints for a parameter. */
-  override toString(): string {
-    return `Parameter containing:\n${super.toString()}`;
-  }
-}
+/** What may stand under a name, by what is registered there. */
+const slotKinds: Record<SlotKind, Kind> = {
+  parameter: { word: "torch.nn.Parameter", is: (value) => value instanceof Parameter },
+  buffer: { word: "torch.nn.Buffer, torch.Tensor", is: (value) => value instanceof Tensor },
+  "child module": { word: "torch.nn.Module", is: (value) => value instanceof Module },
+};
 
-/** What {@linkcode Module.loadStateDict} found that did not fit; prints as in PyTorch. */
-export class IncompatibleKeys {
-  /** Names that the module has and the state lacks. */
-  readonly missingKeys: string[];
-  /** Names that the state has and the module lacks. */
-  readonly unexpectedKeys: string[];
-
-  /**
-   * Notes the names that did not match.
-   *
-   * @param missingKeys names that the module has and the state lacks
-   * @param unexpectedKeys names that the state has and the module lacks
-   */
-  constructor(missingKeys: string[], unexpectedKeys: string[]) {
-    check(calls.IncompatibleKeys, arguments);
-    this.missingKeys = missingKeys;
-    this.unexpectedKeys = unexpectedKeys;
-  }
-
-  /** Returns `<All keys matched successfully>` or the names, as PyTorch prints them. */
-  toString(): string {
-    if (this.missingKeys.length + this.unexpectedKeys.length === 0) {
-      return "<All keys matched successfully>";
-    }
-    return `_IncompatibleKeys(missing_keys=${pythonText(this.missingKeys)}, ` +
-      `unexpected_keys=${pythonText(this.unexpectedKeys)})`;
-  }
-}
+/** How a field reads and writes what is registered under a name, the same for all modules. */
+const slots: Record<string, PropertyDescriptor> = Object.create(null);
+let slotOf: (name: string) => PropertyDescriptor;
 
 /**
- * The base of all layers (`torch.nn.Module`). A subclass registers its parameters and the modules
- * inside it in its constructor and computes in `forward`.
+ * The base of all layers (`torch.nn.Module`; MODULE-1). A field that holds a module or a
+ * {@linkcode Parameter} registers it, in the order of the fields; `forward` computes. Private fields
+ * (`#fc`) cannot be seen: pass what they hold to `register`, too. A list of modules is a
+ * {@linkcode ModuleList}.
  *
  * @example
  * ```ts
@@ -96,7 +76,7 @@ export class IncompatibleKeys {
  * import { assertEquals } from "@std/assert";
  *
  * class Head extends Module {
- *   readonly fc = this.register("fc", new Linear(4, 1));
+ *   fc = new Linear(4, 1);
  *   override forward(x: Tensor): Tensor {
  *     return relu(this.fc.forward(x));
  *   }
@@ -113,34 +93,138 @@ export class IncompatibleKeys {
 export abstract class Module {
   /** Whether layers that behave differently in training, such as dropout, do so now. */
   training = true;
-  readonly #parameters = new Map<string, Parameter>();
-  readonly #children = new Map<string, Module>();
+  /** What is registered under each name, and what kind of thing that is. */
+  readonly #slots = new Map<string, { kind: SlotKind; value: Registered | null }>();
+  /** The buffers that no state dict holds. */
+  readonly #unsaved = new Set<string>();
+
+  static {
+    slotOf = (name) => ({
+      configurable: true,
+      enumerable: true,
+      get(this: Module) {
+        return this.#slots.get(name)?.value;
+      },
+      set(this: Module, value: unknown) {
+        const before = this.#slots.get(name)!.kind;
+        const kind = value instanceof Parameter
+          ? "parameter"
+          : value instanceof Module
+          ? "child module"
+          : before;
+        if (value !== null && !slotKinds[kind].is(value)) {
+          throw new TypeError(
+            `cannot assign '${nameOf(value)}' as ${kind} '${name}' ` +
+              `(${slotKinds[kind].word} or None expected)`,
+          );
+        }
+        this.put(kind, name, value as Registered | null);
+      },
+    });
+  }
 
   /** Computes the module's function; see each module for its inputs and outputs. */
   abstract forward(...inputs: never[]): unknown;
 
   /**
-   * Takes a module in under a name.
+   * Takes a module in under a name, as assigning it to a field does.
    *
    * @param name the name; it becomes the first part of the names of the module's parameters
    * @param module the module
    * @returns the module
+   * @throws {KeyError} if the name is empty, holds a point, or is that of something else
+   * @throws {TypeError} if it is no module
    */
   protected register<T extends Module>(name: string, module: T): T {
-    this.#children.set(name, module);
+    if (!(module instanceof Module)) {
+      throw new TypeError(`${pythonType(module)} is not a Module subclass`);
+    }
+    this.put("child module", name, module);
     return module;
   }
 
   /**
-   * Takes a parameter in under a name.
+   * Takes a parameter in under a name, as assigning it to a field does; `null` keeps the name.
    *
    * @param name the name
    * @param parameter the parameter
    * @returns the parameter
+   * @throws {KeyError} if the name is empty, holds a point, or is that of something else
    */
-  protected registerParameter(name: string, parameter: Parameter): Parameter {
-    this.#parameters.set(name, parameter);
+  protected registerParameter<T extends Parameter | null>(name: string, parameter: T): T {
+    if (parameter !== null && !((parameter as unknown) instanceof Parameter)) {
+      throw new TypeError(
+        `cannot assign '${nameOf(parameter)}' object to parameter '${name}' ` +
+          "(torch.nn.Parameter or None required)",
+      );
+    }
+    this.put("parameter", name, parameter);
     return parameter;
+  }
+
+  /**
+   * Takes a tensor in that belongs to the module and is not trained: `stateDict` holds it, unless
+   * told otherwise, and `to` converts it; {@linkcode Module.parameters} is without it.
+   *
+   * @param name the name
+   * @param tensor the tensor; `null` keeps the name
+   * @param options `persistent: false` leaves it out of the state dict
+   * @returns the tensor
+   * @throws {KeyError} if the name is empty, holds a point, or is that of something else
+   * @throws {TypeError} if it is no tensor
+   */
+  protected registerBuffer<T extends Tensor | null>(
+    name: string,
+    tensor: T,
+    options: { readonly persistent?: boolean } = {},
+  ): T {
+    check(calls.registerBuffer, arguments);
+    this.put("buffer", name, tensor);
+    if (options.persistent === false) this.#unsaved.add(name);
+    else this.#unsaved.delete(name);
+    return tensor;
+  }
+
+  /** Keeps what a name stands for; a field of that name reads and writes it. */
+  protected put(kind: SlotKind, name: string, value: Registered | null): void {
+    const key = keyOf(name);
+    const fields = this as unknown as Record<string, unknown>;
+    const own = Object.hasOwn(this, key);
+    const held = own ? fields[key] : undefined;
+    const what = kind.split(" ").at(-1);
+    const wrong = name === ""
+      ? `${what} name can't be empty string ""`
+      : name.includes(".")
+      ? `${what} name can't contain "."${what === "module" ? `, got: ${name}` : ""}`
+      : !this.#slots.has(name) &&
+          (own
+            ? held !== null && held !== undefined && !isRegistered(held)
+            : key in Module.prototype)
+      ? `attribute '${name}' already exists`
+      : null;
+    if (wrong) throw new KeyError(pythonText(wrong));
+    if (held === undefined) delete fields[key]; // a field that is only declared: its place is here
+    this.#slots.set(name, { kind, value });
+    slots[name] ??= slotOf(name);
+    Reflect.defineProperty(this, key, slots[name]);
+  }
+
+  /** What is registered, in the order of the fields; those of a kind. */
+  *#every<T extends Registered = Parameter>(kind: SlotKind): Generator<[string, T]> {
+    for (const key of Object.keys(this)) {
+      const name = key.replace(/^#/, "");
+      const own = Object.getOwnPropertyDescriptor(this, key)!;
+      if ("value" in own) { // a field of a class, or one assigned to: from now on it is checked
+        const { value } = own;
+        if (isRegistered(value)) {
+          this.put(value instanceof Module ? "child module" : "parameter", name, value);
+        } else if (value instanceof Tensor && this.#slots.get(name)?.kind === "buffer") {
+          this.put("buffer", name, value);
+        } else this.#slots.delete(name);
+      }
+      const slot = this.#slots.get(name);
+      if (slot?.kind === kind && slot.value) yield [name, slot.value as T];
+    }
   }
 
   /**
@@ -176,35 +260,112 @@ export abstract class Module {
     return "";
   }
 
+  /** This module and all inside it, each once, with their names. */
+  *#everyModule(prefix = "", seen = new Set<Module>()): Generator<[string, Module]> {
+    if (seen.has(this)) return;
+    seen.add(this);
+    yield [prefix, this];
+    for (const [name, child] of this.#every<Module>("child module")) {
+      yield* child.#everyModule(prefix + (prefix && ".") + name, seen);
+    }
+  }
+
+  /** What is of a kind here and inside, with its full name. */
+  *#everyTensor(kind: SlotKind): Generator<[string, Parameter]> {
+    for (const [prefix, module] of this.#everyModule()) {
+      for (const [name, tensor] of module.#every(kind)) {
+        yield [prefix + (prefix && ".") + name, tensor];
+      }
+    }
+  }
+
   /**
    * Returns an iterator over every parameter with its full name, this module's own first, then each
    * child's; one that stands under several names, under the first.
    */
   namedParameters(): Generator<[string, Parameter]> {
     checkCount("Module.namedParameters", 0, arguments);
-    return this.#everyParameter();
-  }
-
-  *#everyParameter(): Generator<[string, Parameter]> {
-    const seen = new Set<Parameter>();
-    for (const [name, parameter] of this.#everyName()) {
-      if (!seen.has(parameter)) yield [name, parameter];
-      seen.add(parameter);
-    }
-  }
-
-  /** Every name of every parameter. */
-  *#everyName(): Generator<[string, Parameter]> {
-    yield* this.#parameters;
-    for (const [name, child] of this.#children) {
-      for (const [rest, parameter] of child.#everyName()) yield [`${name}.${rest}`, parameter];
-    }
+    const found = once(this.#everyTensor("parameter"));
+    sources.set(found, this);
+    return found;
   }
 
   /** Returns every parameter once, in the order of {@linkcode Module.namedParameters}. */
   parameters(): Parameter[] {
     checkCount("Module.parameters", 0, arguments);
-    return [...new Set([...this.#everyName()].map(([, parameter]) => parameter))];
+    const found = valuesOf(this.#everyTensor("parameter"));
+    sources.set(found, this);
+    return found;
+  }
+
+  /** Returns an iterator over every buffer with its full name, as of the parameters. */
+  namedBuffers(): Generator<[string, Tensor]> {
+    checkCount("Module.namedBuffers", 0, arguments);
+    return once(this.#everyTensor("buffer"));
+  }
+
+  /** Returns every buffer once. */
+  buffers(): Tensor[] {
+    checkCount("Module.buffers", 0, arguments);
+    return valuesOf(this.#everyTensor("buffer"));
+  }
+
+  /** Returns an iterator over the modules right inside this one, each once, with their names. */
+  namedChildren(): Generator<[string, Module]> {
+    checkCount("Module.namedChildren", 0, arguments);
+    return once(this.#every<Module>("child module"));
+  }
+
+  /** Returns the modules right inside this one, each once. */
+  children(): Module[] {
+    checkCount("Module.children", 0, arguments);
+    return valuesOf(this.#every<Module>("child module"));
+  }
+
+  /** Returns an iterator over this module, under no name, and all inside it, each once. */
+  namedModules(): Generator<[string, Module]> {
+    checkCount("Module.namedModules", 0, arguments);
+    return this.#everyModule();
+  }
+
+  /** Returns this module and all inside it, each once. */
+  modules(): Module[] {
+    checkCount("Module.modules", 0, arguments);
+    return valuesOf(this.#everyModule());
+  }
+
+  /**
+   * Calls a function with every module inside this one, then with this one.
+   *
+   * @param fn the function, such as one that sets weights
+   * @returns the module itself
+   */
+  apply(fn: (module: Module) => void): this {
+    check(calls.apply, arguments);
+    for (const child of this.children()) child.apply(fn);
+    fn(this);
+    return this;
+  }
+
+  /**
+   * Sets whether gradients are to flow to the parameters, here and inside: `false` freezes them.
+   *
+   * @param requiresGrad whether they are to
+   * @returns the module itself
+   */
+  requiresGrad_(requiresGrad = true): this {
+    check(calls.requiresGrad, arguments);
+    for (const parameter of this.parameters()) parameter.requiresGrad = requiresGrad;
+    return this;
+  }
+
+  /** Every name of every tensor that a state dict holds. */
+  *#everyName(): Generator<[string, Parameter]> {
+    yield* this.#every("parameter");
+    for (const one of this.#every("buffer")) if (!this.#unsaved.has(one[0])) yield one;
+    for (const [name, child] of this.#every<Module>("child module")) {
+      for (const [rest, tensor] of child.#everyName()) yield [`${name}.${rest}`, tensor];
+    }
   }
 
   /**
@@ -214,19 +375,17 @@ export abstract class Module {
    * @throws {AttributeError} if there is none of that name
    */
   getParameter(target: string): Parameter {
-    const own = this.#parameters.get(target);
-    if (own && arguments.length === 1) return own;
     check(calls.getParameter, arguments);
-    if (own) return own;
     const [head, ...rest] = target.split(".");
-    const child = rest.length > 0 ? this.#children.get(head) : undefined;
-    if (child) return child.getParameter(rest.join("."));
+    const own = (this as unknown as Record<string, unknown>)[keyOf(head)];
+    if (rest.length > 0 && own instanceof Module) return own.getParameter(rest.join("."));
+    if (rest.length === 0 && own instanceof Parameter) return own;
     throw new AttributeError(`${this.getName()} has no attribute \`${head}\``);
   }
 
   /** Returns a parameter of this module itself, or `null` where it has none of that name. */
   protected ownParameter(name: string): Parameter | null {
-    return this.#parameters.get(name) ?? null;
+    return (this.#slots.get(name)?.value ?? null) as Parameter | null;
   }
 
   /**
@@ -256,51 +415,16 @@ export abstract class Module {
       throw new TypeError(`Expected state_dict to be dict-like, got ${pythonClass(state)}.`);
     }
     const own = new Map(this.#everyName());
-    const missing = [...own.keys()].filter((name) => !Object.hasOwn(state, name));
-    const unexpected = this.#unexpected(Object.keys(state));
-    const quoted = (names: string[]) => names.map((name) => `"${name}"`).join(", ");
-    const problems: string[] = [];
-    if (strict && missing.length) {
-      problems.push(`Missing key(s) in state_dict: ${quoted(missing)}. `);
-    }
-    if (strict && unexpected.length) {
-      problems.push(`Unexpected key(s) in state_dict: ${quoted(unexpected)}. `);
-    }
-    for (const [name, parameter] of own) {
-      if (!Object.hasOwn(state, name)) continue;
-      const value: unknown = state[name];
-      if (!(value instanceof Tensor)) {
-        problems.push(
-          `While copying the parameter named "${name}", expected torch.Tensor or Tensor-like ` +
-            `object from checkpoint but received ${pythonClass(value)}`,
-        );
-      } else if (!sameShape(value.shape, parameter.shape)) {
-        problems.push(
-          `size mismatch for ${name}: copying a param with shape ${value.size()} from ` +
-            `checkpoint, the shape in current model is ${parameter.size()}.`,
-        );
-      }
-    }
-    if (problems.length) {
-      throw new RuntimeError(
-        `Error(s) in loading state_dict for ${this.getName()}:\n\t${problems.join("\n\t")}`,
-      );
-    }
-    for (const [name, parameter] of own) {
-      if (!Object.hasOwn(state, name)) continue;
-      parameter.data.set(state[name].data);
-      countChange(parameter);
-    }
-    return new IncompatibleKeys(missing, unexpected);
+    return copyState(this.getName(), own, state, this.#unexpected(Object.keys(state)), strict);
   }
 
   /** The names that belong to no parameter: this module's own first, then each child's. */
   #unexpected(names: readonly string[]): string[] {
     const childOf = (name: string) => name.includes(".") ? name.split(".", 1)[0] : "";
-    const own = names.filter((name) =>
-      !this.#parameters.has(name) && !this.#children.has(childOf(name))
-    );
-    const below = [...this.#children].flatMap(([prefix, child]) => {
+    const children = new Map(this.#every<Module>("child module"));
+    const known = new Map(this.#everyName());
+    const own = names.filter((name) => !known.has(name) && !children.has(childOf(name)));
+    const below = [...children].flatMap(([prefix, child]) => {
       const inside = names.filter((name) => childOf(name) === prefix);
       return child.#unexpected(inside.map((name) => name.slice(prefix.length + 1)))
         .map((name) => `${prefix}.${name}`);
@@ -309,8 +433,8 @@ export abstract class Module {
   }
 
   /**
-   * Converts the parameters, and their gradients, to another dtype, in place: they stay the same
-   * objects, so that whatever holds one (an optimiser, another module, a state dict's reader) goes
+   * Converts the parameters, their gradients and the buffers to another dtype, in place: they stay
+   * the same objects, so that whatever holds one (an optimiser, another module, a state dict's reader) goes
    * on with the converted values.
    *
    * @param dtype the dtype wanted
@@ -319,7 +443,8 @@ export abstract class Module {
    */
   to(dtype: FloatDType): this {
     check(calls.to, arguments);
-    const tensors = this.parameters().flatMap((x) => x.grad ? [x, x.grad] : [x]);
+    const tensors = [...this.parameters(), ...this.buffers()].filter((x) => isFloat(x.dtype))
+      .flatMap((x) => x.grad ? [x, x.grad] : [x]);
     const converted = tensors.map((x) => {
       if (x.dtype === dtype) return x.data;
       const data = allocate(dtype, x.numel());
@@ -342,7 +467,7 @@ export abstract class Module {
       throw new ValueError("training mode is expected to be boolean");
     }
     this.training = mode;
-    for (const child of this.#children.values()) child.train(mode);
+    for (const child of this.children()) child.train(mode);
     return this;
   }
 
@@ -358,13 +483,23 @@ export abstract class Module {
     for (const parameter of this.parameters()) parameter.grad = null;
   }
 
-  /** Returns the text that PyTorch prints for the module: its arguments, or its children. */
+  /** Returns the text that PyTorch prints for the module: its arguments, and its children. */
   toString(): string {
-    const children = [...this.#children].map(([name, child]) =>
-      `  (${name}): ${String(child).replaceAll("\n", "\n  ")}\n`
-    );
-    const inside = children.length ? `\n${children.join("")}` : this.extraRepr();
-    return `${this.getName()}(${inside})`;
+    const own = this.extraRepr();
+    const children = this.listed(this.registered());
+    if (children.length === 0 && !own.includes("\n")) return `${this.getName()}(${own})`;
+    const lines = [...own ? own.split("\n") : [], ...children];
+    return `${this.getName()}(\n  ${lines.join("\n").replaceAll("\n", "\n  ")}\n)`;
+  }
+
+  /** Returns the modules right inside this one, with their names, under each of them. */
+  protected registered(): [string, Module][] {
+    return [...this.#every<Module>("child module")];
+  }
+
+  /** Returns what is printed of each child. */
+  protected listed(children: readonly (readonly [name: string, child: Module])[]): string[] {
+    return children.map(([name, child]) => `(${name}): ${child}`);
   }
 
   /** Lets `console.log` show what PyTorch would print, in Deno and in Node. */
@@ -373,19 +508,59 @@ export abstract class Module {
   }
 }
 
+/** The property that holds what stands under a name; one that is a number has its place in line. */
+function keyOf(name: string): string {
+  return /^\d+$/.test(name) ? `#${name}` : name;
+}
+
+/** What PyTorch's messages call the type of a value. */
+function nameOf(value: unknown): string {
+  return value instanceof Tensor ? typeName(value.dtype) : pythonType(value);
+}
+
+/** Entries, those with a value that came before left out. */
+function* once<T>(entries: Iterable<[string, T]>): Generator<[string, T]> {
+  const seen = new Set<T>();
+  for (const entry of entries) {
+    if (!seen.has(entry[1])) yield entry;
+    seen.add(entry[1]);
+  }
+}
+
+/** The values of entries, each once. */
+function valuesOf<T>(entries: Iterable<[string, T]>): T[] {
+  return Array.from(once(entries), ([, value]) => value);
+}
+
+function isRegistered(value: unknown): value is Parameter | Module {
+  return value instanceof Parameter || value instanceof Module;
+}
+
+/** The module that a list of parameters is of. */
+const sources = new WeakMap<object, Module>();
+
 /**
- * A record that lists its names in the order given, also such as "10": those a plain object would
- * list first, by number.
+ * Why a module has no parameters, where a list of them came out empty.
+ *
+ * @param list what `parameters` or `namedParameters` gave
+ * @returns what its fields hold that is not registered; nothing where the list is of no module
  */
-function inOrder<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
-  const plain: Record<string, T> = Object.fromEntries(entries);
-  const listed = Object.keys(plain);
-  if (entries.every(([name], k) => name === listed[k])) return plain;
-  const names = new Set<string | symbol>(entries.map(([name]) => name));
-  return new Proxy(plain, {
-    ownKeys: (record) => {
-      const now = new Set(Reflect.ownKeys(record));
-      return [...names].filter((name) => now.delete(name)).concat(...now);
-    },
-  });
+export function whyEmpty(list: object): string {
+  const module = sources.get(list);
+  if (!module) return "";
+  const found = [...module.namedModules()].flatMap(([prefix, one]) =>
+    Object.entries(Object.getOwnPropertyDescriptors(one)).flatMap(([key, { value }]) => {
+      const inside = isPlain(value) || Array.isArray(value) ? Object.values(value) : [value];
+      const cure = inside.some((x) => x instanceof Module)
+        ? "ModuleList([…])"
+        : inside.some((x) => x instanceof Tensor)
+        ? "Parameter(…)"
+        : null;
+      return cure ? [`${prefix + (prefix && ".") + key}: write new ${cure}`] : [];
+    })
+  );
+  const { name } = module.constructor;
+  return found.length
+    ? `; ${name} registers nothing of what it holds in ${found.join(", in ")}`
+    : `; no field of ${name} holds a Parameter, and private fields (#name) cannot be seen`;
 }

@@ -14,13 +14,15 @@ import { boundOf } from "./arguments.ts";
 import type { CellTensors, Equation, State } from "./cell.ts";
 import { dropout } from "./dropout.ts";
 import { FastPath } from "./fast.ts";
-import { Module, type Parameter } from "./module.ts";
+import { Module } from "./module.ts";
+import type { Parameter } from "./parameter.ts";
 import { PackedSequence } from "./packed.ts";
 import { runLayers } from "./recurrence.ts";
 import {
   type CallShapes,
   checkArguments,
   checkCall,
+  checkDropout,
   checkPair,
   checkRanks,
   refuseProjection,
@@ -42,7 +44,7 @@ export type SequenceLike<T> = T extends PackedSequence ? PackedSequence : Tensor
  */
 export abstract class RNNBase extends Module {
   readonly #equation: Equation;
-  readonly #settings: Settings;
+  #settings: Settings;
   readonly #fast: FastPath | null;
   /** For each layer and direction, at index `layer · D + direction`: its parameters' full names. */
   readonly #names: Record<string, string>[] = [];
@@ -118,6 +120,24 @@ export abstract class RNNBase extends Module {
     return this.#settings.dropout;
   }
 
+  /** Setting it to something else than a number from 0 to 1 throws PyTorch's `ValueError`. */
+  set dropout(p: number) {
+    checkDropout(p);
+    this.#settings = { ...this.#settings, dropout: p };
+  }
+
+  /** The parameters, a list for each layer and direction (`all_weights`). */
+  get allWeights(): Parameter[][] {
+    return this.#parameters.map((own) =>
+      Object.values(own).filter((weight): weight is Parameter => weight !== null)
+    );
+  }
+
+  /** Does nothing, as in PyTorch on a CPU: weights lie as they are. */
+  flattenParameters(): void {
+    checkCount("RNNBase.flattenParameters", 0, arguments);
+  }
+
   /** Whether there is a reverse direction. */
   get bidirectional(): boolean {
     return this.#settings.bidirectional;
@@ -138,15 +158,16 @@ export abstract class RNNBase extends Module {
     return this.projSize || this.hiddenSize;
   }
 
-  /** Takes a parameter in under a name, perhaps in place of another. */
-  protected override registerParameter(name: string, parameter: Parameter): Parameter {
+  /** Keeps what a name stands for, perhaps in place of another parameter. */
+  protected override put(...given: Parameters<Module["put"]>): void {
+    super.put(...given);
+    const [, name] = given;
     this.#parameters = this.#parameters.map((own, k) =>
       eachOf(
         this.#equation.parameters,
-        (key) => this.#names[k][key] === name ? parameter : own[key],
+        (key) => this.#names[k][key] === name ? this.ownParameter(name) : own[key],
       )
     );
-    return super.registerParameter(name, parameter);
   }
 
   /** Runs a batch of sequences, one unbatched sequence, or a packed batch. */
@@ -267,7 +288,7 @@ export abstract class RNNBase extends Module {
   #shapes(batch: number): CallShapes {
     const { inputSize, hiddenSize, numLayers, numDirections } = this;
     const features = this.#equation.state({ hidden: hiddenSize, output: this.#output });
-    const [{ dtype }] = this.parameters();
+    const { dtype } = Object.values(this.#parameters[0])[0]!;
     return { inputSize, features, numLayers, numDirections, batch, dtype };
   }
 

@@ -162,12 +162,7 @@ export function checkArguments(
   if (typeof dropout === "string" && Number.isNaN(Number(dropout))) {
     throw new ValueError(`could not convert string to float: '${dropout}'`);
   }
-  if (typeof dropout !== "number" || !(dropout >= 0 && dropout <= 1)) {
-    throw new ValueError(
-      "dropout should be a number in range [0, 1] representing the probability of an element " +
-        "being zeroed",
-    );
-  }
+  checkDropout(dropout);
   if (dropout > 0 && numLayers === 1) {
     console.warn(
       "dropout option adds dropout after all but last recurrent layer, so non-zero dropout " +
@@ -198,6 +193,16 @@ export function checkArguments(
   checkType("bidirectional", bidirectional, "bool");
   if (projSize) checkMatrix(hiddenSize as number, projSize);
   return settings;
+}
+
+/** Refuses what is no probability. */
+export function checkDropout(dropout: unknown): void {
+  if (typeof dropout !== "number" || !(dropout >= 0 && dropout <= 1)) {
+    throw new ValueError(
+      "dropout should be a number in range [0, 1] representing the probability of an element " +
+        "being zeroed",
+    );
+  }
 }
 
 function checkType(name: string, value: unknown, type: "int" | "bool"): void {

@@ -66,11 +66,8 @@ export class SimpleRNN extends Module {
     this.hiddenSize = hiddenSize;
     this.numLayers = numLayers;
     const { dtype } = options;
-    this.rnn = this.register(
-      "rnn",
-      new RNN(inputSize, hiddenSize, { numLayers, batchFirst: true, dtype }),
-    );
-    this.fc = this.register("fc", new Linear(hiddenSize, 1, { dtype }));
+    this.rnn = new RNN(inputSize, hiddenSize, { numLayers, batchFirst: true, dtype });
+    this.fc = new Linear(hiddenSize, 1, { dtype });
   }
 
   /**

@@ -16,6 +16,7 @@ import {
 import { KeyError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonClass, pythonType } from "../python.ts";
 import { allocate, type DType, typeName } from "../tensor/dtype.ts";
+import { whyEmpty } from "../nn/module.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import {
   checkRate,
@@ -121,7 +122,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     }
     checkIterable(params);
     const given = [...params] as (Tensor | readonly [string, Tensor] | ParamGroupOptions<O>)[];
-    if (given.length === 0) throw new ValueError("optimizer got an empty parameter list");
+    if (given.length === 0) {
+      throw new ValueError(`optimizer got an empty parameter list${whyEmpty(params)}`);
+    }
     const groups = isPlain(given[0]) ? given : [{ params: given }];
     for (const group of groups) this.addParamGroup(group as ParamGroupOptions<O>);
     if (fused && foreach) {

@@ -261,14 +261,13 @@ function encodeState({ state, param_groups }: rnn.OptimizerState): Answer["optim
 
 /** A recurrent module, and a Linear on what it puts out at every step. */
 class Headed extends rnn.Module {
-  readonly #head: rnn.Linear;
   readonly rnn: rnn.Module;
+  readonly fc: rnn.Linear;
 
   constructor(rnn: rnn.Module, head: () => rnn.Linear) {
     super();
     this.rnn = rnn;
-    this.register("rnn", rnn);
-    this.#head = this.register("fc", head());
+    this.fc = head();
   }
   override forward(x: rnn.Tensor): rnn.Tensor {
     return this.window(x, null)[0];
@@ -278,7 +277,7 @@ class Headed extends rnn.Module {
   window(x: rnn.Tensor, state: rnn.State | null): [rnn.Tensor, rnn.State] {
     const given = state && (state.length > 1 ? state : state[0]);
     const [output, after] = (this.rnn as rnn.GRU).forward(x, given as rnn.Tensor | null);
-    return [this.#head.forward(output), after instanceof rnn.Tensor ? [after] : after];
+    return [this.fc.forward(output), after instanceof rnn.Tensor ? [after] : after];
   }
 }
 

@@ -46,8 +46,8 @@ class LastStep extends Module {
   readonly fc: Linear;
   constructor(kind: typeof LSTM | typeof GRU, hiddenSize: number) {
     super();
-    this.rnn = this.register("rnn", new kind(1, hiddenSize, { batchFirst: true }));
-    this.fc = this.register("fc", new Linear(hiddenSize, 1));
+    this.rnn = new kind(1, hiddenSize, { batchFirst: true });
+    this.fc = new Linear(hiddenSize, 1);
   }
   override forward(x: Tensor): Tensor {
     const [output] = this.rnn.forward(x);

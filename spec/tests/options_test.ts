@@ -178,6 +178,12 @@ const classesOf: Table = {
   Linear: [() => [3, 4], cellOptions],
   Embedding: [() => [3, 4], () => ({ ...padded(), dtype: "float64" })],
   Dropout: [() => [0.5], undefined, 0],
+  ModuleList: [() => [[makeLinear()]], undefined, 0],
+  Identity: [none],
+  Tanh: [none],
+  ReLU: [none],
+  Sigmoid: [none],
+  LogSoftmax: [() => [1]],
   RNN: [() => [3, 4], () => ({ ...layerOptions(), nonlinearity: "relu" })],
   LSTM: [() => [3, 4], () => ({ ...layerOptions(), projSize: 2 })],
   GRU: [() => [3, 4], layerOptions],
@@ -205,11 +211,12 @@ const classesOf: Table = {
 
 /** Classes that are made by others, or only to be extended; exceptions; PyTorch's kind of shape. */
 const notMade = [
-  ..."Module RNNBase RNNCellBase Loss Optimizer LRScheduler Stream TorchObject Size".split(" "),
-  ..."AssertionError AttributeError IndexError KeyError RuntimeError ValueError ZeroDivisionError"
+  ..."Container Activation DimModule Module RNNBase RNNCellBase Loss Optimizer".split(" "),
+  ..."LRScheduler Stream TorchObject Size AssertionError AttributeError IndexError".split(" "),
+  ..."KeyError NotImplementedError RuntimeError ValueError ZeroDivisionError"
     .split(" "),
   "CheckpointError",
-  "affine", // takes any number of terms
+  ...["affine", "Sequential"], // these take any number of arguments
 ];
 
 const moduleMethods = (make: () => rnn.Module): Table => ({
@@ -222,6 +229,21 @@ const moduleMethods = (make: () => rnn.Module): Table => ({
   train: [() => [false], undefined, 0],
   eval: [none],
   zeroGrad: [none],
+  children: [none],
+  modules: [none],
+  buffers: [none],
+  namedChildren: [none],
+  namedModules: [none],
+  namedBuffers: [none],
+  apply: [() => [() => {}]],
+  requiresGrad_: [() => [false], undefined, 0],
+});
+const listMethods = (make: () => rnn.Module, more: Table): Table => ({
+  ...moduleMethods(make),
+  getParameter: [() => ["0.weight"]],
+  at: [() => [0]],
+  append: [() => [new rnn.Tanh()]],
+  ...more,
 });
 const cellMethods = (make: () => rnn.Module, state: () => unknown): Table => ({
   ...moduleMethods(make),
@@ -233,6 +255,7 @@ const layerMethods = (make: () => rnn.Module, state: () => unknown): Table => ({
   getParameter: [() => ["weight_ih_l0"]],
   forward: [() => [x(), state()], undefined, 1],
   stream: [none],
+  flattenParameters: [none],
 });
 const lossMethods = (
   make: () => rnn.Module,
@@ -260,6 +283,8 @@ const pair = (rows: number) => () => [rnn.zeros([rows, 4]), rnn.zeros([rows, 4])
 
 const makeLinear = () => new rnn.Linear(3, 4);
 const makeEmbedding = () => new rnn.Embedding(3, 4);
+const makeSequence = () => new rnn.Sequential(makeLinear());
+const makeList = () => new rnn.ModuleList([makeLinear()]);
 const makeSimple = () => new rnn.SimpleRNN(3, 4, 1);
 
 /** Objects, and a right call of each of their methods. */
@@ -287,6 +312,13 @@ const objects: readonly [() => object, Table][] = [
     forward: [() => [rnn.zeros([2], { dtype: "int64" })]],
   }],
   [() => new rnn.Dropout(), lossMethods(() => new rnn.Dropout(), none, one)],
+  [makeSequence, listMethods(makeSequence, { forward: [one] })],
+  [makeList, listMethods(makeList, {})],
+  ...[rnn.Identity, rnn.Tanh, rnn.ReLU, rnn.Sigmoid].map((Class) => {
+    const make = () => new Class();
+    return [make, lossMethods(make, none, one)] as [() => object, Table];
+  }),
+  [() => new rnn.LogSoftmax(0), lossMethods(() => new rnn.LogSoftmax(0), none, one)],
   [makeSimple, {
     ...moduleMethods(makeSimple),
     getParameter: [() => ["fc.bias"]],
@@ -338,6 +370,7 @@ const objects: readonly [() => object, Table][] = [
 const inner = new Set(
   ("constructor toString register registerParameter drawParameter ownParameter getName extraRepr " +
     "run takeStep checkRanks check update next settings restore group " +
+    "put registered listed registerBuffer ModuleList.forward " +
     "completed optionNames stateNames changes StepLR.apply CosineAnnealingLR.apply").split(" "),
 );
 
@@ -375,7 +408,8 @@ function* examples(): Generator<[string, Example]> {
 }
 
 /** What PyTorch's constructors keep as it is, for the call to refuse. */
-const later = /^new (RNNCell, nonlinearity|\w+Loss, reduction): passed$/;
+const later =
+  /^(new (RNNCell, nonlinearity|\w+Loss, reduction)|Identity.forward, argument 0): passed$/;
 
 /** Something that no argument and no option may be. */
 class Nothing {}

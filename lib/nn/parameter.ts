@@ -1,0 +1,26 @@
+/** What training changes. */
+
+import { type Call, check } from "../call.ts";
+import { aTensor, shareVersion, Tensor, wantGradient } from "../tensor/tensor.ts";
+
+const call: Call = ["Parameter", { data: aTensor }];
+
+/** A tensor that a module owns and training changes. It requires a gradient from the start. */
+export class Parameter extends Tensor {
+  /**
+   * Wraps a tensor's storage as a parameter.
+   *
+   * @param values the tensor; its storage is kept, not copied
+   */
+  constructor(values: Tensor) {
+    check(call, arguments);
+    super(values.data, values.shape, values.dtype);
+    shareVersion(this, values);
+    wantGradient(this);
+  }
+
+  /** Returns the text that PyTorch prints for a parameter. */
+  override toString(): string {
+    return `Parameter containing:\n${super.toString()}`;
+  }
+}
