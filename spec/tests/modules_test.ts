@@ -1,6 +1,12 @@
 /** Modules: fields that register, buffers, containers, walking through a model. */
 
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import {
   Adam,
@@ -10,6 +16,7 @@ import {
   Container,
   GRU,
   Identity,
+  IndexError,
   KeyError,
   Linear,
   LogSoftmax,
@@ -365,6 +372,39 @@ describe("containers", () => {
     assert(
       new Sequential() instanceof Container && new Sequential().forward(ones([1])).item() === 1,
     );
+  });
+});
+
+describe("functions as modules", () => {
+  law(
+    ["MODULE-4"],
+    "each is its function, element by element or over its dimension",
+    fc.array(fc.double({ min: -50, max: 50, noNaN: true }), { minLength: 1, maxLength: 6 }),
+    (numbers) => {
+      const x = tensor([numbers], { dtype: "float64" });
+      const one = (module: Module) => [...(module as Tanh).forward(x).data];
+      const near = (given: number[], wanted: (v: number) => number) =>
+        given.forEach((y, k) => assertAlmostEquals(y, wanted(numbers[k]), 1e-12));
+      assertStrictEquals(new Identity().forward(x), x);
+      near(one(new Tanh()), Math.tanh);
+      near(one(new ReLU()), (v) => Math.max(v, 0));
+      near(one(new Sigmoid()), (v) => 1 / (1 + Math.exp(-v)));
+      const total = numbers.reduce((sum, v) => sum + Math.exp(v), 0);
+      near(one(new LogSoftmax(1)), (v) => v - Math.log(total));
+      assertEquals(one(new LogSoftmax(0)), numbers.map(() => 0));
+    },
+  );
+
+  it("MODULE-4: print as PyTorch's, and take what these take", () => {
+    assertEquals([Identity, Tanh, ReLU, Sigmoid].map((Class) => String(new Class())), [
+      "Identity()",
+      "Tanh()",
+      "ReLU()",
+      "Sigmoid()",
+    ]);
+    assertEquals(String(new LogSoftmax(-2)), "LogSoftmax(dim=-2)");
+    assertThrows(() => new (ReLU as new (inplace: boolean) => ReLU)(true), TypeError, "takes 0");
+    assertThrows(() => new LogSoftmax(2).forward(zeros([1])), IndexError, "Dimension out of range");
   });
 });
 
