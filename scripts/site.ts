@@ -201,20 +201,13 @@ const shared: esbuild.Plugin = {
   },
 };
 
-/**
- * Packages as the import map names them, from where the registry's own client put them: installed
- * once, in a folder of the build's own.
- */
+/** Packages as the import map names them, installed by the registry's own client in a folder. */
 const packages = (folder: string): esbuild.Plugin => ({
   name: "packages",
   setup(build) {
-    const names: Record<string, string> = {
-      "@std/assert": "deno-std/assert/mod.js",
-      "npm:protobufjs@8.8.1": "protobufjs",
-    };
     build.onResolve(
-      { filter: /^(@std\/assert|npm:protobufjs.*)$/ },
-      ({ path, kind }) => build.resolve(names[path], { resolveDir: folder, kind }),
+      { filter: /^@std\/assert$/ },
+      ({ kind }) => build.resolve("deno-std/assert/mod.js", { resolveDir: folder, kind }),
     );
     // What only a command needs, and a page never reaches.
     build.onResolve({ filter: /^(npm:|node:)/ }, ({ path }) => ({ path, external: true }));
@@ -225,7 +218,7 @@ async function install(): Promise<string> {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/package.json`, "{}");
   const { success, stderr } = await new Deno.Command("npm", {
-    args: ["install", "--silent", "--ignore-scripts", "deno-std@1.4.0", "protobufjs@8.8.1"],
+    args: ["install", "--silent", "--ignore-scripts", "deno-std@1.4.0"],
     cwd: folder,
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));

@@ -37,8 +37,8 @@ const options = {
 /** The bytes of a tensor or of lengths. */
 function bytesOf(name: string, x: Tensor | Int32Array): Uint8Array {
   return x instanceof Tensor
-    ? encodeTensor(name, x.dtype as FloatDType, x.shape, x.data)
-    : encodeTensor(name, "int32", [x.length], x);
+    ? encodeTensor({ name, type: x.dtype as FloatDType, dims: x.shape, data: x.data })
+    : encodeTensor({ name, type: "int32", dims: [x.length], data: x });
 }
 
 /** Writes one case; whether ONNX can say it. */

@@ -1,6 +1,6 @@
 /** A network as an ONNX model, and its check in ONNX Runtime. */
 
-import { Tensor, toOnnx } from "../../mod.ts";
+import { Tensor } from "../../mod.ts";
 import { Graph } from "../adapters/onnx_model.ts";
 import type { Named, Network } from "./network.ts";
 
@@ -8,51 +8,19 @@ import type { Named, Network } from "./network.ts";
  * Writes a network as an ONNX model of opset 17, with PyTorch's names for its inputs and outputs.
  */
 export function toOnnxModel({ detected, layer, state, head, options }: Network): Uint8Array {
-  const graph = new Graph("float32");
-  const one = (type: string, inputs: string[], attributes = {}) =>
-    graph.node(type, inputs, attributes)[0];
-  const turn = (x: string) => options.batchFirst ? one("Transpose", [x], { perm: [1, 0, 2] }) : x;
-  const nodes = toOnnx(state);
-  const parts = (name: string) => {
-    const x = graph.input(name, 3);
-    return nodes.length === 1 ? [x] : graph.node("Split", [x], { axis: 0 }, nodes.length);
-  };
-  let x = turn(graph.input("input", 3));
-  const lstm = detected.kind === "LSTM";
-  const initial = options.withState ? (lstm ? ["h_0", "c_0"] : ["h_0"]).map(parts) : [];
-  const finals: string[][] = [];
-  nodes.forEach(({ opType, direction, hiddenSize, W, R, B }, k) => {
-    const phi = "nonlinearity" in layer && layer.nonlinearity === "relu" ? "Relu" : "Tanh";
-    const attributes = {
-      direction,
-      hidden_size: hiddenSize,
-      ...(opType === "GRU" && { linear_before_reset: 1 }),
-      ...(opType === "RNN" && { activations: Array(W.shape[0]).fill(phi) }),
-    };
-    const weights = [W, R, B].map((weight) => weight ? graph.constant(weight) : "");
-    const inputs = [x, ...weights, "", ...initial.map((states) => states[k])];
-    const [y, ...final] = graph.node(opType, inputs, attributes, lstm ? 3 : 2);
-    finals.push(final);
-    const turned = one("Transpose", [y], { perm: [0, 2, 1, 3] }); // (L, D, N, H) to (L, N, D, H)
-    x = one("Reshape", [turned, graph.integers([0, 0, -1])]);
-  });
-  if (!head) graph.output("output", turn(x), 3);
+  const graph = new Graph();
+  const turn = (x: string) => options.batchFirst ? graph.transpose(x) : x;
+  const input = turn(graph.input("input", 3));
+  const names = detected.kind === "LSTM" ? ["h_0", "c_0"] : ["h_0"];
+  const initial = options.withState ? names.map((name) => graph.input(name, 3)) : [];
+  const relu = "nonlinearity" in layer && layer.nonlinearity === "relu";
+  const [y, ...states] = graph.layers(input, state, initial, relu);
+  if (!head) graph.output("output", turn(y), 3);
   else {
-    const last = () => {
-      const step = one("Gather", [x, graph.integers([-1])], { axis: 0 });
-      return one("Squeeze", [step, graph.integers([0])]);
-    };
-    const read = options.everyStep ? turn(x) : last();
-    const weight = one("Transpose", [graph.constant(head.weight)], { perm: [1, 0] });
-    const product = one("MatMul", [read, weight]);
-    const sum = head.bias ? one("Add", [product, graph.constant(head.bias)]) : product;
-    graph.output("output", sum, options.everyStep ? 3 : 2);
+    const read = options.everyStep ? turn(y) : graph.last(y);
+    graph.output("output", graph.linear(read, head.weight, head.bias), options.everyStep ? 3 : 2);
   }
-  finals[0].forEach((_, part) => {
-    const all = finals.map((final) => final[part]);
-    const state = all.length === 1 ? all[0] : one("Concat", all, { axis: 0 });
-    graph.output(["h_n", "c_n"][part], state, 3);
-  });
+  states.forEach((state, k) => graph.output(["h_n", "c_n"][k], state, 3));
   return graph.encode();
 }
 

@@ -7,7 +7,7 @@ import {
   type Request,
   Unsupported,
 } from "../../../lib/conformance/mod.ts";
-import { type StateDict, Tensor, toOnnx } from "../../../mod.ts";
+import { type StateDict, Tensor } from "../../../mod.ts";
 import { Graph } from "../onnx_model.ts";
 
 /** What a model is fed: tensors, and the lengths as int32. */
@@ -19,12 +19,10 @@ class Builder {
   readonly feeds: Feeds = {};
   readonly args: Record<string, unknown>;
   readonly state: StateDict;
-
   readonly request: Request;
 
   constructor(request: Request) {
     this.request = request;
-
     this.args = request.args ?? {};
     this.state = decodeStateDict(request);
     this.graph = new Graph(request.dtype ?? "float32");
@@ -39,49 +37,9 @@ class Builder {
     return this.graph.input(name, x.dim());
   }
 
-  /** Adds a node with one output. */
-  one(type: string, inputs: string[], attributes = {}): string {
-    return this.graph.node(type, inputs, attributes)[0];
-  }
-
-  transpose(x: string): string {
-    return this.one("Transpose", [x], { perm: [1, 0, 2] });
-  }
-
-  /** y = x W^T + b. */
-  linear(x: string, weight: Tensor, bias?: Tensor): string {
-    const turned = this.one("Transpose", [this.graph.constant(weight)], { perm: [1, 0] });
-    const product = this.one("MatMul", [x, turned]);
-    return bias ? this.one("Add", [product, this.graph.constant(bias)]) : product;
-  }
-
   /** All layers over `(L, N, H_in)`: the last one's output, and the states of all. */
   layers(x: string, state: StateDict, initial: string[], lengths = ""): string[] {
-    const nodes = toOnnx(state);
-    const parts = initial.map((one) =>
-      nodes.length === 1 ? [one] : this.graph.node("Split", [one], { axis: 0 }, nodes.length)
-    );
-    const finals: string[][] = [];
-    nodes.forEach(({ opType, direction, hiddenSize, W, R, B }, k) => {
-      const { nonlinearity = "tanh" } = this.args;
-      const phi = nonlinearity === "relu" ? "Relu" : "Tanh";
-      const attributes = {
-        direction,
-        hidden_size: hiddenSize,
-        ...(opType === "GRU" && { linear_before_reset: 1 }),
-        ...(phi === "Relu" && { activations: Array(W.shape[0]).fill(phi) }), // tanh is the default
-      };
-      const constants = [W, R, B].map((one) => one ? this.graph.constant(one) : "");
-      const inputs = [x, ...constants, lengths, ...parts.map((part) => part[k])];
-      const count = opType === "LSTM" ? 3 : 2;
-      const [y, ...final] = this.graph.node(opType, inputs, attributes, count);
-      finals.push(final);
-      // (L, D, N, H) to (L, N, D · H)
-      const turned = this.one("Transpose", [y], { perm: [0, 2, 1, 3] });
-      x = this.one("Reshape", [turned, this.graph.integers([0, 0, -1])]);
-    });
-    const states = finals[0].map((_, k) => finals.map((final) => final[k]));
-    return [x, ...states.map((all) => this.one("Concat", all, { axis: 0 }))];
+    return this.graph.layers(x, state, initial, this.args.nonlinearity === "relu", lengths);
   }
 
   /** The names of the initial state among the inputs. */
@@ -92,16 +50,14 @@ class Builder {
 
 function buildLinear(b: Builder): void {
   const x = b.tensor("input");
-  b.graph.output("output", b.linear(b.input("input"), b.state.weight, b.state.bias), x.dim());
+  b.graph.output("output", b.graph.linear(b.input("input"), b.state.weight, b.state.bias), x.dim());
 }
 
 function buildSimple(b: Builder): void {
   const { "fc.weight": weight, "fc.bias": bias, ...rest } = b.state;
   const own = Object.fromEntries(Object.entries(rest).map(([name, x]) => [name.slice(4), x]));
-  const [y] = b.layers(b.transpose(b.input("input")), own, []);
-  const last = b.one("Gather", [y, b.graph.integers([-1])], { axis: 0 });
-  const flat = b.one("Squeeze", [last, b.graph.integers([0])]);
-  b.graph.output("output", b.linear(flat, weight, bias), 2);
+  const [y] = b.layers(b.graph.transpose(b.input("input")), own, []);
+  b.graph.output("output", b.graph.linear(b.graph.last(y), weight, bias), 2);
 }
 
 /** A cell is a layer over one step. */
@@ -109,10 +65,10 @@ function buildCell(b: Builder): void {
   const own = Object.fromEntries(Object.entries(b.state).map(([name, x]) => [`${name}_l0`, x]));
   const dims = b.tensor("input").dim();
   const axes = b.graph.integers(dims === 2 ? [0] : [0, 1]);
-  const widen = (name: string) => b.one("Unsqueeze", [b.input(name), axes]);
+  const widen = (name: string) => b.graph.one("Unsqueeze", [b.input(name), axes]);
   const [, ...states] = b.layers(widen("input"), own, b.initial.map(widen));
   states.forEach((state, k) => {
-    b.graph.output(["h_1", "c_1"][k], b.one("Squeeze", [state, axes]), dims);
+    b.graph.output(["h_1", "c_1"][k], b.graph.one("Squeeze", [state, axes]), dims);
   });
 }
 
@@ -123,9 +79,9 @@ function buildSequence(b: Builder): void {
   if (lengths) input = cut(input, batchFirst ? 1 : 0, Math.max(...lengths));
   const batched = input.dim() === 3;
   const axis = b.graph.integers([1]);
-  const widen = (x: string) => batched ? x : b.one("Unsqueeze", [x, axis]);
-  const narrow = (x: string) => batched ? x : b.one("Squeeze", [x, axis]);
-  const turn = (x: string) => batched && batchFirst ? b.transpose(x) : x;
+  const widen = (x: string) => batched ? x : b.graph.one("Unsqueeze", [x, axis]);
+  const narrow = (x: string) => batched ? x : b.graph.one("Squeeze", [x, axis]);
+  const turn = (x: string) => batched && batchFirst ? b.graph.transpose(x) : x;
   let ends = "";
   if (lengths) {
     b.feeds.lengths = Int32Array.from(lengths);
