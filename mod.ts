@@ -129,6 +129,14 @@ export {
   unpackSequence,
   unpadSequence,
 } from "./lib/nn/packed.ts";
+export {
+  type Collated,
+  DataLoader,
+  type DataLoaderOptions,
+  defaultCollate,
+  padCollate,
+  type PadCollateOptions,
+} from "./lib/nn/data_loader.ts";
 export { SimpleRNN } from "./lib/nn/simple_rnn.ts";
 export { type Stepper, Stream, type StreamSource } from "./lib/nn/stream.ts";
 export type { StackSizes } from "./lib/kernels/packing.ts";
@@ -190,12 +198,26 @@ export { clipGradNorm, clipGradValue, type ClipOptions } from "./lib/optim/clip.
 export {
   CosineAnnealingLR,
   type CosineAnnealingLROptions,
+  ExponentialLR,
   LRScheduler,
   type SchedulerOptions,
   type SchedulerState,
   StepLR,
   type StepLROptions,
 } from "./lib/optim/schedulers.ts";
+export {
+  type PlateauState,
+  ReduceLROnPlateau,
+  type ReduceLROnPlateauOptions,
+} from "./lib/optim/plateau.ts";
+export {
+  constant_,
+  type InitOptions,
+  orthogonal_,
+  xavierNormal_,
+  xavierUniform_,
+  zeros_,
+} from "./lib/nn/init.ts";
 export { CheckpointError } from "./lib/checkpoints/error.ts";
 export type { StoredDType } from "./lib/checkpoints/dtype.ts";
 export {

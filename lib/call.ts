@@ -19,6 +19,11 @@ export const any: Kind = { word: "anything", is: () => true };
 export const int: Kind = { word: "int", is: Number.isInteger };
 /** Any number. */
 export const number: Kind = { word: "Number", is: (value) => typeof value === "number" };
+/** Any number, or a list of them. */
+export const numberOrList: Kind = {
+  word: "Number or list of Numbers",
+  is: (value) => [value].flat().every(number.is),
+};
 /** True or false. */
 export const bool: Kind = { word: "bool", is: (value) => typeof value === "boolean" };
 /** Text. */

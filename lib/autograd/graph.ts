@@ -10,7 +10,7 @@ import {
   type Kind,
   type Options,
 } from "../call.ts";
-import { RuntimeError } from "../errors.ts";
+import { NotImplementedError, RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, listed, typeName } from "../tensor/dtype.ts";
 import {
   aTensor,
@@ -27,7 +27,7 @@ import {
   tensors,
 } from "../tensor/tensor.ts";
 
-const retainGraph = bool;
+const passOptions: Options<BackwardOptions> = { retainGraph: bool, createGraph: bool };
 
 const aState: Kind = {
   word: "Tensor or tuple of Tensors",
@@ -43,12 +43,12 @@ const calls = {
   backward: [
     "backward",
     { tensor: aTensor, "gradient?": tensorOrNone },
-    { retainGraph } satisfies Options<BackwardOptions>,
+    passOptions,
   ],
   grad: [
     "grad",
     { outputs: tensors, inputs: tensors, "gradOutputs?": tensors },
-    { retainGraph, allowUnused: bool } satisfies Options<GradOptions>,
+    { ...passOptions, allowUnused: bool } satisfies Options<GradOptions>,
   ],
 } satisfies Record<string, Call>;
 
@@ -322,6 +322,8 @@ export function detachState<S extends Tensor | readonly Tensor[]>(state: S): S {
 export interface BackwardOptions {
   /** Keep what the pass would free, so that it can run again; false unless told otherwise. */
   readonly retainGraph?: boolean;
+  /** Whether gradients are to have gradients: only false, which is what holds where it is left out. */
+  readonly createGraph?: boolean;
 }
 
 /**
@@ -378,6 +380,12 @@ function propagate(
   options: BackwardOptions,
   visit: (tensor: Tensor, grad: FloatArray) => void,
 ): void {
+  if (options.createGraph) {
+    throw new NotImplementedError(
+      "create_graph: a backward pass computes plain numbers here and records nothing, so that " +
+        "gradients have no gradients",
+    );
+  }
   const grads = new Map<Tensor, FloatArray>();
   const zeros = accumulators();
   /** The sum of what has come, to be added to: in float64. */

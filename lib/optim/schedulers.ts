@@ -205,6 +205,11 @@ const calls = {
     { optimizer: any, stepSize: number },
     { gamma: number, lastEpoch: int } satisfies Options<StepLROptions>,
   ],
+  exponential: [
+    "ExponentialLR",
+    { optimizer: any, gamma: number },
+    { lastEpoch: int } satisfies Options<SchedulerOptions>,
+  ],
   cosine: [
     "CosineAnnealingLR",
     { optimizer: any, T_max: number },
@@ -342,5 +347,56 @@ export class CosineAnnealingLR extends LRScheduler {
   protected override restore(settings: SchedulerState): void {
     this.tMax = settings.T_max as number;
     this.etaMin = settings.eta_min as number;
+  }
+}
+
+/**
+ * Multiplies the learning rate by gamma after every step
+ * (`torch.optim.lr_scheduler.ExponentialLR`; OPTIM-8).
+ *
+ * @example
+ * ```ts
+ * import { ExponentialLR, SGD, zeros } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const optimizer = new SGD([zeros([1], { requiresGrad: true })], { lr: 1 });
+ * const schedule = new ExponentialLR(optimizer, 0.5);
+ * optimizer.step();
+ * schedule.step();
+ * assertEquals(optimizer.paramGroups[0].lr, 0.5);
+ * ```
+ */
+export class ExponentialLR extends LRScheduler {
+  /** The factor. */
+  gamma: number;
+
+  /**
+   * Takes the optimiser and the factor.
+   *
+   * @param optimizer the optimiser, whose learning rates are the base
+   * @param gamma the factor
+   * @param options the number of the last step
+   * @throws {TypeError} if the optimiser is none, or there is no such option
+   * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
+   */
+  constructor(optimizer: Optimizer, gamma: number, options: SchedulerOptions = {}) {
+    check(calls.exponential, arguments);
+    super(optimizer, options);
+    this.gamma = gamma;
+  }
+
+  /** Multiplies. */
+  protected override next(lr: number): number {
+    return lr * this.gamma;
+  }
+
+  /** Returns the argument. */
+  protected override settings(): SchedulerState {
+    return { gamma: this.gamma };
+  }
+
+  /** Takes the argument back. */
+  protected override restore(settings: SchedulerState): void {
+    this.gamma = settings.gamma as number;
   }
 }

@@ -8,11 +8,11 @@ import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, type FloatDType, numel } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fma32, fma64 } from "./fma.ts";
-import { defaultGenerator, Generator } from "./generator.ts";
+import { aGenerator, defaultGenerator, type Generator } from "./generator.ts";
 
 const randomOptions: Options<RandomOptions> = {
   dtype,
-  generator: { word: "Generator", is: (value) => value instanceof Generator },
+  generator: aGenerator,
 };
 
 /** What each may be given. */

@@ -1,6 +1,6 @@
 /** PyTorch's CPU random number generator: mt19937, the 32-bit Mersenne Twister. */
 
-import { any, type Call, check, checkCount } from "../call.ts";
+import { any, type Call, check, checkCount, type Kind } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 
@@ -222,6 +222,12 @@ export class Generator {
     this.#used = 0;
   }
 }
+
+/** A generator, as an argument. */
+export const aGenerator: Kind = {
+  word: "Generator",
+  is: (value) => value instanceof Generator,
+};
 
 /**
  * The generator that weights, dropout, {@linkcode rand} and {@linkcode randn} draw from unless given

@@ -57,6 +57,11 @@ const padded = () => ({
   scaleGradByFreq: false,
   sparse: false,
 });
+const order = () => ({ shuffle: true, generator: new rnn.Generator(1) });
+const loaderOptions = () => ({ batchSize: 2, dropLast: true, collateFn: () => 1, ...order() });
+const initOptions = () => ({ gain: 2, generator: new rnn.Generator(1) });
+const plateauCount = { patience: 1, threshold: 0.1, cooldown: 1, minLr: 0, eps: 0 };
+const plateau = () => ({ mode: "max", factor: 0.5, thresholdMode: "abs", ...plateauCount });
 const none = () => [];
 const one = () => [x()];
 
@@ -70,13 +75,17 @@ const functions: Table = {
   formatSize: [() => [[1, 2]]],
   formatFixed: [() => [1, 2]],
   formatExponential: [() => [1, 2]],
-  backward: [() => [rnn.mul(leaf(), 2), row()], () => ({ retainGraph: true }), 1],
+  backward: [
+    () => [rnn.mul(leaf(), 2), row()],
+    () => ({ retainGraph: true, createGraph: false }),
+    1,
+  ],
   grad: [
     () => {
       const p = leaf();
       return [[rnn.mul(p, 2)], [p], [row()]];
     },
-    () => ({ retainGraph: true, allowUnused: true }),
+    () => ({ retainGraph: true, createGraph: false, allowUnused: true }),
     2,
   ],
   detach: [one],
@@ -146,6 +155,13 @@ const functions: Table = {
   crossEntropy: [() => [x(), [0, 1]], entropy],
   nllLoss: [() => [x(), [0, 1]], classes],
   logSoftmax: [() => [x(), 1]],
+  defaultCollate: [() => [[x()]]],
+  padCollate: [() => [[x()]], () => ({ batchFirst: true, paddingValue: 1 })],
+  zeros_: [one],
+  constant_: [() => [x(), 1]],
+  xavierUniform_: [one, initOptions],
+  xavierNormal_: [one, initOptions],
+  orthogonal_: [one, initOptions],
   clipGradNorm: [() => [[leaf()], 1], () => ({ normType: 1, errorIfNonfinite: true })],
   clipGradValue: [() => [[leaf()], 1]],
   readSafetensors: [() => [bytes()]],
@@ -202,6 +218,9 @@ const classesOf: Table = {
   AdamW: [() => [[leaf()]], adam],
   RMSprop: [() => [[leaf()]], rmsprop],
   StepLR: [() => [optimizer(), 2], () => ({ gamma: 0.5, lastEpoch: -1 })],
+  DataLoader: [() => [[1, 2]], loaderOptions],
+  ExponentialLR: [() => [optimizer(), 0.5], () => ({ lastEpoch: -1 })],
+  ReduceLROnPlateau: [() => [optimizer()], plateau],
   CosineAnnealingLR: [() => [optimizer(), 2], () => ({ etaMin: 0.5, lastEpoch: -1 })],
   StoredTensor: [
     () => ["float32", [2], new Uint8Array(8)],
@@ -352,6 +371,15 @@ const objects: readonly [() => object, Table][] = [
     () => new rnn.CosineAnnealingLR(optimizer(), 2),
     scheduleMethods(() => new rnn.CosineAnnealingLR(optimizer(), 2).stateDict()),
   ],
+  [
+    () => new rnn.ExponentialLR(optimizer(), 2),
+    scheduleMethods(() => new rnn.ExponentialLR(optimizer(), 2).stateDict()),
+  ],
+  [() => new rnn.ReduceLROnPlateau(optimizer()), {
+    ...scheduleMethods(() => new rnn.ReduceLROnPlateau(optimizer()).stateDict()),
+    step: [() => [0.5]],
+  }],
+  [() => new rnn.DataLoader([1, 2]), {}],
   [() => rnn.StoredTensor.from(x()), {
     bytes: [none],
     toTensor: [none, () => ({ widen: true })],
@@ -371,7 +399,8 @@ const inner = new Set(
   ("constructor toString register registerParameter drawParameter ownParameter getName extraRepr " +
     "run takeStep checkRanks check update next settings restore group " +
     "put registered listed registerBuffer ModuleList.forward " +
-    "completed optionNames stateNames changes StepLR.apply CosineAnnealingLR.apply").split(" "),
+    "completed optionNames stateNames changes StepLR.apply CosineAnnealingLR.apply ExponentialLR.apply")
+    .split(" "),
 );
 
 /** The public methods of an object. */
