@@ -16,24 +16,37 @@ const [ln2, ln2Rest] = [0.69140625, 0.0017409305599452862];
  * inside a loop, it would be loaded again at each use.
  */
 const constants = {
+  /** `y / ln 2` of σ, and of tanh, where y is twice -|x|. */
   log2e: 1 / Math.LN2,
-  /** Added to a small number, it leaves that number, rounded to an integer, in the lowest bits. */
-  rounder: 1.5 * 2 ** 23,
+  twoLog2e: 2 / Math.LN2,
+  /**
+   * Added to a small number, it leaves that number, rounded to an integer, in the lowest bits: in
+   * these, 127 more. Shifted to where exponents lie, they are the bits of 2^k.
+   */
+  rounder: 1.5 * 2 ** 23 + 127,
+  /** The same for -(2^k). */
+  minusRounder: 1.5 * 2 ** 23 + 127 + 256,
   minusLn2: -ln2,
   minusLn2Rest: -ln2Rest,
+  minusHalfLn2: -Math.LN2 / 2,
   /** P, lowest power first. */
   p0: 0.4999999701976776,
   p1: 0.1666654497385025,
   p2: 0.04166746512055397,
   p3: 0.008366423659026623,
   p4: 0.0013868323294445872,
+  /** 4 P(2 r) as a polynomial of r. */
+  q0: 4 * 0.4999999701976776,
+  q1: 8 * 0.1666654497385025,
+  q2: 16 * 0.04166746512055397,
+  q3: 32 * 0.008366423659026623,
+  q4: 64 * 0.0013868323294445872,
   one: 1,
-  two: 2,
-  /** `e^(-2|x|)` is 2⁻² or less, times at most √2: tanh |x| is nearer to 1 than to 0. */
-  far: -2,
+  /** Below it, `e^(2x)` is √2 / 4 or less: tanh |x| is nearer to 1 than to 0. */
+  far: -0.55,
   /** Below it, `e^y` counts as 0: k is -127. */
   lowest: -88,
-  minusOne: -1,
+  halfLowest: -44,
   /** The bit of the sign alone. */
   sign: -0,
 };
@@ -46,11 +59,12 @@ export class Activations {
   readonly #k: Local<"v128">;
   readonly #q: Local<"v128">;
   readonly #scale: Local<"v128">;
+  readonly #mask: Local<"v128">;
 
   /** Declares in `f` the variables that the functions need. */
   constructor(f: Func, madd: Madd) {
     this.#madd = madd;
-    [this.#y, this.#k, this.#q, this.#scale] = f.locals("v128", 4);
+    [this.#y, this.#k, this.#q, this.#scale, this.#mask] = f.locals("v128", 5);
     this.#constants = Object.fromEntries(
       Object.entries(constants).map(([name, value]) => [name, f.let("v128", v128.floats(value))]),
     ) as Record<keyof typeof constants, Local<"v128">>;
@@ -62,56 +76,52 @@ export class Activations {
   }
 
   /**
-   * Takes y apart: sets q to `e^r - 1`, and the scale to `2^k`, 0 for k = -127, ∞ for k = 128;
-   * or to the negative of that, where `unit` is -1 instead of 1.
-   */
-  #exponential(unit: Local<"v128">): Code[] {
-    const madd = this.#madd;
-    const [y, k, q, scale] = [this.#y, this.#k, this.#q, this.#scale];
-    const { log2e, rounder, minusLn2, minusLn2Rest, p0, p1, p2, p3, p4 } = this.#constants;
-    return [
-      k.set(madd(y, log2e, rounder)),
-      scale.set(i32x4.add(i32x4.shl(k, 23), unit)), // the bits of ±1 are those of exponent 0
-      k.set(f32x4.sub(k, rounder)),
-      y.set(madd(k, minusLn2Rest, madd(k, minusLn2, y))), // r
-      q.set(madd(y, p4, p3)),
-      ...[p2, p1, p0].map((p) => q.set(madd(q, y, p))),
-      q.set(madd(f32x4.mul(y, y), q, y)),
-    ];
-  }
-
-  /**
    * Sets `out` to tanh x: with `e = e^(-2|x|)`, `tanh |x|` is `(1 - e) / (1 + e)`, and, where that
    * is nearer to 1 than to 0, the same as `1 - 2 e / (1 + e)`, which rounds less and cannot exceed 1.
    * Of ±0 `1 - e` is +0, so that the sign of x is the sign of the result, of zeros too.
    */
   tanh(out: Local<"v128">, x: Local<"v128">): Code[] {
     const madd = this.#madd;
-    const { lowest, sign, one, minusOne, two, far } = this.#constants;
-    const [m, k, scale] = [this.#q, this.#k, this.#scale]; // the scale is that of -e
+    const [y, k, m, scale, mask] = [this.#y, this.#k, this.#q, this.#scale, this.#mask];
+    const { twoLog2e, minusRounder, minusHalfLn2, q0, q1, q2, q3, q4 } = this.#constants;
+    const { halfLowest, sign, one, far } = this.#constants;
     return [
-      this.#y.set(f32x4.pmax(v128.or(f32x4.add(x, x), sign), lowest)),
-      ...this.#exponential(minusOne),
-      this.#y.set(madd(scale, m, scale)),
-      m.set(madd(scale, m, f32x4.add(scale, one))),
-      k.set(f32x4.le(k, far)),
-      scale.set(f32x4.sub(two, m)),
-      m.set(v128.select(f32x4.add(this.#y, this.#y), m, k)),
-      m.set(f32x4.add(v128.and(k, one), f32x4.div(m, scale))),
+      y.set(f32x4.pmax(v128.or(x, sign), halfLowest)), // -|x|
+      k.set(madd(y, twoLog2e, minusRounder)),
+      scale.set(i32x4.shl(k, 23)), // -(2^k)
+      k.set(f32x4.sub(k, minusRounder)),
+      mask.set(f32x4.lt(y, far)),
+      y.set(madd(k, minusHalfLn2, y)), // r / 2
+      m.set(madd(y, q4, q3)),
+      ...[q2, q1, q0].map((q) => m.set(madd(m, y, q))),
+      m.set(madd(f32x4.mul(y, y), m, f32x4.add(y, y))), // e^r - 1
+      y.set(f32x4.sub(one, madd(scale, m, scale))), // 1 + e
+      k.set(v128.and(mask, one)), // 1 where it is far, else 0
+      scale.set(madd(scale, k, scale)),
+      m.set(madd(scale, m, f32x4.add(scale, v128.andNot(one, mask)))), // -2 e, or 1 - e
+      m.set(f32x4.add(k, f32x4.div(m, y))),
       out.set(v128.or(m, v128.and(x, sign))),
     ];
   }
 
   /** Sets `out` to σ(x): with `e = e^(-|x|)`, `e / (1 + e)`, taken from 1 where x is positive. */
   sigmoid(out: Local<"v128">, x: Local<"v128">): Code[] {
+    const madd = this.#madd;
+    const [y, k, e, scale] = [this.#y, this.#k, this.#q, this.#scale];
+    const { log2e, rounder, minusLn2, minusLn2Rest, p0, p1, p2, p3, p4 } = this.#constants;
     const { lowest, sign, one } = this.#constants;
-    const [e, above] = [this.#q, this.#k];
     return [
-      this.#y.set(f32x4.pmax(v128.or(x, sign), lowest)),
-      ...this.#exponential(one),
-      e.set(this.#madd(this.#scale, e, this.#scale)),
-      above.set(v128.and(f32x4.lt(0, x), one)),
-      out.set(f32x4.abs(f32x4.sub(above, f32x4.div(e, f32x4.add(e, one))))),
+      y.set(f32x4.pmax(v128.or(x, sign), lowest)),
+      k.set(madd(y, log2e, rounder)),
+      scale.set(i32x4.shl(k, 23)), // 2^k
+      k.set(f32x4.sub(k, rounder)),
+      y.set(madd(k, minusLn2Rest, madd(k, minusLn2, y))), // r
+      e.set(madd(y, p4, p3)),
+      ...[p2, p1, p0].map((p) => e.set(madd(e, y, p))),
+      e.set(madd(f32x4.mul(y, y), e, y)), // e^r - 1
+      e.set(madd(scale, e, scale)),
+      k.set(v128.and(f32x4.lt(0, x), one)),
+      out.set(f32x4.abs(f32x4.sub(k, f32x4.div(e, f32x4.add(e, one))))),
     ];
   }
 }

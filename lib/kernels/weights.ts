@@ -11,6 +11,9 @@ const few = 32;
 /** The floats that are compared at a time: 64 KiB, which stay in an L2 cache. */
 const piece = 2 ** 14;
 
+/** Up to this length of all arrays, comparing floats one by one is quicker than a call of a kernel. */
+const fewInAll = 256;
+
 /** Copies an array to a place, and puts zeros behind it up to a whole panel; where that ends. */
 function copy(data: Float32Array, floats: Float32Array, at: number): number {
   const { length } = data;
@@ -28,6 +31,8 @@ export class KeptWeights {
   #packed: Packed | null = null;
   #weights: readonly Weights[] = [];
   #arrays: readonly Float32Array[] = [];
+  /** The arrays, each as integers of the same bits. */
+  #bits: readonly Int32Array[] = [];
   /** The floats of the arrays, each array filled up to whole panels; and of what was packed. */
   #length = 0;
   #copied = 0;
@@ -48,6 +53,7 @@ export class KeptWeights {
     if (weights !== this.#weights) {
       this.#weights = weights;
       this.#arrays = weights.flatMap(listed);
+      this.#bits = this.#arrays.map((x) => new Int32Array(x.buffer, x.byteOffset, x.length));
       this.#length = this.#arrays.reduce((sum, data) => sum + padded(data.length), 0);
     }
     if (this.#packed) heap.touch(this.#packed.allocation); // so that comparing cannot take it back
@@ -66,6 +72,7 @@ export class KeptWeights {
   /** Whether all arrays hold, to the bit, what was packed. */
   #unchanged({ heap, difference }: Engine): boolean {
     if (this.#length !== this.#copied) return false;
+    if (this.#length <= fewInAll) return this.#same(heap.integers, this.#packed!.room / 4);
     const most = Math.min(piece, this.#length);
     const found = heap.scratch(panelRow + 4 * most);
     const start = found / 4 + panelWidth;
@@ -87,5 +94,16 @@ export class KeptWeights {
       }
     }
     return same();
+  }
+
+  /** The same, one by one. */
+  #same(integers: Int32Array, at: number): boolean {
+    for (let j = 0; j < this.#bits.length; j++) {
+      const bits = this.#bits[j];
+      const { length } = bits;
+      for (let k = 0; k < length; k++) if (bits[k] !== integers[at + k]) return false;
+      at += padded(length);
+    }
+    return true;
   }
 }

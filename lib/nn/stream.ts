@@ -98,21 +98,13 @@ export class Stream {
    */
   step(x: FloatArray, out: FloatArray): void;
   step(x: FloatArray, out: FloatArray, surplus?: unknown): void { // `arguments` would allocate
-    if (surplus !== undefined || !numbers.is(x) || !numbers.is(out)) {
-      check(stepCall, [x, out, surplus]);
-    }
-    const { inputSize, projSize, hiddenSize } = this.#sizes;
-    if (x.length !== inputSize || out.length !== (projSize || hiddenSize)) {
-      throw new RuntimeError(
-        `a step takes ${inputSize} numbers and gives ${projSize || hiddenSize}, but got arrays ` +
-          `of ${x.length} and ${out.length}`,
-      );
-    }
-    const single = this.#dtype === "float32";
-    const Wanted = single ? Float32Array : Float64Array;
-    if (!(x instanceof Wanted && out instanceof Wanted)) {
-      throw new RuntimeError(`a step takes and gives ${this.#dtype}`);
-    }
+    const typed = this.#dtype === "float32"
+      ? x instanceof Float32Array && out instanceof Float32Array
+      : x instanceof Float64Array && out instanceof Float64Array;
+    if (
+      !typed || surplus !== undefined || x.length !== this.#sizes.inputSize ||
+      out.length !== this.#features[0]
+    ) this.#refuse(x, out, surplus);
     this.#alive().step(x, out);
   }
 
@@ -173,6 +165,20 @@ export class Stream {
   /** What `using stream = …` does at the end of its block. */
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** Refuses what a step cannot take. */
+  #refuse(...given: [x: FloatArray, out: FloatArray, surplus: unknown]): never {
+    check(stepCall, given);
+    const [x, out] = given;
+    const [features] = this.#features;
+    if (x.length !== this.#sizes.inputSize || out.length !== features) {
+      throw new RuntimeError(
+        `a step takes ${this.#sizes.inputSize} numbers and gives ${features}, but got arrays ` +
+          `of ${x.length} and ${out.length}`,
+      );
+    }
+    throw new RuntimeError(`a step takes and gives ${this.#dtype}`);
   }
 
   #alive(): Stepper {
