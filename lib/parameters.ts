@@ -9,7 +9,10 @@ import { type Call, check, snakeCase, text } from "./call.ts";
 /** What each may be given. */
 const calls = { gated: ["gated", { gates: text }] } satisfies Record<string, Call>;
 
-/** The gates of PyTorch's cells, in the order in which they stand below each other in a weight. */
+/**
+ * The gates of PyTorch's cells, one letter each, in the order in which they stand below each other in
+ * a weight: the steps in nn/rnn.ts, nn/lstm.ts and nn/gru.ts take them apart in this order.
+ */
 export const gateOrder = { RNN: "h", LSTM: "ifgo", GRU: "rzn" } as const;
 
 /**

@@ -17,11 +17,7 @@ const root = new URL("../", import.meta.url);
 const path = (file: string) => new URL(file, root).pathname;
 
 /** The entry points of the library's package: name, source. The goldens are a package of their own. */
-const entries = {
-  index: "mod.ts",
-  conformance: "lib/conformance/mod.ts",
-  onnx: "lib/onnx/mod.ts",
-};
+const entries = { index: "mod.ts", conformance: "lib/conformance/mod.ts", onnx: "lib/onnx/mod.ts" };
 
 const golden = "@rnn-spec/golden";
 

@@ -11,7 +11,7 @@ import {
   type Options,
 } from "../call.ts";
 import { NotImplementedError, RuntimeError } from "../errors.ts";
-import { allocate, type FloatArray, listed, typeName } from "../tensor/dtype.ts";
+import { allocate, type FloatArray, listed, sameShape, typeName } from "../tensor/dtype.ts";
 import {
   aTensor,
   type Backward,
@@ -458,7 +458,7 @@ function seedOf(output: Tensor, given: Tensor | null | undefined, k: number): Fl
     }
     return Float64Array.of(1);
   }
-  if (String(given.shape) !== String(output.shape)) {
+  if (!sameShape(given.shape, output.shape)) {
     throw new RuntimeError(
       `Mismatch in shape: grad_output[${k}] has a shape of ${given.size()} and ` +
         `output[${k}] has a shape of ${output.size()}.`,

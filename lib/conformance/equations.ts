@@ -62,10 +62,7 @@ function rnnStep(phi: Pointwise): Step {
 function lstmStep(options: Options): Step {
   const { sigma = sigmoid, phi = tanh, outer = tanh, forgetBias = 0 } = options;
   return (x, [h, c], p) => {
-    const sums = add(
-      linear(x, p.weightIh, p.biasIh),
-      linear(h, p.weightHh, p.biasHh),
-    );
+    const sums = add(linear(x, p.weightIh, p.biasIh), linear(h, p.weightHh, p.biasHh));
     const [i, f, g, o] = chunk(sums, 4, -1);
     const peep = (gate: Tensor, at: Tensor) =>
       options.absentPeephole ? add(gate, mul(at, 0)) : gate;

@@ -217,9 +217,7 @@ export async function examine(
   for (let batch; !signal?.aborted && (batch = queue.shift());) {
     if (batch.length === 0) continue;
     oddities.restarts++;
-    const requests = new Map(
-      batch.map(({ id, request }) => [id, toLine({ id, ...request })]),
-    );
+    const requests = new Map(batch.map(({ id, request }) => [id, toLine({ id, ...request })]));
     const known = (id: string) => results.has(id);
     const { how, why, first } = await converse(limits, {
       ...{ requests, hear, known, oddities, signal },

@@ -159,11 +159,7 @@ function normalise(request: Request): Setting | null {
   };
 }
 
-function parametersOf(
-  state: StateDict,
-  prefix: string,
-  cell: boolean,
-): Parameters[][] {
+function parametersOf(state: StateDict, prefix: string, cell: boolean): Parameters[][] {
   const own = (end: string) =>
     eachOf(lstmParameters, (key) => state[prefix + parameterName(key, end)] ?? null) as Parameters;
   if (cell) return [[own("")]];
@@ -177,12 +173,7 @@ function parametersOf(
 }
 
 /** Rows of `now` where a sequence goes on, and of `before` where it does not; zeros for `null`. */
-function where(
-  goesOn: boolean[],
-  now: Tensor,
-  before: Tensor | null,
-  multiplied: boolean,
-): Tensor {
+function where(goesOn: boolean[], now: Tensor, before: Tensor | null, multiplied: boolean): Tensor {
   const size = now.shape[1];
   const data = now.data.slice();
   if (multiplied) {
@@ -281,25 +272,17 @@ function present(
   const { module = "", inputs = {} } = request;
   const dims = (inputs.input as JsonTensor).shape.length;
   const give = (named: Record<string, Tensor | undefined>) =>
-    Object.fromEntries(
-      Object.entries(named).flatMap(([name, x]) => x ? [[name, raw(x)]] : []),
-    );
+    Object.fromEntries(Object.entries(named).flatMap(([name, x]) => x ? [[name, raw(x)]] : []));
   if (module === "SimpleRNN") {
     const state = decodeStateDict(request);
-    return give({
-      output: linear(select(output, 0, -1), state["fc.weight"], state["fc.bias"]),
-    });
+    return give({ output: linear(select(output, 0, -1), state["fc.weight"], state["fc.bias"]) });
   }
   if (module.endsWith("Cell")) {
     const own = (x?: Tensor) => x && (dims === 2 ? squeeze(x, 0) : reshape(x, [x.shape[2]]));
     return give({ h_1: own(h_n), c_1: own(c_n) });
   }
   if (dims === 2) {
-    return give({
-      output: squeeze(output, 1),
-      h_n: squeeze(h_n, 1),
-      c_n: c_n && squeeze(c_n, 1),
-    });
+    return give({ output: squeeze(output, 1), h_n: squeeze(h_n, 1), c_n: c_n && squeeze(c_n, 1) });
   }
   return give({ output: batchFirst ? transpose(output, 0, 1) : output, h_n, c_n });
 }

@@ -3,7 +3,7 @@
 import { RuntimeError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import { type Heap, OutOfMemory } from "./heap.ts";
-import { Packing, type StackSizes, type Weights } from "./packing.ts";
+import { Packing, type StackSizes, structsFrom, type Weights } from "./packing.ts";
 import { type Plan, plan } from "./plan.ts";
 import type { Batch, Shard } from "./shard.ts";
 import { KeptWeights } from "./weights.ts";
@@ -15,9 +15,6 @@ export interface Result {
   /** The final states, `[h]` or `[h, c]`, each `(layers · D, N, features)`. */
   readonly final: Float32Array[];
 }
-
-/** An input with fewer rows (all steps of all sequences) does not pay for putting weights into structs. */
-const structsFrom = 8;
 
 /** The most bytes of scratch memory of a plan: in all, or, where that is more, for each thread. */
 const [scratchOfAll, scratchOfEach] = [2 ** 25, 2 ** 22];

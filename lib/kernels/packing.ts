@@ -54,7 +54,10 @@ export function padded(floats: number): number {
 }
 
 /** Weights for fewer features than this are not worth a struct. */
-const leastFeatures = 8;
+export const leastFeatures = 8;
+
+/** For fewer rows (all steps of all sequences) than this, weights are not put into structs. */
+export const structsFrom = 8;
 
 /** Packed weights on the heap. */
 export interface Packed {

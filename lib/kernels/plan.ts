@@ -21,8 +21,14 @@ export interface Plan {
   readonly oneByOne: boolean;
 }
 
-/** A batch that takes fewer multiplications than this is not split among threads. */
-const splitFrom = 2 ** 20;
+/** Work of fewer multiplications than this is not split among threads. */
+export const splitFrom = 2 ** 20;
+
+/** How many threads share the work on a batch. */
+export function threadsFor(packing: Packing, batch: number, rows: number, threads: number): number {
+  const products = packing.sums * (packing.features(0) + packing.outputSize);
+  return rows * products < splitFrom ? 1 : Math.min(threads, batch);
+}
 
 /**
  * Plans how a batch is computed.
@@ -34,8 +40,7 @@ export function plan(packing: Packing, given: BatchShape, threads: number, most:
   const { batchSizes, length, batch, batchFirst, order } = given;
   given = { batchSizes, length, batch, batchFirst, order }; // a plan does not hold on to an input
   const rows = batchSizes ? batchSizes.reduce((sum, size) => sum + size) : length * batch;
-  const products = packing.sums * (packing.features(0) + packing.outputSize);
-  const parts = rows * products < splitFrom ? 1 : Math.min(threads, batch);
+  const parts = threadsFor(packing, batch, rows, threads);
   const queues = shares(given, rows, parts).map(([first, end]) =>
     shardsOf(packing, given, first, end - first, most / parts)
   );

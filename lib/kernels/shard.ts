@@ -375,7 +375,7 @@ export class Shard {
 }
 
 /** `sums[t]` is how many rows stand before step t. */
-function prefixSums(batchSizes: readonly number[]): number[] {
+export function prefixSums(batchSizes: readonly number[]): number[] {
   const sums = [0];
   for (const size of batchSizes) sums.push(sums[sums.length - 1] + size);
   return sums;

@@ -27,6 +27,7 @@ import {
   type GatedTensors,
   type LayerKind,
   readLayers,
+  refuseReset,
   reorder,
   writeLayers,
   zeroBias,
@@ -66,11 +67,7 @@ export interface KerasLayer {
 /** What each may be given; a layer's arguments and weights are as options. */
 const calls = {
   toKeras: ["toKeras", { stateDict: record }],
-  fromKeras: [
-    "fromKeras",
-    { layers: list },
-    fromLayoutOptions,
-  ],
+  fromKeras: ["fromKeras", { layers: list }, fromLayoutOptions],
   layer: [
     "fromKeras",
     {},
@@ -185,9 +182,7 @@ function parametersOf(
   checkActivations(kind, [...gates, ...others], 1, options);
   const columns = orders[kind].length * units;
   if (kind === "GRU" && (!resetAfter || bias?.dim() === 1)) {
-    throw new ValueError(
-      "a GRU with reset_after=False applies the reset gate before the product: PyTorch has none",
-    );
+    refuseReset("a GRU with reset_after=False");
   }
   checkShape("kernel", kernel, [kernel?.shape[0], columns]);
   checkShape("recurrent_kernel", recurrentKernel, [units, columns]);

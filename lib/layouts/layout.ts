@@ -218,6 +218,11 @@ export function reorder(x: Tensor, from: string, to: string): Tensor {
   });
 }
 
+/** Refuses a GRU, in the words of its framework, whose reset gate comes before the product. */
+export function refuseReset(gru: string): never {
+  throw new ValueError(`${gru} applies the reset gate before the product: PyTorch has none`);
+}
+
 /** A bias of zeros beside a weight matrix. */
 export function zeroBias({ shape, dtype }: Tensor): Tensor {
   return zeros([shape[0]], { dtype });

@@ -24,6 +24,7 @@ import {
   type GatedTensors,
   type LayerKind,
   readLayers,
+  refuseReset,
   reorder,
   writeLayers,
   zeroBias,
@@ -74,11 +75,7 @@ const places: Readonly<Record<OnnxLayer["direction"], readonly (number | null)[]
 /** What each may be given; a node's attributes and inputs are as options. */
 const calls = {
   toOnnx: ["toOnnx", { stateDict: record }],
-  fromOnnx: [
-    "fromOnnx",
-    { nodes: list },
-    fromLayoutOptions,
-  ],
+  fromOnnx: ["fromOnnx", { nodes: list }, fromLayoutOptions],
   node: [
     "fromOnnx",
     {},
@@ -160,10 +157,7 @@ export function toOnnx(state: StateDict): OnnxLayer[] {
  * assertEquals(fromOnnx(toOnnx(lstm.stateDict())), lstm.stateDict());
  * ```
  */
-export function fromOnnx(
-  nodes: readonly OnnxLayer[],
-  options: FromLayoutOptions = {},
-): StateDict {
+export function fromOnnx(nodes: readonly OnnxLayer[], options: FromLayoutOptions = {}): StateDict {
   checkCall(calls.fromOnnx, arguments);
   const bias = nodes.some(({ B }) => B);
   const layers = nodes.map((node) => {
@@ -190,11 +184,7 @@ function check(node: OnnxLayer, options: FromLayoutOptions): void {
   checkOptions(calls.node, node);
   const { opType, direction, hiddenSize, linearBeforeReset, W, R, B, P } = node;
   if (!Object.hasOwn(orders, opType)) throw new ValueError(`PyTorch has no layer for ${opType}`);
-  if (opType === "GRU" && linearBeforeReset !== 1) {
-    throw new ValueError(
-      "a GRU with linear_before_reset=0 applies the reset gate before the product: PyTorch has none",
-    );
-  }
+  if (opType === "GRU" && linearBeforeReset !== 1) refuseReset("a GRU with linear_before_reset=0");
   if (!Object.hasOwn(places, direction)) {
     throw new ValueError(`direction must be ${Object.keys(places).join(", ")}, not ${direction}`);
   }

@@ -23,6 +23,7 @@ import {
   checkShape,
   type GatedTensors,
   readLayers,
+  refuseReset,
   reorder,
   writeLayers,
   zeroBias,
@@ -196,11 +197,7 @@ function check(layer: WebnnLayer): void {
   const { op, direction, hiddenSize, layout, resetAfter = true } = layer;
   if (!Object.hasOwn(layouts, op)) throw new ValueError(`PyTorch has no layer for ${op}`);
   checkLayout(op, layout);
-  if (!resetAfter) {
-    throw new ValueError(
-      "a gru with resetAfter=false applies the reset gate before the product: PyTorch has none",
-    );
-  }
+  if (!resetAfter) refuseReset("a gru with resetAfter=false");
   if (!Object.hasOwn(places, direction)) {
     throw new ValueError(`direction must be ${Object.keys(places).join(", ")}, not ${direction}`);
   }

@@ -9,7 +9,7 @@ import { OutOfMemory } from "../kernels/heap.ts";
 import type { StackSizes, Weights } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
 import { KernelStepper, SharedWeights } from "../kernels/stepper.ts";
-import type { Plan } from "../kernels/training/plan.ts";
+import type { Plan } from "../kernels/training/pieces.ts";
 import { planOf, Spare } from "../kernels/training/record.ts";
 import { type FloatArray, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";

@@ -9,7 +9,7 @@ import type { Packing, Weights } from "../kernels/packing.ts";
 import type { KeptWeights } from "../kernels/weights.ts";
 import type { Batch } from "../kernels/shard.ts";
 import { backward, type EachWeight } from "../kernels/training/backward.ts";
-import type { Plan } from "../kernels/training/plan.ts";
+import type { Plan } from "../kernels/training/pieces.ts";
 import { record, type Spare } from "../kernels/training/record.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";

@@ -26,12 +26,7 @@ const calls = {
     { normType: number, errorIfNonfinite: bool } satisfies Options<ClipOptions>,
     "clip_grad_norm_",
   ],
-  value: [
-    "clipGradValue",
-    { parameters: any, clipValue: number },
-    undefined,
-    "clip_grad_value_",
-  ],
+  value: ["clipGradValue", { parameters: any, clipValue: number }, undefined, "clip_grad_value_"],
 } satisfies Record<string, Call>;
 
 /** The gradients of one parameter or of several; a generator without any is likely a mistake. */
@@ -148,10 +143,7 @@ export function clipGradNorm(
  * assertEquals(x.grad.tolist(), [1, -0.5]);
  * ```
  */
-export function clipGradValue(
-  parameters: Tensor | Iterable<Tensor>,
-  clipValue: number,
-): void {
+export function clipGradValue(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
   check(calls.value, arguments);
   for (const grad of gradsOf(parameters)) {
     const { data } = grad;

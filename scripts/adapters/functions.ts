@@ -45,9 +45,7 @@ function integers(values: readonly number[]): JsonTensor {
   return { shape: [values.length], data: [...values], dtype: "int64" };
 }
 
-function packed(
-  { data, batchSizes, sortedIndices, unsortedIndices }: rnn.PackedSequence,
-): Outputs {
+function packed({ data, batchSizes, sortedIndices, unsortedIndices }: rnn.PackedSequence): Outputs {
   return {
     data: encode(data),
     batch_sizes: integers(batchSizes),

@@ -321,10 +321,7 @@ export function train(request: Request, tools: Tools): Answer {
       state = rnn.detachState(after);
     }
   }
-  return {
-    outputs: { loss: encode(rnn.stack(curve)) },
-    state_dict: encodeAll(model.stateDict()),
-  };
+  return { outputs: { loss: encode(rnn.stack(curve)) }, state_dict: encodeAll(model.stateDict()) };
 }
 
 export function trainingOperations(tools: Tools): Record<string, (request: Request) => Answer> {

@@ -34,10 +34,7 @@ export function toWebnnFile({ state, head, options }: Network): Uint8Array {
     ...{ op, direction, hiddenSize, layout, ...(resetAfter && { resetAfter }) },
     ...{ returnSequence: true },
   }));
-  const about = {
-    layers: calls,
-    head: head && (options.everyStep ? "every step" : "last step"),
-  };
+  const about = { layers: calls, head: head && (options.everyStep ? "every step" : "last step") };
   return writeSafetensors(tensors, { metadata: { webnn: JSON.stringify(about) } });
 }
 

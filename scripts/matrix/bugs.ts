@@ -18,11 +18,7 @@ export const bugs: readonly Bug[] = [
     says: "GRUCell has no bias b_hn inside the reset gate",
     upstream: "google/flax#5594",
   },
-  {
-    file: "gonnx_sigmoid",
-    only: ["gonnx"],
-    says: "the sigmoid of a very negative number is 1",
-  },
+  { file: "gonnx_sigmoid", only: ["gonnx"], says: "the sigmoid of a very negative number is 1" },
   {
     file: "keras_float64_matmul.py",
     only: ["keras-torch"],
@@ -70,11 +66,7 @@ export const bugs: readonly Bug[] = [
     only: ["paddle"],
     says: "NaN in the padding reaches the outputs",
   },
-  {
-    file: "rten_sequence_lens",
-    only: ["rten"],
-    says: "sequence_lens is ignored",
-  },
+  { file: "rten_sequence_lens", only: ["rten"], says: "sequence_lens is ignored" },
   {
     file: "tract_relu",
     only: ["tract"],

@@ -72,10 +72,7 @@ export const features: readonly Feature[] = [
   sequences("both directions", both),
   sequences("no biases", (task) => args(task).bias === false),
   sequences("batch first", (task) => args(task).batch_first === true),
-  sequences(
-    "unbatched",
-    ({ request }) => (request.inputs?.input as JsonTensor).shape.length === 2,
-  ),
+  sequences("unbatched", ({ request }) => (request.inputs?.input as JsonTensor).shape.length === 2),
   sequences("state given", ({ request }) => request.inputs?.h_0 !== undefined),
   { name: "packed", has: (task) => alone(task) && packed(task) },
   {
@@ -87,10 +84,7 @@ export const features: readonly Feature[] = [
   { name: "dropout", has: inDropout },
   { name: "NaN, ∞", has: (task) => alone(task) && !packed(task) && isExtreme(task) },
   { name: "empty", has: (task) => alone(task) && isEmpty(task) },
-  {
-    name: "notebook",
-    has: (task) => ordinary(task) && task.request.module === "SimpleRNN",
-  },
+  { name: "notebook", has: (task) => ordinary(task) && task.request.module === "SimpleRNN" },
   { name: "float64", has: (task) => isForward(task) && isFloat64(task) },
 ];
 

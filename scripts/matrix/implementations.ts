@@ -98,9 +98,6 @@ export const implementations: readonly Implementation[] = [
     ...{ id: "candle", language: "Rust", adapter: "candle", ...cargo("candle") },
     command: ["$BUILD/release/rnn-spec-candle"],
   },
-  {
-    ...{ id: "tfjs", language: "JavaScript", adapter: "tfjs.ts" },
-    command: deno("tfjs.ts"),
-  },
+  { ...{ id: "tfjs", language: "JavaScript", adapter: "tfjs.ts" }, command: deno("tfjs.ts") },
   python("numpy", "minimal.py", { title: "NumPy 2.4.6, in 98 lines" }),
 ];

@@ -75,10 +75,7 @@ function shorten(text: string): string {
   const plain = text.replaceAll(/\/\S*\/site-packages\//g, "").replaceAll(/\s+/g, " ").replaceAll(
     "`",
     "'",
-  ).replace(
-    / Re-running .* source\./,
-    "",
-  );
+  ).replace(/ Re-running .* source\./, "");
   const cut = plain.length > 160 ? `${plain.slice(0, 160)}…` : plain;
   return cut.replaceAll(/[<>|*_[\]]/g, (character) => `\\${character}`);
 }

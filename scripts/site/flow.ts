@@ -133,9 +133,7 @@ export function flow(): void {
   function packing(): void {
     const lengths = state.lengths;
     const longest = Math.max(...lengths);
-    const whole = tensor(
-      Array.from({ length: longest }, (_, t) => sequence[t % sequence.length]),
-    );
+    const whole = tensor(Array.from({ length: longest }, (_, t) => sequence[t % sequence.length]));
     const own = lengths.map((length) => slice(whole, 0, 0, length));
     const packed = packSequence(own, { enforceSorted: false });
     const [output, final] = network.rnn.forward(packed);

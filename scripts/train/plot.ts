@@ -80,12 +80,7 @@ export function predictionChart(training: Training): string {
         fill: grey,
         fillOpacity: 0.1,
       }),
-      Plot.text(["given first"], {
-        frameAnchor: "bottom-left",
-        dx: 6,
-        dy: -6,
-        fill: grey,
-      }),
+      Plot.text(["given first"], { frameAnchor: "bottom-left", dx: 6, dy: -6, fill: grey }),
       Plot.lineY(truth, { x: "t", y: "x", stroke: grey, strokeWidth: 4, strokeOpacity: 0.45 }),
       Plot.lineY(alone, { x: "t", y: "x", stroke: orange, strokeWidth: 2, strokeDasharray: "5 4" }),
       Plot.dot(next, { x: "t", y: "x", fill: blue, r: 2.8 }),

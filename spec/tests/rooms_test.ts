@@ -20,7 +20,7 @@ const below: Record<string, readonly string[]> = {
   checkpoints: ["tensor"],
   layouts: ["autograd", "tensor"],
   detect: ["nn", "checkpoints", "tensor"],
-  conformance: ["nn", "autograd", "tensor"],
+  conformance: ["nn", "layouts", "autograd", "tensor"],
   onnx: ["layouts", "checkpoints", "nn", "autograd", "tensor"],
 };
 
@@ -72,6 +72,20 @@ withPermission(
     assert(arrows.size > 50, "the sources were not found");
     assertEquals(wrong, []);
     assertEquals(circle(arrows), null);
+  },
+);
+
+withPermission(
+  "KERNEL-1: the map of the kernels names each of their files, and no other",
+  [{ name: "read" }],
+  async () => {
+    const page = await Deno.readTextFile(new URL("lib/kernels/README.md", root));
+    const named = [...page.matchAll(/`(?:nn\/)?(\w+\.ts)`/g)].map(([, name]) => name);
+    const names = (files: readonly string[]) => files.map((file) => file.split("/").at(-1)!);
+    const own = names(await sources("lib/kernels/"));
+    assertEquals(own.filter((name) => !named.includes(name)), []);
+    const known = [...own, ...names(await sources("lib/nn/"))];
+    assertEquals(named.filter((name) => !known.includes(name)), []);
   },
 );
 

@@ -88,10 +88,7 @@ const directions: Mistake[] = [
   {
     id: "reverse-runs-forward",
     says: "the reverse direction runs forwards in time, too",
-    deviation: {
-      setting: (s) => directionsOf(s) === 2 ? s : null,
-      reverseRunsForward: true,
-    },
+    deviation: { setting: (s) => directionsOf(s) === 2 ? s : null, reverseRunsForward: true },
   },
   {
     id: "backward-h-n-from-end",

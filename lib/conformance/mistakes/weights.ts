@@ -3,17 +3,13 @@
 import { add, mul } from "../../autograd/pointwise.ts";
 import { reshape, transpose } from "../../autograd/shape.ts";
 import { cat, chunk } from "../../autograd/slices.ts";
+import { reorder } from "../../layouts/layout.ts";
 import { gateOrder } from "../../parameters.ts";
+import { sameShape } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Parameters } from "../equations.ts";
 import type { Place } from "../variant.ts";
 import type { Mistake } from "./mistake.ts";
-
-/** Gates that stand in one order, put into another. */
-function reorder(x: Tensor, from: string, to: string): Tensor {
-  const gates = chunk(x, from.length, 0);
-  return cat([...to].map((gate) => gates[from.indexOf(gate)]), 0);
-}
 
 /** A mistake that changes each layer's parameters; `null` where it does not apply. */
 function misread(
@@ -155,7 +151,7 @@ export const weights: Mistake[] = [
       },
   ),
   misread("swapped-weights", "weight_ih and weight_hh are swapped", (own) => {
-    if (String(own.weightIh.shape) !== String(own.weightHh.shape)) return null;
+    if (!sameShape(own.weightIh.shape, own.weightHh.shape)) return null;
     return { ...own, weightIh: own.weightHh, weightHh: own.weightIh };
   }),
   misread(

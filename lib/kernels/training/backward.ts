@@ -10,9 +10,10 @@ import { StructSet } from "../struct_table.ts";
 import { structFeatures } from "../structs.ts";
 import type { Engine } from "../engine.ts";
 import { panelWidth } from "../linear.ts";
-import { type Packing, padded, type Weights } from "../packing.ts";
+import { leastFeatures, type Packing, padded, structsFrom, type Weights } from "../packing.ts";
+import { threadsFor } from "../plan.ts";
 import { Crew, Layout } from "./crew.ts";
-import { type Group, load, type Matrix, type Piece, type Plan, type Run, store } from "./plan.ts";
+import { type Group, load, type Matrix, type Piece, type Plan, type Run, store } from "./pieces.ts";
 import {
   extras,
   holds,
@@ -22,8 +23,6 @@ import {
   type Place,
   placeOf,
   product,
-  structsFrom,
-  threadsFor,
 } from "./record.ts";
 import { addColumns, addOuter, sumsOf, toPanels, turnWeights } from "./sums.ts";
 
@@ -47,9 +46,6 @@ export interface Gradients {
   initial: (Float32Array | null)[];
   weights: EachWeight<Float32Array | null>[];
 }
-
-/** Weights for fewer features are not worth a struct. */
-const leastFeatures = 8;
 
 /**
  * Runs backwards.
@@ -158,7 +154,7 @@ class Work {
     const features = padded(Math.max(packing.features(0), packing.features(sizes.numLayers - 1)));
     const projected = sizes.projSize > 0 ? 1 : 0;
     const commands = 6 * steps + 8 * (2 + sumsOf(rows));
-    const threads = threadsFor(engine, packing, given, plan.rows);
+    const threads = threadsFor(packing, given.batch, plan.rows, engine.threads);
     const beyond = structFeatures * panelWidth; // structs are filled as a whole
     const floats: Record<Region, number> = {
       turnedIh: sums * features + beyond,

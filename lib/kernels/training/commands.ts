@@ -11,7 +11,7 @@ import {
   gruForward,
   lstmBackward,
   lstmForward,
-} from "./cells.ts";
+} from "./recorded_cells.ts";
 import { add, columns, copy, multiply, outer, panels } from "./products.ts";
 
 const names = [

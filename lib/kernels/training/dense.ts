@@ -5,8 +5,9 @@ import { structFeatures } from "../structs.ts";
 import type { Engine } from "../engine.ts";
 import { panelWidth } from "../linear.ts";
 import { padded } from "../packing.ts";
+import { splitFrom } from "../plan.ts";
 import { Crew, Layout } from "./crew.ts";
-import { load, store } from "./plan.ts";
+import { load, store } from "./pieces.ts";
 import { addColumns, addOuter, sumsOf, toPanels, turnWeights } from "./sums.ts";
 
 /** The sizes of a product. */
@@ -18,9 +19,6 @@ export interface DenseSizes {
 
 /** The floats that go through at a time, about. */
 const pieceFloats = 2 ** 19;
-
-/** From so many multiplications on, work is split among threads. */
-const splitFrom = 2 ** 20;
 
 /** Runs `visit` for some rows after the other. */
 function inPieces(rows: number, most: number, visit: (from: number, count: number) => void): void {

@@ -3,12 +3,13 @@
 import type { Engine } from "../engine.ts";
 import type { Result } from "../forward.ts";
 import { panelWidth } from "../linear.ts";
-import { type Packing, padded, type Weights } from "../packing.ts";
+import { type Packing, padded, structsFrom, type Weights } from "../packing.ts";
+import { threadsFor } from "../plan.ts";
 import { slotsAt } from "../slots.ts";
 import type { KeptWeights } from "../weights.ts";
 import type { Batch } from "../shard.ts";
 import { Crew, Layout } from "./crew.ts";
-import { type Group, load, type Piece, Plan, store } from "./plan.ts";
+import { type Group, load, type Piece, Plan, store } from "./pieces.ts";
 
 /**
  * What is kept of one direction of one layer, in the order of the plan's pieces, every row in whole
@@ -35,23 +36,6 @@ export interface Kept {
   readonly plan: Plan;
   readonly initial: readonly Float32Array[] | null;
   readonly layers: readonly KeptLayer[];
-}
-
-/** From so many rows on, weights are put in structs. */
-export const structsFrom = 8;
-
-/** From so many multiplications on, work is split among threads. */
-const splitFrom = 2 ** 20;
-
-/** How many threads share the work on a batch. */
-export function threadsFor(
-  engine: Engine,
-  packing: Packing,
-  { batch }: Batch,
-  rows: number,
-): number {
-  const products = packing.sums * (packing.features(0) + packing.outputSize);
-  return rows * products < splitFrom ? 1 : Math.min(engine.threads, batch);
 }
 
 /** The pieces of a batch. */
@@ -237,7 +221,7 @@ class Work {
     const layout = new Layout();
     const features = Math.max(packing.features(0), packing.features(sizes.numLayers - 1));
     const commands = 2 + 4 * steps;
-    const threads = threadsFor(engine, packing, given, plan.rows);
+    const threads = threadsFor(packing, given.batch, plan.rows, engine.threads);
     const places = [
       layout.take(rows * features),
       layout.take(rows * sums),

@@ -4,7 +4,7 @@
  * how many threads there are.
  */
 
-import type { Batch } from "../shard.ts";
+import { type Batch, prefixSums } from "../shard.ts";
 
 /** Rows that follow each other. */
 export interface Run {
@@ -171,13 +171,6 @@ function merged(runs: Run[]): Run[] {
     } else all.push(run);
   }
   return all;
-}
-
-/** `sums[t]` is how many rows stand before step t. */
-function prefixSums(batchSizes: readonly number[]): number[] {
-  const sums = [0];
-  for (const size of batchSizes) sums.push(sums[sums.length - 1] + size);
-  return sums;
 }
 
 /** A matrix, or some columns of one: where it begins, and the floats from row to row. */
