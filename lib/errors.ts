@@ -4,49 +4,73 @@
  * `instanceof` tell what happened. Python's `TypeError` is JavaScript's own.
  */
 
-/** PyTorch's `RuntimeError`: tensors that do not fit the operation they are given to. */
+/**
+ * PyTorch's `RuntimeError`: tensors that do not fit the operation they are given to.
+ * @category Errors
+ */
 export class RuntimeError extends Error {
   /** The name of the Python class. */
   override readonly name = "RuntimeError";
 }
 
-/** Python's `ValueError`: an argument of the right type with a value that is not allowed. */
+/**
+ * Python's `ValueError`: an argument of the right type with a value that is not allowed.
+ * @category Errors
+ */
 export class ValueError extends RangeError {
   /** The name of the Python class. */
   override readonly name = "ValueError";
 }
 
-/** Python's `AttributeError`: a name that an object does not have. */
+/**
+ * Python's `AttributeError`: a name that an object does not have.
+ * @category Errors
+ */
 export class AttributeError extends Error {
   /** The name of the Python class. */
   override readonly name = "AttributeError";
 }
 
-/** Python's `IndexError`: a dimension or an index beyond the tensor's. */
+/**
+ * Python's `IndexError`: a dimension or an index beyond the tensor's.
+ * @category Errors
+ */
 export class IndexError extends RangeError {
   /** The name of the Python class. */
   override readonly name = "IndexError";
 }
 
-/** Python's `KeyError`: a name that a dict has not; its message is the name as `repr` writes it. */
+/**
+ * Python's `KeyError`: a name that a dict has not; its message is the name as `repr` writes it.
+ * @category Errors
+ */
 export class KeyError extends RangeError {
   /** The name of the Python class. */
   override readonly name = "KeyError";
 }
 
-/** Python's `AssertionError`: what a module of PyTorch's takes for granted. */
+/**
+ * Python's `AssertionError`: what a module of PyTorch's takes for granted.
+ * @category Errors
+ */
 export class AssertionError extends Error {
   /** The name of the Python class. */
   override readonly name = "AssertionError";
 }
 
-/** Python's `ZeroDivisionError`. */
+/**
+ * Python's `ZeroDivisionError`.
+ * @category Errors
+ */
 export class ZeroDivisionError extends RangeError {
   /** The name of the Python class. */
   override readonly name = "ZeroDivisionError";
 }
 
-/** Python's `NotImplementedError`: a function that a class leaves to those who extend it. */
+/**
+ * Python's `NotImplementedError`: a function that a class leaves to those who extend it.
+ * @category Errors
+ */
 export class NotImplementedError extends Error {
   /** The name of the Python class. */
   override readonly name = "NotImplementedError";

@@ -25,7 +25,10 @@ export function kindOf(count: number): keyof typeof gateOrder | null {
   return kinds.find((kind) => gateOrder[kind].length === count) ?? null;
 }
 
-/** What the shapes of a cell's parameters and state are made of. */
+/**
+ * What the shapes of a cell's parameters and state are made of.
+ * @category Cells of your own
+ */
 export interface CellSizes {
   /** H_in, the features that the cell reads; above the first layer, all that the one below gives. */
   readonly input: number;
@@ -37,10 +40,16 @@ export interface CellSizes {
   readonly bias: boolean;
 }
 
-/** The shape of a parameter in a cell of some sizes; `null` where the cell is without it. */
+/**
+ * The shape of a parameter in a cell of some sizes; `null` where the cell is without it.
+ * @category Cells of your own
+ */
 export type ShapeOf = (sizes: CellSizes) => readonly number[] | null;
 
-/** The shape of each parameter by its name in the equation, in the order in which they are drawn. */
+/**
+ * The shape of each parameter by its name in the equation, in the order in which they are drawn.
+ * @category Cells of your own
+ */
 export type Declared<P> = { readonly [K in keyof P]: ShapeOf };
 
 /**
@@ -59,6 +68,7 @@ export type Declared<P> = { readonly [K in keyof P]: ShapeOf };
  * const sizes = { input: 3, hidden: 4, output: 4, bias: false };
  * assertEquals([weightIh(sizes), biasIh(sizes)], [[16, 3], null]);
  * ```
+ * @category Cells of your own
  */
 export function gated(
   gates: string,

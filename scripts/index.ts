@@ -1,6 +1,6 @@
 /**
- * Writes spec/INDEX.md: every clause of the specification with the tests and golden cases that hold
- * it.
+ * Writes spec/INDEX.md, every clause of the specification with the tests and golden cases that hold
+ * it, and the list of exports by topic in spec/guide.md.
  *
  * ```sh
  * deno task index
@@ -10,6 +10,7 @@
 import { files } from "../golden/mod.ts";
 import { goldenFile } from "../lib/conformance/mod.ts";
 import { testsOf } from "../spec/tests/law.ts";
+import { exported, guideWith, withoutTopic, writeGuide } from "./index/exports.ts";
 
 export interface Clause {
   /** Its id, such as `LSTM-2`. */
@@ -153,11 +154,15 @@ export function problems({ clauses, tests, cases }: Trace): string[] {
 
 if (import.meta.main) {
   const found = await trace();
-  const wrong = problems(found);
+  const exports = await exported();
+  const wrong = [...problems(found), ...withoutTopic(exports)];
   const index = new URL("../spec/INDEX.md", import.meta.url);
-  if (!Deno.args.includes("--check")) await Deno.writeTextFile(index, render(found));
-  else if (await Deno.readTextFile(index) !== render(found)) {
-    wrong.push("spec/INDEX.md is stale: run deno task index");
+  const [before, after] = await guideWith(exports);
+  if (!Deno.args.includes("--check")) {
+    await Deno.writeTextFile(index, render(found));
+    await writeGuide(after);
+  } else if (await Deno.readTextFile(index) !== render(found) || before !== after) {
+    wrong.push("spec/INDEX.md or the exports in spec/guide.md are stale: run deno task index");
   }
   const { clauses, tests, cases } = found;
   console.log(`${clauses.length} clauses, ${tests.length} tests, ${cases.length} golden cases`);

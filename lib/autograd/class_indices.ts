@@ -4,7 +4,10 @@ import { RuntimeError, ValueError } from "../errors.ts";
 import { listed, numel, words } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** Classes by number, laid out row-major: for shapes that no nested lists have, such as (0, 2). */
+/**
+ * Classes by number, laid out row-major: for shapes that no nested lists have, such as (0, 2).
+ * @category Losses
+ */
 export interface ClassArray {
   /** The extent of each dimension. */
   readonly shape: readonly number[];
@@ -12,7 +15,10 @@ export interface ClassArray {
   readonly data: Uint8Array | Int32Array | BigInt64Array | readonly number[];
 }
 
-/** Classes by number: an int64 tensor, one, or lists of them, nested evenly; typed arrays, too. */
+/**
+ * Classes by number: an int64 tensor, one, or lists of them, nested evenly; typed arrays, too.
+ * @category Losses
+ */
 export type ClassIndices =
   | Tensor
   | number

@@ -53,6 +53,7 @@ const calls = {
  *
  * assertEquals(String(logSoftmax(tensor([1, 1]), 0)), "tensor([-0.6931, -0.6931])");
  * ```
+ * @category Operations
  */
 export function logSoftmax(x: Tensor, dim: number): Tensor {
   check(calls.logSoftmax, arguments);
@@ -80,7 +81,10 @@ export function logSoftmax(x: Tensor, dim: number): Tensor {
   }, [output]);
 }
 
-/** How a loss of classes is to be computed. */
+/**
+ * How a loss of classes is to be computed.
+ * @category Losses
+ */
 export interface ClassLossOptions extends LossOptions {
   /** w, what each class's loss is multiplied with, shape `(C)`; 1 unless told otherwise. */
   readonly weight?: Tensor | null;
@@ -88,7 +92,10 @@ export interface ClassLossOptions extends LossOptions {
   readonly ignoreIndex?: number;
 }
 
-/** How {@linkcode crossEntropy} is to be computed. */
+/**
+ * How {@linkcode crossEntropy} is to be computed.
+ * @category Losses
+ */
 export interface CrossEntropyOptions extends ClassLossOptions {
   /** s, the share of each target that all classes get alike, up to 1; 0 unless told otherwise. */
   readonly labelSmoothing?: number;
@@ -242,6 +249,7 @@ function classLoss(
  * assertEquals(nllLoss(x, [0, 1]).item(), 0.375);
  * assertEquals(nllLoss(x, [0, 1], { weight: tensor([3, 1]) }).item(), 0.4375); // (1.5 + 0.25) / 4
  * ```
+ * @category Losses
  */
 export function nllLoss(
   input: Tensor,
@@ -279,6 +287,7 @@ export function nllLoss(
  * assertEquals(String(crossEntropy(x, [0], { labelSmoothing: 0.1 })), "tensor(1.2633)");
  * assertEquals(String(crossEntropy(x, tensor([[0.95, 0.05]]))), "tensor(1.2633)"); // the same
  * ```
+ * @category Losses
  */
 export function crossEntropy(
   input: Tensor,

@@ -12,7 +12,10 @@ const absent: Kind = {
   is: (value) => value === null || value === false,
 };
 
-/** How an embedding is to be computed. */
+/**
+ * How an embedding is to be computed.
+ * @category Operations
+ */
 export interface EmbeddingArguments {
   /** The row whose gradient is 0; negative ones count from the last. None unless told otherwise. */
   readonly paddingIdx?: number | null;
@@ -76,6 +79,7 @@ export function paddingRow(paddingIdx: number | null, rows: number): number | nu
  * const words = tensor([2, 0, 2], { dtype: "int64" });
  * assertEquals(embedding(words, table).tolist(), [[2, 20], [0, 0], [2, 20]]);
  * ```
+ * @category Operations
  */
 export function embedding(
   input: Tensor,

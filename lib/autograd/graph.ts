@@ -67,6 +67,7 @@ let recorded = 0;
  *
  * assertEquals([isGradEnabled(), noGrad(isGradEnabled)], [true, false]);
  * ```
+ * @category Gradients
  */
 export function isGradEnabled(): boolean;
 export function isGradEnabled(surplus?: unknown): boolean {
@@ -90,6 +91,7 @@ export function isGradEnabled(surplus?: unknown): boolean {
  * assertEquals(noGrad(() => tanh(x)).requiresGrad, false);
  * assertEquals(tanh(x).requiresGrad, true);
  * ```
+ * @category Gradients
  */
 export function noGrad<T>(run: () => T): T {
   check(calls.noGrad, arguments);
@@ -252,6 +254,7 @@ function checkSaved({ saved }: GradFn): void {
  * incrementVersion(x);
  * assertThrows(() => backward(y), Error, "[torch.FloatTensor [2]] is at version 1");
  * ```
+ * @category Gradients
  */
 export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
   check(calls.incrementVersion, arguments);
@@ -279,6 +282,7 @@ export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
  * const y = tanh(ones([2], { requiresGrad: true }));
  * assertEquals([y.isLeaf, detach(y).isLeaf], [false, true]);
  * ```
+ * @category Gradients
  */
 export function detach(input: Tensor): Tensor {
   check(calls.detach, arguments);
@@ -311,6 +315,7 @@ export function detach(input: Tensor): Tensor {
  * }
  * assert(state!.every((part) => part.isLeaf));
  * ```
+ * @category Gradients
  */
 export function detachState<S extends Tensor | readonly Tensor[]>(state: S): S {
   check(calls.detachState, arguments);
@@ -318,7 +323,10 @@ export function detachState<S extends Tensor | readonly Tensor[]>(state: S): S {
   return state.map((part) => detach(part)) as unknown as S;
 }
 
-/** How a backward pass is to run. */
+/**
+ * How a backward pass is to run.
+ * @category Gradients
+ */
 export interface BackwardOptions {
   /** Keep what the pass would free, so that it can run again; false unless told otherwise. */
   readonly retainGraph?: boolean;
@@ -487,6 +495,7 @@ function seedOf(output: Tensor, given: Tensor | null | undefined, k: number): Fl
  * backward(sum(mul(x, x)));
  * assertEquals(x.grad?.tolist(), [2, 4, 6]);
  * ```
+ * @category Gradients
  */
 export function backward(
   output: Tensor,
@@ -507,7 +516,10 @@ export function backward(
   });
 }
 
-/** How {@linkcode grad} is to run. */
+/**
+ * How {@linkcode grad} is to run.
+ * @category Gradients
+ */
 export interface GradOptions extends BackwardOptions {
   /** Answer `null` for an input that no output depends on; false, the default, refuses it. */
   readonly allowUnused?: boolean;
@@ -536,6 +548,7 @@ export interface GradOptions extends BackwardOptions {
  * const [dx] = grad([mul(x, x)], [x]);
  * assertEquals(dx?.tolist(), [6]);
  * ```
+ * @category Gradients
  */
 export function grad(
   outputs: readonly Tensor[],

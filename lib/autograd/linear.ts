@@ -79,6 +79,7 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
  * const y = linear(tensor([[1, 2]]), tensor([[3, 4], [5, 6]]), tensor([0.5, 0]));
  * assertEquals(y.tolist(), [[11.5, 17]]);
  * ```
+ * @category Operations
  */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
   check(calls.linear, arguments);
@@ -86,7 +87,10 @@ export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null
   return sumOfProducts(linearNode(term).name, [term]);
 }
 
-/** An input, the weight it is multiplied with, and what is added to the product. */
+/**
+ * An input, the weight it is multiplied with, and what is added to the product.
+ * @category Operations
+ */
 export type Term = readonly [input: Tensor, weight: Tensor, bias: Tensor | null];
 
 /**
@@ -106,6 +110,7 @@ export type Term = readonly [input: Tensor, weight: Tensor, bias: Tensor | null]
  * const [x, h] = [tensor([[2]]), tensor([[3]])];
  * assertEquals(affine([x, tensor([[10]]), tensor([1])], [h, tensor([[100]]), null]).item(), 321);
  * ```
+ * @category Operations
  */
 export function affine(...terms: readonly Term[]): Tensor {
   return sumOfProducts("AddBackward0", terms);

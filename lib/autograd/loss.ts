@@ -34,10 +34,16 @@ const calls = {
   ],
 } satisfies Record<string, Call>;
 
-/** What a loss makes of its elements: nothing, their mean, or their sum. */
+/**
+ * What a loss makes of its elements: nothing, their mean, or their sum.
+ * @category Losses
+ */
 export type Reduction = "none" | "mean" | "sum";
 
-/** How a loss is to be reduced. */
+/**
+ * How a loss is to be reduced.
+ * @category Losses
+ */
 export interface LossOptions {
   /** `"mean"` unless told otherwise. */
   readonly reduction?: Reduction;
@@ -138,6 +144,7 @@ function broadcast(input: Tensor, target: Tensor): [Tensor, Tensor] {
  *
  * assertEquals(mseLoss(tensor([1, 2]), tensor([1, 5])).item(), 4.5);
  * ```
+ * @category Losses
  */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   check(calls.mseLoss, arguments);
@@ -174,6 +181,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
  *
  * assertEquals(l1Loss(tensor([1, 2]), tensor([1, 5])).item(), 1.5);
  * ```
+ * @category Losses
  */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   check(calls.l1Loss, arguments);
@@ -190,7 +198,10 @@ function logLogistic(x: number): number {
   return Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
 }
 
-/** How {@linkcode binaryCrossEntropyWithLogits} is to be computed. */
+/**
+ * How {@linkcode binaryCrossEntropyWithLogits} is to be computed.
+ * @category Losses
+ */
 export interface BCEWithLogitsOptions extends LossOptions {
   /** w, what each element's loss is multiplied with; broadcast to the input's shape. */
   readonly weight?: Tensor | null;
@@ -244,6 +255,7 @@ function spread(
  * const posWeight = tensor([3]);
  * assertEquals(String(binaryCrossEntropyWithLogits(x, y, { posWeight })), "tensor(2.0794)");
  * ```
+ * @category Losses
  */
 export function binaryCrossEntropyWithLogits(
   input: Tensor,

@@ -82,6 +82,7 @@ function logistic(x: number): number {
  *
  * assertEquals(tanh(zeros([2])).tolist(), [0, 0]);
  * ```
+ * @category Operations
  */
 export function tanh(x: Tensor): Tensor {
   check(calls.tanh, arguments);
@@ -104,6 +105,7 @@ export function tanh(x: Tensor): Tensor {
  *
  * assertEquals(sigmoid(zeros([2])).tolist(), [0.5, 0.5]);
  * ```
+ * @category Operations
  */
 export function sigmoid(x: Tensor): Tensor {
   check(calls.sigmoid, arguments);
@@ -126,6 +128,7 @@ export function sigmoid(x: Tensor): Tensor {
  *
  * assertEquals(relu(tensor([-2, 3])).tolist(), [0, 3]);
  * ```
+ * @category Operations
  */
 export function relu(x: Tensor): Tensor {
   check(calls.relu, arguments);
@@ -148,6 +151,7 @@ export function relu(x: Tensor): Tensor {
  *
  * assertEquals(sin(tensor([0, Math.PI / 2])).tolist(), [0, 1]);
  * ```
+ * @category Operations
  */
 export function sin(x: Tensor): Tensor {
   check(calls.sin, arguments);
@@ -169,6 +173,7 @@ export function sin(x: Tensor): Tensor {
  *
  * assertEquals(neg(tensor([1, -2])).tolist(), [-1, 2]);
  * ```
+ * @category Operations
  */
 export function neg(x: Tensor): Tensor {
   check(calls.neg, arguments);
@@ -190,6 +195,7 @@ export function neg(x: Tensor): Tensor {
  *
  * assertEquals(abs(tensor([1, -2])).tolist(), [1, 2]);
  * ```
+ * @category Operations
  */
 export function abs(x: Tensor): Tensor {
   check(calls.abs, arguments);
@@ -215,6 +221,7 @@ export function abs(x: Tensor): Tensor {
  * assertEquals(add(tensor([1, 2]), tensor([10, 20])).tolist(), [11, 22]);
  * assertEquals(add(tensor([1, 2]), 1).tolist(), [2, 3]);
  * ```
+ * @category Operations
  */
 export function add(a: Tensor, b: Tensor | number): Tensor {
   check(calls.add, arguments);
@@ -244,6 +251,7 @@ export function add(a: Tensor, b: Tensor | number): Tensor {
  *
  * assertEquals(sub(1, tensor([0.25, 1])).tolist(), [0.75, 0]);
  * ```
+ * @category Operations
  */
 export function sub(a: Tensor, b: Tensor | number): Tensor;
 /** The difference from a number, element by element. */
@@ -282,6 +290,7 @@ export function sub(a: Tensor | number, b: Tensor | number): Tensor {
  *
  * assertEquals(mul(tensor([1, 2]), tensor([3, 4])).tolist(), [3, 8]);
  * ```
+ * @category Operations
  */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
   check(calls.mul, arguments);
@@ -312,6 +321,7 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
  *
  * assertEquals(String(to(tensor([1]), "float64")), "tensor([1.], dtype=torch.float64)");
  * ```
+ * @category Operations
  */
 export function to(x: Tensor, dtype: DType): Tensor {
   check(calls.to, arguments);

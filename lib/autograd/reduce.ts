@@ -35,6 +35,7 @@ function total(x: Tensor): number {
  *
  * assertEquals(sum(tensor([[1, 2], [3, 4]])).item(), 10);
  * ```
+ * @category Operations
  */
 export function sum(x: Tensor): Tensor {
   check(calls.sum, arguments);
@@ -56,6 +57,7 @@ export function sum(x: Tensor): Tensor {
  *
  * assertEquals(mean(tensor([[1, 2], [3, 4]])).item(), 2.5);
  * ```
+ * @category Operations
  */
 export function mean(x: Tensor): Tensor {
   check(calls.mean, arguments);

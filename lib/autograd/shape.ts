@@ -38,6 +38,7 @@ function addAll(dy: Float64Array, dx: Float64Array | undefined): void {
  *
  * assertEquals(reshape(tensor([1, 2, 3, 4]), [2, -1]).tolist(), [[1, 2], [3, 4]]);
  * ```
+ * @category Operations
  */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   check(calls.reshape, arguments);
@@ -85,6 +86,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
  *
  * assertEquals(unsqueeze(tensor([1, 2]), 1).tolist(), [[1], [2]]);
  * ```
+ * @category Operations
  */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
   check(calls.unsqueeze, arguments);
@@ -108,6 +110,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
  *
  * assertEquals(squeeze(tensor([[1], [2]]), 1).tolist(), [1, 2]);
  * ```
+ * @category Operations
  */
 export function squeeze(x: Tensor, dim: number): Tensor {
   check(calls.squeeze, arguments);
@@ -133,6 +136,7 @@ export function squeeze(x: Tensor, dim: number): Tensor {
  *
  * assertEquals(expand(tensor([[1], [2]]), [2, 2]).tolist(), [[1, 1], [2, 2]]);
  * ```
+ * @category Operations
  */
 export function expand(x: Tensor, shape: readonly number[]): Tensor {
   check(calls.expand, arguments);
@@ -181,6 +185,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
  *
  * assertEquals(transpose(tensor([[1, 2], [3, 4]]), 0, 1).tolist(), [[1, 3], [2, 4]]);
  * ```
+ * @category Operations
  */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
   check(calls.transpose, arguments);

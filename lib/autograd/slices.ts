@@ -70,6 +70,7 @@ function giveBack(
  *
  * assertEquals(select(tensor([[1, 2], [3, 4]]), 1, -1).tolist(), [2, 4]);
  * ```
+ * @category Operations
  */
 export function select(x: Tensor, dim: number, index: number): Tensor {
   check(calls.select, arguments);
@@ -107,6 +108,7 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
  *
  * assertEquals(narrow(tensor([1, 2, 3, 4]), 0, 1, 2).tolist(), [2, 3]);
  * ```
+ * @category Operations
  */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
   check(calls.narrow, arguments);
@@ -146,6 +148,7 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
  *
  * assertEquals(slice(tensor([1, 2, 3, 4]), 0, -2).tolist(), [3, 4]);
  * ```
+ * @category Operations
  */
 export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
   check(calls.slice, arguments);
@@ -188,6 +191,7 @@ function takeRange(x: Tensor, dim: number, start: number, length: number): Tenso
  * const [i, f] = chunk(tensor([1, 2, 3, 4]), 2);
  * assertEquals([i.tolist(), f.tolist()], [[1, 2], [3, 4]]);
  * ```
+ * @category Operations
  */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
   check(calls.chunk, arguments);
@@ -217,6 +221,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
  *
  * assertEquals(indexSelect(tensor([10, 20, 30]), 0, [2, 0]).tolist(), [30, 10]);
  * ```
+ * @category Operations
  */
 export function indexSelect(x: Tensor, dim: number, index: readonly number[] | Tensor): Tensor {
   check(calls.indexSelect, arguments);
@@ -279,6 +284,7 @@ export function indexSelect(x: Tensor, dim: number, index: readonly number[] | T
  *
  * assertEquals(cat([tensor([1]), tensor([2, 3])]).tolist(), [1, 2, 3]);
  * ```
+ * @category Operations
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   check(calls.cat, arguments);
@@ -371,6 +377,7 @@ function checkDType(first: Tensor, x: Tensor, position: number): void {
  *
  * assertEquals(stack([tensor([1, 2]), tensor([3, 4])]).tolist(), [[1, 2], [3, 4]]);
  * ```
+ * @category Operations
  */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   check(calls.stack, arguments);

@@ -20,7 +20,10 @@ import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
 import { looksLikeTorchFile, readTorchFile, type TorchValue } from "./torch_file.ts";
 import { torchFileParts, type TorchWritable } from "./torch_writer.ts";
 
-/** A checkpoint as it stands in its file. */
+/**
+ * A checkpoint as it stands in its file.
+ * @category Checkpoints
+ */
 export interface Checkpoint {
   /** What wrote it. */
   readonly format: "safetensors" | "torch";
@@ -30,7 +33,10 @@ export interface Checkpoint {
   readonly metadata: Readonly<Record<string, string>> | null;
 }
 
-/** Which part of a checkpoint is wanted, and how. */
+/**
+ * Which part of a checkpoint is wanted, and how.
+ * @category Checkpoints
+ */
 export interface StateDictOptions extends WidenOptions {
   /** The keys that lead to the `state_dict`, where it is not the whole: `"model"`. */
   readonly at?: string | readonly (string | number)[];
@@ -80,6 +86,7 @@ const calls = {
  * assertEquals(format, "safetensors");
  * assert(value instanceof Map && value.get("w") instanceof StoredTensor);
  * ```
+ * @category Checkpoints
  */
 export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
   check(calls.parseCheckpoint, arguments);
@@ -116,6 +123,7 @@ export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
  * const { metadata } = await readCheckpoint(file);
  * assertEquals(metadata, { epoch: "3" });
  * ```
+ * @category Checkpoints
  */
 export async function readCheckpoint(source: CheckpointSource): Promise<Checkpoint> {
   check(calls.readCheckpoint, arguments);
@@ -144,6 +152,7 @@ export async function readCheckpoint(source: CheckpointSource): Promise<Checkpoi
  * assertEquals(String(keys), "<All keys matched successfully>");
  * model.rnn.loadStateDict(await loadCheckpoint(file, { prefix: "rnn." }));
  * ```
+ * @category Checkpoints
  */
 export async function loadCheckpoint(
   source: CheckpointSource,
@@ -184,6 +193,7 @@ function named<T>(source: CheckpointSource, read: (bytes: Uint8Array) => T, byte
  * assertEquals(stateDictOf(checkpoint, { at: "model" }).w.tolist(), [1, 2]);
  * assertThrows(() => stateDictOf(checkpoint), Error, '"epoch" (a number), "model" (1 tensor)');
  * ```
+ * @category Checkpoints
  */
 export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): StateDict {
   check(calls.stateDictOf, arguments);
@@ -219,6 +229,7 @@ export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): 
  * const { w } = storedStateDictOf(value, { prefix: "rnn." });
  * assertEquals([w.dtype, w.shape], ["float32", [2]]);
  * ```
+ * @category Checkpoints
  */
 export function storedStateDictOf(
   value: TorchValue,
@@ -315,6 +326,7 @@ function describe(value: TorchValue, full = false): string {
  * await saved;
  * assertEquals(state.weight_hh_l0.data, gru.stateDict().weight_hh_l0.data);
  * ```
+ * @category Checkpoints
  */
 export async function saveSafetensors(
   target: string | URL | WritableStream<Uint8Array>,
@@ -350,6 +362,7 @@ export async function saveSafetensors(
  * await saved;
  * assertEquals(state.weight_hh_l0.data, gru.stateDict().weight_hh_l0.data);
  * ```
+ * @category Checkpoints
  */
 export async function saveTorchFile(
   target: string | URL | WritableStream<Uint8Array>,
@@ -375,6 +388,7 @@ export async function saveTorchFile(
  * const value = readTorchFile(file) as ReadonlyMap<string, unknown>;
  * assertEquals(value.get("losses"), [0.5, 0.25]);
  * ```
+ * @category Checkpoints
  */
 export function writeTorchFile(value: TorchWritable): Uint8Array {
   check(calls.writeTorchFile, arguments);

@@ -3,6 +3,7 @@
 /**
  * The type of a stored tensor's elements, by PyTorch's name; the last three have none there and are
  * only recognised.
+ * @category Checkpoints
  */
 export type StoredDType =
   | "bool"

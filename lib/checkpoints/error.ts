@@ -15,6 +15,7 @@
  *   "safetensors: the file ends after 4 bytes, before its header's length",
  * );
  * ```
+ * @category Checkpoints
  */
 export class CheckpointError extends Error {
   /** The name of the class. */

@@ -27,6 +27,7 @@ const calls = {
  * assertEquals(Object.keys(selectPrefix(state, "module.")), ["rnn.weight", "fc.weight"]);
  * assertEquals(Object.keys(selectPrefix(state, "module.rnn.")), ["weight"]);
  * ```
+ * @category Checkpoints
  */
 export function selectPrefix<T>(
   state: Readonly<Record<string, T>>,
@@ -57,6 +58,7 @@ export function selectPrefix<T>(
  * const state = { "module.fc.weight": zeros([1]), "fc.bias": zeros([1]) };
  * assertEquals(Object.keys(stripPrefix(state, "module.")), ["fc.weight", "fc.bias"]);
  * ```
+ * @category Checkpoints
  */
 export function stripPrefix<T>(
   state: Readonly<Record<string, T>>,

@@ -15,6 +15,7 @@ import { CheckpointError } from "./error.ts";
  *
  * assertEquals(String(new TorchObject("set")), "<set>");
  * ```
+ * @category Checkpoints
  */
 export class TorchObject {
   /** What it is, in Python's words: `set`, `bytes`, `argparse.Namespace`. */
@@ -40,7 +41,10 @@ export class TorchObject {
 /** A class or a function that a pickle names; `REDUCE` calls one, as a value it is inert. */
 export class Named extends TorchObject {}
 
-/** What a dict's key may be: numbers are integers here, `float` keys and others are objects. */
+/**
+ * What a dict's key may be: numbers are integers here, `float` keys and others are objects.
+ * @category Checkpoints
+ */
 export type TorchKey = string | number | bigint | boolean | null | TorchObject;
 
 /**

@@ -11,7 +11,10 @@ import { type HeaderEntry, parseHeader } from "./safetensors_header.ts";
 /** The largest header that the Python library reads. */
 const MAX_HEADER = 100_000_000;
 
-/** What a safetensors file holds. */
+/**
+ * What a safetensors file holds.
+ * @category Checkpoints
+ */
 export interface SafetensorsFile {
   /** Free text by name; `null` where the file has none. */
   readonly metadata: Readonly<Record<string, string>> | null;
@@ -49,6 +52,7 @@ export function looksLikeSafetensors(bytes: Uint8Array): boolean {
  * assertEquals(metadata, { format: "pt" });
  * assertEquals(tensors.get("w")?.toTensor().tolist(), [[1, 2]]);
  * ```
+ * @category Checkpoints
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   check(calls.readSafetensors, arguments);
@@ -134,12 +138,18 @@ function checkEntry(
   return known;
 }
 
-/** What {@linkcode writeSafetensors} takes: tensors by name. */
+/**
+ * What {@linkcode writeSafetensors} takes: tensors by name.
+ * @category Checkpoints
+ */
 export type TensorsByName =
   | Readonly<Record<string, Tensor | StoredTensor>>
   | ReadonlyMap<string, Tensor | StoredTensor>;
 
-/** What goes into a safetensors file besides the tensors. */
+/**
+ * What goes into a safetensors file besides the tensors.
+ * @category Checkpoints
+ */
 export interface SafetensorsOptions {
   /** Free text by name; the PyTorch side of the Python library writes `{ format: "pt" }`. */
   readonly metadata?: Readonly<Record<string, string>> | null;
@@ -180,6 +190,7 @@ const calls = {
  * const bytes = writeSafetensors(new Linear(3, 2).stateDict());
  * assertEquals([...readSafetensors(bytes).tensors.keys()], ["bias", "weight"]);
  * ```
+ * @category Checkpoints
  */
 export function writeSafetensors(
   tensors: TensorsByName,

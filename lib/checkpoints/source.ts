@@ -5,7 +5,10 @@
 
 import { CheckpointError } from "./error.ts";
 
-/** Where a checkpoint is: a path, an address, its bytes, what `fetch` gave, or a stream of bytes. */
+/**
+ * Where a checkpoint is: a path, an address, its bytes, what `fetch` gave, or a stream of bytes.
+ * @category Checkpoints
+ */
 export type CheckpointSource =
   | string
   | URL

@@ -17,7 +17,10 @@ import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { hostIsLittle, stored, type StoredDType, widenBFloat16, widenFloat16 } from "./dtype.ts";
 import { CheckpointError } from "./error.ts";
 
-/** Elements of a stored tensor, as near to their type as JavaScript has. */
+/**
+ * Elements of a stored tensor, as near to their type as JavaScript has.
+ * @category Checkpoints
+ */
 export type StoredValues =
   | Uint8Array
   | Int8Array
@@ -30,7 +33,10 @@ export type StoredValues =
   | BigInt64Array
   | BigUint64Array;
 
-/** Where in its storage a tensor's elements lie; left out, they fill it row-major. */
+/**
+ * Where in its storage a tensor's elements lie; left out, they fill it row-major.
+ * @category Checkpoints
+ */
 export interface StoredLayout {
   /** The byte that the tensor begins with; 0 unless told otherwise. */
   readonly byteOffset?: number;
@@ -40,7 +46,10 @@ export interface StoredLayout {
   readonly littleEndian?: boolean;
 }
 
-/** What becomes of half precision. */
+/**
+ * What becomes of half precision.
+ * @category Checkpoints
+ */
 export interface WidenOptions {
   /** Whether float16 and bfloat16 become float32; they are refused unless told otherwise. */
   readonly widen?: boolean;
@@ -80,6 +89,7 @@ const calls = {
  * assertThrows(() => half.toTensor(), Error, "bfloat16");
  * assertEquals(half.toTensor({ widen: true }).tolist(), [1, -2]);
  * ```
+ * @category Checkpoints
  */
 export class StoredTensor {
   /** The type of the elements, by PyTorch's name. */

@@ -22,6 +22,7 @@ const readCall: Call = ["readTorchFile", { bytes: bytesKind }];
  * What a PyTorch file holds. A Python `dict` is a `Map`, a `list` an array, a `tuple` a frozen array,
  * a tensor a {@linkcode StoredTensor}, a `torch.dtype` or a `torch.device` its text; anything else is
  * a {@linkcode TorchObject}.
+ * @category Checkpoints
  */
 export type TorchValue =
   | null
@@ -118,6 +119,7 @@ export function looksLikeTorchFile(bytes: Uint8Array): boolean {
  *
  * assertThrows(() => readTorchFile(new Uint8Array(100)), CheckpointError, "zip: no end");
  * ```
+ * @category Checkpoints
  */
 export function readTorchFile(bytes: Uint8Array): TorchValue {
   check(readCall, arguments);

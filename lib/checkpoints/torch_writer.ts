@@ -16,6 +16,7 @@ import { zipParts } from "./zip_writer.ts";
  * whole number below 2^53 is a Python `int`, another number a `float`; an array is a `list`, a frozen one a
  * `tuple`; a `Map` or an object is a `dict`, and an `OrderedDict` where it holds nothing but tensors,
  * as a module's `state_dict` does.
+ * @category Checkpoints
  */
 export type TorchWritable =
   | null

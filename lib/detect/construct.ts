@@ -21,7 +21,10 @@ import { type FloatDType, isFloat } from "../tensor/dtype.ts";
 import { CheckpointError, quote } from "../checkpoints/error.ts";
 import { type DetectedKind, type DetectedModule, detectModules } from "./detect.ts";
 
-/** What weights do not tell. */
+/**
+ * What weights do not tell.
+ * @category Modules from weights
+ */
 export interface ModelOptions {
   /** φ of an RNN or RNNCell; `"tanh"` unless told otherwise. */
   readonly nonlinearity?: Nonlinearity;
@@ -47,7 +50,10 @@ const calls = {
   ],
 } satisfies Record<string, Call>;
 
-/** The modules that {@linkcode modelFromStateDict} makes. */
+/**
+ * The modules that {@linkcode modelFromStateDict} makes.
+ * @category Modules from weights
+ */
 export type DetectedModel =
   | RNN
   | LSTM
@@ -58,7 +64,10 @@ export type DetectedModel =
   | Linear
   | SimpleRNN;
 
-/** A model, and what had to be assumed. */
+/**
+ * A model, and what had to be assumed.
+ * @category Modules from weights
+ */
 export interface ModelFromWeights {
   /** The model, with its weights, in evaluation mode. */
   readonly model: DetectedModel;
@@ -87,6 +96,7 @@ export interface ModelFromWeights {
  *   "LSTM(3, 4, proj_size=2, batch_first=True, bidirectional=True)",
  * );
  * ```
+ * @category Modules from weights
  */
 export function constructModule(
   detected: DetectedModule,
@@ -137,6 +147,7 @@ export function constructModule(
  * assertEquals(String(model), "GRU(3, 4, num_layers=2, batch_first=True)");
  * assertEquals(assumed, ["dropout 0"]);
  * ```
+ * @category Modules from weights
  */
 export function modelFromStateDict(state: StateDict, options: ModelOptions = {}): ModelFromWeights {
   check(calls.model, arguments);

@@ -11,7 +11,10 @@ const declared = { RNN: gated(gateOrder.RNN), LSTM: lstmParameters, GRU: gated(g
 
 const detectCall: Call = ["detectModules", { stateDict: record }];
 
-/** The modules that are recognised. */
+/**
+ * The modules that are recognised.
+ * @category Modules from weights
+ */
 export type DetectedKind =
   | "RNN"
   | "LSTM"
@@ -21,7 +24,10 @@ export type DetectedKind =
   | "GRUCell"
   | "Linear";
 
-/** One module, as its weights show it. */
+/**
+ * One module, as its weights show it.
+ * @category Modules from weights
+ */
 export interface DetectedModule {
   /** What stands before its parameters' names, such as `rnn.`; empty where it is the whole. */
   readonly prefix: string;
@@ -47,7 +53,10 @@ export interface DetectedModule {
   readonly multiplyAdds: number;
 }
 
-/** What {@linkcode detectModules} finds. */
+/**
+ * What {@linkcode detectModules} finds.
+ * @category Modules from weights
+ */
 export interface Detection {
   /** The modules, in the order of their first parameter. */
   readonly modules: readonly DetectedModule[];
@@ -75,6 +84,7 @@ type Shapes = Map<string, readonly number[]>;
  * assertEquals(modules[0].numLayers, 2);
  * assertEquals(modules[0].assumed, ['nonlinearity "tanh"', "batch_first False", "dropout 0"]);
  * ```
+ * @category Modules from weights
  */
 export function detectModules(
   state: Readonly<Record<string, { readonly shape: readonly number[] }>>,

@@ -15,6 +15,7 @@ import { boxBytes, Team } from "./threads.ts";
  * Which path computes: `"readable"`, plain TypeScript that reads like the equations; `"simd128"`,
  * WebAssembly with four floats at a time; `"relaxed"`, the same with fused multiplication and
  * addition; or `"auto"`, the best one that the engine has.
+ * @category Kernels and threads
  */
 export type Kernels = "auto" | "readable" | "simd128" | "relaxed";
 
@@ -232,6 +233,7 @@ export function anyEngine(): Engine {
  * setKernels("auto");
  * assertEquals(getKernels(), "auto");
  * ```
+ * @category Kernels and threads
  */
 export function setKernels(kernels: Kernels): void {
   check(setKernelsCall, arguments);
@@ -258,6 +260,7 @@ export function setKernels(kernels: Kernels): void {
  *
  * assertEquals(getKernels(), "auto");
  * ```
+ * @category Kernels and threads
  */
 export function getKernels(): Kernels {
   checkCount("getKernels", 0, arguments);
@@ -290,6 +293,7 @@ export function getKernels(): Kernels {
  * assertEquals(together.data, alone.data);
  * await setNumThreads(1);
  * ```
+ * @category Kernels and threads
  */
 export function setNumThreads(threads: number): Promise<void> {
   const change = async () => {
@@ -330,6 +334,7 @@ function checkThreads(threads: number): void {
  *
  * assertEquals(getNumThreads(), 1);
  * ```
+ * @category Kernels and threads
  */
 export function getNumThreads(): number {
   checkCount("getNumThreads", 0, arguments);

@@ -24,7 +24,10 @@ export interface Weights {
   readonly weightHr?: Float32Array | null;
 }
 
-/** What a stack of layers is made of. */
+/**
+ * What a stack of layers is made of.
+ * @category Recurrent layers
+ */
 export interface StackSizes {
   /** The cell. */
   readonly kind: CellKind;

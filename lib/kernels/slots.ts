@@ -11,7 +11,10 @@
  * (`struct_table.ts`), 0 where the matrix is in no structs. A *panel* is 8 outputs wide.
  */
 
-/** The cells that there are kernels for. */
+/**
+ * The cells that there are kernels for.
+ * @category Recurrent layers
+ */
 export type CellKind = "tanh" | "relu" | "lstm" | "gru";
 
 /** All of them. */

@@ -39,7 +39,10 @@ const classNames = { RNN: "SimpleRNN", LSTM: "LSTM", GRU: "GRU" } as const;
 /** Keras' gate orders by PyTorch's letters: Keras calls the LSTM's g "c" and the GRU's n "h". */
 const orders: Readonly<Record<LayerKind, string>> = { RNN: "h", LSTM: "ifgo", GRU: "zrn" };
 
-/** One Keras layer: one layer and direction. */
+/**
+ * One Keras layer: one layer and direction.
+ * @category Weights of other frameworks
+ */
 export interface KerasLayer {
   /** The layer. */
   readonly className: "SimpleRNN" | "LSTM" | "GRU";
@@ -104,6 +107,7 @@ const calls = {
  * const { kernel, recurrentKernel, bias } = layer;
  * assertEquals([kernel.shape, recurrentKernel.shape, bias?.shape], [[3, 16], [4, 16], [16]]);
  * ```
+ * @category Weights of other frameworks
  */
 export function toKeras(state: StateDict): KerasLayer[][] {
   check(calls.toKeras, arguments);
@@ -147,6 +151,7 @@ export function toKeras(state: StateDict): KerasLayer[][] {
  * const gru = new GRU(3, 4, { bidirectional: true });
  * assertEquals(fromKeras(toKeras(gru.stateDict())), gru.stateDict());
  * ```
+ * @category Weights of other frameworks
  */
 export function fromKeras(
   layers: readonly (readonly KerasLayer[])[],

@@ -24,7 +24,10 @@ export interface GatedTensors {
   readonly biasHh: Tensor | null;
 }
 
-/** The recurrent layers of PyTorch. */
+/**
+ * The recurrent layers of PyTorch.
+ * @category Weights of other frameworks
+ */
 export type LayerKind = "RNN" | "LSTM" | "GRU";
 
 /** A `state_dict`, taken apart. */
@@ -145,7 +148,10 @@ function spread(weightIh: Tensor, below: readonly boolean[]): Tensor {
   );
 }
 
-/** What a conversion to PyTorch is told that the weights do not tell. */
+/**
+ * What a conversion to PyTorch is told that the weights do not tell.
+ * @category Weights of other frameworks
+ */
 export interface FromLayoutOptions {
   /** φ of the RNN that is to read the weights; `"tanh"` unless told otherwise. */
   readonly nonlinearity?: "tanh" | "relu";

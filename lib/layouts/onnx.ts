@@ -33,7 +33,10 @@ import {
 /** ONNX's gate orders by PyTorch's letters: ONNX calls the LSTM's g "c" and the GRU's n "h". */
 const orders: Readonly<Record<LayerKind, string>> = { RNN: "h", LSTM: "iofg", GRU: "zrn" };
 
-/** One ONNX node RNN, LSTM or GRU: one layer, one or both directions. */
+/**
+ * One ONNX node RNN, LSTM or GRU: one layer, one or both directions.
+ * @category Weights of other frameworks
+ */
 export interface OnnxLayer {
   /** The operator. */
   readonly opType: LayerKind;
@@ -116,6 +119,7 @@ const calls = {
  * assertEquals([opType, linearBeforeReset], ["GRU", 1]);
  * assertEquals([W.shape, R.shape, B?.shape], [[2, 12, 3], [2, 12, 4], [2, 24]]);
  * ```
+ * @category Weights of other frameworks
  */
 export function toOnnx(state: StateDict): OnnxLayer[] {
   checkCall(calls.toOnnx, arguments);
@@ -156,6 +160,7 @@ export function toOnnx(state: StateDict): OnnxLayer[] {
  * const lstm = new LSTM(3, 4, { numLayers: 2 });
  * assertEquals(fromOnnx(toOnnx(lstm.stateDict())), lstm.stateDict());
  * ```
+ * @category Weights of other frameworks
  */
 export function fromOnnx(nodes: readonly OnnxLayer[], options: FromLayoutOptions = {}): StateDict {
   checkCall(calls.fromOnnx, arguments);

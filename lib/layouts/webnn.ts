@@ -29,10 +29,16 @@ import {
   zeroBias,
 } from "./layout.ts";
 
-/** The orders of gates that WebNN knows: the first two an LSTM's, the others a GRU's. */
+/**
+ * The orders of gates that WebNN knows: the first two an LSTM's, the others a GRU's.
+ * @category Weights of other frameworks
+ */
 export type WebnnLayout = "iofg" | "ifgo" | "zrn" | "rzn";
 
-/** The operands and options of one WebNN `lstm` or `gru`: one layer, one or both directions. */
+/**
+ * The operands and options of one WebNN `lstm` or `gru`: one layer, one or both directions.
+ * @category Weights of other frameworks
+ */
 export interface WebnnLayer {
   /** The method of `MLGraphBuilder`. */
   readonly op: "lstm" | "gru";
@@ -58,7 +64,10 @@ export interface WebnnLayer {
   readonly activations?: readonly string[];
 }
 
-/** How {@linkcode toWebnn} writes. */
+/**
+ * How {@linkcode toWebnn} writes.
+ * @category Weights of other frameworks
+ */
 export interface WebnnOptions {
   /** The order of the gates; WebNN's default, `iofg` or `zrn`, unless told otherwise. */
   readonly layout?: WebnnLayout;
@@ -123,6 +132,7 @@ function checkLayout(op: "lstm" | "gru", layout: WebnnLayout): void {
  * assertEquals([layer.op, layer.layout, layer.direction], ["lstm", "iofg", "forward"]);
  * assertEquals([layer.weight.shape, layer.bias?.shape], [[1, 16, 3], [1, 16]]);
  * ```
+ * @category Weights of other frameworks
  */
 export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLayer[] {
   checkCall(calls.toWebnn, arguments);
@@ -167,6 +177,7 @@ export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLaye
  * const gru = new GRU(3, 4, { bidirectional: true });
  * assertEquals(fromWebnn(toWebnn(gru.stateDict(), { layout: "rzn" })), gru.stateDict());
  * ```
+ * @category Weights of other frameworks
  */
 export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
   checkCall(calls.fromWebnn, arguments);

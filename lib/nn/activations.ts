@@ -8,7 +8,10 @@ import { Module } from "./module.ts";
 
 const identityCall: Call = ["Identity.forward", { input: any }];
 
-/** The base of modules without parameters whose output has the shape of their input. */
+/**
+ * The base of modules without parameters whose output has the shape of their input.
+ * @category Modules
+ */
 export abstract class Activation extends Module {
   /** Takes no arguments. */
   constructor(...given: never[]) {
@@ -36,6 +39,7 @@ export abstract class Activation extends Module {
  *
  * assertEquals(new Identity().forward(tensor([1, -2])).tolist(), [1, -2]);
  * ```
+ * @category Modules
  */
 export class Identity extends Activation {
   /** Returns what it is given, whatever that is. */
@@ -60,6 +64,7 @@ export class Identity extends Activation {
  *
  * assertEquals(new Tanh().forward(tensor([0, 100])).tolist(), [0, 1]);
  * ```
+ * @category Modules
  */
 export class Tanh extends Activation {
   /** Computes the output, of the input's shape. */
@@ -84,6 +89,7 @@ export class Tanh extends Activation {
  *
  * assertEquals(new ReLU().forward(tensor([1, -2])).tolist(), [1, 0]);
  * ```
+ * @category Modules
  */
 export class ReLU extends Activation {
   /** Computes the output, of the input's shape. */
@@ -108,6 +114,7 @@ export class ReLU extends Activation {
  *
  * assertEquals(new Sigmoid().forward(tensor([0, 100])).tolist(), [0.5, 1]);
  * ```
+ * @category Modules
  */
 export class Sigmoid extends Activation {
   /** Computes the output, of the input's shape. */
@@ -122,7 +129,10 @@ export class Sigmoid extends Activation {
   }
 }
 
-/** The base of {@linkcode Softmax} and {@linkcode LogSoftmax}, which know their dimension. */
+/**
+ * The base of {@linkcode Softmax} and {@linkcode LogSoftmax}, which know their dimension.
+ * @category Modules
+ */
 export abstract class DimModule extends Module {
   /** The dimension that is summed over; negative ones count from the last. */
   readonly dim: number;
@@ -156,6 +166,7 @@ export abstract class DimModule extends Module {
  * const log = new LogSoftmax(-1);
  * assertEquals(String(log.forward(tensor([[0, 0]]))), "tensor([[-0.6931, -0.6931]])");
  * ```
+ * @category Modules
  */
 export class LogSoftmax extends DimModule {
   /**

@@ -12,13 +12,22 @@ import { boundOf, checkMatrix } from "./arguments.ts";
 import { Module } from "./module.ts";
 import type { Parameter } from "./parameter.ts";
 
-/** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
+/**
+ * What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM.
+ * @category Recurrent layers
+ */
 export type State = readonly Tensor[];
 
-/** Tensors by the names of an equation; `null` for one that a cell is without. */
+/**
+ * Tensors by the names of an equation; `null` for one that a cell is without.
+ * @category Cells of your own
+ */
 export type CellTensors = Readonly<Record<string, Tensor | null>>;
 
-/** The parameters of RNN, GRU and LSTM cells, by the names of the equations. */
+/**
+ * The parameters of RNN, GRU and LSTM cells, by the names of the equations.
+ * @category Cells of your own
+ */
 export type CellParameters = {
   /** W_ih, shape `(gates · H, H_in)`. */
   readonly weightIh: Tensor;
@@ -30,10 +39,16 @@ export type CellParameters = {
   readonly biasHh: Tensor | null;
 };
 
-/** One step in time: from x_t of shape `(N, H_in)` and the state before it to the state after. */
+/**
+ * One step in time: from x_t of shape `(N, H_in)` and the state before it to the state after.
+ * @category Cells of your own
+ */
 export type Step<P = CellTensors> = (x: Tensor, state: State, parameters: P) => State;
 
-/** A cell: its parameters, its state and its equation. */
+/**
+ * A cell: its parameters, its state and its equation.
+ * @category Cells of your own
+ */
 export interface Equation<P extends CellTensors = CellTensors> {
   /** The shape of each parameter, in the order in which they are drawn and listed. */
   readonly parameters: Declared<P>;
@@ -45,7 +60,10 @@ export interface Equation<P extends CellTensors = CellTensors> {
   readonly kernel?: CellKind;
 }
 
-/** The arguments that all cells have and that have defaults. */
+/**
+ * The arguments that all cells have and that have defaults.
+ * @category Recurrent layers
+ */
 export interface CellOptions {
   /** Whether there are biases; true unless told otherwise. */
   readonly bias?: boolean;
@@ -65,6 +83,7 @@ export function layerCall<O>(name: string, options: Options<O>, python?: string)
  * The base of {@linkcode RNNCell}, {@linkcode LSTMCell} and {@linkcode GRUCell}
  * (`torch.nn.RNNCellBase`). Parameters: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`, drawn in
  * this order from the uniform distribution in ±1/√hidden_size.
+ * @category Recurrent layers
  */
 export abstract class RNNCellBase extends Module {
   readonly #equation: Equation;

@@ -14,7 +14,10 @@ const calls = {
   at: ["at", { index: int }],
 } satisfies Record<string, Call>;
 
-/** The base of {@linkcode Sequential} and {@linkcode ModuleList}: modules by number. */
+/**
+ * The base of {@linkcode Sequential} and {@linkcode ModuleList}: modules by number.
+ * @category Modules
+ */
 export abstract class Container extends Module implements Iterable<Module> {
   /** Takes modules in, each under its number. */
   constructor(modules: Iterable<Module>) {
@@ -77,6 +80,7 @@ export abstract class Container extends Module implements Iterable<Module> {
  * assertEquals(head.forward(zeros([2, 4])).shape, [2, 1]);
  * assertEquals(Object.keys(head.stateDict()), ["0.weight", "0.bias", "2.weight", "2.bias"]);
  * ```
+ * @category Modules
  */
 export class Sequential extends Container {
   /**
@@ -139,6 +143,7 @@ export class Sequential extends Container {
  *   "ModuleList(\n  (0-1): 2 x Linear(in_features=4, out_features=4, bias=True)\n)",
  * );
  * ```
+ * @category Modules
  */
 export class ModuleList extends Container {
   /**

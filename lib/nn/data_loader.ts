@@ -18,11 +18,17 @@ import { tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { padSequence } from "./packed.ts";
 
-/** What {@linkcode defaultCollate} makes of items of a type. */
+/**
+ * What {@linkcode defaultCollate} makes of items of a type.
+ * @category Batches
+ */
 export type Collated<T> = T extends number | Tensor ? Tensor
   : { -readonly [K in keyof T]: Collated<T[K]> };
 
-/** How a {@linkcode DataLoader} makes batches. */
+/**
+ * How a {@linkcode DataLoader} makes batches.
+ * @category Batches
+ */
 export interface DataLoaderOptions<T, B> {
   /** How many items a batch has; 1 unless told otherwise. */
   readonly batchSize?: number;
@@ -36,7 +42,10 @@ export interface DataLoaderOptions<T, B> {
   readonly generator?: Generator;
 }
 
-/** How {@linkcode padCollate} pads. */
+/**
+ * How {@linkcode padCollate} pads.
+ * @category Batches
+ */
 export interface PadCollateOptions {
   /** Whether what comes out has the batch first; false unless told otherwise. */
   readonly batchFirst?: boolean;
@@ -86,6 +95,7 @@ const calls = {
  * const [x, y] = defaultCollate([[tensor([1, 2]), 0], [tensor([3, 4]), 1]] as const);
  * assertEquals([x.tolist(), y.tolist(), y.dtype], [[[1, 2], [3, 4]], [0, 1], "int64"]);
  * ```
+ * @category Batches
  */
 export function defaultCollate<T>(batch: readonly T[]): Collated<T> {
   check(calls.collate, arguments);
@@ -135,6 +145,7 @@ function places(batch: readonly unknown[]): unknown[][] {
  * const [x, y, lengths] = padCollate(items, options) as [typeof tags, typeof tags, number[]];
  * assertEquals([x.shape, y.tolist(), lengths], [[2, 2, 3], [[1, 2], [1, -100]], [2, 1]]);
  * ```
+ * @category Batches
  */
 export function padCollate(
   batch: readonly unknown[],
@@ -167,6 +178,7 @@ export function padCollate(
  * assertEquals([...loader].map((batch) => batch.tolist()), [[2, 4, 3], [5, 0, 6], [1]]);
  * assertEquals(loader.length, 3);
  * ```
+ * @category Batches
  */
 export class DataLoader<T, B = Collated<T>> implements Iterable<B> {
   readonly #dataset: readonly T[];

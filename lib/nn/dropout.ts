@@ -34,6 +34,7 @@ const calls = {
  * assertEquals(dropout(ones([3]), 0.5, false).tolist(), [1, 1, 1]);
  * assertEquals(dropout(ones([3]), 1, true).tolist(), [0, 0, 0]);
  * ```
+ * @category Modules
  */
 export function dropout(x: Tensor, p: number, training: boolean): Tensor {
   check(calls.dropout, arguments);
@@ -69,6 +70,7 @@ function checkProbability(p: number): void {
  * const drop = new Dropout(0.5).eval();
  * assertEquals(drop.forward(ones([3])).tolist(), [1, 1, 1]);
  * ```
+ * @category Modules
  */
 export class Dropout extends Module {
   /** The probability of an element being zeroed. */

@@ -14,7 +14,10 @@ import { checkMatrix } from "./arguments.ts";
 import { Module } from "./module.ts";
 import { Parameter } from "./parameter.ts";
 
-/** The arguments of {@linkcode Embedding} that have defaults. */
+/**
+ * The arguments of {@linkcode Embedding} that have defaults.
+ * @category Modules
+ */
 export interface EmbeddingOptions extends EmbeddingArguments {
   /** The type of the table's elements; float32 unless told otherwise. */
   readonly dtype?: FloatDType;
@@ -42,6 +45,7 @@ const embeddingCall: Call<EmbeddingOptions> = [
  * const batch = tensor([[5, 2, 7], [9, 0, 0]], { dtype: "int64" }); // (N, L)
  * assertEquals(words.forward(batch).shape, [2, 3, 8]); // (N, L, H)
  * ```
+ * @category Modules
  */
 export class Embedding extends Module {
   /** V, how many rows the table has. */

@@ -63,6 +63,7 @@ const calls = {
  * const h1 = cell.forward(zeros([2, 3]), zeros([2, 4]));
  * assertEquals(h1.shape, [2, 4]);
  * ```
+ * @category Recurrent layers
  */
 export class GRUCell extends RNNCellBase {
   /**
@@ -109,6 +110,7 @@ export class GRUCell extends RNNCellBase {
  * const [output, hn] = gru.forward(zeros([5, 3])); // one sequence, no batch
  * assertEquals([output.shape, hn.shape], [[5, 4], [1, 4]]);
  * ```
+ * @category Recurrent layers
  */
 export class GRU extends RNNBase {
   /**

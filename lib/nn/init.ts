@@ -7,7 +7,10 @@ import { aGenerator, defaultGenerator, type Generator } from "../random/generato
 import { convert, isFloat, words } from "../tensor/dtype.ts";
 import { aTensor, countChange, type Tensor } from "../tensor/tensor.ts";
 
-/** How values are to be drawn. */
+/**
+ * How values are to be drawn.
+ * @category Initial weights
+ */
 export interface InitOptions {
   /** What they are multiplied with; 1 unless told otherwise. */
   readonly gain?: number;
@@ -62,6 +65,7 @@ function xavier({ shape }: Tensor, gain: number): number {
  * constant_(lstm.getParameter("bias_ih_l0"), 1);
  * assertEquals(lstm.getParameter("bias_ih_l0").tolist(), [1, 1, 1, 1, 1, 1, 1, 1]);
  * ```
+ * @category Initial weights
  */
 export function constant_<T extends Tensor>(tensor: T, val: number): T {
   check(calls.constant, arguments);
@@ -83,6 +87,7 @@ export function constant_<T extends Tensor>(tensor: T, val: number): T {
  *
  * assertEquals(zeros_(ones([2])).tolist(), [0, 0]);
  * ```
+ * @category Initial weights
  */
 export function zeros_<T extends Tensor>(tensor: T): T {
   check(calls.zeros, arguments);
@@ -108,6 +113,7 @@ export function zeros_<T extends Tensor>(tensor: T): T {
  * const weight = xavierUniform_(zeros([2, 4])); // within ±√(6 / 6)
  * assert(weight.data.every((x) => Math.abs(x) <= 1));
  * ```
+ * @category Initial weights
  */
 export function xavierUniform_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
   check(calls.uniform, arguments);
@@ -136,6 +142,7 @@ export function xavierUniform_<T extends Tensor>(tensor: T, options: InitOptions
  *
  * assert(xavierNormal_(zeros([50, 50])).data.every((x) => Math.abs(x) < 1));
  * ```
+ * @category Initial weights
  */
 export function xavierNormal_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
   check(calls.normal, arguments);
@@ -166,6 +173,7 @@ export function xavierNormal_<T extends Tensor>(tensor: T, options: InitOptions 
  * assertAlmostEquals(a * c + b * d, 0, 1e-6);
  * assertAlmostEquals(a * a + b * b, 1, 1e-6);
  * ```
+ * @category Initial weights
  */
 export function orthogonal_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
   check(calls.orthogonal, arguments);

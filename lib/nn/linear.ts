@@ -9,7 +9,10 @@ import { fastLinear } from "./fast_linear.ts";
 import { Module } from "./module.ts";
 import type { Parameter } from "./parameter.ts";
 
-/** The arguments of {@linkcode Linear} that have defaults. */
+/**
+ * The arguments of {@linkcode Linear} that have defaults.
+ * @category Modules
+ */
 export interface LinearOptions {
   /** Whether there is a bias; true unless told otherwise. */
   readonly bias?: boolean;
@@ -38,6 +41,7 @@ const linearCall: Call<LinearOptions> = [
  * assertEquals(String(fc), "Linear(in_features=5, out_features=1, bias=True)");
  * assertEquals(fc.forward(zeros([2, 3, 5])).shape, [2, 3, 1]);
  * ```
+ * @category Modules
  */
 export class Linear extends Module {
   /** H_in, the size of the last dimension of the input. */

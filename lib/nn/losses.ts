@@ -29,7 +29,10 @@ const calls = {
   logits: ["BCEWithLogitsLoss", {}, logitsOptions],
 } satisfies Record<string, Call>;
 
-/** The base of the losses: a module without parameters that knows its reduction. */
+/**
+ * The base of the losses: a module without parameters that knows its reduction.
+ * @category Losses
+ */
 export abstract class Loss extends Module {
   /** What is made of the elements. */
   readonly reduction: Reduction;
@@ -61,6 +64,7 @@ export abstract class Loss extends Module {
  * assertEquals(loss.forward(tensor([1, 2]), tensor([1, 5])).item(), 9);
  * assertEquals(String(loss), "MSELoss()");
  * ```
+ * @category Losses
  */
 export class MSELoss extends Loss {
   /**
@@ -92,6 +96,7 @@ export class MSELoss extends Loss {
  *
  * assertEquals(new L1Loss().forward(tensor([1, 2]), tensor([1, 5])).item(), 1.5);
  * ```
+ * @category Losses
  */
 export class L1Loss extends Loss {
   /**
@@ -124,6 +129,7 @@ export class L1Loss extends Loss {
  * const loss = new NLLLoss({ reduction: "sum" });
  * assertEquals(loss.forward(tensor([[-0.5, -1], [-3, -0.25]]), [0, 1]).item(), 0.75);
  * ```
+ * @category Losses
  */
 export class NLLLoss extends Loss {
   /** What each class's loss is multiplied with, shape `(C)`; `null` where all count alike. */
@@ -176,6 +182,7 @@ export class NLLLoss extends Loss {
  * const loss = new CrossEntropyLoss({ ignoreIndex: 0 });
  * assertEquals(String(loss.forward(tensor([[0, 0], [7, 9]]), [1, 0])), "tensor(0.6931)");
  * ```
+ * @category Losses
  */
 export class CrossEntropyLoss extends Loss {
   /** What each class's loss is multiplied with, shape `(C)`; `null` where all count alike. */
@@ -232,6 +239,7 @@ export class CrossEntropyLoss extends Loss {
  * const loss = new BCEWithLogitsLoss();
  * assertEquals(String(loss.forward(tensor([0, 100]), tensor([1, 1]))), "tensor(0.3466)");
  * ```
+ * @category Losses
  */
 export class BCEWithLogitsLoss extends Loss {
   /** What each element's loss is multiplied with; `null` where all count alike. */

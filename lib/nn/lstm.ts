@@ -18,7 +18,10 @@ import { aSequence, type PackedSequence } from "./packed.ts";
 import { RNNBase, type SequenceLike } from "./rnn_base.ts";
 import { baseOptions, type RNNBaseOptions } from "./rnn_checks.ts";
 
-/** The parameters of an LSTM cell, by the names of its equations. */
+/**
+ * The parameters of an LSTM cell, by the names of its equations.
+ * @category Recurrent layers
+ */
 export type LSTMParameters = CellParameters & {
   /** W_hr, shape `(H_proj, H)`; `null` without a projection. */
   readonly weightHr: Tensor | null;
@@ -56,7 +59,10 @@ const equation: Equation<LSTMParameters> = {
   },
 };
 
-/** The state of an LSTM: `[h, c]`. */
+/**
+ * The state of an LSTM: `[h, c]`.
+ * @category Recurrent layers
+ */
 export type LSTMState = readonly [Tensor, Tensor];
 
 /** h and c, or `null` for none. */
@@ -87,6 +93,7 @@ const calls = {
  * const [h1, c1] = cell.forward(zeros([2, 3]), [zeros([2, 4]), zeros([2, 4])]);
  * assertEquals([h1.shape, c1.shape], [[2, 4], [2, 4]]);
  * ```
+ * @category Recurrent layers
  */
 export class LSTMCell extends RNNCellBase {
   /**
@@ -122,7 +129,10 @@ export class LSTMCell extends RNNCellBase {
   }
 }
 
-/** The arguments of {@linkcode LSTM} that have defaults. */
+/**
+ * The arguments of {@linkcode LSTM} that have defaults.
+ * @category Recurrent layers
+ */
 export interface LSTMOptions extends RNNBaseOptions {
   /** H_proj, the features to project the hidden state to; 0, the default, for no projection. */
   readonly projSize?: number;
@@ -141,6 +151,7 @@ export interface LSTMOptions extends RNNBaseOptions {
  * assertEquals(output.shape, [5, 2, 8]); // (L, N, D · H)
  * assertEquals([hn.shape, cn.shape], [[4, 2, 4], [4, 2, 4]]); // (layers · D, N, H)
  * ```
+ * @category Recurrent layers
  */
 export class LSTM extends RNNBase {
   /**

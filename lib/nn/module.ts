@@ -89,6 +89,7 @@ let slotOf: (name: string) => PropertyDescriptor;
  * );
  * assertEquals(head.forward(zeros([2, 4])).shape, [2, 1]);
  * ```
+ * @category Modules
  */
 export abstract class Module {
   /** Whether layers that behave differently in training, such as dropout, do so now. */

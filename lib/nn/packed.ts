@@ -27,6 +27,7 @@ import { aTensor, checkTensors, Tensor } from "../tensor/tensor.ts";
  * second elements of those that have one, and so on.
  *
  * Make one with {@linkcode packPaddedSequence} or {@linkcode packSequence}.
+ * @category Packing
  */
 export class PackedSequence {
   /** For each time step, how many sequences reach it. */
@@ -195,7 +196,10 @@ function invert(permutation: readonly number[] | null): number[] | null {
   return inverse;
 }
 
-/** How {@linkcode packPaddedSequence} reads its input. */
+/**
+ * How {@linkcode packPaddedSequence} reads its input.
+ * @category Packing
+ */
 export interface PackOptions {
   /** Whether the input is `(N, L, *)` instead of `(L, N, *)`. */
   readonly batchFirst?: boolean;
@@ -227,6 +231,7 @@ export interface PackOptions {
  * assertEquals(packed.batchSizes, [3, 2, 1]);
  * assertEquals(packed.sortedIndices, [2, 0, 1]);
  * ```
+ * @category Packing
  */
 export function packPaddedSequence(
   input: Tensor,
@@ -284,7 +289,10 @@ export function packPaddedSequence(
   return new PackedSequence(data, batchSizes, order);
 }
 
-/** How {@linkcode padPackedSequence} lays out its output. */
+/**
+ * How {@linkcode padPackedSequence} lays out its output.
+ * @category Packing
+ */
 export interface PadPackedOptions {
   /** Whether the output is `(N, L, *)` instead of `(L, N, *)`. */
   readonly batchFirst?: boolean;
@@ -313,6 +321,7 @@ export interface PadPackedOptions {
  * const [output, lengths] = padPackedSequence(packed, { batchFirst: true, paddingValue: -1 });
  * assertEquals([output.tolist(), lengths], [[[1, 2], [3, -1]], [2, 1]]);
  * ```
+ * @category Packing
  */
 export function padPackedSequence(
   sequence: PackedSequence,
@@ -351,7 +360,10 @@ export function padPackedSequence(
   ];
 }
 
-/** How {@linkcode padSequence} lays out its output. */
+/**
+ * How {@linkcode padSequence} lays out its output.
+ * @category Packing
+ */
 export interface PadOptions {
   /** Whether the output is `(N, L, *)` instead of `(L, N, *)`. */
   readonly batchFirst?: boolean;
@@ -378,6 +390,7 @@ export interface PadOptions {
  * const padded = padSequence([tensor([1]), tensor([2, 3])], { batchFirst: true });
  * assertEquals(padded.tolist(), [[1, 0], [2, 3]]);
  * ```
+ * @category Packing
  */
 export function padSequence(
   sequences: readonly Tensor[] | Tensor,
@@ -456,6 +469,7 @@ function checkFeatures(sequences: readonly Tensor[]): void {
  * const [a, b] = unpadSequence(tensor([[1, 0], [2, 3]]), [1, 2], { batchFirst: true });
  * assertEquals([a.tolist(), b.tolist()], [[1], [2, 3]]);
  * ```
+ * @category Packing
  */
 export function unpadSequence(
   padded: Tensor,
@@ -489,6 +503,7 @@ export function unpadSequence(
  * const packed = packSequence([tensor([1, 2, 3]), tensor([4, 5]), tensor([6])]);
  * assertEquals(packed.data.tolist(), [1, 4, 6, 2, 5, 3]);
  * ```
+ * @category Packing
  */
 export function packSequence(
   sequences: readonly Tensor[] | Tensor,
@@ -514,6 +529,7 @@ export function packSequence(
  * const packed = packSequence([tensor([1, 2]), tensor([3])]);
  * assertEquals(unpackSequence(packed).map((x) => x.tolist()), [[1, 2], [3]]);
  * ```
+ * @category Packing
  */
 export function unpackSequence(packed: PackedSequence): Tensor[] {
   check(calls.unpackSequence, arguments);

@@ -5,7 +5,10 @@ import { aTensor, shareVersion, Tensor, wantGradient } from "../tensor/tensor.ts
 
 const call: Call = ["Parameter", { data: aTensor }];
 
-/** A tensor that a module owns and training changes. It requires a gradient from the start. */
+/**
+ * A tensor that a module owns and training changes. It requires a gradient from the start.
+ * @category Modules
+ */
 export class Parameter extends Tensor {
   /**
    * Wraps a tensor's storage as a parameter.

@@ -20,7 +20,10 @@ import { aSequence, type PackedSequence } from "./packed.ts";
 import { RNNBase, type SequenceLike } from "./rnn_base.ts";
 import { baseOptions, refuseProjection, type RNNBaseOptions } from "./rnn_checks.ts";
 
-/** The activation function of an Elman network. */
+/**
+ * The activation function of an Elman network.
+ * @category Recurrent layers
+ */
 export type Nonlinearity = "tanh" | "relu";
 
 /**
@@ -61,7 +64,10 @@ const calls = {
   forward: ["RNN.forward", { input: aSequence, "hx?": tensorOrNone }],
 } satisfies Record<string, Call>;
 
-/** The arguments of {@linkcode RNNCell} that have defaults. */
+/**
+ * The arguments of {@linkcode RNNCell} that have defaults.
+ * @category Recurrent layers
+ */
 export interface RNNCellOptions extends CellOptions {
   /** φ; `"tanh"` unless told otherwise. */
   readonly nonlinearity?: Nonlinearity;
@@ -80,6 +86,7 @@ export interface RNNCellOptions extends CellOptions {
  * const h1 = cell.forward(zeros([2, 3]), zeros([2, 4]));
  * assertEquals(h1.shape, [2, 4]);
  * ```
+ * @category Recurrent layers
  */
 export class RNNCell extends RNNCellBase {
   /** φ, by name. */
@@ -140,7 +147,10 @@ export class RNNCell extends RNNCellBase {
   }
 }
 
-/** The arguments of {@linkcode RNN} that have defaults. */
+/**
+ * The arguments of {@linkcode RNN} that have defaults.
+ * @category Recurrent layers
+ */
 export interface RNNOptions extends RNNBaseOptions {
   /** φ; `"tanh"` unless told otherwise. */
   readonly nonlinearity?: Nonlinearity;
@@ -160,6 +170,7 @@ export interface RNNOptions extends RNNBaseOptions {
  * assertEquals(output.shape, [2, 10, 5]); // (N, L, H)
  * assertEquals(hn.shape, [1, 2, 5]); // (layers · directions, N, H)
  * ```
+ * @category Recurrent layers
  */
 export class RNN extends RNNBase {
   /** φ, by name. */

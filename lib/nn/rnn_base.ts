@@ -32,7 +32,10 @@ import {
 } from "./rnn_checks.ts";
 import { Stream } from "./stream.ts";
 
-/** What comes out where a `T` goes in: a packed batch for a packed batch, a tensor for a tensor. */
+/**
+ * What comes out where a `T` goes in: a packed batch for a packed batch, a tensor for a tensor.
+ * @category Recurrent layers
+ */
 export type SequenceLike<T> = T extends PackedSequence ? PackedSequence : Tensor;
 
 /**
@@ -41,6 +44,7 @@ export type SequenceLike<T> = T extends PackedSequence ? PackedSequence : Tensor
  * Parameters, for every layer k and, where bidirectional, again with the suffix `_reverse`:
  * `weight_ih_l{k}`, `weight_hh_l{k}`, `bias_ih_l{k}`, `bias_hh_l{k}` and, with a projection,
  * `weight_hr_l{k}`; drawn in this order from the uniform distribution in ±1/√hidden_size.
+ * @category Recurrent layers
  */
 export abstract class RNNBase extends Module {
   readonly #equation: Equation;

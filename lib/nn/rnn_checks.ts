@@ -8,7 +8,10 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { State } from "./cell.ts";
 import { checkMatrix } from "./arguments.ts";
 
-/** The arguments that RNN, LSTM and GRU share and that have defaults. */
+/**
+ * The arguments that RNN, LSTM and GRU share and that have defaults.
+ * @category Recurrent layers
+ */
 export interface RNNBaseOptions {
   /** How many layers, each reading the output of the one below; 1 unless told otherwise. */
   readonly numLayers?: number;

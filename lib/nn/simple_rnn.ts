@@ -34,6 +34,7 @@ const calls = {
  * const last = select(output, 1, -1); // (N, H)
  * assertEquals(model.forward(x).tolist(), model.fc.forward(last).tolist());
  * ```
+ * @category Recurrent layers
  */
 export class SimpleRNN extends Module {
   /** The recurrent layer, batch first. */

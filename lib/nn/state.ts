@@ -8,7 +8,10 @@ import { countChange, type StateDict, Tensor } from "../tensor/tensor.ts";
 
 const call: Call = ["IncompatibleKeys", { missingKeys: list, unexpectedKeys: list }];
 
-/** What `Module.loadStateDict` found that did not fit; prints as in PyTorch. */
+/**
+ * What `Module.loadStateDict` found that did not fit; prints as in PyTorch.
+ * @category Modules
+ */
 export class IncompatibleKeys {
   /** Names that the module has and the state lacks. */
   readonly missingKeys: string[];

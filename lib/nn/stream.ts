@@ -8,7 +8,10 @@ import { allocate, type DType, type FloatArray } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, Equation, State } from "./cell.ts";
 
-/** What a stream needs of its module. */
+/**
+ * What a stream needs of its module.
+ * @category Recurrent layers
+ */
 export interface StreamSource {
   /** What each cell computes. */
   readonly equation: Equation;
@@ -23,7 +26,10 @@ export interface StreamSource {
 const numbers: Kind = { word: "Float32Array or Float64Array", is: ArrayBuffer.isView };
 const stepCall: Call = ["Stream.step", { x: numbers, out: numbers }];
 
-/** What takes the steps of a stream: kernels or the equations. */
+/**
+ * What takes the steps of a stream: kernels or the equations.
+ * @category Recurrent layers
+ */
 export interface Stepper {
   /** Starts again from zeros. */
   reset(): void;
@@ -64,6 +70,7 @@ export interface Stepper {
  * }
  * stream.dispose();
  * ```
+ * @category Recurrent layers
  */
 export class Stream {
   readonly #sizes: Omit<StackSizes, "kind">;

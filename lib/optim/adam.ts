@@ -15,7 +15,10 @@ import {
 } from "./param_group.ts";
 import type { ParamState } from "./state.ts";
 
-/** The options of {@linkcode Adam} and {@linkcode AdamW}. */
+/**
+ * The options of {@linkcode Adam} and {@linkcode AdamW}.
+ * @category Optimisers and schedules
+ */
 export interface AdamOptions extends OptimizerOptions {
   /** How much is kept of the mean gradient, and of the mean square; `[0.9, 0.999]`. */
   readonly betas?: readonly [number, number];
@@ -27,7 +30,10 @@ export interface AdamOptions extends OptimizerOptions {
   readonly decoupledWeightDecay?: boolean;
 }
 
-/** The options of {@linkcode AdamW}. */
+/**
+ * The options of {@linkcode AdamW}.
+ * @category Optimisers and schedules
+ */
 export type AdamWOptions = Omit<AdamOptions, "decoupledWeightDecay">;
 
 const defaults = {
@@ -73,6 +79,7 @@ const adamWCall: Call<Record<string, unknown>> = ["AdamW", adamCall[1], adamWKin
  * assertEquals(String(detach(x)), "tensor([ 0.5000, -7.5000])");
  * assertEquals(Object.keys(optimizer.stateDict().state[0]), ["step", "exp_avg", "exp_avg_sq"]);
  * ```
+ * @category Optimisers and schedules
  */
 export class Adam extends Optimizer<AdamOptions> {
   /**
@@ -229,6 +236,7 @@ function descend(
  * new AdamW([x], { lr: 0.5, weightDecay: 0.25 }).step();
  * assertEquals(x.tolist(), [7]);
  * ```
+ * @category Optimisers and schedules
  */
 export class AdamW extends Adam {
   /**

@@ -7,7 +7,10 @@ import { allocate } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import { checkIterable, roundingTo } from "./optimizer.ts";
 
-/** How {@linkcode clipGradNorm} measures. */
+/**
+ * How {@linkcode clipGradNorm} measures.
+ * @category Optimisers and schedules
+ */
 export interface ClipOptions {
   /**
    * p, of the p-norm; 2 unless told otherwise, `Infinity` for the largest magnitude, `-Infinity`
@@ -91,6 +94,7 @@ function norm(values: ArrayLike<number>, p: number): number {
  * assertEquals(clipGradNorm([x], 1).item(), 5);
  * assertEquals(String(x.grad), "tensor([0.6000, 0.8000])");
  * ```
+ * @category Optimisers and schedules
  */
 export function clipGradNorm(
   parameters: Tensor | Iterable<Tensor>,
@@ -142,6 +146,7 @@ export function clipGradNorm(
  * clipGradValue([x], 1);
  * assertEquals(x.grad.tolist(), [1, -0.5]);
  * ```
+ * @category Optimisers and schedules
  */
 export function clipGradValue(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
   check(calls.value, arguments);

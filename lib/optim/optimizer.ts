@@ -41,7 +41,10 @@ import {
   valueOf,
 } from "./state.ts";
 
-/** The parameters that an optimiser is made with. */
+/**
+ * The parameters that an optimiser is made with.
+ * @category Optimisers and schedules
+ */
 export type OptimizerParams<O> =
   | Iterable<Tensor>
   | Iterable<readonly [string, Tensor]>
@@ -87,6 +90,7 @@ export const stepped = new WeakSet<Optimizer>();
 /**
  * The base of the optimisers (`torch.optim.Optimizer`). A subclass says how one parameter takes one
  * step; groups, state and state dicts are here.
+ * @category Optimisers and schedules
  */
 export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** The groups of parameters; their options may be changed between steps, as schedules do. */

@@ -7,7 +7,10 @@ import { KeyError, ValueError } from "../errors.ts";
 import { pythonFloat, pythonText } from "../python.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** The options that every optimiser has. */
+/**
+ * The options that every optimiser has.
+ * @category Optimisers and schedules
+ */
 export interface OptimizerOptions {
   /**
    * The learning rate; a tensor of one number is kept, so that changing its value changes the rate.
@@ -19,13 +22,19 @@ export interface OptimizerOptions {
   readonly maximize?: boolean;
 }
 
-/** Parameters, with options of their own. */
+/**
+ * Parameters, with options of their own.
+ * @category Optimisers and schedules
+ */
 export type ParamGroupOptions<O> = O & {
   /** The tensors to optimise: one, several, or several with their names. */
   readonly params: Tensor | Iterable<Tensor> | Iterable<readonly [string, Tensor]>;
 };
 
-/** Parameters, with the options in force for them; the options may be changed between steps. */
+/**
+ * Parameters, with the options in force for them; the options may be changed between steps.
+ * @category Optimisers and schedules
+ */
 export type ParamGroup<O> =
   & { -readonly [K in keyof O]-?: Exclude<O[K], Tensor | undefined> }
   & {
@@ -37,10 +46,16 @@ export type ParamGroup<O> =
     initialLr?: number;
   };
 
-/** A hyperparameter as a state dict holds it. */
+/**
+ * A hyperparameter as a state dict holds it.
+ * @category Optimisers and schedules
+ */
 export type OptionValue = number | boolean | null | Tensor | readonly (number | string)[];
 
-/** Options by name, in PyTorch's order. */
+/**
+ * Options by name, in PyTorch's order.
+ * @category Optimisers and schedules
+ */
 export type OptionValues = Record<string, OptionValue>;
 
 /** A learning rate. */

@@ -8,7 +8,10 @@ import { Optimizer } from "./optimizer.ts";
 import { setComputedRate } from "./param_group.ts";
 import { dictOf, type StateLike } from "./state.ts";
 
-/** The options of {@linkcode ReduceLROnPlateau}. */
+/**
+ * The options of {@linkcode ReduceLROnPlateau}.
+ * @category Optimisers and schedules
+ */
 export interface ReduceLROnPlateauOptions {
   /** Whether a smaller metric is better, or a larger one; `"min"` unless told otherwise. */
   readonly mode?: "min" | "max";
@@ -28,7 +31,10 @@ export interface ReduceLROnPlateauOptions {
   readonly eps?: number;
 }
 
-/** All that a {@linkcode ReduceLROnPlateau} remembers, by PyTorch's names. */
+/**
+ * All that a {@linkcode ReduceLROnPlateau} remembers, by PyTorch's names.
+ * @category Optimisers and schedules
+ */
 export type PlateauState = Record<string, number | string | readonly number[] | null>;
 
 /** What each may be given. */
@@ -63,6 +69,7 @@ const calls = {
  * });
  * assertEquals(rates, [1, 1, 1, 0.5, 0.5]);
  * ```
+ * @category Optimisers and schedules
  */
 export class ReduceLROnPlateau {
   readonly #optimizer: Optimizer;

@@ -14,7 +14,10 @@ import {
 } from "./param_group.ts";
 import type { ParamState } from "./state.ts";
 
-/** The options of {@linkcode RMSprop}. */
+/**
+ * The options of {@linkcode RMSprop}.
+ * @category Optimisers and schedules
+ */
 export interface RMSpropOptions extends OptimizerOptions {
   /** How much is kept of the mean square; 0.99 unless told otherwise. */
   readonly alpha?: number;
@@ -64,6 +67,7 @@ const rmspropCall = optimizerCall("RMSprop", defaults);
  * optimizer.step();
  * assertEquals(x.tolist(), [0.5, -199.5]);
  * ```
+ * @category Optimisers and schedules
  */
 export class RMSprop extends Optimizer<RMSpropOptions> {
   /**

@@ -7,10 +7,16 @@ import { Optimizer, stepped } from "./optimizer.ts";
 import { keepInitialRate, setComputedRate } from "./param_group.ts";
 import { dictOf, type StateLike, tensorOf } from "./state.ts";
 
-/** All that a schedule remembers, by PyTorch's names. */
+/**
+ * All that a schedule remembers, by PyTorch's names.
+ * @category Optimisers and schedules
+ */
 export type SchedulerState = Record<string, number | boolean | readonly number[]>;
 
-/** What every schedule may be told. */
+/**
+ * What every schedule may be told.
+ * @category Optimisers and schedules
+ */
 export interface SchedulerOptions {
   /**
    * The number of the last step, where a schedule goes on with an optimiser whose groups know their
@@ -28,6 +34,7 @@ function modulo(a: number, b: number): number {
 /**
  * The base of the schedules (`torch.optim.lr_scheduler.LRScheduler`): one step after each step, or
  * each epoch, of the optimiser.
+ * @category Optimisers and schedules
  */
 export abstract class LRScheduler {
   /** The learning rate of each group before the first step. */
@@ -185,13 +192,19 @@ export abstract class LRScheduler {
   }
 }
 
-/** The options of {@linkcode StepLR}. */
+/**
+ * The options of {@linkcode StepLR}.
+ * @category Optimisers and schedules
+ */
 export interface StepLROptions extends SchedulerOptions {
   /** The factor; 0.1 unless told otherwise. */
   readonly gamma?: number;
 }
 
-/** The options of {@linkcode CosineAnnealingLR}. */
+/**
+ * The options of {@linkcode CosineAnnealingLR}.
+ * @category Optimisers and schedules
+ */
 export interface CosineAnnealingLROptions extends SchedulerOptions {
   /** The learning rate at the end of the half turn; 0 unless told otherwise. */
   readonly etaMin?: number;
@@ -235,6 +248,7 @@ const calls = {
  * });
  * assertEquals(rates, [1, 0.5, 0.5, 0.25]);
  * ```
+ * @category Optimisers and schedules
  */
 export class StepLR extends LRScheduler {
   /** The factor. */
@@ -302,6 +316,7 @@ export class StepLR extends LRScheduler {
  * });
  * assertEquals(rates, ["0.50", "0.00"]);
  * ```
+ * @category Optimisers and schedules
  */
 export class CosineAnnealingLR extends LRScheduler {
   /** The learning rate at the end of the half turn. */
@@ -365,6 +380,7 @@ export class CosineAnnealingLR extends LRScheduler {
  * schedule.step();
  * assertEquals(optimizer.paramGroups[0].lr, 0.5);
  * ```
+ * @category Optimisers and schedules
  */
 export class ExponentialLR extends LRScheduler {
   /** The factor. */

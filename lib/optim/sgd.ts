@@ -14,7 +14,10 @@ import {
 } from "./param_group.ts";
 import type { ParamState } from "./state.ts";
 
-/** The options of {@linkcode SGD}. */
+/**
+ * The options of {@linkcode SGD}.
+ * @category Optimisers and schedules
+ */
 export interface SGDOptions extends OptimizerOptions {
   /** How much of the last direction is kept; 0 unless told otherwise. */
   readonly momentum?: number;
@@ -60,6 +63,7 @@ const sgdCall = optimizerCall("SGD", defaults);
  * optimizer.step();
  * assertEquals(x.tolist(), [0.5, 1]);
  * ```
+ * @category Optimisers and schedules
  */
 export class SGD extends Optimizer<SGDOptions> {
   /**

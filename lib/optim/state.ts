@@ -6,10 +6,16 @@ import { allocate, type DType, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { OptionValue, OptionValues } from "./param_group.ts";
 
-/** What an optimiser remembers of a parameter, by PyTorch's names. */
+/**
+ * What an optimiser remembers of a parameter, by PyTorch's names.
+ * @category Optimisers and schedules
+ */
 export type ParamState = Record<string, Tensor>;
 
-/** All that an optimiser remembers, by PyTorch's names (`torch.optim.Optimizer.state_dict`). */
+/**
+ * All that an optimiser remembers, by PyTorch's names (`torch.optim.Optimizer.state_dict`).
+ * @category Optimisers and schedules
+ */
 export interface OptimizerState {
   /** What is remembered of each parameter, by the parameter's number, counted over all groups. */
   state: Record<string, ParamState>;
@@ -18,7 +24,10 @@ export interface OptimizerState {
   param_groups: OptionValues[];
 }
 
-/** A state as it may be given: an object, or the `Map` that a PyTorch file holds. */
+/**
+ * A state as it may be given: an object, or the `Map` that a PyTorch file holds.
+ * @category Optimisers and schedules
+ */
 export type StateLike<T> = T | ReadonlyMap<unknown, unknown>;
 
 /**

@@ -21,7 +21,10 @@ const calls = {
   randn: ["randn", { size: ints }, randomOptions],
 } satisfies Record<string, Call>;
 
-/** The options of {@linkcode rand} and {@linkcode randn}. */
+/**
+ * The options of {@linkcode rand} and {@linkcode randn}.
+ * @category Random numbers
+ */
 export interface RandomOptions {
   /** The type of the elements; float32 when left out. */
   dtype?: FloatDType;
@@ -232,6 +235,7 @@ function allocateSize(name: string, size: readonly number[], dtype: FloatDType):
  * assertEquals(x.shape, [1, 2]);
  * assertEquals([...x.data], [0.49625658988952637, 0.7682217955589294]);
  * ```
+ * @category Random numbers
  */
 export function rand(size: readonly number[], options: RandomOptions = {}): Tensor {
   check(calls.rand, arguments);
@@ -256,6 +260,7 @@ export function rand(size: readonly number[], options: RandomOptions = {}): Tens
  * manualSeed(0);
  * assertAlmostEquals(randn([1, 2]).data[0], 1.5409961, 1e-6);
  * ```
+ * @category Random numbers
  */
 export function randn(size: readonly number[], options: RandomOptions = {}): Tensor {
   check(calls.randn, arguments);

@@ -72,6 +72,7 @@ const [STATE_SIZE, NORMAL] = [5056, 5024];
  * assertEquals(generator.random(), 2357136044);
  * assertEquals(generator.manualSeed(-1).initialSeed(), 18446744073709551615n);
  * ```
+ * @category Random numbers
  */
 export class Generator {
   readonly #words = new Uint32Array(N);
@@ -240,6 +241,7 @@ export const aGenerator: Kind = {
  * import { assertEquals } from "@std/assert";
  * assertEquals(defaultGenerator.manualSeed(42).initialSeed(), 42n);
  * ```
+ * @category Random numbers
  */
 export const defaultGenerator: Generator = new Generator();
 
@@ -262,6 +264,7 @@ export const defaultGenerator: Generator = new Generator();
  * manualSeed(0);
  * assertEquals(rand([3]).data, first);
  * ```
+ * @category Random numbers
  */
 export function manualSeed(seed: number | bigint): Generator {
   check(calls.manualSeed, arguments);

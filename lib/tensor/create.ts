@@ -14,7 +14,10 @@ import {
 } from "./dtype.ts";
 import { Tensor, wantGradient } from "./tensor.ts";
 
-/** What {@linkcode tensor} takes: a number, typed storage, or lists of numbers, nested evenly. */
+/**
+ * What {@linkcode tensor} takes: a number, typed storage, or lists of numbers, nested evenly.
+ * @category Tensors
+ */
 export type TensorLike =
   | number
   | bigint
@@ -23,7 +26,10 @@ export type TensorLike =
   | BigInt64Array
   | readonly TensorLike[];
 
-/** How a new tensor is to be. */
+/**
+ * How a new tensor is to be.
+ * @category Tensors
+ */
 export interface TensorOptions {
   /** The type of its elements; float32 unless told otherwise, or as the elements given have it. */
   readonly dtype?: DType;
@@ -95,6 +101,7 @@ function shapeOf(data: TensorLike): [shape: number[], first: unknown] {
  *
  * assertEquals(String(tensor([[1, 2], [3, 4.5]])), "tensor([[1.0000, 2.0000],\n        [3.0000, 4.5000]])");
  * ```
+ * @category Tensors
  */
 export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
   check(calls.tensor, arguments);
@@ -152,6 +159,7 @@ export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
  *
  * assertEquals(zeros([1, 2]).tolist(), [[0, 0]]);
  * ```
+ * @category Tensors
  */
 export function zeros(size: readonly number[], options: TensorOptions = {}): Tensor {
   check(calls.zeros, arguments);
@@ -173,6 +181,7 @@ export function zeros(size: readonly number[], options: TensorOptions = {}): Ten
  *
  * assertEquals(ones([3]).tolist(), [1, 1, 1]);
  * ```
+ * @category Tensors
  */
 export function ones(size: readonly number[], options: TensorOptions = {}): Tensor {
   check(calls.ones, arguments);
@@ -196,6 +205,7 @@ export function ones(size: readonly number[], options: TensorOptions = {}): Tens
  *
  * assertEquals(full([2], 0.5).tolist(), [0.5, 0.5]);
  * ```
+ * @category Tensors
  */
 export function full(
   size: readonly number[],
@@ -237,6 +247,7 @@ function filled(
  *
  * assertEquals(linspace(0, 1, 5).tolist(), [0, 0.25, 0.5, 0.75, 1]);
  * ```
+ * @category Tensors
  */
 export function linspace(
   start: number,

@@ -4,10 +4,16 @@ import type { Kind } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { pythonText } from "../python.ts";
 
-/** The type of a tensor's elements, by PyTorch's name: to compute with, or indices and masks. */
+/**
+ * The type of a tensor's elements, by PyTorch's name: to compute with, or indices and masks.
+ * @category Tensors
+ */
 export type DType = FloatDType | "int64" | "bool";
 
-/** The types of number that modules compute with. */
+/**
+ * The types of number that modules compute with.
+ * @category Tensors
+ */
 export type FloatDType = "float32" | "float64";
 
 /** What PyTorch's messages call each dtype: a tensor of it, and a number. */
@@ -29,10 +35,16 @@ export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype[0] === "f";
 }
 
-/** Storage: `Float32Array` for float32; `Float64Array` for all else, a bool as 0 or 1. */
+/**
+ * Storage: `Float32Array` for float32; `Float64Array` for all else, a bool as 0 or 1.
+ * @category Tensors
+ */
 export type FloatArray = Float32Array | Float64Array;
 
-/** Numbers laid out row-major: what a tensor is when nobody asks where it came from. */
+/**
+ * Numbers laid out row-major: what a tensor is when nobody asks where it came from.
+ * @category Tensors
+ */
 export interface Values {
   /** The type of the elements. */
   readonly dtype: DType;

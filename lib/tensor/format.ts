@@ -34,7 +34,10 @@ const LINE_WIDTH = 80;
 const THRESHOLD = 1000;
 const EDGE_ITEMS = 3;
 
-/** What a printed tensor says beyond its values. */
+/**
+ * What a printed tensor says beyond its values.
+ * @category Tensors
+ */
 export interface FormatOptions {
   /** Whether the tensor asks for gradients; adds `requires_grad=True`. */
   requiresGrad?: boolean;
@@ -65,6 +68,7 @@ export interface FormatOptions {
  *   "tensor([[ 0.5000, -1.0000],\n        [ 2.0000, 10.0000]])",
  * );
  * ```
+ * @category Tensors
  */
 export function formatTensor(values: Values, options: FormatOptions = {}): string {
   check(calls.formatTensor, arguments);
@@ -96,6 +100,7 @@ export function formatIntegers(integers: readonly number[]): string {
  *
  * assertEquals(formatSize([1, 10, 1]), "torch.Size([1, 10, 1])");
  * ```
+ * @category Tensors
  */
 export function formatSize(shape: readonly number[]): string {
   check(calls.formatSize, arguments);
@@ -121,6 +126,7 @@ export function formatSize(shape: readonly number[]): string {
  * assertEquals(formatFixed(0.03125, 4), "0.0312");
  * assertEquals(formatFixed(-0, 4), "-0.0000");
  * ```
+ * @category Tensors
  */
 export function formatFixed(x: number, digits: number): string {
   check(calls.formatFixed, arguments);
@@ -149,6 +155,7 @@ export function formatFixed(x: number, digits: number): string {
  * assertEquals(formatExponential(12345.5, 4), "1.2346e+04");
  * assertEquals(formatExponential(0, 4), "0.0000e+00");
  * ```
+ * @category Tensors
  */
 export function formatExponential(x: number, digits: number): string {
   check(calls.formatExponential, arguments);

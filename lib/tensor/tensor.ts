@@ -23,10 +23,14 @@ import { formatSize, formatTensor } from "./format.ts";
  * Adds an operation's share to the gradient of each of its inputs: `grad` is the gradient of the
  * output; then follows one accumulator for each input, `undefined` where that input needs none.
  * All are flat and row-major, in float64 whatever the dtype of the tensors.
+ * @category Tensors
  */
 export type Backward = (grad: Float64Array, ...inputs: (Float64Array | undefined)[]) => void;
 
-/** A tensor that a node of the graph keeps from the forward pass. */
+/**
+ * A tensor that a node of the graph keeps from the forward pass.
+ * @category Tensors
+ */
 export interface SavedTensor {
   /** The tensor. */
   readonly tensor: Tensor;
@@ -39,13 +43,17 @@ export interface SavedTensor {
 /**
  * The gradient of each input, from that of the output, as arrays that whoever made them gives away;
  * `undefined` for an input of which none is `wanted`.
+ * @category Tensors
  */
 export type Flow = (
   grad: FloatArray,
   wanted: readonly boolean[],
 ) => readonly (FloatArray | undefined)[];
 
-/** What made a tensor: one node of the graph that gradients flow back through. */
+/**
+ * What made a tensor: one node of the graph that gradients flow back through.
+ * @category Tensors
+ */
 export interface GradFn {
   /** PyTorch's name of the node, such as `TanhBackward0`. */
   readonly name: string;
@@ -74,13 +82,22 @@ export let sharesVersion: (x: Tensor, y: Tensor) => boolean;
 /** Gives a tensor other storage, perhaps of another dtype, of as many elements; not counted. */
 export let replaceData: (x: Tensor, data: FloatArray) => void;
 
-/** The nesting that {@linkcode Tensor.tolist} returns: a number, or lists of it. */
+/**
+ * The nesting that {@linkcode Tensor.tolist} returns: a number, or lists of it.
+ * @category Tensors
+ */
 export type NestedNumbers = number | NestedNumbers[];
 
-/** The same of numbers or truth values. */
+/**
+ * The same of numbers or truth values.
+ * @category Tensors
+ */
 export type Nested = number | boolean | readonly Nested[];
 
-/** The extent of each dimension, printed as PyTorch prints it: `torch.Size([1, 10, 1])`. */
+/**
+ * The extent of each dimension, printed as PyTorch prints it: `torch.Size([1, 10, 1])`.
+ * @category Tensors
+ */
 export class Size extends Array<number> {
   /** Methods such as `map` give plain arrays. */
   static override get [Symbol.species](): ArrayConstructor {
@@ -110,6 +127,7 @@ export class Size extends Array<number> {
  * assertEquals(String(x.size()), "torch.Size([2, 3])");
  * assertEquals(x.tolist(), [[1, 2, 3], [4, 5, 6]]);
  * ```
+ * @category Tensors
  */
 export class Tensor implements Values {
   /** The elements, row-major. */
@@ -392,5 +410,8 @@ export function wrapDim(dim: number, rank: number): number {
   return dim < 0 ? dim + extent : dim;
 }
 
-/** Tensors by name, in the order of the module's parameters; names are PyTorch's. */
+/**
+ * Tensors by name, in the order of the module's parameters; names are PyTorch's.
+ * @category Tensors
+ */
 export type StateDict = Record<string, Tensor>;
