@@ -6,7 +6,6 @@
 
 import { type Call, check, snakeCase, text } from "./call.ts";
 
-/** What each may be given. */
 const calls = { gated: ["gated", { gates: text }] } satisfies Record<string, Call>;
 
 /**
@@ -16,7 +15,7 @@ const calls = { gated: ["gated", { gates: text }] } satisfies Record<string, Cal
 export const gateOrder = { RNN: "h", LSTM: "ifgo", GRU: "rzn" } as const;
 
 /**
- * Which of PyTorch's cells has so many gates.
+ * Which of PyTorch's cells has this number of gates.
  *
  * @returns the cell, or `null` for none
  */

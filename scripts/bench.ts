@@ -85,13 +85,13 @@ if (options.help) {
   Deno.exit(0);
 }
 
-/** A sample lasts at least so many milliseconds, if need be by running more than once. */
+/** The least milliseconds of a sample, which runs more than once if need be. */
 const sample = 2;
 
-/** Each participant runs so many milliseconds before it is measured. */
+/** The milliseconds that each participant runs before it is measured. */
 const warm = 500;
 
-/** A participant that has taken so many milliseconds for a work sits the later rounds out. */
+/** A participant that has taken this many milliseconds for a work is left out of later rounds. */
 const patience = 4_000;
 
 function close(given: Float32Array, wanted: Float32Array): boolean {

@@ -15,7 +15,7 @@ import { judge, seeds } from "./hostile/judge.ts";
 import { mutate, type Seed } from "./hostile/mutate.ts";
 import { Choices } from "./hostile/random.ts";
 
-/** So long may reading one small file take, in milliseconds; far above what it does take. */
+/** The most milliseconds that reading one small file may take, far above what it does take. */
 const PATIENCE = 1000;
 
 /** What a campaign found. */

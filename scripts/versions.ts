@@ -14,10 +14,10 @@ import { inputOf, moduleOf, type Recurrent, streams, table, type Work } from "./
 
 type Library = typeof import("../mod.ts");
 
-/** A round of one version lasts at least so many milliseconds. */
+/** The least milliseconds of a round of one version. */
 const round = 20;
 
-/** Each version runs so many milliseconds before it is measured. */
+/** The milliseconds that each version runs before it is measured. */
 const warm = 250;
 
 /** A work as a function of no arguments, in one version. */

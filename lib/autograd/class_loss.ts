@@ -25,7 +25,6 @@ export const crossEntropyOptions: Options<CrossEntropyOptions> = {
   labelSmoothing: number,
 };
 
-/** What each may be given. */
 const calls = {
   logSoftmax: ["logSoftmax", { input: aTensor, dim: int }],
   nllLoss: ["nllLoss", { input: aTensor, target: any }, classLossOptions, "nll_loss"],
@@ -86,9 +85,9 @@ export function logSoftmax(x: Tensor, dim: number): Tensor {
  * @category Losses
  */
 export interface ClassLossOptions extends LossOptions {
-  /** w, what each class's loss is multiplied with, shape `(C)`; 1 unless told otherwise. */
+  /** w, what each class's loss is multiplied with, shape `(C)`. @default 1 */
   readonly weight?: Tensor | null;
-  /** A target that counts for nothing, wherever it stands; -100 unless told otherwise. */
+  /** A target that counts for nothing, wherever it stands. @default -100 */
   readonly ignoreIndex?: number;
 }
 
@@ -97,7 +96,7 @@ export interface ClassLossOptions extends LossOptions {
  * @category Losses
  */
 export interface CrossEntropyOptions extends ClassLossOptions {
-  /** s, the share of each target that all classes get alike, up to 1; 0 unless told otherwise. */
+  /** s, the share of each target that all classes get alike, up to 1. @default 0 */
   readonly labelSmoothing?: number;
 }
 

@@ -17,7 +17,7 @@ const absent: Kind = {
  * @category Operations
  */
 export interface EmbeddingArguments {
-  /** The row whose gradient is 0; negative ones count from the last. None unless told otherwise. */
+  /** The row whose gradient is 0; negative ones count from the last. @default null */
   readonly paddingIdx?: number | null;
   /** Not here. */
   readonly maxNorm?: null;
@@ -29,7 +29,6 @@ export interface EmbeddingArguments {
   readonly sparse?: false;
 }
 
-/** What they are to be. */
 export const embeddingArguments: Options<EmbeddingArguments> = {
   paddingIdx: { word: "int", is: (value) => value === null || Number.isInteger(value) },
   maxNorm: absent,

@@ -34,7 +34,6 @@ const aState: Kind = {
   is: (value) => [value].flat().every((part) => part instanceof Tensor),
 };
 
-/** What each may be given. */
 const calls = {
   noGrad: ["noGrad", { run: callable }],
   detach: ["detach", { input: aTensor }],
@@ -328,7 +327,7 @@ export function detachState<S extends Tensor | readonly Tensor[]>(state: S): S {
  * @category Gradients
  */
 export interface BackwardOptions {
-  /** Keep what the pass would free, so that it can run again; false unless told otherwise. */
+  /** Keep what the pass would free, so that it can run again. @default false */
   readonly retainGraph?: boolean;
   /** Whether gradients are to have gradients: only false, which is what holds where it is left out. */
   readonly createGraph?: boolean;

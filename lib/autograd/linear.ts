@@ -6,7 +6,6 @@ import { allocate, type FloatArray, listed, numel, sameShape, words } from "../t
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { type Keeps, record } from "./graph.ts";
 
-/** What each may be given. */
 const calls = {
   linear: ["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }],
   term: ["affine", {

@@ -22,7 +22,6 @@ export const logitsOptions: Options<BCEWithLogitsOptions> = {
   posWeight: tensorOrNone,
 };
 
-/** What each may be given. */
 const calls = {
   mseLoss: ["mseLoss", { input: aTensor, target: aTensor }, lossOptions, "mse_loss"],
   l1Loss: ["l1Loss", { input: aTensor, target: aTensor }, lossOptions, "l1_loss"],
@@ -45,7 +44,7 @@ export type Reduction = "none" | "mean" | "sum";
  * @category Losses
  */
 export interface LossOptions {
-  /** `"mean"` unless told otherwise. */
+  /** What is made of the elements. @default "mean" */
   readonly reduction?: Reduction;
 }
 
@@ -131,7 +130,7 @@ function broadcast(input: Tensor, target: Tensor): [Tensor, Tensor] {
  *
  * @param input x, any shape
  * @param target y, of the same shape; another one is broadcast, with PyTorch's warning
- * @param options the reduction: the mean unless told otherwise
+ * @param options the reduction: by default the mean
  * @returns one number without a dimension, or the elements where nothing is reduced; float64 where
  * one of the two is
  * @throws {RuntimeError} if the shapes cannot be broadcast
@@ -168,7 +167,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
  *
  * @param input x, any shape
  * @param target y, of the same shape; another one is broadcast, with PyTorch's warning
- * @param options the reduction: the mean unless told otherwise
+ * @param options the reduction: by default the mean
  * @returns one number without a dimension, or the elements where nothing is reduced; float64 where
  * one of the two is
  * @throws {RuntimeError} if the shapes cannot be broadcast
@@ -237,8 +236,8 @@ function spread(
  *
  * @param input x, the logits, any shape
  * @param target y, of the same shape, each between 0 and 1
- * @param options the reduction, the mean unless told otherwise; the weights w and q, 1 unless told
- * otherwise. The mean divides by the number of elements, whatever the weights
+ * @param options the reduction, by default the mean; the weights w and q, by default
+ * 1. The mean divides by the number of elements, whatever the weights
  * @returns one number without a dimension, or the elements where nothing is reduced; in the dtype
  * of the target
  * @throws {ValueError} if the shapes differ, or there is no such reduction

@@ -15,7 +15,6 @@ const tensorOrNumber: Kind = {
   is: (value) => typeof value === "number" || value instanceof Tensor,
 };
 
-/** What each may be given. */
 const calls = {
   tanh: ["tanh", { input: aTensor }],
   sigmoid: ["sigmoid", { input: aTensor }],

@@ -5,7 +5,6 @@ import { allocate } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
-/** What each may be given. */
 const calls = {
   sum: ["sum", { input: aTensor }],
   mean: ["mean", { input: aTensor }],

@@ -10,7 +10,6 @@ import { allocate, listed, numel, typeName } from "../tensor/dtype.ts";
 import { aTensor, shareVersion, Tensor, wrapDim } from "../tensor/tensor.ts";
 import { record, recordShape, recordView } from "./graph.ts";
 
-/** What each may be given. */
 const calls = {
   reshape: ["reshape", { input: aTensor, shape: ints }],
   unsqueeze: ["unsqueeze", { input: aTensor, dim: int }],

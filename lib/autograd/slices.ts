@@ -16,7 +16,6 @@ const indices: Kind = {
   is: (value) => Array.isArray(value) || value instanceof Tensor,
 };
 
-/** What each may be given. */
 const calls = {
   select: ["select", { input: aTensor, dim: int, index: int }],
   narrow: ["narrow", { input: aTensor, dim: int, start: int, length: int }],
@@ -136,8 +135,8 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
  *
  * @param x a tensor with at least one dimension
  * @param dim the dimension
- * @param start the first slice; 0 unless told otherwise
- * @param end the slice to stop before; the extent unless told otherwise
+ * @param start the first slice; by default 0
+ * @param end the slice to stop before; by default the extent
  * @returns a tensor of the slices between, perhaps none
  * @throws {IndexError} if there is no such dimension
  *

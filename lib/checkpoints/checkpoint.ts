@@ -42,7 +42,7 @@ export interface StateDictOptions extends WidenOptions {
   readonly at?: string | readonly (string | number)[];
   /** Takes only the names that begin so, and takes this off them: `"module."`, `"rnn."`. */
   readonly prefix?: string;
-  /** Whether to pass over entries that are no tensors; they are refused unless told otherwise. */
+  /** Whether to pass over entries that are no tensors, which are refused otherwise. @default false */
   readonly tensorsOnly?: boolean;
 }
 
@@ -58,7 +58,6 @@ const target: Kind = {
   is: (value) => text.is(value) || value instanceof URL || value instanceof WritableStream,
 };
 
-/** What each may be given. */
 const calls = {
   parseCheckpoint: ["parseCheckpoint", { bytes }],
   readCheckpoint: ["readCheckpoint", { source: any }],

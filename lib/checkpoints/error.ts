@@ -32,7 +32,7 @@ export function quote(name: string): string {
   return text.replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${hex(c.charCodeAt(0), 4)}`);
 }
 
-/** A number in hexadecimal, of at least so many digits. */
+/** A number in hexadecimal, of at least `digits` digits. */
 export function hex(value: number, digits = 2): string {
   return value.toString(16).padStart(digits, "0");
 }

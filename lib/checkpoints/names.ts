@@ -3,7 +3,6 @@
 import { type Call, check, record, text } from "../call.ts";
 import { CheckpointError, quote } from "./error.ts";
 
-/** What each may be given. */
 const calls = {
   selectPrefix: ["selectPrefix", { state: record, prefix: text }],
   stripPrefix: ["stripPrefix", { state: record, prefix: text }],

@@ -39,13 +39,13 @@ export interface PickleHost {
   persistent(id: PickleValue): PickleValue;
 }
 
-/** So many marks may wait at a time; Python's pickler leaves about two thousand. */
+/** The most marks that may be open at a time; Python's pickler leaves about two thousand. */
 const MAX_MARKS = 20_000;
 
-/** So many values may wait at a time at no cost, such as the items of one tuple. */
+/** The most values, such as the items of one tuple, that may wait without a cost in memory. */
 const FREE_STACK = 100_000;
 
-/** Python's integers of more bytes are kept as objects: to make a number of them takes long. */
+/** An integer of more bytes than this stays an object: making a number of it takes long. */
 const MAX_INTEGER = 1024;
 
 /** A `float` that is a whole number, until it is part of something. */
@@ -62,7 +62,7 @@ function pythonName(path: string): string {
   return path === "_codecs.encode" ? "bytes" : name === "xrange" ? "range" : name;
 }
 
-/** Text as Python's pickler writes it: UTF-8, in which half a pair may stand alone. */
+/** Text as Python's pickler writes it: UTF-8, in which half a surrogate pair may stand alone. */
 function decode(decoder: TextDecoder, bytes: Uint8Array): string {
   let [text, from] = ["", 0];
   for (let at = bytes.indexOf(0xed); at >= 0; at = bytes.indexOf(0xed, at + 1)) {
@@ -139,7 +139,7 @@ class Machine {
     return this.#bytes[this.#at++];
   }
 
-  /** Moves on by so many bytes, and returns where they begin. */
+  /** Moves on by `count` bytes, and returns where they begin. */
   #skip(count: number): number {
     if (count > this.#bytes.length - this.#at) this.#fail("the pickle ends in the middle");
     this.#at += count;
@@ -376,7 +376,7 @@ class Machine {
   #tuple(items: PickleValue[]): void {
     this.#spend(48 + 8 * items.length);
     const floats = items.some((item) => item instanceof Float);
-    const tuple = Object.freeze(items.map(plain)); // exactly as long as it must be
+    const tuple = Object.freeze(items.map(plain)); // without places to grow into
     if (floats) noteFloats(tuple);
     this.#push(tuple);
   }
@@ -444,7 +444,7 @@ class Machine {
     if (!(map instanceof Map)) return this.#fail("SETITEM on no dict");
     if (items.length % 2 === 1) this.#fail("a key without a value");
     for (let k = 0; k < items.length; k += 2) {
-      if (map.size >= 4) this.#spend(40); // so many places it begins with
+      if (map.size >= 4) this.#spend(40); // a Map begins with four places
       map.set(this.#key(map, items[k]), plain(items[k + 1]));
     }
   }

@@ -61,7 +61,7 @@ export type PickleValue =
   | ReadonlyMap<TorchKey, PickleValue>
   | object;
 
-/** So deep may lists and dicts lie in each other. */
+/** How deep lists and dicts may nest. */
 export const MAX_DEPTH = 100;
 
 /** Whether a value is a Python tuple. */

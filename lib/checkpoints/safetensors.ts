@@ -155,7 +155,6 @@ export interface SafetensorsOptions {
   readonly metadata?: Readonly<Record<string, string>> | null;
 }
 
-/** What they are to be. */
 export const safetensorsOptions: Options<SafetensorsOptions> = {
   metadata: { word: "dict", is: (value) => value === null || isPlain(value) },
 };
@@ -166,7 +165,6 @@ export const tensorsByName: Kind = {
   is: (value) => value instanceof Map || isPlain(value),
 };
 
-/** What each may be given. */
 const calls = {
   readSafetensors: ["readSafetensors", { bytes: bytesKind }],
   writeSafetensors: ["writeSafetensors", { tensors: tensorsByName }, safetensorsOptions],

@@ -110,7 +110,7 @@ export function parseHeader(text: string, budget = Infinity): Header {
       if (index === limit) fail(`${what} has more than ${limit} numbers`, start);
       values.push(Number(digits));
     });
-    return values.slice(); // exactly as long as it must be
+    return values.slice(); // without places to grow into
   };
   const entry = (name: string): HeaderEntry => {
     const start = at;

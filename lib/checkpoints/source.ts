@@ -84,7 +84,7 @@ interface FileSystem {
   rm(path: string | URL, options: { force: boolean }): Promise<void>;
 }
 
-/** What Deno and Node have in common and a browser has not; not imported, so that it can load. */
+/** The files of Deno and Node; not imported, so that a browser can load this module, too. */
 function fileSystem(): FileSystem {
   const { process } = globalThis as unknown as {
     process?: { getBuiltinModule?(name: string): FileSystem };
@@ -126,7 +126,7 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Writes a file whole or not at all: under a name beside it first, which is then changed.
+ * Writes a file whole or not at all: into another file beside it, which is then renamed.
  *
  * @param parts the bytes, in order
  */

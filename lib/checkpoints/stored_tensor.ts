@@ -38,11 +38,11 @@ export type StoredValues =
  * @category Checkpoints
  */
 export interface StoredLayout {
-  /** The byte that the tensor begins with; 0 unless told otherwise. */
+  /** The byte that the tensor begins with. @default 0 */
   readonly byteOffset?: number;
   /** How many elements apart neighbours along each dimension lie. */
   readonly strides?: readonly number[];
-  /** Whether the low byte of each number comes first; true unless told otherwise. */
+  /** Whether the low byte of each number comes first. @default true */
   readonly littleEndian?: boolean;
 }
 
@@ -51,14 +51,12 @@ export interface StoredLayout {
  * @category Checkpoints
  */
 export interface WidenOptions {
-  /** Whether float16 and bfloat16 become float32; they are refused unless told otherwise. */
+  /** Whether float16 and bfloat16 become float32; they are refused otherwise. @default false */
   readonly widen?: boolean;
 }
 
-/** What they are to be. */
 export const widenOptions: Options<WidenOptions> = { widen: bool };
 
-/** What each may be given. */
 const calls = {
   StoredTensor: [
     "StoredTensor",

@@ -30,7 +30,7 @@ export type TorchWritable =
   | ReadonlyMap<string | number | bigint | boolean | null, TorchWritable>
   | object; // of such values by name
 
-/** So many items Python's pickler writes at a time. */
+/** How many items Python's pickler writes at a time. */
 const BATCH = 1000;
 
 /** A storage to write: its record's name, and its bytes. */
@@ -57,7 +57,7 @@ class Pickler {
     throw new CheckpointError(`${place} cannot be saved: ${what}`);
   }
 
-  /** Makes room for so many bytes more, and returns where they begin. */
+  /** Makes room for `count` bytes more, and returns where they begin. */
   #room(count: number): number {
     const start = this.#length;
     this.#length += count;

@@ -82,7 +82,7 @@ export interface Selection {
   exclude?: readonly string[];
   /** The dtype of the request. */
   dtype?: FloatDType;
-  /** At most so many cases, spread evenly over the chapters; always the same ones. */
+  /** The most cases, spread evenly over the chapters; always the same ones. */
   sample?: number;
 }
 

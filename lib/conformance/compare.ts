@@ -3,7 +3,7 @@
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Answer, JsonNumber, JsonTensor, Request } from "./pair.ts";
 
-/** How close is close: `|given - wanted| <= atol + rtol * |wanted|`. */
+/** Two numbers are close if `|given - wanted| <= atol + rtol * |wanted|`. */
 export interface Tolerance {
   /** Relative to the number wanted. */
   readonly rtol: number;

@@ -109,7 +109,7 @@ function inTurns(results: readonly Result[]): Result[] {
   return chosen;
 }
 
-/** So many wrong answers are held against every mistake; the others, first against what was found. */
+/** How many wrong answers are compared with every mistake; the others, first with those found. */
 const thorough = 120;
 
 /**

@@ -26,9 +26,9 @@ import { type DetectedKind, type DetectedModule, detectModules } from "./detect.
  * @category Modules from weights
  */
 export interface ModelOptions {
-  /** φ of an RNN or RNNCell; `"tanh"` unless told otherwise. */
+  /** φ of an RNN or RNNCell. @default "tanh" */
   readonly nonlinearity?: Nonlinearity;
-  /** Whether input and output have the batch first; false unless told otherwise. */
+  /** Whether input and output have the batch first. @default false */
   readonly batchFirst?: boolean;
   /** The probability with which training zeroes what one layer hands to the next. */
   readonly dropout?: number;
@@ -40,7 +40,6 @@ const modelOptions: Options<ModelOptions> = {
   dropout: number,
 };
 
-/** What each may be given. */
 const calls = {
   model: ["modelFromStateDict", { stateDict: record }, modelOptions],
   options: ["constructModule", {}, modelOptions],

@@ -34,8 +34,8 @@ export const panelVectors = panelWidth / 4;
 export const [float, vector, panelRow] = [4, 16, 4 * panelWidth];
 
 /**
- * So many features are summed from 0 before the sum is added to others: short sums round less. With
- * structs, that many features of x fill half of a usual first-level cache.
+ * How many features are summed from 0 before the sum is added to others: short sums round less. With
+ * structs, these features of 6 rows of x fill half of a usual first-level cache.
  */
 export const sumFeatures = 192;
 

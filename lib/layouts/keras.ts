@@ -61,9 +61,9 @@ export interface KerasLayer {
    * (`use_bias=False`).
    */
   readonly bias: Tensor | null;
-  /** The argument `activation`; `"tanh"` unless told otherwise, a SimpleRNN's may be `"relu"`. */
+  /** The argument `activation`; a SimpleRNN's may be `"relu"`. @default "tanh" */
   readonly activation?: string;
-  /** The argument `recurrent_activation` of LSTM and GRU; `"sigmoid"` unless told otherwise. */
+  /** The argument `recurrent_activation` of LSTM and GRU. @default "sigmoid" */
   readonly recurrentActivation?: string;
 }
 

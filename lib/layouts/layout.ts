@@ -153,11 +153,10 @@ function spread(weightIh: Tensor, below: readonly boolean[]): Tensor {
  * @category Weights of other frameworks
  */
 export interface FromLayoutOptions {
-  /** φ of the RNN that is to read the weights; `"tanh"` unless told otherwise. */
+  /** φ of the RNN that is to read the weights. @default "tanh" */
   readonly nonlinearity?: "tanh" | "relu";
 }
 
-/** What they are to be. */
 export const fromLayoutOptions: Options<FromLayoutOptions> = {
   nonlinearity: { word: '"tanh" or "relu"', is: (value) => value === "tanh" || value === "relu" },
 };

@@ -69,7 +69,7 @@ export interface WebnnLayer {
  * @category Weights of other frameworks
  */
 export interface WebnnOptions {
-  /** The order of the gates; WebNN's default, `iofg` or `zrn`, unless told otherwise. */
+  /** The order of the gates. @default "iofg", "zrn" of a GRU: WebNN's own */
   readonly layout?: WebnnLayout;
 }
 

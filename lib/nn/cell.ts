@@ -65,9 +65,9 @@ export interface Equation<P extends CellTensors = CellTensors> {
  * @category Recurrent layers
  */
 export interface CellOptions {
-  /** Whether there are biases; true unless told otherwise. */
+  /** Whether there are biases. @default true */
   readonly bias?: boolean;
-  /** The type of the parameters; float32 unless told otherwise. */
+  /** The type of the parameters. @default "float32" */
   readonly dtype?: FloatDType;
 }
 

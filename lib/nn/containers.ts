@@ -8,7 +8,6 @@ import { Module } from "./module.ts";
 
 const aModule: Kind = { word: "Module", is: (value) => value instanceof Module };
 
-/** What each may be given. */
 const calls = {
   append: ["append", { module: aModule }],
   at: ["at", { index: int }],
@@ -149,7 +148,7 @@ export class ModuleList extends Container {
   /**
    * Takes the modules in, in order.
    *
-   * @param modules the modules; none unless told otherwise
+   * @param modules the modules; by default none
    * @throws {TypeError} if one is no module, or they are no list
    */
   constructor(modules: Iterable<Module> = []) {

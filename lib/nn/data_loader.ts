@@ -30,15 +30,15 @@ export type Collated<T> = T extends number | Tensor ? Tensor
  * @category Batches
  */
 export interface DataLoaderOptions<T, B> {
-  /** How many items a batch has; 1 unless told otherwise. */
+  /** How many items a batch has. @default 1 */
   readonly batchSize?: number;
-  /** Whether the items come in another order each time; false unless told otherwise. */
+  /** Whether the items come in another order each time. @default false */
   readonly shuffle?: boolean;
-  /** What makes a batch of a list of items; {@linkcode defaultCollate} unless told otherwise. */
+  /** What makes a batch of a list of items. @default {@linkcode defaultCollate} */
   readonly collateFn?: (items: T[]) => B;
-  /** Whether a last batch of fewer items is left out; false unless told otherwise. */
+  /** Whether a last batch of fewer items is left out. @default false */
   readonly dropLast?: boolean;
-  /** What the order is drawn from; the default generator, through a seed, unless told otherwise. */
+  /** What the order is drawn from. @default a seed that the default generator draws */
   readonly generator?: Generator;
 }
 
@@ -47,13 +47,12 @@ export interface DataLoaderOptions<T, B> {
  * @category Batches
  */
 export interface PadCollateOptions {
-  /** Whether what comes out has the batch first; false unless told otherwise. */
+  /** Whether what comes out has the batch first. @default false */
   readonly batchFirst?: boolean;
-  /** What stands where a sequence has ended, one number or one for each place; 0 unless told otherwise. */
+  /** What stands where a sequence has ended, one number or one for each place. @default 0 */
   readonly paddingValue?: number | readonly number[];
 }
 
-/** What each may be given. */
 const calls = {
   loader: [
     "DataLoader",

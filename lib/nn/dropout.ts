@@ -9,7 +9,6 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { aTensor, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
-/** What each may be given. */
 const calls = {
   dropout: ["dropout", { input: aTensor, p: number, training: bool }, undefined, "dropout"],
   Dropout: ["Dropout", { "p?": number }],

@@ -19,7 +19,7 @@ import { Parameter } from "./parameter.ts";
  * @category Modules
  */
 export interface EmbeddingOptions extends EmbeddingArguments {
-  /** The type of the table's elements; float32 unless told otherwise. */
+  /** The type of the table's elements. @default "float32" */
   readonly dtype?: FloatDType;
 }
 

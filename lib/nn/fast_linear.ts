@@ -6,7 +6,7 @@ import { anyEngine, engine } from "../kernels/engine.ts";
 import { denseBackward, denseForward } from "../kernels/training/dense.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** So many weights and rows are worth packing the weights for one call. */
+/** The fewest weights, and the fewest rows, for which packing the weights for one call pays. */
 const [leastWeights, leastRows] = [1024, 8];
 
 /**

@@ -43,7 +43,6 @@ const equation: Equation<CellParameters> = {
   },
 };
 
-/** What each may be given. */
 const calls = {
   GRUCell: layerCall<CellOptions>("GRUCell", cellOptions),
   step: ["GRUCell.forward", { input: aTensor, "hx?": tensorOrNone }],

@@ -12,15 +12,14 @@ import { aTensor, countChange, type Tensor } from "../tensor/tensor.ts";
  * @category Initial weights
  */
 export interface InitOptions {
-  /** What they are multiplied with; 1 unless told otherwise. */
+  /** What they are multiplied with. @default 1 */
   readonly gain?: number;
-  /** Where the draws come from; the default generator unless told otherwise. */
+  /** Where the draws come from. @default the default generator */
   readonly generator?: Generator;
 }
 
 const options = { gain: number, generator: aGenerator };
 
-/** What each may be given. */
 const calls = {
   zeros: ["zeros_", { tensor: aTensor }],
   constant: ["constant_", { tensor: aTensor, val: number }],

@@ -14,9 +14,9 @@ import type { Parameter } from "./parameter.ts";
  * @category Modules
  */
 export interface LinearOptions {
-  /** Whether there is a bias; true unless told otherwise. */
+  /** Whether there is a bias. @default true */
   readonly bias?: boolean;
-  /** The type of the parameters; float32 unless told otherwise. */
+  /** The type of the parameters. @default "float32" */
   readonly dtype?: FloatDType;
 }
 

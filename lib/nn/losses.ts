@@ -40,7 +40,7 @@ export abstract class Loss extends Module {
   /**
    * Takes the reduction.
    *
-   * @param options the reduction; the mean unless told otherwise
+   * @param options the reduction; by default the mean
    */
   constructor(options: LossOptions = {}) {
     super();
@@ -140,8 +140,8 @@ export class NLLLoss extends Loss {
   /**
    * Takes the reduction, the classes' weights, and the target to ignore.
    *
-   * @param options the reduction, the mean unless told otherwise; the weights, 1 unless told
-   * otherwise; the ignored target, -100 unless told otherwise
+   * @param options the reduction, by default the mean; the weights, by default 1; the ignored
+   * target, by default -100
    * @throws {TypeError} if there is no such option, or the weight is no tensor
    */
   constructor(options: ClassLossOptions = {}) {
@@ -195,8 +195,8 @@ export class CrossEntropyLoss extends Loss {
   /**
    * Takes the reduction, the classes' weights, the target to ignore, and the smoothing.
    *
-   * @param options the reduction, the mean unless told otherwise; the weights, 1 unless told
-   * otherwise; the ignored target, -100 unless told otherwise; the smoothing, 0 unless told otherwise
+   * @param options the reduction, by default the mean; the weights, by default 1; the ignored
+   * target, by default -100; the smoothing, by default 0
    * @throws {TypeError} if there is no such option, or the weight is no tensor
    */
   constructor(options: CrossEntropyOptions = {}) {
@@ -247,8 +247,8 @@ export class BCEWithLogitsLoss extends Loss {
   /**
    * Takes the reduction and the weights.
    *
-   * @param options the reduction, the mean unless told otherwise; the weights, 1 unless told
-   * otherwise
+   * @param options the reduction, by default the mean; the weights, by
+   * default 1
    * @throws {TypeError} if a weight is no tensor
    */
   constructor(options: BCEWithLogitsOptions = {}) {

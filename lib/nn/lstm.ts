@@ -73,7 +73,6 @@ const aPair: Kind = {
     Array.isArray(value) && value.length === 2 && value.every((part) => part instanceof Tensor),
 };
 
-/** What each may be given. */
 const calls = {
   LSTMCell: layerCall<CellOptions>("LSTMCell", cellOptions),
   step: ["LSTMCell.forward", { input: aTensor, "hx?": aPair }],

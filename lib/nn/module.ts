@@ -35,7 +35,6 @@ import { copyState, type IncompatibleKeys, inOrder } from "./state.ts";
 import { uniform } from "../random/distributions.ts";
 import { defaultGenerator } from "../random/generator.ts";
 
-/** What each may be given. */
 const calls = {
   getParameter: ["Module.getParameter", { target: text }],
   loadStateDict: ["Module.loadStateDict", { stateDict: any }, { strict: bool }],

@@ -203,7 +203,7 @@ function invert(permutation: readonly number[] | null): number[] | null {
 export interface PackOptions {
   /** Whether the input is `(N, L, *)` instead of `(L, N, *)`. */
   readonly batchFirst?: boolean;
-  /** Whether to refuse lengths that are not sorted, longest first; true unless told otherwise. */
+  /** Whether to refuse lengths that are not sorted, longest first. @default true */
   readonly enforceSorted?: boolean;
 }
 
@@ -296,9 +296,9 @@ export function packPaddedSequence(
 export interface PadPackedOptions {
   /** Whether the output is `(N, L, *)` instead of `(L, N, *)`. */
   readonly batchFirst?: boolean;
-  /** What stands beyond a sequence's end; 0 unless told otherwise. */
+  /** What stands beyond a sequence's end. @default 0 */
   readonly paddingValue?: number;
-  /** L; the longest sequence's length unless told otherwise. */
+  /** L. @default the length of the longest sequence */
   readonly totalLength?: number;
 }
 
@@ -367,9 +367,9 @@ export function padPackedSequence(
 export interface PadOptions {
   /** Whether the output is `(N, L, *)` instead of `(L, N, *)`. */
   readonly batchFirst?: boolean;
-  /** What stands beyond a sequence's end; 0 unless told otherwise. */
+  /** What stands beyond a sequence's end. @default 0 */
   readonly paddingValue?: number;
-  /** Which side of a short sequence the padding stands on; `"right"` unless told otherwise. */
+  /** Which side of a short sequence the padding stands on. @default "right" */
   readonly paddingSide?: "left" | "right";
 }
 
@@ -491,7 +491,7 @@ export function unpadSequence(
  * Packs sequences of different lengths (`torch.nn.utils.rnn.pack_sequence`; PACK-6).
  *
  * @param sequences tensors of shapes `(L_k, *)` that agree in all but the first extent
- * @param options whether unsorted lengths are refused; true unless told otherwise
+ * @param options whether unsorted lengths are refused; by default true
  * @returns the packed batch
  * @throws {RuntimeError} as {@linkcode padSequence} and {@linkcode packPaddedSequence} do
  *

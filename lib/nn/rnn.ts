@@ -49,7 +49,6 @@ function isNonlinearity(name: unknown): name is Nonlinearity {
   return name === "tanh" || name === "relu";
 }
 
-/** What each may be given. */
 const calls = {
   RNNCell: layerCall<RNNCellOptions>("RNNCell", {
     bias: cellOptions.bias,
@@ -69,7 +68,7 @@ const calls = {
  * @category Recurrent layers
  */
 export interface RNNCellOptions extends CellOptions {
-  /** φ; `"tanh"` unless told otherwise. */
+  /** φ. @default "tanh" */
   readonly nonlinearity?: Nonlinearity;
 }
 
@@ -152,7 +151,7 @@ export class RNNCell extends RNNCellBase {
  * @category Recurrent layers
  */
 export interface RNNOptions extends RNNBaseOptions {
-  /** φ; `"tanh"` unless told otherwise. */
+  /** φ. @default "tanh" */
   readonly nonlinearity?: Nonlinearity;
 }
 

@@ -13,9 +13,9 @@ import { checkMatrix } from "./arguments.ts";
  * @category Recurrent layers
  */
 export interface RNNBaseOptions {
-  /** How many layers, each reading the output of the one below; 1 unless told otherwise. */
+  /** How many layers, each reading the output of the one below. @default 1 */
   readonly numLayers?: number;
-  /** Whether there are biases; true unless told otherwise. */
+  /** Whether there are biases. @default true */
   readonly bias?: boolean;
   /** Whether input and output are `(N, L, features)` instead of `(L, N, features)`. */
   readonly batchFirst?: boolean;
@@ -23,7 +23,7 @@ export interface RNNBaseOptions {
   readonly dropout?: number;
   /** Whether every layer also runs from the last step to the first. */
   readonly bidirectional?: boolean;
-  /** The type of the parameters; float32 unless told otherwise. */
+  /** The type of the parameters. @default "float32" */
   readonly dtype?: FloatDType;
 }
 

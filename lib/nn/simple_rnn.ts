@@ -9,7 +9,6 @@ import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import { RNN } from "./rnn.ts";
 
-/** What each may be given. */
 const calls = {
   SimpleRNN: [
     "SimpleRNN",
@@ -53,7 +52,7 @@ export class SimpleRNN extends Module {
    * @param inputSize H_in, the features of the input at each time step
    * @param hiddenSize H, the features of the hidden state
    * @param numLayers how many recurrent layers
-   * @param options the dtype; float32 unless told otherwise
+   * @param options the dtype; by default float32
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(

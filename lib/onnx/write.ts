@@ -10,7 +10,6 @@ import { CheckpointError } from "../checkpoints/error.ts";
 import { joined } from "../checkpoints/source.ts";
 import { Message } from "./wire.ts";
 
-/** What each may be given. */
 const calls = {
   writeMessage: ["writeMessage", { fields: list }],
   replaceParts: ["replaceParts", { file: bytes, edits: list }],

@@ -20,11 +20,11 @@ import type { ParamState } from "./state.ts";
  * @category Optimisers and schedules
  */
 export interface AdamOptions extends OptimizerOptions {
-  /** How much is kept of the mean gradient, and of the mean square; `[0.9, 0.999]`. */
+  /** The parts of the mean gradient and of the mean square that are kept. @default [0.9, 0.999] */
   readonly betas?: readonly [number, number];
-  /** What keeps the divisor from 0; 1e-8 unless told otherwise. */
+  /** What is added to the divisor, so that it is not 0. @default 1e-8 */
   readonly eps?: number;
-  /** Whether to divide by the largest mean square so far; false unless told otherwise. */
+  /** Whether to divide by the largest mean square so far. @default false */
   readonly amsgrad?: boolean;
   /** Whether the weight decays by itself, past the gradient; true in {@linkcode AdamW}. */
   readonly decoupledWeightDecay?: boolean;
@@ -86,7 +86,7 @@ export class Adam extends Optimizer<AdamOptions> {
    * Takes the parameters and the options.
    *
    * @param params the tensors to optimise, or groups of them with options of their own
-   * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
+   * @param options the options for all groups that name no other; `lr` is 0.001 by default
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<AdamOptions>, options: AdamOptions = {}) {
@@ -224,7 +224,7 @@ function descend(
 /**
  * Adam with decoupled weight decay (`torch.optim.AdamW`; OPTIM-3): the parameter decays by itself,
  * `p ← (1 - lr · weight_decay) p`, before Adam's step on the gradient alone. `weightDecay` is 0.01
- * unless told otherwise.
+ * by default.
  *
  * @example
  * ```ts
@@ -243,7 +243,7 @@ export class AdamW extends Adam {
    * Takes the parameters and the options.
    *
    * @param params the tensors to optimise, or groups of them with options of their own
-   * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
+   * @param options the options for all groups that name no other; `lr` is 0.001 by default
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<AdamWOptions>, options: AdamWOptions = {}) {

@@ -13,15 +13,14 @@ import { checkIterable, roundingTo } from "./optimizer.ts";
  */
 export interface ClipOptions {
   /**
-   * p, of the p-norm; 2 unless told otherwise, `Infinity` for the largest magnitude, `-Infinity`
+   * p, of the p-norm; by default 2, `Infinity` for the largest magnitude, `-Infinity`
    * for the smallest.
    */
   readonly normType?: number;
-  /** Whether to refuse a norm that is not finite; false unless told otherwise. */
+  /** Whether to refuse a norm that is not finite. @default false */
   readonly errorIfNonfinite?: boolean;
 }
 
-/** What each may be given. */
 const calls = {
   norm: [
     "clipGradNorm",

@@ -16,9 +16,9 @@ export interface OptimizerOptions {
    * The learning rate; a tensor of one number is kept, so that changing its value changes the rate.
    */
   readonly lr?: number | Tensor;
-  /** How much of each parameter is added to its gradient; 0 unless told otherwise. */
+  /** The part of each parameter that is added to its gradient. @default 0 */
   readonly weightDecay?: number;
-  /** Whether to climb instead of to descend; false unless told otherwise. */
+  /** Whether to step along the gradient, not against it. @default false */
   readonly maximize?: boolean;
 }
 

@@ -13,21 +13,21 @@ import { dictOf, type StateLike } from "./state.ts";
  * @category Optimisers and schedules
  */
 export interface ReduceLROnPlateauOptions {
-  /** Whether a smaller metric is better, or a larger one; `"min"` unless told otherwise. */
+  /** Whether a smaller metric is better, or a larger one. @default "min" */
   readonly mode?: "min" | "max";
-  /** What the learning rate is multiplied with, less than 1; 0.1 unless told otherwise. */
+  /** What the learning rate is multiplied with, less than 1. @default 0.1 */
   readonly factor?: number;
-  /** How many steps without a better metric are put up with; 10 unless told otherwise. */
+  /** How many steps without a better metric are put up with. @default 10 */
   readonly patience?: number;
-  /** How much better a metric must be to count as better; 1e-4 unless told otherwise. */
+  /** How much better a metric must be to count as better. @default 1e-4 */
   readonly threshold?: number;
-  /** Whether the threshold is a part of the best metric, or a difference; `"rel"` unless told so. */
+  /** Whether the threshold is a part of the best metric, or a difference. @default "rel" */
   readonly thresholdMode?: "rel" | "abs";
-  /** How many steps after a change do not count; 0 unless told otherwise. */
+  /** How many steps after a change do not count. @default 0 */
   readonly cooldown?: number;
-  /** The least learning rate, of all groups or of each; 0 unless told otherwise. */
+  /** The least learning rate, of all groups or of each. @default 0 */
   readonly minLr?: number | readonly number[];
-  /** A change of no more than this is not made; 1e-8 unless told otherwise. */
+  /** A change of no more than this is not made. @default 1e-8 */
   readonly eps?: number;
 }
 
@@ -37,7 +37,6 @@ export interface ReduceLROnPlateauOptions {
  */
 export type PlateauState = Record<string, number | string | readonly number[] | null>;
 
-/** What each may be given. */
 const calls = {
   plateau: ["ReduceLROnPlateau", { optimizer: any }, {
     mode: text,

@@ -19,13 +19,13 @@ import type { ParamState } from "./state.ts";
  * @category Optimisers and schedules
  */
 export interface RMSpropOptions extends OptimizerOptions {
-  /** How much is kept of the mean square; 0.99 unless told otherwise. */
+  /** The part of the mean square that is kept at each step. @default 0.99 */
   readonly alpha?: number;
-  /** What keeps the divisor from 0; 1e-8 unless told otherwise. */
+  /** What is added to the divisor, so that it is not 0. @default 1e-8 */
   readonly eps?: number;
-  /** How much of the last direction is kept; 0 unless told otherwise. */
+  /** The part of the last step's direction that is kept. @default 0 */
   readonly momentum?: number;
-  /** Whether to divide by the deviation from the mean; false unless told otherwise. */
+  /** Whether to divide by the standard deviation, not the mean square. @default false */
   readonly centered?: boolean;
 }
 
@@ -74,7 +74,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
    * Takes the parameters and the options.
    *
    * @param params the tensors to optimise, or groups of them with options of their own
-   * @param options the options for all groups that name no other; `lr` is 0.01 unless told otherwise
+   * @param options the options for all groups that name no other; `lr` is 0.01 by default
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<RMSpropOptions>, options: RMSpropOptions = {}) {

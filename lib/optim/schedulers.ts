@@ -20,7 +20,7 @@ export type SchedulerState = Record<string, number | boolean | readonly number[]
 export interface SchedulerOptions {
   /**
    * The number of the last step, where a schedule goes on with an optimiser whose groups know their
-   * `initialLr`; -1, a new start, unless told otherwise.
+   * `initialLr`; -1, the default, is a new start.
    */
   readonly lastEpoch?: number;
 }
@@ -197,7 +197,7 @@ export abstract class LRScheduler {
  * @category Optimisers and schedules
  */
 export interface StepLROptions extends SchedulerOptions {
-  /** The factor; 0.1 unless told otherwise. */
+  /** The factor. @default 0.1 */
   readonly gamma?: number;
 }
 
@@ -206,11 +206,10 @@ export interface StepLROptions extends SchedulerOptions {
  * @category Optimisers and schedules
  */
 export interface CosineAnnealingLROptions extends SchedulerOptions {
-  /** The learning rate at the end of the half turn; 0 unless told otherwise. */
+  /** The learning rate at the end of the half turn. @default 0 */
   readonly etaMin?: number;
 }
 
-/** What each may be given. */
 const calls = {
   load: ["LRScheduler.loadStateDict", { stateDict: any }],
   step: [
@@ -262,7 +261,7 @@ export class StepLR extends LRScheduler {
    *
    * @param optimizer the optimiser, whose learning rates are the base
    * @param stepSize how many steps lie between two changes
-   * @param options the factor, 0.1 unless told otherwise; the number of the last step
+   * @param options the factor, by default 0.1; the number of the last step
    * @throws {TypeError} if the optimiser is none, or there is no such option
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
@@ -330,7 +329,7 @@ export class CosineAnnealingLR extends LRScheduler {
    *
    * @param optimizer the optimiser, whose learning rates are the base
    * @param tMax how many steps half a turn takes
-   * @param options the learning rate at its end, 0 unless told otherwise; the number of the last
+   * @param options the learning rate at its end, by default 0; the number of the last
    * step
    * @throws {TypeError} if the optimiser is none, or there is no such option
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`

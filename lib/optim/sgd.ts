@@ -19,11 +19,11 @@ import type { ParamState } from "./state.ts";
  * @category Optimisers and schedules
  */
 export interface SGDOptions extends OptimizerOptions {
-  /** How much of the last direction is kept; 0 unless told otherwise. */
+  /** The part of the last step's direction that is kept. @default 0 */
   readonly momentum?: number;
-  /** How much of the gradient the momentum leaves out; 0 unless told otherwise. */
+  /** The part of the gradient that does not go into the momentum. @default 0 */
   readonly dampening?: number;
-  /** Whether to step from where the momentum leads; false unless told otherwise. */
+  /** Whether to add the gradient after the momentum (Nesterov). @default false */
   readonly nesterov?: boolean;
 }
 
@@ -70,7 +70,7 @@ export class SGD extends Optimizer<SGDOptions> {
    * Takes the parameters and the options.
    *
    * @param params the tensors to optimise, or groups of them with options of their own
-   * @param options the options for all groups that name no other; `lr` is 0.001 unless told otherwise
+   * @param options the options for all groups that name no other; `lr` is 0.001 by default
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<SGDOptions>, options: SGDOptions = {}) {

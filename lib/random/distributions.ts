@@ -15,7 +15,6 @@ const randomOptions: Options<RandomOptions> = {
   generator: aGenerator,
 };
 
-/** What each may be given. */
 const calls = {
   rand: ["rand", { size: ints }, randomOptions],
   randn: ["randn", { size: ints }, randomOptions],

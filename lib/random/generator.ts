@@ -10,7 +10,6 @@ const N = 624, M = 397;
 /** The seed of a PyTorch generator that nobody has seeded. */
 const DEFAULT_SEED = 67280421310721n;
 
-/** What each may be given. */
 const calls = {
   manualSeed: ["manualSeed", { seed: any }],
   Generator: ["Generator", { "seed?": any }],

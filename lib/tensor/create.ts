@@ -31,15 +31,14 @@ export type TensorLike =
  * @category Tensors
  */
 export interface TensorOptions {
-  /** The type of its elements; float32 unless told otherwise, or as the elements given have it. */
+  /** The type of its elements. @default that of the elements given; "float32" of numbers */
   readonly dtype?: DType;
-  /** Whether gradients are to flow back to it; false unless told otherwise. */
+  /** Whether gradients are to flow back to it. @default false */
   readonly requiresGrad?: boolean;
 }
 
 const tensorOptions: Options<TensorOptions> = { dtype: anyDType, requiresGrad: bool };
 
-/** What each may be given. */
 const calls = {
   tensor: ["tensor", { data: any }, tensorOptions],
   zeros: ["zeros", { size: ints }, tensorOptions],

@@ -17,7 +17,6 @@ const values: Kind = {
   is: (value) => ArrayBuffer.isView((value as Partial<Values> | null)?.data),
 };
 
-/** What each may be given. */
 const calls = {
   formatTensor: [
     "formatTensor",

@@ -29,7 +29,7 @@ const peers: Readonly<Record<string, string>> = {
   jax: "jax-js wasm",
 };
 
-/** A turn of a participant lasts about so many milliseconds of CPU time. */
+/** About how many milliseconds of CPU time a turn of a participant lasts. */
 const turn = 150;
 
 /** A participant whose step takes longer than this many milliseconds has one round only. */

@@ -27,7 +27,7 @@ export interface NetworkOptions extends ModelOptions {
   readonly everyStep?: boolean;
   /** Whether the converted model takes an initial state as a further input. */
   readonly withState?: boolean;
-  /** Whether to pass over weights of anything else; they are refused unless told otherwise. */
+  /** Whether to pass over weights of anything else; they are refused otherwise. @default false */
   readonly ignoreOthers?: boolean;
 }
 
@@ -148,7 +148,7 @@ export function inFloat64({ detected, state, head, options }: Network): Pick<
   return { layer, head: wide, options };
 }
 
-/** So many times further from the truth than float32 here another runtime may be. */
+/** How many times further from the truth than float32 here another runtime may be. */
 const MARGIN = 10;
 
 /**

@@ -27,7 +27,7 @@ interface Page {
 
 const plain = 'const rnn = await import("/rnn-spec.js");';
 
-/** Every path, and so many threads. */
+/** Whether every path was found, and this number of threads. */
 const all = (threads: number) => ({ found, notes }: Said) =>
   found?.paths.length === 3 && found.threads === threads && notes.length === 0;
 

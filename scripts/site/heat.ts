@@ -140,7 +140,7 @@ export class Heat {
       `<i class="reads"></i><i class="here"></i>`;
   }
 
-  /** Where so many rows from a square on are, as a style. */
+  /** Where a number of rows from a square on are, as a style. */
   #box({ layer, direction, unit, t }: Place, rows = 1): string {
     const row = this.#rows.find((one) =>
       one.layer === layer && one.direction === direction && one.unit === unit

@@ -28,7 +28,7 @@ const numbers = Object.fromEntries(names.map((name, k) => [name, k])) as Record<
 /** The integers of a command: the number of its function, then up to 15 arguments. */
 const length = 16;
 
-/** The bytes of so many commands. */
+/** The bytes of `count` commands. */
 export function commandBytes(count: number): number {
   return 4 * length * count;
 }

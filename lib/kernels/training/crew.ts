@@ -9,14 +9,14 @@ export class Layout {
   /** The bytes of all regions so far. */
   bytes = 0;
 
-  /** A region of so many floats; where it begins, in bytes from the start of the block. */
+  /** A region of `floats` floats; where it begins, in bytes from the start of the block. */
   take(floats: number): number {
     const at = this.bytes;
     this.bytes += 4 * padded(floats);
     return at;
   }
 
-  /** Room for so many commands. */
+  /** Room for `count` commands. */
   commands(count: number): number {
     return this.take(commandBytes(count) / 4);
   }
@@ -27,7 +27,7 @@ export class Crew {
   readonly #engine: Engine;
   readonly #programs: Program[];
 
-  /** For so many threads, with room for so many commands each from an address on. */
+  /** For `threads` threads; each one's commands follow from an address on. */
   constructor(engine: Engine, threads: number, at: number, commands: number) {
     this.#engine = engine;
     const { integers } = engine.heap;

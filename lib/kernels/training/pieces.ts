@@ -50,7 +50,7 @@ const none = new Float32Array(0);
 /** The floats of a piece, about; and the most that one step of a group may have. */
 const [pieceFloats, stepFloats] = [2 ** 20, 2 ** 22];
 
-/** A piece has at least so many rows, where there are as many. */
+/** The fewest rows of a piece, where there are as many. */
 const leastRows = 96;
 
 /** A batch, in groups of sequences, in pieces. */
@@ -180,7 +180,7 @@ export interface Matrix {
   readonly stride: number;
 }
 
-/** So few floats are copied sooner one by one. */
+/** Up to this length, copying floats one by one is quicker than a call of `set`. */
 const few = 24;
 
 /** Copies `width` floats of rows on to the heap, each `padding` floats from the last one. */

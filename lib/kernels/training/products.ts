@@ -98,7 +98,7 @@ export function outer(m: Assembler, madd: Madd): Func {
   });
 }
 
-/** So many rows are summed in pairs, and pairs of pairs, before the sum is added to others. */
+/** How many rows are summed in pairs, and pairs of pairs, before the sum is added to others. */
 const paired = 8;
 
 /**

@@ -135,7 +135,7 @@ const leastSpare = 4096;
 export class Spare {
   #arrays = new WeakRef<Float32Array[]>([]);
 
-  /** An array of so many floats, of any values. */
+  /** An array of `length` floats, of any values. */
   take(length: number): Float32Array {
     const arrays = length >= leastSpare ? this.#arrays.deref() : undefined;
     const place = arrays?.findIndex((one) => one.length === length) ?? -1;

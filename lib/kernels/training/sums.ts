@@ -7,7 +7,7 @@ import { panelWidth } from "../linear.ts";
 import { padded } from "../packing.ts";
 import type { Crew } from "./crew.ts";
 
-/** So many rows are summed before the sum is added to others: short sums round less. */
+/** How many rows are summed before the sum is added to others: short sums round less. */
 export const sumRows = 256;
 
 /** How many sums a number of rows is. */
