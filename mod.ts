@@ -66,19 +66,58 @@ export {
   isGradEnabled,
   noGrad,
 } from "./lib/autograd/graph.ts";
-export { abs, add, mul, neg, relu, sigmoid, sin, sub, tanh, to } from "./lib/autograd/pointwise.ts";
+export {
+  abs,
+  add,
+  div,
+  exp,
+  log,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  sin,
+  sub,
+  tanh,
+  to,
+} from "./lib/autograd/pointwise.ts";
+export { matmul } from "./lib/autograd/matmul.ts";
 export { affine, linear, type Term } from "./lib/autograd/linear.ts";
-export { embedding, type EmbeddingArguments } from "./lib/autograd/embedding.ts";
-export { mean, sum } from "./lib/autograd/reduce.ts";
-export { expand, reshape, squeeze, transpose, unsqueeze } from "./lib/autograd/shape.ts";
+export { embedding, type EmbeddingArguments, oneHot } from "./lib/autograd/embedding.ts";
+export {
+  argmax,
+  logSoftmax,
+  max,
+  mean,
+  type ReduceOptions,
+  softmax,
+  sum,
+} from "./lib/autograd/reduce.ts";
+export {
+  clone,
+  expand,
+  flip,
+  reshape,
+  squeeze,
+  transpose,
+  unsqueeze,
+} from "./lib/autograd/shape.ts";
 export { cat, chunk, indexSelect, narrow, select, slice, stack } from "./lib/autograd/slices.ts";
 export { defaultGenerator, Generator, manualSeed } from "./lib/random/generator.ts";
 export { rand, randn, type RandomOptions } from "./lib/random/distributions.ts";
+export {
+  type IntegerOptions,
+  multinomial,
+  type MultinomialOptions,
+  randint,
+  randperm,
+} from "./lib/random/integers.ts";
 export { Parameter } from "./lib/nn/parameter.ts";
 export { IncompatibleKeys } from "./lib/nn/state.ts";
 export { Module } from "./lib/nn/module.ts";
 export { Linear, type LinearOptions } from "./lib/nn/linear.ts";
 export { Embedding, type EmbeddingOptions } from "./lib/nn/embedding.ts";
+export { LayerNorm, type LayerNormOptions } from "./lib/nn/layer_norm.ts";
 export { Dropout, dropout } from "./lib/nn/dropout.ts";
 export { Container, ModuleList, Sequential } from "./lib/nn/containers.ts";
 export {
@@ -171,7 +210,6 @@ export {
   type ClassLossOptions,
   crossEntropy,
   type CrossEntropyOptions,
-  logSoftmax,
   nllLoss,
 } from "./lib/autograd/class_loss.ts";
 export {

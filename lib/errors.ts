@@ -10,7 +10,16 @@
  */
 export class RuntimeError extends Error {
   /** The name of the Python class. */
-  override readonly name = "RuntimeError";
+  override readonly name: string = "RuntimeError";
+}
+
+/**
+ * Python's `NotImplementedError`, a `RuntimeError` there, too: what a dtype or a class has not.
+ * @category Errors
+ */
+export class NotImplementedError extends RuntimeError {
+  /** The name of the Python class. */
+  override readonly name: string = "NotImplementedError";
 }
 
 /**
@@ -65,13 +74,4 @@ export class AssertionError extends Error {
 export class ZeroDivisionError extends RangeError {
   /** The name of the Python class. */
   override readonly name = "ZeroDivisionError";
-}
-
-/**
- * Python's `NotImplementedError`: a function that a class leaves to those who extend it.
- * @category Errors
- */
-export class NotImplementedError extends Error {
-  /** The name of the Python class. */
-  override readonly name = "NotImplementedError";
 }

@@ -6,11 +6,12 @@ import { any, type Call, check, int, number, type Options } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
-import { allocate, isFloat, listed, sameShape, words } from "../tensor/dtype.ts";
-import { aTensor, Tensor, tensorOrNone, wrapDim } from "../tensor/tensor.ts";
+import { isFloat, listed, sameShape, words } from "../tensor/dtype.ts";
+import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { classesOf, type ClassIndices } from "./class_indices.ts";
 import { record } from "./graph.ts";
 import { checkNoGradient, checkReduction, type LossOptions, promoted, reduce } from "./loss.ts";
+import { logSoftmax } from "./reduce.ts";
 
 /** What the options of a loss of classes are to be. */
 export const classLossOptions: Options<ClassLossOptions> = {
@@ -26,7 +27,6 @@ export const crossEntropyOptions: Options<CrossEntropyOptions> = {
 };
 
 const calls = {
-  logSoftmax: ["logSoftmax", { input: aTensor, dim: int }],
   nllLoss: ["nllLoss", { input: aTensor, target: any }, classLossOptions, "nll_loss"],
   crossEntropy: [
     "crossEntropy",
@@ -35,50 +35,6 @@ const calls = {
     "cross_entropy",
   ],
 } satisfies Record<string, Call>;
-
-/**
- * The logarithm of the softmax along a dimension, `x_k - ln Σ_j exp(x_j)`
- * (`torch.nn.functional.log_softmax`).
- *
- * @param x any shape
- * @param dim the dimension of the classes
- * @returns a tensor of the same shape, none above 0
- * @throws {IndexError} if there is no such dimension
- *
- * @example
- * ```ts
- * import { logSoftmax, tensor } from "@rnn-spec/rnn-spec";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(String(logSoftmax(tensor([1, 1]), 0)), "tensor([-0.6931, -0.6931])");
- * ```
- * @category Operations
- */
-export function logSoftmax(x: Tensor, dim: number): Tensor {
-  check(calls.logSoftmax, arguments);
-  const { outer, extent, inner } = blocksOf(x.shape.length ? x.shape : [1], wrapDim(dim, x.dim()));
-  const y = allocate(x.dtype, x.numel());
-  const each = (visit: (at: (k: number) => number) => void) => {
-    for (let o = 0; o < outer; o++) {
-      for (let i = 0; i < inner; i++) visit((k) => (o * extent + k) * inner + i);
-    }
-  };
-  each((at) => {
-    let [largest, total] = [-Infinity, 0];
-    for (let k = 0; k < extent; k++) largest = Math.max(largest, x.data[at(k)]);
-    for (let k = 0; k < extent; k++) total += Math.exp(x.data[at(k)] - largest);
-    const log = Math.log(total);
-    for (let k = 0; k < extent; k++) y[at(k)] = x.data[at(k)] - largest - log;
-  });
-  const output = new Tensor(y, x.shape);
-  return record(output, "LogSoftmaxBackward0", [x], (dy, dx) => {
-    each((at) => {
-      let total = 0;
-      for (let k = 0; k < extent; k++) total += dy[at(k)];
-      for (let k = 0; k < extent; k++) dx![at(k)] += dy[at(k)] - Math.exp(y[at(k)]) * total;
-    });
-  }, [output]);
-}
 
 /**
  * How a loss of classes is to be computed.

@@ -1,6 +1,6 @@
 /** Rows of a table by their numbers. */
 
-import { type Call, check, type Kind, type Options } from "../call.ts";
+import { type Call, check, int, type Kind, type Options } from "../call.ts";
 import { AssertionError, IndexError, RuntimeError } from "../errors.ts";
 import { allocate, typeName } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
@@ -36,6 +36,8 @@ export const embeddingArguments: Options<EmbeddingArguments> = {
   scaleGradByFreq: absent,
   sparse: absent,
 };
+
+const oneHotCall: Call = ["oneHot", { tensor: aTensor, "numClasses?": int }];
 
 const embeddingCall: Call = [
   "embedding",
@@ -108,4 +110,42 @@ export function embedding(
       for (let k = 0; k < features; k++) dw![row * features + k] += dy[place * features + k];
     });
   }, [input]);
+}
+
+/**
+ * For each class a row of zeros with a 1 at its number (`torch.nn.functional.one_hot`).
+ *
+ * @param classes an int64 tensor of any shape `(*)`
+ * @param numClasses C, how many classes there are; one more than the largest unless told otherwise
+ * @returns an int64 tensor, shape `(*, C)`
+ * @throws {RuntimeError} if a class is none of these, or `classes` is not int64
+ *
+ * @example
+ * ```ts
+ * import { oneHot, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const classes = tensor([1, 0], { dtype: "int64" });
+ * assertEquals(oneHot(classes, 3).tolist(), [[0, 1, 0], [1, 0, 0]]);
+ * ```
+ * @category Operations
+ */
+export function oneHot(classes: Tensor, numClasses = -1): Tensor {
+  check(oneHotCall, arguments);
+  const fail = (what: string) => {
+    throw new RuntimeError(what);
+  };
+  const { dtype, data, shape } = classes;
+  if (dtype !== "int64") fail("one_hot is only applicable to index tensor of type LongTensor.");
+  if (data.length === 0 && numClasses <= 0) {
+    fail("Can not infer total number of classes from empty tensor.");
+  }
+  let most = -1;
+  for (const k of data) most = Math.max(most, k);
+  if (data.some((k) => k < 0)) fail("Class values must be non-negative.");
+  const width = numClasses === -1 ? most + 1 : numClasses;
+  if (most >= width) fail("Class values must be smaller than num_classes.");
+  const hot = new Float64Array(data.length * width);
+  data.forEach((k, place) => hot[place * width + k] = 1);
+  return new Tensor(hot, [...shape, width], "int64");
 }

@@ -6,6 +6,7 @@
 import { any, type Call, check, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonStr } from "../python.ts";
+import { broadcastShape } from "../tensor/blocks.ts";
 import { allocate, type DType, type FloatArray, listed, sameShape } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { noGrad, record, wouldRecord } from "./graph.ts";
@@ -94,23 +95,6 @@ export function reduce(
   for (const element of elements) total += element;
   const value = reduction === "mean" ? total / count : total;
   return { result: new Tensor(allocate(dtype, 1).fill(value), []), share };
-}
-
-/** The shape that two shapes broadcast to, aligned at the last dimension. */
-function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
-  const rank = Math.max(a.length, b.length);
-  const shape = Array.from({ length: rank }, () => 0);
-  for (let dim = rank - 1; dim >= 0; dim--) {
-    const [m, n] = [a, b].map((given) => given[dim - rank + given.length] ?? 1);
-    if (m !== n && m !== 1 && n !== 1) {
-      throw new RuntimeError(
-        `The size of tensor a (${m}) must match the size of tensor b (${n}) at non-singleton ` +
-          `dimension ${dim}`,
-      );
-    }
-    shape[dim] = m === 1 ? n : m;
-  }
-  return shape;
 }
 
 /** Input and target in one shape. PyTorch warns where that takes broadcasting; so does this. */

@@ -4,10 +4,23 @@
  */
 
 import { type Call, check, type Kind } from "../call.ts";
-import { RuntimeError } from "../errors.ts";
-import { allocate, anyDType, convert, type DType, isFloat } from "../tensor/dtype.ts";
-import { aTensor, Tensor } from "../tensor/tensor.ts";
+import { NotImplementedError } from "../errors.ts";
+import { broadcastShape, placesIn } from "../tensor/blocks.ts";
+import {
+  allocate,
+  anyDType,
+  convert,
+  type DType,
+  element,
+  isFloat,
+  numel,
+} from "../tensor/dtype.ts";
+import { aTensor, type Backward, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
+
+/** What PyTorch advises. */
+const invert =
+  "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.";
 
 /** A tensor or a number. */
 const tensorOrNumber: Kind = {
@@ -15,57 +28,154 @@ const tensorOrNumber: Kind = {
   is: (value) => typeof value === "number" || value instanceof Tensor,
 };
 
+/** A function of one number: its node, itself, its backward, and which of x and y that needs. */
+type Unary = readonly [
+  node: string,
+  f: (x: number) => number,
+  backward: (dy: number, x: number, y: number) => number,
+  keeps: "x" | "y" | "",
+  noBool?: string, // an integer stays one, and to a bool PyTorch says this
+];
+
+const unaries = {
+  tanh: ["Tanh", Math.tanh, (dy, _, y) => dy * (1 - y * y), "y"],
+  sigmoid: ["Sigmoid", (x) => 1 / (1 + Math.exp(-x)), (dy, _, y) => dy * y * (1 - y), "y"],
+  sin: ["Sin", Math.sin, (dy, x) => dy * Math.cos(x), "x"],
+  exp: ["Exp", Math.exp, (dy, _, y) => dy * y, "y"],
+  log: ["Log", Math.log, (dy, x) => dy / x, "x"],
+  relu: [
+    "Relu",
+    (x) => x < 0 ? 0 : x,
+    (dy, _, y) => y <= 0 ? 0 : dy,
+    "y",
+    "Boolean inputs not supported for relu",
+  ],
+  abs: [
+    "Abs",
+    Math.abs,
+    (dy, x) => dy * (x > 0 ? 1 : x < 0 ? -1 : 0),
+    "x",
+    "\"abs_cpu\" not implemented for 'Bool'",
+  ],
+  neg: [
+    "Neg",
+    (x) => -x,
+    (dy) => -dy,
+    "",
+    `Negation, the \`-\` operator, on a bool tensor is not supported. ${invert}`,
+  ],
+} satisfies Record<string, Unary>;
+
+/** A function of two numbers: its node, itself, its derivatives, and whether it needs its inputs. */
+type Binary = readonly [
+  node: string,
+  f: (x: number, y: number) => number,
+  byX: (x: number, y: number) => number,
+  byY: (x: number, y: number) => number,
+  keeps: "always" | "other" | "",
+];
+
+const binaries = {
+  add: ["Add", (x, y) => x + y, () => 1, () => 1, ""],
+  sub: ["Sub", (x, y) => x - y, () => 1, () => -1, ""],
+  mul: ["Mul", (x, y) => x * y, (_, y) => y, (x) => x, "other"],
+  div: ["Div", (x, y) => x / y, (_, y) => 1 / y, (x, y) => -x / (y * y), "always"],
+} satisfies Record<string, Binary>;
+
 const calls = {
-  tanh: ["tanh", { input: aTensor }],
-  sigmoid: ["sigmoid", { input: aTensor }],
-  relu: ["relu", { input: aTensor }],
-  sin: ["sin", { input: aTensor }],
-  neg: ["neg", { input: aTensor }],
-  abs: ["abs", { input: aTensor }],
-  add: ["add", { input: aTensor, other: tensorOrNumber }],
-  sub: ["sub", { input: tensorOrNumber, other: tensorOrNumber }],
-  mul: ["mul", { input: aTensor, other: tensorOrNumber }],
-  to: ["to", { input: aTensor, dtype: anyDType }],
-} satisfies Record<string, Call>;
+  unary: { input: aTensor },
+  binary: { input: aTensor, other: tensorOrNumber },
+  rsub: { input: tensorOrNumber, other: aTensor },
+  to: ["to", { input: aTensor, dtype: anyDType }] satisfies Call,
+};
 
-/** A new tensor like `x`, each element made from the one in its place. */
-function map(x: Tensor, f: (value: number) => number): Tensor {
-  const data = allocate(x.dtype, x.data.length);
+/** A function of each element, and the backward that adds `dy · ∂y/∂x`. */
+function unary(name: keyof typeof unaries, x: Tensor, given: IArguments): Tensor {
+  check([name, calls.unary], given);
+  const [node, f, backward, keeps, noBool]: Unary = unaries[name];
+  if (noBool && x.dtype === "bool") throw new NotImplementedError(noBool);
+  const dtype = isFloat(x.dtype) || noBool ? x.dtype : "float32";
+  const data = allocate(dtype, x.data.length);
   for (let i = 0; i < data.length; i++) data[i] = f(x.data[i]);
-  return new Tensor(data, x.shape, x.dtype);
+  const y = new Tensor(data, x.shape, dtype);
+  return record(y, `${node}Backward0`, [x], (dy, dx) => {
+    for (let i = 0; i < dy.length; i++) dx![i] += backward(dy[i], x.data[i], data[i]);
+  }, keeps ? [keeps === "x" ? x : y] : []);
 }
 
-/** A new tensor of two alike ones, element by element. */
-function zip(a: Tensor, b: Tensor, f: (a: number, b: number) => number): Tensor {
-  checkAlike(a, b);
-  const data = allocate(a.dtype, a.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = f(a.data[i], b.data[i]);
-  return new Tensor(data, a.shape, a.dtype);
+/**
+ * The dtype of numbers of two dtypes: float64 before float32 before int64 before bool. A tensor with
+ * dimensions decides before one without, and that before a number, unless the other is of a higher
+ * kind: a fraction beside an int64 makes float32.
+ */
+function promoted(a: Tensor | number, b: Tensor | number): DType {
+  const rank = (x: Tensor | number) => typeof x === "number" ? 0 : x.dim() > 0 ? 2 : 1;
+  const [high, low] = (rank(b) > rank(a) ? [b, a] : [a, b]).map((x): DType =>
+    typeof x !== "number" ? x.dtype : Number.isInteger(x) ? "int64" : "float32"
+  );
+  const decided = rank(a) !== rank(b) && (isFloat(high) || (high === "int64" && !isFloat(low)));
+  const order: DType[] = ["bool", "int64", "float32", "float64"];
+  return decided ? high : order[Math.max(order.indexOf(high), order.indexOf(low))];
 }
 
-/** There is no broadcasting and no promotion here, except of plain numbers. */
-function checkAlike(a: Tensor, b: Tensor): void {
-  if (a.dtype !== b.dtype) {
-    throw new RuntimeError(
-      `expected both tensors to have the same dtype, but got ${a.dtype} and ${b.dtype}`,
-    );
-  }
-  if (a.dim() !== b.dim()) {
-    throw new RuntimeError(`expected tensors of one shape, but got ${a.size()} and ${b.size()}`);
-  }
-  for (let dim = a.dim() - 1; dim >= 0; dim--) {
-    if (a.shape[dim] !== b.shape[dim]) {
-      throw new RuntimeError(
-        `The size of tensor a (${a.shape[dim]}) must match the size of tensor b ` +
-          `(${b.shape[dim]}) at non-singleton dimension ${dim}`,
+/** A function of the elements of two tensors, broadcast to one shape, or of a tensor and a number. */
+function binary(
+  name: keyof typeof binaries,
+  a: Tensor | number,
+  b: Tensor | number,
+  given: IArguments,
+): Tensor {
+  const reversed = typeof a === "number" && name === "sub" && b instanceof Tensor;
+  check([name, reversed ? calls.rsub : calls.binary], given);
+  const [node, f, byX, byY, keeps]: Binary = binaries[name];
+  const both = [a, b];
+  if (name === "sub") {
+    const bools = both.filter((one) => one instanceof Tensor && one.dtype === "bool").length;
+    if (bools) {
+      throw new NotImplementedError(
+        `Subtraction, the \`-\` operator, with ${
+          bools > 1 ? "two bool tensors" : "a bool tensor"
+        } ` +
+          `is not supported. ${
+            bools > 1 ? "Use the `^` or `logical_xor()` operator instead." : invert
+          }`,
       );
     }
   }
-}
-
-/** σ(x) = 1 / (1 + e⁻ˣ), for one number. */
-function logistic(x: number): number {
-  return 1 / (1 + Math.exp(-x));
+  const own = promoted(a, b);
+  const dtype = name === "div" && !isFloat(own) ? "float32" : own;
+  const [x, y] = both.map((one) =>
+    typeof one === "number" ? new Tensor(Float64Array.of(one), []) : one
+  );
+  const shape = broadcastShape(x.shape, y.shape);
+  const [i, j] = [placesIn(x.shape, shape), placesIn(y.shape, shape)];
+  const data = allocate(dtype, numel(shape));
+  const run = (visit: (k: number, at: number, to: number) => void) => {
+    for (let k = 0; k < data.length; k++) {
+      visit(k, i.table ? i.table[k] : k * i.step, j.table ? j.table[k] : k * j.step);
+    }
+  };
+  run((k, at, to) => data[k] = element(f(x.data[at], y.data[to]), dtype));
+  const kept = [
+    ...keeps === "always" || (keeps && x.requiresGrad) ? [y] : [],
+    ...keeps && y.requiresGrad ? [x] : [],
+  ];
+  const inputs = both.filter((one) => one instanceof Tensor);
+  const backward: Backward = (dy, ...grads) => {
+    const dx = typeof a === "number" ? undefined : grads.shift();
+    const [other] = grads;
+    run((k, at, to) => {
+      if (dx) dx[at] += dy[k] * byX(x.data[at], y.data[to]);
+      if (other) other[to] += dy[k] * byY(x.data[at], y.data[to]);
+    });
+  };
+  return record(
+    new Tensor(data, shape, dtype),
+    reversed ? "RsubBackward1" : `${node}Backward0`,
+    inputs,
+    backward,
+    kept,
+  );
 }
 
 /**
@@ -84,11 +194,7 @@ function logistic(x: number): number {
  * @category Operations
  */
 export function tanh(x: Tensor): Tensor {
-  check(calls.tanh, arguments);
-  const y = map(x, Math.tanh);
-  return record(y, "TanhBackward0", [x], (dy, dx) => {
-    for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * (1 - y.data[i] * y.data[i]);
-  }, [y]);
+  return unary("tanh", x, arguments);
 }
 
 /**
@@ -107,11 +213,7 @@ export function tanh(x: Tensor): Tensor {
  * @category Operations
  */
 export function sigmoid(x: Tensor): Tensor {
-  check(calls.sigmoid, arguments);
-  const y = map(x, logistic);
-  return record(y, "SigmoidBackward0", [x], (dy, dx) => {
-    for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * y.data[i] * (1 - y.data[i]);
-  }, [y]);
+  return unary("sigmoid", x, arguments);
 }
 
 /**
@@ -130,11 +232,7 @@ export function sigmoid(x: Tensor): Tensor {
  * @category Operations
  */
 export function relu(x: Tensor): Tensor {
-  check(calls.relu, arguments);
-  const y = map(x, (value) => value < 0 ? 0 : value);
-  return record(y, "ReluBackward0", [x], (dy, dx) => {
-    for (let i = 0; i < dy.length; i++) if (!(y.data[i] <= 0)) dx![i] += dy[i];
-  }, [y]);
+  return unary("relu", x, arguments);
 }
 
 /**
@@ -153,10 +251,45 @@ export function relu(x: Tensor): Tensor {
  * @category Operations
  */
 export function sin(x: Tensor): Tensor {
-  check(calls.sin, arguments);
-  return record(map(x, Math.sin), "SinBackward0", [x], (dy, dx) => {
-    for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * Math.cos(x.data[i]);
-  }, [x]);
+  return unary("sin", x, arguments);
+}
+
+/**
+ * e to the power of each element (`torch.exp`).
+ *
+ * @param x any shape
+ * @returns a tensor of the same shape
+ *
+ * @example
+ * ```ts
+ * import { exp, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(exp(tensor([0, -Infinity])).tolist(), [1, 0]);
+ * ```
+ * @category Operations
+ */
+export function exp(x: Tensor): Tensor {
+  return unary("exp", x, arguments);
+}
+
+/**
+ * The natural logarithm of each element (`torch.log`).
+ *
+ * @param x any shape
+ * @returns a tensor of the same shape; -∞ for 0, NaN for what is negative
+ *
+ * @example
+ * ```ts
+ * import { log, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(log(tensor([1, 0])).tolist(), [0, -Infinity]);
+ * ```
+ * @category Operations
+ */
+export function log(x: Tensor): Tensor {
+  return unary("log", x, arguments);
 }
 
 /**
@@ -175,10 +308,7 @@ export function sin(x: Tensor): Tensor {
  * @category Operations
  */
 export function neg(x: Tensor): Tensor {
-  check(calls.neg, arguments);
-  return record(map(x, (value) => -value), "NegBackward0", [x], (dy, dx) => {
-    for (let i = 0; i < dy.length; i++) dx![i] -= dy[i];
-  });
+  return unary("neg", x, arguments);
 }
 
 /**
@@ -197,20 +327,16 @@ export function neg(x: Tensor): Tensor {
  * @category Operations
  */
 export function abs(x: Tensor): Tensor {
-  check(calls.abs, arguments);
-  return record(map(x, Math.abs), "AbsBackward0", [x], (dy, dx) => {
-    const sign = (value: number) => value > 0 ? 1 : value < 0 ? -1 : 0;
-    for (let i = 0; i < dy.length; i++) dx![i] += dy[i] * sign(x.data[i]);
-  }, [x]);
+  return unary("abs", x, arguments);
 }
 
 /**
  * The sum, element by element (`torch.add`).
  *
  * @param a any shape
- * @param b a tensor of the same shape and dtype, or a number
- * @returns a tensor of the same shape
- * @throws {RuntimeError} if the tensors differ in shape or dtype; nothing is broadcast
+ * @param b a tensor of a shape that broadcasts with that of `a`, or a number
+ * @returns a tensor of the shape that both broadcast to (TENSOR-8)
+ * @throws {RuntimeError} if the shapes cannot be broadcast
  *
  * @example
  * ```ts
@@ -223,25 +349,16 @@ export function abs(x: Tensor): Tensor {
  * @category Operations
  */
 export function add(a: Tensor, b: Tensor | number): Tensor {
-  check(calls.add, arguments);
-  if (typeof b === "number") {
-    return record(map(a, (value) => value + b), "AddBackward0", [a], (dy, da) => {
-      for (let i = 0; i < dy.length; i++) da![i] += dy[i];
-    });
-  }
-  return record(zip(a, b, (x, y) => x + y), "AddBackward0", [a, b], (dy, da, db) => {
-    if (da) { for (let i = 0; i < dy.length; i++) da[i] += dy[i]; }
-    if (db) { for (let i = 0; i < dy.length; i++) db[i] += dy[i]; }
-  });
+  return binary("add", a, b, arguments);
 }
 
 /**
  * The difference, element by element (`torch.sub`); a number may stand on either side.
  *
  * @param a a tensor of any shape, or a number
- * @param b a tensor of the same shape and dtype, or a number
- * @returns a tensor of the same shape
- * @throws {RuntimeError} if the tensors differ in shape or dtype; nothing is broadcast
+ * @param b a tensor of a shape that broadcasts with that of `a`, or a number
+ * @returns a tensor of the shape that both broadcast to (TENSOR-8)
+ * @throws {RuntimeError} if the shapes cannot be broadcast
  *
  * @example
  * ```ts
@@ -256,31 +373,16 @@ export function sub(a: Tensor, b: Tensor | number): Tensor;
 /** The difference from a number, element by element. */
 export function sub(a: number, b: Tensor): Tensor;
 export function sub(a: Tensor | number, b: Tensor | number): Tensor {
-  check(calls.sub, arguments);
-  if (typeof a === "number") {
-    const subtrahend = b as Tensor; // the overloads leave no other case
-    return record(map(subtrahend, (y) => a - y), "RsubBackward1", [subtrahend], (dy, db) => {
-      for (let i = 0; i < dy.length; i++) db![i] -= dy[i];
-    });
-  }
-  if (typeof b === "number") {
-    return record(map(a, (x) => x - b), "SubBackward0", [a], (dy, da) => {
-      for (let i = 0; i < dy.length; i++) da![i] += dy[i];
-    });
-  }
-  return record(zip(a, b, (x, y) => x - y), "SubBackward0", [a, b], (dy, da, db) => {
-    if (da) { for (let i = 0; i < dy.length; i++) da[i] += dy[i]; }
-    if (db) { for (let i = 0; i < dy.length; i++) db[i] -= dy[i]; }
-  });
+  return binary("sub", a, b, arguments);
 }
 
 /**
  * The product, element by element (`torch.mul`).
  *
  * @param a any shape
- * @param b a tensor of the same shape and dtype, or a number
- * @returns a tensor of the same shape
- * @throws {RuntimeError} if the tensors differ in shape or dtype; nothing is broadcast
+ * @param b a tensor of a shape that broadcasts with that of `a`, or a number
+ * @returns a tensor of the shape that both broadcast to (TENSOR-8)
+ * @throws {RuntimeError} if the shapes cannot be broadcast
  *
  * @example
  * ```ts
@@ -292,16 +394,28 @@ export function sub(a: Tensor | number, b: Tensor | number): Tensor {
  * @category Operations
  */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
-  check(calls.mul, arguments);
-  if (typeof b === "number") {
-    return record(map(a, (value) => value * b), "MulBackward0", [a], (dy, da) => {
-      for (let i = 0; i < dy.length; i++) da![i] += dy[i] * b;
-    }, [new Tensor(Float64Array.of(b), [])]); // PyTorch keeps the number as a tensor
-  }
-  return record(zip(a, b, (x, y) => x * y), "MulBackward0", [a, b], (dy, da, db) => {
-    if (da) { for (let i = 0; i < dy.length; i++) da[i] += dy[i] * b.data[i]; }
-    if (db) { for (let i = 0; i < dy.length; i++) db[i] += dy[i] * a.data[i]; }
-  }, [...a.requiresGrad ? [b] : [], ...b.requiresGrad ? [a] : []]);
+  return binary("mul", a, b, arguments);
+}
+
+/**
+ * The quotient, element by element (`torch.div`), of floats also where two integers are divided.
+ *
+ * @param a any shape
+ * @param b a tensor of a shape that broadcasts with that of `a`, or a number
+ * @returns a tensor of the shape that both broadcast to (TENSOR-8)
+ * @throws {RuntimeError} if the shapes cannot be broadcast
+ *
+ * @example
+ * ```ts
+ * import { div, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(div(tensor([[1, 2], [3, 4]]), tensor([[2], [4]])).tolist(), [[0.5, 1], [0.75, 1]]);
+ * ```
+ * @category Operations
+ */
+export function div(a: Tensor, b: Tensor | number): Tensor {
+  return binary("div", a, b, arguments);
 }
 
 /**

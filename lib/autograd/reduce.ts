@@ -1,67 +1,345 @@
-/** Operations that make one number of many. */
+/**
+ * Operations that make one number of many: of all elements, or of those along some dimensions.
+ */
 
-import { type Call, check } from "../call.ts";
-import { allocate } from "../tensor/dtype.ts";
-import { aTensor, Tensor } from "../tensor/tensor.ts";
+import { bool, type Call, check, int, type Kind, type Options } from "../call.ts";
+import { IndexError, NotImplementedError, RuntimeError } from "../errors.ts";
+import { type Places, placesIn } from "../tensor/blocks.ts";
+import { allocate, isFloat, numel, whole, words } from "../tensor/dtype.ts";
+import { aTensor, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
-const calls = {
-  sum: ["sum", { input: aTensor }],
-  mean: ["mean", { input: aTensor }],
-} satisfies Record<string, Call>;
-
-/** A tensor of one number and no dimension. */
-function scalar(value: number, like: Tensor): Tensor {
-  return new Tensor(allocate(like.dtype, 1).fill(value), [], like.dtype);
+/**
+ * How dimensions are to be reduced.
+ * @category Operations
+ */
+export interface ReduceOptions {
+  /** Whether a reduced dimension stays, with extent 1. @default false */
+  readonly keepdim?: boolean;
 }
 
-function total(x: Tensor): number {
-  let sum = 0;
-  for (let i = 0; i < x.data.length; i++) sum += x.data[i];
-  return sum;
+const keepdim: Options<ReduceOptions> = { keepdim: bool };
+
+/** One dimension, or several. */
+const dims: Kind = { word: "tuple of ints", is: (value) => int.is(value) || Array.isArray(value) };
+
+const calls = {
+  sum: ["sum", { input: aTensor, "dim?": dims }, keepdim],
+  mean: ["mean", { input: aTensor, "dim?": dims }, keepdim],
+  max: ["max", { input: aTensor, "dim?": int }, keepdim],
+  argmax: ["argmax", { input: aTensor, "dim?": int }, keepdim],
+  softmax: ["softmax", { input: aTensor, dim: int }],
+  logSoftmax: ["logSoftmax", { input: aTensor, dim: int }],
+} satisfies Record<string, Call>;
+
+/** The elements that become one: to which number of the result each goes. */
+interface Groups {
+  readonly to: (k: number) => number;
+  readonly shape: readonly number[];
+  /** How many numbers the result has. */
+  readonly size: number;
+  /** How many elements become each. */
+  readonly count: number;
+}
+
+function groupsOf(
+  { shape }: Tensor,
+  dim: number | readonly number[] = [],
+  options: ReduceOptions = {},
+): Groups {
+  const given = [dim].flat();
+  const reduced = wrapDims(given.length ? given : [...shape.keys()], shape.length);
+  const kept = shape.map((extent, k) => reduced.includes(k) ? 1 : extent);
+  const { table, step }: Places = placesIn(kept, shape);
+  return {
+    to: table ? (k) => table[k] : (k) => k * step,
+    shape: options.keepdim ? kept : shape.filter((_, k) => !reduced.includes(k)),
+    size: numel(kept),
+    count: numel(reduced.map((k) => shape[k] ?? 1)),
+  };
+}
+
+/** The sum of each group, divided where it is a mean. */
+function total(
+  name: "Sum" | "Mean",
+  x: Tensor,
+  dim: number | readonly number[] | undefined,
+  options: ReduceOptions,
+): Tensor {
+  const { to, shape, size, count } = groupsOf(x, dim, options);
+  const dtype = x.dtype === "bool" ? "int64" : x.dtype;
+  const by = name === "Sum" ? 1 : count;
+  const sums = new Float64Array(size);
+  for (let k = 0; k < x.data.length; k++) {
+    sums[to(k)] += x.data[k];
+    if (!isFloat(dtype)) whole(sums[to(k)]); // what is lost on the way does not come back
+  }
+  const data = allocate(dtype, size);
+  for (let g = 0; g < size; g++) data[g] = sums[g] / by;
+  const node = `${name}Backward${dim === undefined ? 0 : 1}`;
+  return record(new Tensor(data, shape, dtype), node, [x], (dy, dx) => {
+    for (let k = 0; k < dx!.length; k++) dx![k] += dy[to(k)] / by;
+  });
 }
 
 /**
- * The sum of all elements (`torch.sum`).
+ * The sum of all elements, or of those along dimensions (`torch.sum`).
  *
  * @param x any shape
- * @returns a tensor of one number and no dimension
+ * @param dim the dimension to sum over, or several; all unless told otherwise
+ * @param options whether a summed dimension stays, with extent 1
+ * @returns a tensor without these dimensions; int64 where `x` is int64 or bool
+ * @throws {IndexError} if there is no such dimension
+ * @throws {RuntimeError} if one is named twice
  *
  * @example
  * ```ts
  * import { sum, tensor } from "@rnn-spec/rnn-spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(sum(tensor([[1, 2], [3, 4]])).item(), 10);
+ * const x = tensor([[1, 2], [3, 4]]);
+ * assertEquals(sum(x).item(), 10);
+ * assertEquals(sum(x, 1, { keepdim: true }).tolist(), [[3], [7]]);
  * ```
  * @category Operations
  */
-export function sum(x: Tensor): Tensor {
+export function sum(
+  x: Tensor,
+  dim?: number | readonly number[],
+  options: ReduceOptions = {},
+): Tensor {
   check(calls.sum, arguments);
-  return record(scalar(total(x), x), "SumBackward0", [x], ([dy], dx) => {
-    for (let i = 0; i < dx!.length; i++) dx![i] += dy;
-  });
+  return total("Sum", x, dim, options);
 }
 
 /**
- * The mean of all elements (`torch.mean`); NaN where there are none.
+ * The mean of all elements, or of those along dimensions (`torch.mean`); NaN where there are none.
  *
  * @param x any shape
- * @returns a tensor of one number and no dimension
+ * @param dim the dimension to take the mean over, or several; all unless told otherwise
+ * @param options whether such a dimension stays, with extent 1
+ * @returns a tensor without these dimensions
+ * @throws {IndexError} if there is no such dimension
+ * @throws {RuntimeError} if one is named twice
+ * @throws {NotImplementedError} if `x` is int64 or bool
  *
  * @example
  * ```ts
  * import { mean, tensor } from "@rnn-spec/rnn-spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(mean(tensor([[1, 2], [3, 4]])).item(), 2.5);
+ * const x = tensor([[1, 2], [3, 4]]);
+ * assertEquals(mean(x).item(), 2.5);
+ * assertEquals(mean(x, 0).tolist(), [2, 3]);
  * ```
  * @category Operations
  */
-export function mean(x: Tensor): Tensor {
+export function mean(
+  x: Tensor,
+  dim?: number | readonly number[],
+  options: ReduceOptions = {},
+): Tensor {
   check(calls.mean, arguments);
-  const n = x.data.length;
-  return record(scalar(total(x) / n, x), "MeanBackward0", [x], ([dy], dx) => {
-    for (let i = 0; i < n; i++) dx![i] += dy / n;
+  if (!isFloat(x.dtype)) {
+    throw new NotImplementedError(
+      "mean(): could not infer output dtype. Input dtype must be either a floating point or " +
+        `complex dtype. Got: ${words[x.dtype][0]}`,
+    );
+  }
+  return total("Mean", x, dim, options);
+}
+
+/** Where in `x` the largest element of each group stands: the first of them, or the first NaN. */
+function largest(
+  name: string,
+  x: Tensor,
+  dim: number | undefined,
+  options: ReduceOptions,
+): Groups & { at: Float64Array } {
+  const groups = groupsOf(x, dim, options);
+  if (groups.count === 0) {
+    const all = dim === undefined;
+    const Class = all && name === "max" ? RuntimeError : IndexError;
+    throw new Class(
+      `${name}(): Expected reduction dim ${
+        all
+          ? "to be specified for input.numel() == 0."
+          : `${wrapDim(dim, x.dim())} to have non-zero size.`
+      }${all && name === "max" ? " Specify the reduction dim with the 'dim' argument." : ""}`,
+    );
+  }
+  const at = new Float64Array(groups.size).fill(-1);
+  x.data.forEach((value, k) => {
+    const g = groups.to(k);
+    const best = x.data[at[g]];
+    if (at[g] < 0 || value > best || (value !== value && best === best)) at[g] = k;
   });
+  return { ...groups, at };
+}
+
+/** Which slice of a dimension each of some elements stands in. */
+function slicesOf(x: Tensor, dim: number | undefined, at: Float64Array): Float64Array {
+  if (dim === undefined) return at;
+  const own = wrapDim(dim, x.dim());
+  const inner = numel(x.shape.slice(own + 1));
+  return at.map((k) => Math.floor(k / inner) % (x.shape[own] ?? 1));
+}
+
+/**
+ * The largest of all elements (`torch.max`); NaN where there is one. Its gradient is shared by all
+ * that are as large.
+ *
+ * @param x any shape
+ * @returns a tensor of one number and no dimension
+ * @throws {RuntimeError} if there is no element
+ *
+ * @example
+ * ```ts
+ * import { max, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = tensor([[1, 5], [7, 2]]);
+ * assertEquals(max(x).item(), 7);
+ * const [values, indices] = max(x, 1);
+ * assertEquals([values.tolist(), indices.tolist()], [[5, 7], [1, 0]]);
+ * ```
+ * @category Operations
+ */
+export function max(x: Tensor): Tensor;
+/**
+ * The largest along a dimension, and where it stands: the first, where several are as large, and the
+ * first NaN, where there is one.
+ *
+ * @param x any shape
+ * @param dim the dimension
+ * @param options whether the dimension stays, with extent 1
+ * @returns the values, and the indices as int64
+ * @throws {IndexError} if there is no such dimension, or nothing along it
+ */
+export function max(x: Tensor, dim: number, options?: ReduceOptions): [Tensor, Tensor];
+export function max(
+  x: Tensor,
+  dim?: number,
+  options: ReduceOptions = {},
+): Tensor | [Tensor, Tensor] {
+  check(calls.max, arguments);
+  const { at, shape } = largest("max", x, dim, options);
+  const data = allocate(x.dtype, at.length);
+  at.forEach((k, g) => data[g] = x.data[k]);
+  const values = new Tensor(data, shape, x.dtype);
+  if (dim === undefined) {
+    const same = (value: number) => value === data[0] || (value !== value && data[0] !== data[0]);
+    return record(values, "MaxBackward1", [x], ([dy], dx) => {
+      const share = dy / x.data.filter(same).length;
+      for (let k = 0; k < dx!.length; k++) if (same(x.data[k])) dx![k] += share;
+    }, [x, values]);
+  }
+  const indices = new Tensor(slicesOf(x, dim, at), shape, "int64");
+  const backward = (dy: Float64Array, dx?: Float64Array) => at.forEach((k, g) => dx![k] += dy[g]);
+  return [record(values, "MaxBackward0", [x], backward, [indices]), indices];
+}
+
+/**
+ * Where the largest element stands (`torch.argmax`), as {@linkcode max} finds it: in all of `x`,
+ * counted row by row, or along a dimension.
+ *
+ * @param x any shape
+ * @param dim the dimension; all of `x` unless told otherwise
+ * @param options whether a dimension stays, with extent 1
+ * @returns an int64 tensor
+ * @throws {IndexError} if there is no such dimension, or no element
+ *
+ * @example
+ * ```ts
+ * import { argmax, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const logits = tensor([[0.5, 2, 1], [3, -1, 0]]);
+ * assertEquals(argmax(logits, -1).tolist(), [1, 0]);
+ * ```
+ * @category Operations
+ */
+export function argmax(x: Tensor, dim?: number, options: ReduceOptions = {}): Tensor {
+  check(calls.argmax, arguments);
+  if (x.dtype === "bool") throw new NotImplementedError("argmax(): does not support bool input");
+  const { at, shape } = largest("argmax", x, dim, options);
+  return new Tensor(slicesOf(x, dim, at), shape, "int64");
+}
+
+/** exp(x) as a share of its sum along a dimension, or the logarithm of that. */
+function shares(log: boolean, x: Tensor, dim: number): Tensor {
+  const own = wrapDim(dim, x.dim());
+  if (!isFloat(x.dtype)) {
+    const where = own === Math.max(x.dim() - 1, 0) ? "lastdim_" : "";
+    throw new NotImplementedError(
+      `"${log ? "log_" : ""}softmax_${where}kernel_impl" not implemented for ` +
+        `'${words[x.dtype][0]}'`,
+    );
+  }
+  const { to, size } = groupsOf(x, own);
+  const most = new Float64Array(size).fill(-Infinity);
+  const sums = new Float64Array(size);
+  x.data.forEach((value, k) => most[to(k)] = Math.max(most[to(k)], value));
+  x.data.forEach((value, k) => sums[to(k)] += Math.exp(value - most[to(k)]));
+  const data = allocate(x.dtype, x.numel());
+  x.data.forEach((value, k) => {
+    const [least, sum] = [value - most[to(k)], sums[to(k)]];
+    data[k] = log ? least - Math.log(sum) : Math.exp(least) / sum;
+  });
+  const y = new Tensor(data, x.shape);
+  return record(y, `${log ? "Log" : ""}SoftmaxBackward0`, [x], (dy, dx) => {
+    const sums = new Float64Array(size);
+    dy.forEach((d, k) => sums[to(k)] += log ? d : d * data[k]);
+    dy.forEach((d, k) => {
+      const sum = sums[to(k)];
+      dx![k] += log ? d - Math.exp(data[k]) * sum : data[k] * (d - sum);
+    });
+  }, [y]);
+}
+
+/**
+ * The softmax along a dimension, `exp(x_k) / Σ_j exp(x_j)` (`torch.softmax`).
+ *
+ * @param x any shape
+ * @param dim the dimension
+ * @returns a tensor of the same shape, which sums to 1 along the dimension
+ * @throws {IndexError} if there is no such dimension
+ * @throws {NotImplementedError} if `x` is int64 or bool
+ *
+ * @example
+ * ```ts
+ * import { softmax, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(softmax(tensor([0, Math.log(3)]), 0).tolist(), [0.25, 0.75]);
+ * ```
+ * @category Operations
+ */
+export function softmax(x: Tensor, dim: number): Tensor {
+  check(calls.softmax, arguments);
+  return shares(false, x, dim);
+}
+
+/**
+ * The logarithm of the softmax along a dimension, `x_k - ln Σ_j exp(x_j)`
+ * (`torch.nn.functional.log_softmax`).
+ *
+ * @param x any shape
+ * @param dim the dimension of the classes
+ * @returns a tensor of the same shape, none above 0
+ * @throws {IndexError} if there is no such dimension
+ * @throws {NotImplementedError} if `x` is int64 or bool
+ *
+ * @example
+ * ```ts
+ * import { logSoftmax, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(String(logSoftmax(tensor([1, 1]), 0)), "tensor([-0.6931, -0.6931])");
+ * ```
+ * @category Operations
+ */
+export function logSoftmax(x: Tensor, dim: number): Tensor {
+  check(calls.logSoftmax, arguments);
+  return shares(true, x, dim);
 }

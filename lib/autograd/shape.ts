@@ -5,9 +5,16 @@
 
 import { type Call, check, int, ints } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { blocksOf, resized } from "../tensor/blocks.ts";
+import { blocksOf, type Places, placesIn, resized } from "../tensor/blocks.ts";
 import { allocate, listed, numel, typeName } from "../tensor/dtype.ts";
-import { aTensor, shareVersion, Tensor, wrapDim } from "../tensor/tensor.ts";
+import {
+  aTensor,
+  type Backward,
+  shareVersion,
+  Tensor,
+  wrapDim,
+  wrapDims,
+} from "../tensor/tensor.ts";
 import { record, recordShape, recordView } from "./graph.ts";
 
 const calls = {
@@ -15,6 +22,8 @@ const calls = {
   unsqueeze: ["unsqueeze", { input: aTensor, dim: int }],
   squeeze: ["squeeze", { input: aTensor, dim: int }],
   expand: ["expand", { input: aTensor, size: ints }],
+  clone: ["clone", { input: aTensor }],
+  flip: ["flip", { input: aTensor, dims: ints }],
   transpose: ["transpose", { input: aTensor, dim0: int, dim1: int }],
 } satisfies Record<string, Call>;
 
@@ -148,24 +157,77 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
         `dimensions in the tensor (${x.dim()})`,
     );
   }
-  let source = [0]; // for each element of the result, where it comes from
   shape.forEach((extent, dim) => {
     const own = dim < missing ? 1 : x.shape[dim - missing];
     if (own !== extent && own !== 1) {
       throw new RuntimeError(
         `The expanded size of the tensor (${extent}) must match the existing size (${own}) at ` +
-          `non-singleton dimension ${dim}.  Target sizes: [${shape.join(", ")}].  Tensor sizes: ` +
-          `[${x.shape.join(", ")}]`,
+          `non-singleton dimension ${dim}.  Target sizes: ${listed(shape)}.  Tensor sizes: ` +
+          listed(x.shape),
       );
     }
-    const steps = Array.from({ length: extent }, (_, i) => own === 1 ? 0 : i);
-    source = source.flatMap((start) => steps.map((i) => start * own + i));
   });
-  const data = allocate(x.dtype, source.length);
-  source.forEach((from, to) => data[to] = x.data[from]);
-  return recordView(new Tensor(data, shape, x.dtype), "ExpandBackward0", x, (dy, dx) => {
-    source.forEach((from, to) => dx![from] += dy[to]);
-  });
+  const places = placesIn(x.shape, shape);
+  return recordView(taken(x, shape, places), "ExpandBackward0", x, giveBack(places));
+}
+
+/** The elements of `x` that stand at some places, in another shape. */
+function taken(x: Tensor, shape: readonly number[], { table, step }: Places): Tensor {
+  const data = allocate(x.dtype, numel(shape));
+  for (let k = 0; k < data.length; k++) data[k] = x.data[table ? table[k] : k * step];
+  return new Tensor(data, shape, x.dtype);
+}
+
+/** Adds the gradient of what {@linkcode taken} took to the places that it came from. */
+function giveBack({ table, step }: Places): Backward {
+  return (dy, dx) => {
+    for (let k = 0; k < dy.length; k++) dx![table ? table[k] : k * step] += dy[k];
+  };
+}
+
+/**
+ * A copy (`torch.clone`).
+ *
+ * @param x any tensor
+ * @returns a tensor with storage of its own
+ *
+ * @example
+ * ```ts
+ * import { clone, ones } from "@rnn-spec/rnn-spec";
+ * import { assert } from "@std/assert";
+ *
+ * const x = ones([2]);
+ * assert(clone(x).data !== x.data);
+ * ```
+ * @category Operations
+ */
+export function clone(x: Tensor): Tensor {
+  check(calls.clone, arguments);
+  return record(new Tensor(x.data.slice(), x.shape, x.dtype), "CloneBackward0", [x], addAll);
+}
+
+/**
+ * The elements of some dimensions in the opposite order (`torch.flip`).
+ *
+ * @param x any tensor
+ * @param dims the dimensions, each once; negative ones count from the last
+ * @returns a tensor of the same shape
+ * @throws {IndexError} if there is no such dimension
+ * @throws {RuntimeError} if one is named twice
+ *
+ * @example
+ * ```ts
+ * import { flip, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(flip(tensor([[1, 2], [3, 4]]), [0]).tolist(), [[3, 4], [1, 2]]);
+ * ```
+ * @category Operations
+ */
+export function flip(x: Tensor, dims: readonly number[]): Tensor {
+  check(calls.flip, arguments);
+  const places = placesIn(x.shape, x.shape, wrapDims(dims, x.dim()));
+  return record(taken(x, x.shape, places), "FlipBackward0", [x], giveBack(places));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Functions of each element, and over one dimension, as modules. */
 
-import { logSoftmax } from "../autograd/class_loss.ts";
+import { logSoftmax } from "../autograd/reduce.ts";
 import { relu, sigmoid, tanh } from "../autograd/pointwise.ts";
 import { any, type Call, check, checkCount, int } from "../call.ts";
 import type { Tensor } from "../tensor/tensor.ts";

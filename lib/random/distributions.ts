@@ -197,7 +197,7 @@ export function normal(
 }
 
 /** Refuses the sizes that PyTorch refuses, and returns storage for the others. */
-function allocateSize(name: string, size: readonly number[], dtype: FloatDType): FloatArray {
+export function allocateSize(name: string, size: readonly number[], dtype: FloatDType): FloatArray {
   const fraction = size.findIndex((extent) => !Number.isInteger(extent));
   if (fraction >= 0) {
     // PyTorch inspects the first extent before the others, and counts the others from 1.

@@ -1,6 +1,7 @@
 /** How a row-major array looks from one of its dimensions. */
 
-import { numel } from "./dtype.ts";
+import { RuntimeError } from "../errors.ts";
+import { numel, sameShape } from "./dtype.ts";
 
 /**
  * A tensor seen from one dimension: `outer` blocks, each of `extent` slices, each of `inner`
@@ -27,4 +28,59 @@ export function blocksOf(shape: readonly number[], dim: number): Blocks {
 /** The shape with one dimension's extent replaced, or the dimension removed. */
 export function resized(shape: readonly number[], dim: number, ...extent: number[]): number[] {
   return [...shape.slice(0, dim), ...extent, ...shape.slice(dim + 1)];
+}
+
+/** The shape that two shapes broadcast to, aligned at the last dimension. */
+export function broadcastShape(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (sameShape(a, b)) return a;
+  const rank = Math.max(a.length, b.length);
+  const shape = Array.from({ length: rank }, () => 0);
+  for (let dim = rank - 1; dim >= 0; dim--) {
+    const [m, n] = [a, b].map((given) => given[dim - rank + given.length] ?? 1);
+    if (m !== n && m !== 1 && n !== 1) {
+      throw new RuntimeError(
+        `The size of tensor a (${m}) must match the size of tensor b (${n}) at non-singleton ` +
+          `dimension ${dim}`,
+      );
+    }
+    shape[dim] = m === 1 ? n : m;
+  }
+  return shape;
+}
+
+/** Where in a tensor the elements of a larger shape stand: `table[k]`, or `k * step` without one. */
+export interface Places {
+  /** For each element of the larger shape. */
+  readonly table: Uint32Array | null;
+  /** 0 where the tensor is a single number, and otherwise 1. */
+  readonly step: number;
+}
+
+/**
+ * How a tensor is broadcast: which of its elements each one of a shape is. A reduction is the same,
+ * read backwards: to which element of the smaller shape each one goes.
+ *
+ * @param from the tensor's shape, each extent as in `to`, 1 or missing
+ * @param flipped dimensions that are read from their end
+ */
+export function placesIn(
+  from: readonly number[],
+  to: readonly number[],
+  flipped: readonly number[] = [],
+): Places {
+  if (numel(from) === 1) return { table: null, step: 0 };
+  if (flipped.length === 0 && sameShape(from, to)) return { table: null, step: 1 };
+  let table = Uint32Array.of(0);
+  to.forEach((extent, dim) => {
+    const own = from[dim - to.length + from.length] ?? 1;
+    const next = new Uint32Array(table.length * extent);
+    table.forEach((start, k) => {
+      for (let i = 0; i < extent; i++) {
+        const index = own === 1 ? 0 : flipped.includes(dim) ? own - 1 - i : i;
+        next[k * extent + i] = start * own + index;
+      }
+    });
+    table = next;
+  });
+  return { table, step: 1 };
 }

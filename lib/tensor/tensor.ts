@@ -410,6 +410,14 @@ export function wrapDim(dim: number, rank: number): number {
   return dim < 0 ? dim + extent : dim;
 }
 
+/** Resolves dimensions, of which none may be named twice, as {@linkcode wrapDim} does each. */
+export function wrapDims(dims: readonly number[], rank: number): number[] {
+  const wrapped = dims.map((dim) => wrapDim(dim, rank));
+  const twice = wrapped.find((dim, k) => wrapped.indexOf(dim) < k);
+  if (twice === undefined) return wrapped;
+  throw new RuntimeError(`dim ${twice} appears multiple times in the list of dims`);
+}
+
 /**
  * Tensors by name, in the order of the module's parameters; names are PyTorch's.
  * @category Tensors

@@ -9,17 +9,26 @@ import {
   binaryCrossEntropyWithLogits,
   cat,
   chunk,
+  clone,
   crossEntropy,
   detach,
+  div,
   dropout,
+  embedding,
+  exp,
   expand,
+  flip,
   grad,
   indexSelect,
   l1Loss,
+  LayerNorm,
   Linear,
   linear,
+  log,
   logSoftmax,
   manualSeed,
+  matmul,
+  max,
   mean,
   mseLoss,
   mul,
@@ -37,6 +46,7 @@ import {
   SimpleRNN,
   sin,
   slice,
+  softmax,
   squeeze,
   stack,
   sub,
@@ -178,6 +188,68 @@ describe("gradients", () => {
     mul(a, a),
     mul(b, -1.5),
   ]);
+  derivative("exp", one, (_, x) => exp(x));
+  derivative("log, of what is above 0", one, (_, x) => log(add(mul(x, x), 0.5)));
+  derivative("div, by tensors, by itself and by a number", two, (_, a, b) => [
+    div(a, add(mul(b, b), 1)),
+    div(b, add(mul(b, b), 1)),
+    div(a, -1.5),
+  ]);
+  derivative(
+    "add, sub, mul and div, broadcast both ways",
+    (
+      { seed, shape },
+    ) => [leaf(seed, [...shape, 1]), leaf(seed, [2, 1, ...shape.map(() => 1), 3], 1)],
+    (_, a, b) => [add(a, b), sub(b, a), mul(a, b), div(a, add(mul(b, b), 1))],
+  );
+  derivative("clone and flip", one, ({ dim }, x) => [tanh(clone(x)), tanh(flip(x, [dim]))]);
+  derivative("sum and mean along dimensions", one, ({ dim, shape }, x) => [
+    tanh(sum(x, dim)),
+    tanh(mean(x, dim, { keepdim: true })),
+    tanh(sum(x, [...shape.keys()].filter((k) => k !== dim).concat(dim), { keepdim: true })),
+  ]);
+  derivative("max, of all and along a dimension", one, ({ dim }, x) => [
+    tanh(max(x)),
+    tanh(max(x, dim)[0]),
+    tanh(max(x, dim, { keepdim: true })[0]),
+  ]);
+  derivative("softmax", one, ({ dim }, x) => softmax(x, dim));
+  for (
+    const [name, a, b] of [
+      ["two vectors", [3], [3]],
+      ["a vector and a matrix", [3], [3, 2]],
+      ["a matrix and a vector", [2, 3], [3]],
+      ["two matrices", [2, 3], [3, 4]],
+      ["batches, one broadcast", [2, 1, 2, 3], [4, 3, 2]],
+      ["a batch and a vector", [2, 2, 3], [3]],
+      ["a vector and a batch", [3], [2, 3, 2]],
+    ] as const
+  ) {
+    derivative(
+      `matmul of ${name}`,
+      ({ seed }) => [leaf(seed, a), leaf(seed, b, 1)],
+      (_, x, y) => matmul(x, y),
+    );
+  }
+  derivative(
+    "embedding, with repeats and gaps",
+    ({ seed }) => [leaf(seed, [4, 2])],
+    (_, w) => tanh(embedding(tensor([[3n, 1n], [3n, 0n]]), w)),
+  );
+  derivative(
+    "LayerNorm: input, weight and bias",
+    (
+      { seed, shape },
+    ) => [leaf(seed, [2, ...shape, 2]), leaf(seed, [...shape, 2], 1), leaf(seed, [...shape, 2], 2)],
+    ({ shape }, x, weight, bias) => {
+      const norm = new LayerNorm([...shape, 2], { dtype: "float64", eps: 0.1 });
+      const apart = new LayerNorm([...shape, 2], { elementwiseAffine: false, eps: 0.1 });
+      // What the module's own parameters do, seen from leaves of this test.
+      const z = norm.forward(x);
+      assertBitwise(z, apart.forward(x));
+      return [z, add(mul(apart.forward(x), weight), bias)];
+    },
+  );
   derivative("to", one, (_, x) => [mul(to(x, "float64"), x)]);
   derivative(
     "linear: input, weight and bias",

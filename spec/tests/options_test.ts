@@ -62,6 +62,9 @@ const loaderOptions = () => ({ batchSize: 2, dropLast: true, collateFn: () => 1,
 const initOptions = () => ({ gain: 2, generator: new rnn.Generator(1) });
 const plateauCount = { patience: 1, threshold: 0.1, cooldown: 1, minLr: 0, eps: 0 };
 const plateau = () => ({ mode: "max", factor: 0.5, thresholdMode: "abs", ...plateauCount });
+const keepdim = () => ({ keepdim: true });
+const generator = () => ({ generator: new rnn.Generator(1) });
+const integers = () => rnn.zeros([2], { dtype: "int64" });
 const none = () => [];
 const one = () => [x()];
 
@@ -94,6 +97,19 @@ const functions: Table = {
   isGradEnabled: [none],
   noGrad: [() => [() => 1]],
   abs: [one],
+  exp: [one],
+  log: [one],
+  clone: [one],
+  flip: [() => [x(), [0]]],
+  div: [() => [x(), x()]],
+  matmul: [() => [x(), rnn.zeros([3, 2])]],
+  softmax: [() => [x(), 1]],
+  argmax: [() => [x(), 1], keepdim, 1],
+  max: [() => [x(), 1], keepdim, 1],
+  oneHot: [() => [integers(), 4], undefined, 1],
+  randint: [() => [0, 9, [2]], generator],
+  randperm: [() => [3], generator],
+  multinomial: [() => [rnn.ones([3]), 2], () => ({ replacement: true, ...generator() })],
   neg: [one],
   relu: [one],
   sigmoid: [one],
@@ -104,9 +120,9 @@ const functions: Table = {
   sub: [() => [1, x()]],
   to: [() => [x(), "float64"]],
   linear: [() => [x(), x(), row()], undefined, 2],
-  embedding: [() => [rnn.zeros([2], { dtype: "int64" }), x()], padded],
-  mean: [one],
-  sum: [one],
+  embedding: [() => [integers(), x()], padded],
+  mean: [() => [x(), 1], keepdim, 1],
+  sum: [() => [x(), [0, 1]], keepdim, 1],
   expand: [() => [x(), [2, 3]]],
   reshape: [() => [x(), [3, 2]]],
   squeeze: [() => [x(), 0]],
@@ -192,6 +208,10 @@ const classesOf: Table = {
   Generator: [() => [1], undefined, 0],
   IncompatibleKeys: [() => [[], []]],
   Linear: [() => [3, 4], cellOptions],
+  LayerNorm: [
+    () => [3],
+    () => ({ eps: 1e-3, elementwiseAffine: true, bias: true, dtype: "float64" }),
+  ],
   Embedding: [() => [3, 4], () => ({ ...padded(), dtype: "float64" })],
   Dropout: [() => [0.5], undefined, 0],
   ModuleList: [() => [[makeLinear()]], undefined, 0],
@@ -304,6 +324,7 @@ const makeLinear = () => new rnn.Linear(3, 4);
 const makeEmbedding = () => new rnn.Embedding(3, 4);
 const makeSequence = () => new rnn.Sequential(makeLinear());
 const makeList = () => new rnn.ModuleList([makeLinear()]);
+const makeNorm = () => new rnn.LayerNorm(3);
 const makeSimple = () => new rnn.SimpleRNN(3, 4, 1);
 
 /** Objects, and a right call of each of their methods. */
@@ -326,9 +347,10 @@ const objects: readonly [() => object, Table][] = [
     clone: [none],
   }],
   [makeLinear, { ...moduleMethods(makeLinear), forward: [one] }],
+  [makeNorm, { ...moduleMethods(makeNorm), forward: [one] }],
   [makeEmbedding, {
     ...moduleMethods(makeEmbedding),
-    forward: [() => [rnn.zeros([2], { dtype: "int64" })]],
+    forward: [() => [integers()]],
   }],
   [() => new rnn.Dropout(), lossMethods(() => new rnn.Dropout(), none, one)],
   [makeSequence, listMethods(makeSequence, { forward: [one] })],
@@ -613,8 +635,11 @@ describe("options", () => {
         () => r.mseLoss(y, y, { reductoin: "sum" }),
         "mse_loss() got an unexpected keyword argument 'reductoin'; did you mean reduction?",
       ],
-      [() => r.mean(y, 1), "mean() takes 1 positional argument but 2 were given"],
-      [() => r.sum(y, { dim: 1 }), "sum() takes 1 positional argument but 2 were given"],
+      [() => r.abs(y, 1), "abs() takes 1 positional argument but 2 were given"],
+      [
+        () => r.sum(y, { dim: 1 }),
+        "sum(): argument 'dim' (position 2) must be tuple of ints, not dict; write sum(input, 1)",
+      ],
       [
         () => r.packPaddedSequence(y, [2], { batch_first: true }),
         "pack_padded_sequence() got an unexpected keyword argument 'batch_first'; did you mean " +
