@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  add,
   backward,
   cat,
   CheckpointError,
@@ -11,7 +12,9 @@ import {
   embedding,
   expand,
   indexSelect,
+  LayerNorm,
   linear,
+  mean,
   mul,
   narrow,
   type Nested,
@@ -205,3 +208,53 @@ describe("embedding", () => {
     assertEquals(words.forward(tensor(1, { dtype: "int64" })).tolist(), [1, 1]);
   });
 });
+
+describe("LayerNorm", () => {
+  law(
+    ["NORM-1"],
+    "brings each group to mean 0 and variance 1, wherever it stood and however wide it was",
+    fc.tuple(
+      fc.array(fc.integer({ min: -64, max: 64 }), { minLength: 12, maxLength: 12 }),
+      fc.constantFrom([2], [3, 2], [2, 3, 2]),
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: -9, max: 9 }),
+    ),
+    ([values, shape, scale, shift]) => {
+      const norm = new LayerNorm(shape, { elementwiseAffine: false, eps: 0, dtype: "float64" });
+      const x = new Tensor(Float64Array.from(values), [12 / numelOf(shape), ...shape]);
+      const z = reshape(norm.forward(x), [-1, numelOf(shape)]);
+      for (let row = 0; row < z.shape[0]; row++) {
+        const group = select(reshape(x, [-1, numelOf(shape)]), 0, row).data;
+        if (group.every((value) => value === group[0])) continue; // 0 / 0
+        const own = select(z, 0, row);
+        assertClose(mean(own), zeros([], { dtype: "float64" }));
+        assertClose(mean(mul(own, own)), ones([], { dtype: "float64" }));
+        const moved = norm.forward(add(mul(x, scale), shift));
+        assertClose(select(reshape(moved, [-1, numelOf(shape)]), 0, row), own);
+      }
+    },
+  );
+
+  fact(["NORM-1"], "one element to a group is 0, and eps keeps a flat group at 0", () => {
+    const flat = tensor([[3], [-2]]);
+    assertEquals(new LayerNorm(1).forward(flat).tolist(), [[0], [0]]);
+    assertEquals(new LayerNorm(2).forward(tensor([[5, 5]])).tolist(), [[0, 0]]);
+  });
+
+  fact(["NORM-2"], "weight and bias scale and shift; each may be missing", () => {
+    const x = tensor([[1, 3]]);
+    const norm = new LayerNorm(2, { eps: 0 });
+    assertEquals(norm.parameters().map((p) => p.version()), [1, 1]);
+    norm.loadStateDict({ weight: tensor([2, 3]), bias: tensor([10, 20]) });
+    assertEquals(norm.forward(x).tolist(), [[8, 23]]);
+    const unbiased = new LayerNorm([2], { eps: 0, bias: false });
+    assertEquals([unbiased.bias, Object.keys(unbiased.stateDict())], [null, ["weight"]]);
+    assertEquals(new LayerNorm(2, { elementwiseAffine: false }).parameters(), []);
+    const bad = tensor([[1, 2, 3]]);
+    assertThrows(() => norm.forward(bad), Error, "expected input with shape [*, 2]");
+  });
+});
+
+function numelOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
