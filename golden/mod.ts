@@ -20,6 +20,9 @@ import cellsChain from "./cells/chain.json" with { type: "text" };
 import cellsForward from "./cells/forward.json" with { type: "text" };
 import checkpointsSafetensors from "./checkpoints/safetensors.json" with { type: "text" };
 import checkpointsTorch from "./checkpoints/torch.json" with { type: "text" };
+import dataCollate from "./data/collate.json" with { type: "text" };
+import dataOrder from "./data/order.json" with { type: "text" };
+import dataRefused from "./data/refused.json" with { type: "text" };
 import dropoutModules from "./dropout/modules.json" with { type: "text" };
 import dropoutSequences from "./dropout/sequences.json" with { type: "text" };
 import errorsCells from "./errors/cells.json" with { type: "text" };
@@ -40,6 +43,7 @@ import gruLong from "./gru/long.json" with { type: "text" };
 import gruNumerics from "./gru/numerics.json" with { type: "text" };
 import gruShapes from "./gru/shapes.json" with { type: "text" };
 import initDigests from "./init/digests.json" with { type: "text" };
+import initFunctions from "./init/functions.json" with { type: "text" };
 import initWeights from "./init/weights.json" with { type: "text" };
 import inplaceFunctions from "./inplace/functions.json" with { type: "text" };
 import inplaceModules from "./inplace/modules.json" with { type: "text" };
@@ -61,18 +65,28 @@ import lstmForward from "./lstm/forward.json" with { type: "text" };
 import lstmLong from "./lstm/long.json" with { type: "text" };
 import lstmNumerics from "./lstm/numerics.json" with { type: "text" };
 import lstmShapes from "./lstm/shapes.json" with { type: "text" };
+import modulesClose from "./modules/close.json" with { type: "text" };
+import modulesFunctions from "./modules/functions.json" with { type: "text" };
+import modulesInitial from "./modules/initial.json" with { type: "text" };
+import modulesOrder from "./modules/order.json" with { type: "text" };
+import modulesPrint from "./modules/print.json" with { type: "text" };
+import modulesRefused from "./modules/refused.json" with { type: "text" };
+import modulesSequences from "./modules/sequences.json" with { type: "text" };
 import notebookPrint from "./notebook/print.json" with { type: "text" };
 import notebookPrinted from "./notebook/printed.json" with { type: "text" };
 import notebookSteps from "./notebook/steps.json" with { type: "text" };
 import optimClip from "./optim/clip.json" with { type: "text" };
+import optimExponential from "./optim/exponential.json" with { type: "text" };
 import optimFiles from "./optim/files.json" with { type: "text" };
 import optimGoingOn from "./optim/going_on.json" with { type: "text" };
 import optimHands from "./optim/hands.json" with { type: "text" };
 import optimInterpolation from "./optim/interpolation.json" with { type: "text" };
 import optimLimits from "./optim/limits.json" with { type: "text" };
+import optimPlateau from "./optim/plateau.json" with { type: "text" };
 import optimPrints from "./optim/prints.json" with { type: "text" };
 import optimRare from "./optim/rare.json" with { type: "text" };
 import optimRefused from "./optim/refused.json" with { type: "text" };
+import optimRefusedSchedules from "./optim/refused_schedules.json" with { type: "text" };
 import optimRepr from "./optim/repr.json" with { type: "text" };
 import optimSchedules from "./optim/schedules.json" with { type: "text" };
 import optimSteps from "./optim/steps.json" with { type: "text" };
@@ -126,6 +140,9 @@ export const files: Readonly<Record<string, string>> = {
   "cells/forward.json": cellsForward,
   "checkpoints/safetensors.json": checkpointsSafetensors,
   "checkpoints/torch.json": checkpointsTorch,
+  "data/collate.json": dataCollate,
+  "data/order.json": dataOrder,
+  "data/refused.json": dataRefused,
   "dropout/modules.json": dropoutModules,
   "dropout/sequences.json": dropoutSequences,
   "errors/cells.json": errorsCells,
@@ -146,6 +163,7 @@ export const files: Readonly<Record<string, string>> = {
   "gru/numerics.json": gruNumerics,
   "gru/shapes.json": gruShapes,
   "init/digests.json": initDigests,
+  "init/functions.json": initFunctions,
   "init/weights.json": initWeights,
   "inplace/functions.json": inplaceFunctions,
   "inplace/modules.json": inplaceModules,
@@ -167,18 +185,28 @@ export const files: Readonly<Record<string, string>> = {
   "lstm/long.json": lstmLong,
   "lstm/numerics.json": lstmNumerics,
   "lstm/shapes.json": lstmShapes,
+  "modules/close.json": modulesClose,
+  "modules/functions.json": modulesFunctions,
+  "modules/initial.json": modulesInitial,
+  "modules/order.json": modulesOrder,
+  "modules/print.json": modulesPrint,
+  "modules/refused.json": modulesRefused,
+  "modules/sequences.json": modulesSequences,
   "notebook/print.json": notebookPrint,
   "notebook/printed.json": notebookPrinted,
   "notebook/steps.json": notebookSteps,
   "optim/clip.json": optimClip,
+  "optim/exponential.json": optimExponential,
   "optim/files.json": optimFiles,
   "optim/going_on.json": optimGoingOn,
   "optim/hands.json": optimHands,
   "optim/interpolation.json": optimInterpolation,
   "optim/limits.json": optimLimits,
+  "optim/plateau.json": optimPlateau,
   "optim/prints.json": optimPrints,
   "optim/rare.json": optimRare,
   "optim/refused.json": optimRefused,
+  "optim/refused_schedules.json": optimRefusedSchedules,
   "optim/repr.json": optimRepr,
   "optim/schedules.json": optimSchedules,
   "optim/steps.json": optimSteps,

@@ -32,6 +32,7 @@ import torch  # noqa: E402
 from goldens import (  # noqa: E402
     cells,
     checkpoints,
+    data,
     dropout,
     errors,
     errors_cells,
@@ -46,9 +47,11 @@ from goldens import (  # noqa: E402
     linear,
     losses,
     losses_options,
+    modules,
     notebook,
     optim,
     optim_edges,
+    optim_more,
     pack,
     pack_functions,
     printing,
@@ -69,7 +72,7 @@ CHAPTERS = (
     notebook, printing, rand, init, tensor, linear, rnn, gated, cells, pack, pack_functions, field,
     dropout, checkpoints, representation, errors, errors_sequence, errors_cells, errors_pack,
     errors_tensor, errors_gradients, vjp, inplace, losses, losses_options, optim, optim_edges,
-    training
+    optim_more, training, modules, data
 )
 FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]
 

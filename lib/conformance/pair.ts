@@ -63,7 +63,7 @@ export interface Request {
   op: string;
   /** The module's name in `torch.nn`, or `SimpleRNN`. */
   module?: string;
-  /** The function's name, of an operation `call` or `inplace`. */
+  /** The function's name, of an operation `call` or `inplace`, or of an `init` that has no module. */
   function?: string;
   /** Arguments by PyTorch's names. */
   args?: Record<string, unknown>;
@@ -112,6 +112,8 @@ export interface Request {
   clip?: Named;
   /** For `optim` and `train`, the schedule; it steps after each step of the optimiser. */
   scheduler?: Named;
+  /** For `optim`, what the schedule's step is given, after each step of the optimiser. */
+  metrics?: JsonNumber[];
   /** For `train`, how many steps. */
   steps?: number;
   /**
@@ -140,6 +142,8 @@ export interface Answer {
   grads?: { inputs: Record<string, JsonTensor>; state_dict: Record<string, JsonTensor> };
   /** What an optimiser remembers after the last step. */
   optimizer_state?: JsonOptimizerState;
+  /** What a schedule that was given metrics remembers after the last step. */
+  scheduler_state?: Record<string, unknown>;
   /** Weights by name, or their digests; of an `optim`, the steps along a new first dimension. */
   state_dict?: Record<string, JsonTensor | Digest>;
   /**

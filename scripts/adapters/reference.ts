@@ -26,12 +26,22 @@ import { walkthrough } from "../walkthrough.ts";
 import { type Arguments, functions, type Inputs, optionsOf } from "./functions.ts";
 import { checkpointOperations } from "./checkpoints.ts";
 import { inplace } from "./inplace.ts";
+import { callAround, fill, makeModule } from "./modules.ts";
 import { makeLoss, trainingOperations } from "./training.ts";
 
 /** A module by its name in `torch.nn`, constructed as the request says. */
 function build({ module, args = {}, dtype }: Request): rnn.Module {
-  const { input_size, hidden_size, in_features, out_features, num_layers, p, ...rest } =
-    args as Arguments;
+  const {
+    input_size,
+    hidden_size,
+    in_features,
+    out_features,
+    num_layers,
+    num_embeddings,
+    embedding_dim,
+    p,
+    ...rest
+  } = args as Arguments;
   const options = { ...optionsOf(rest), dtype };
   const stacked = num_layers === undefined ? options : { ...options, numLayers: num_layers };
   switch (module) {
@@ -49,13 +59,16 @@ function build({ module, args = {}, dtype }: Request): rnn.Module {
       return new rnn.LSTMCell(input_size, hidden_size, options);
     case "GRUCell":
       return new rnn.GRUCell(input_size, hidden_size, options);
+    case "Embedding":
+      return new rnn.Embedding(num_embeddings, embedding_dim, options);
     case "Dropout":
       return new rnn.Dropout(p);
     case "SimpleRNN":
       return new rnn.SimpleRNN(input_size, hidden_size, num_layers, options);
     default: {
-      const loss = makeLoss(String(module), args);
-      if (loss) return loss;
+      const made = makeLoss(String(module), args) ??
+        makeModule({ op: "", module, args, dtype }, build);
+      if (made) return made;
       throw new Unsupported(`module ${module}`);
     }
   }
@@ -120,6 +133,12 @@ function forward(request: Request): Answer {
 }
 
 function init(request: Request): Answer {
+  if (request.function) {
+    const { function: name, args, dtype } = request;
+    const tensor = fill(name, { ...args, seed: seedOf(request) }, dtype);
+    if (!tensor) throw new Unsupported(`function ${name}`);
+    return { state_dict: encodeAll({ tensor, after: rnn.rand([2], { dtype }) }) };
+  }
   rnn.manualSeed(seedOf(request));
   let module = build(request);
   for (let k = 1; k < (request.constructions ?? 1); k++) module = build(request);
@@ -151,6 +170,8 @@ function print(request: Request): Answer {
 
 function call(request: Request): Answer {
   const { function: name = "", args = {}, dtype = "float32" } = request;
+  const around = callAround(request, inputsOf(request), build);
+  if (around) return { outputs: around };
   if (!Object.hasOwn(functions, name)) throw new Unsupported(`function ${name}`);
   return { outputs: functions[name](inputsOf(request), optionsOf(args), dtype) };
 }
@@ -186,6 +207,9 @@ const operations: Record<string, (request: Request) => Answer> = {
   size: ({ args }) => ({ print: rnn.formatSize((args as { size: number[] }).size) }),
 };
 
+/** What to write instead, behind PyTorch's message. */
+const advice = /; (did you mean \w+\?|\w+ returns a tuple: .*)$/;
+
 /**
  * Answers a request.
  *
@@ -199,7 +223,7 @@ export function answer(request: Request): Answer {
     if (error instanceof Unsupported) return { unsupported: error.message };
     const { name, message } = error as Error;
     // What to write instead is said in the names of this language, which a request does not use.
-    return { error: { type: name, message: message.replace(/; did you mean \w+\?$/, "") } };
+    return { error: { type: name, message: message.replace(advice, "") } };
   }
 }
 

@@ -44,10 +44,11 @@ function vjp(request: Request, tools: Tools): Answer {
   if (request.state_dict) module.loadStateDict(decodeStateDict(request));
   module.train(request.training ?? false);
   const { lengths, ...leaves } = tools.inputsOf(request);
-  for (const leaf of Object.values(leaves as Tensors)) leaf.requiresGrad = true;
+  const numbers = Object.values(leaves as Tensors).filter(({ dtype }) => dtype.startsWith("float"));
+  for (const leaf of numbers) leaf.requiresGrad = true;
   const outputs = tools.run(module, lengths ? { ...leaves, lengths } : leaves);
   const weights = Object.fromEntries(module.namedParameters());
-  const wanted = [...Object.values(leaves as Tensors), ...Object.values(weights)];
+  const wanted = [...numbers, ...Object.values(weights)];
   const found = rnn.grad(
     Object.keys(grad_outputs).map((name) => outputs[name]),
     wanted,
@@ -150,7 +151,7 @@ function repr(request: Request, tools: Tools): Answer {
   const scheduler = request.scheduler && makeScheduler(request.scheduler, optimizer, tools);
   for (let k = 0; k < (request.steps ?? 0); k++) {
     optimizer.step();
-    scheduler?.step();
+    (scheduler as rnn.LRScheduler).step();
   }
   return { repr: String(optimizer) };
 }
@@ -159,12 +160,15 @@ function makeScheduler(
   { name, args }: Named,
   optimizer: rnn.Optimizer,
   tools: Tools,
-): rnn.LRScheduler {
+): rnn.LRScheduler | rnn.ReduceLROnPlateau {
   const { step_size, T_max, ...rest } = args as Arguments;
   if (name === "StepLR") return new rnn.StepLR(optimizer, step_size, optionsOf(rest));
   if (name === "CosineAnnealingLR") {
     return new rnn.CosineAnnealingLR(optimizer, T_max, optionsOf(rest));
   }
+  const { gamma, ...more } = optionsOf(args);
+  if (name === "ExponentialLR") return new rnn.ExponentialLR(optimizer, gamma, more);
+  if (name === "ReduceLROnPlateau") return new rnn.ReduceLROnPlateau(optimizer, optionsOf(args));
   throw tools.unsupported(`scheduler ${name}`);
 }
 
@@ -219,7 +223,8 @@ function optim(request: Request, tools: Tools): Answer {
     if (norm) norms.push(norm);
     rates.push(optimizer.paramGroups[0].lr);
     optimizer.step();
-    scheduler?.step();
+    if (scheduler instanceof rnn.ReduceLROnPlateau) scheduler.step(Number(request.metrics?.[k]));
+    else scheduler?.step();
     steps.push(
       rnn.noGrad(() =>
         Object.fromEntries(Object.entries(params).map(([name, x]) => [name, rnn.mul(x, 1)]))
@@ -236,6 +241,9 @@ function optim(request: Request, tools: Tools): Answer {
     state_dict: encodeAll(Object.fromEntries(stacked)),
     // After a schedule, the last digits of a learning rate are the cosine's own.
     ...(!scheduler && { optimizer_state: encodeState(optimizer.stateDict()) }),
+    ...(scheduler instanceof rnn.ReduceLROnPlateau && {
+      scheduler_state: encodeOptions(scheduler.stateDict()),
+    }),
   };
 }
 
@@ -245,6 +253,12 @@ const leftOut = ["foreach", "fused", "capturable", "differentiable", "decoupled_
 function encodeOption(value: unknown): unknown {
   if (value instanceof rnn.Tensor) return encode(value);
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+}
+
+function encodeOptions(options: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, encodeOption(value)]),
+  );
 }
 
 function encodeState({ state, param_groups }: rnn.OptimizerState): Answer["optimizer_state"] {
@@ -304,7 +318,7 @@ export function train(request: Request, tools: Tools): Answer {
     rnn.backward(error);
     if (request.clip) clip(request.clip, params, tools);
     optimizer.step();
-    scheduler?.step();
+    (scheduler as rnn.LRScheduler | undefined)?.step();
     curve.push(rnn.detach(error));
   };
   for (let k = 0; k < steps; k++) {

@@ -114,9 +114,15 @@ def simple_rnn():
     return scope["SimpleRNN"]
 
 
+# Modules that are not made by their name in torch.nn alone: from a request, by name.
+BUILDERS = {}
+
+
 def build(request):
     """The module that the request describes, with freshly drawn weights."""
     name = request["module"]
+    if name in BUILDERS:
+        return BUILDERS[name](request)
     kind = simple_rnn() if name == "SimpleRNN" else getattr(nn, name, None)
     if kind is None:
         raise Unsupported(f"module {name}")
@@ -198,7 +204,11 @@ def vjp(request):
     with default_dtype(dtype):
         module = loaded(request)
         inputs = inputs_of(request)
-        leaves = {k: v.requires_grad_() for k, v in inputs.items() if k != "lengths"}
+        leaves = {
+            k: v.requires_grad_()
+            for k, v in inputs.items()
+            if k != "lengths" and v.is_floating_point()
+        }
         outputs = run(module, request["module"], {**inputs, **leaves})
         wanted = {k: tensor(v, dtype) for k, v in request["grad_outputs"].items()}
         torch.autograd.backward([outputs[k] for k in wanted], list(wanted.values()))

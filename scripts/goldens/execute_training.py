@@ -138,6 +138,7 @@ def run_optim(request):
     dtype = request["dtype"]
     params = {k: tensor(v, dtype).requires_grad_() for k, v in request["state_dict"].items()}
     before, change = request.get("before"), request.get("change")
+    metrics = request.get("metrics")
     optimizer = made(before["optimizer"] if before else request["optimizer"],
                      groups_of(request, params), dtype)
     scheduler = schedule(request, optimizer)
@@ -164,7 +165,7 @@ def run_optim(request):
         rates.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
         if scheduler:
-            scheduler.step()
+            scheduler.step(*([float(metrics[k])] if metrics else []))
         for name, values in after.items():
             values.append(params[name].detach().clone())
     outputs = {}
@@ -176,6 +177,8 @@ def run_optim(request):
     answer["state_dict"] = {name: array(torch.stack(values)) for name, values in after.items()}
     if not scheduler:
         answer["optimizer_state"] = remembered(optimizer)
+    elif metrics:
+        answer["scheduler_state"] = scheduler.state_dict()
     return answer
 
 

@@ -164,7 +164,34 @@ def digests():
     )
 
 
+FUNCTIONS = [
+    ("zeros_", {"size": [2, 3]}, "Every element 0, and no draw."),
+    ("constant_", {"size": [3], "val": 0.1}, "A number that no dtype holds exactly."),
+    ("constant_", {"size": [2, 0], "val": 1.5}, "No element to fill."),
+    ("xavier_uniform_", {"size": [4, 4]}, "A square: the bounds are √(6 / 8)."),
+    ("xavier_uniform_", {"size": [5, 2]}, "Catches fan in alone."),
+    ("xavier_uniform_", {"size": [3, 7], "gain": 5 / 3}, "Tanh's gain, rounded once more."),
+    ("xavier_uniform_", {"size": [2, 3, 4]}, "A third dimension counts for both fans."),
+    ("xavier_uniform_", {"size": [1, 1]}, "The smallest."),
+    ("xavier_uniform_", {"size": [0, 3]}, "No rows, and no draw."),
+    ("xavier_uniform_", {"size": [40, 30]}, "Past the generator's first block."),
+]
+
+
+def functions():
+    """Other initial weights, bit for bit, and what is drawn after them."""
+    for name, args, reason in FUNCTIONS:
+        size = "x".join(map(str, args["size"]))
+        end = "-gain" if "gain" in args else ""
+        for seed in (0, 9):
+            yield from both(
+                f"init/{name}/{size}{end}-seed-{seed}", reason, ["INIT-6", "INIT-3"], "init",
+                function=name, args=args, seed=seed
+            )
+
+
 FILES = [
+    GoldenFile("init/functions.json", "Other initial weights.", functions),
     GoldenFile("init/weights.json", "Initial weights of small modules, in full.", weights),
     GoldenFile("init/digests.json", "Initial weights of larger modules, as hashes.", digests),
 ]

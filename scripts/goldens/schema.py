@@ -130,7 +130,7 @@ SCHEMA = {
                 ]
             },
             module=TEXT,
-            function={"description": "the tensor function of op call or inplace", "type": "string"},
+            function={"description": "the tensor function of op call, inplace or init", "type": "string"},
             args={"description": "keyword arguments by PyTorch's names", "type": "object"},
             dtype=ref("dtype"),
             training={"type": "boolean"},
@@ -214,6 +214,11 @@ SCHEMA = {
             optimizer=ref("named"),
             clip=ref("named"),
             scheduler=ref("named"),
+            metrics={
+                "description": "of op optim: what the schedule's step is given, after each step",
+                "type": "array",
+                "items": NUMBER,
+            },
             steps={"type": "integer", "minimum": 1},
             file={
                 "description": "a checkpoint, and which part of it is wanted",
@@ -245,6 +250,7 @@ SCHEMA = {
                     state=named(named(ref("tensor"))),
                     param_groups={"type": "array", "items": {"type": "object"}},
                 ),
+                "scheduler_state": {"description": "by PyTorch's names", "type": "object"},
                 "repr": TEXT,
                 "print": TEXT,
                 "error": shaped(["type", "message"], type=TEXT, message=TEXT),
