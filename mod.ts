@@ -55,13 +55,10 @@ export {
   formatSize,
   formatTensor,
 } from "./lib/tensor/format.ts";
+export { backward, type BackwardOptions, grad, type GradOptions } from "./lib/autograd/backward.ts";
 export {
-  backward,
-  type BackwardOptions,
   detach,
   detachState,
-  grad,
-  type GradOptions,
   incrementVersion,
   isGradEnabled,
   noGrad,
@@ -161,13 +158,11 @@ export {
   type PackOptions,
   packPaddedSequence,
   packSequence,
-  type PadOptions,
   type PadPackedOptions,
   padPackedSequence,
-  padSequence,
   unpackSequence,
-  unpadSequence,
 } from "./lib/nn/packed.ts";
+export { type PadOptions, padSequence, unpadSequence } from "./lib/nn/padding.ts";
 export {
   type Collated,
   DataLoader,

@@ -1,6 +1,6 @@
 /**
  * Writes spec/INDEX.md, every clause of the specification with the tests and golden cases that hold
- * it, and the list of exports by topic in spec/guide.md.
+ * it, and spec/EXPORTS.md, all exports by topic.
  *
  * ```sh
  * deno task index
@@ -10,7 +10,7 @@
 import { files } from "../golden/mod.ts";
 import { goldenFile } from "../lib/conformance/mod.ts";
 import { testsOf } from "../spec/tests/law.ts";
-import { exported, guideWith, withoutTopic, writeGuide } from "./index/exports.ts";
+import { exported, renderExports, withoutTopic } from "./index/exports.ts";
 
 export interface Clause {
   /** Its id, such as `LSTM-2`. */
@@ -61,7 +61,7 @@ export async function trace(): Promise<Trace> {
   const read = (name: string) => Deno.readTextFile(new URL(name, spec));
   const found: Trace = { clauses: [], tests: [], cases: [] };
   for (const name of await namesIn(".")) {
-    if (name.endsWith(".md") && name !== "INDEX.md") {
+    if (name.endsWith(".md") && !["INDEX.md", "EXPORTS.md"].includes(name)) {
       found.clauses.push(...clausesOf(name, await read(name)));
     }
   }
@@ -156,13 +156,13 @@ if (import.meta.main) {
   const found = await trace();
   const exports = await exported();
   const wrong = [...problems(found), ...withoutTopic(exports)];
-  const index = new URL("../spec/INDEX.md", import.meta.url);
-  const [before, after] = await guideWith(exports);
-  if (!Deno.args.includes("--check")) {
-    await Deno.writeTextFile(index, render(found));
-    await writeGuide(after);
-  } else if (await Deno.readTextFile(index) !== render(found) || before !== after) {
-    wrong.push("spec/INDEX.md or the exports in spec/guide.md are stale: run deno task index");
+  const pages = { "INDEX.md": render(found), "EXPORTS.md": renderExports(exports) };
+  for (const [name, text] of Object.entries(pages)) {
+    const page = new URL(`../spec/${name}`, import.meta.url);
+    if (!Deno.args.includes("--check")) await Deno.writeTextFile(page, text);
+    else if (await Deno.readTextFile(page) !== text) {
+      wrong.push(`spec/${name} is stale: run deno task index`);
+    }
   }
   const { clauses, tests, cases } = found;
   console.log(`${clauses.length} clauses, ${tests.length} tests, ${cases.length} golden cases`);

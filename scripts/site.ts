@@ -154,7 +154,9 @@ async function specPage(known: ReadonlyMap<string, Case[]>): Promise<string> {
     "stack",
   ];
   const others = [...Deno.readDirSync(path("spec"))].map(({ name }) => name)
-    .filter((name) => name.endsWith(".md") && !["INDEX.md", "MATRIX.md"].includes(name))
+    .filter((name) =>
+      name.endsWith(".md") && !["EXPORTS.md", "INDEX.md", "MATRIX.md"].includes(name)
+    )
     .map((name) => name.slice(0, -3)).filter((name) => !names.includes(name)).sort();
   const all = [...names, ...others];
   const articles: string[] = [];

@@ -16,7 +16,7 @@ import { pythonText, pythonType } from "../python.ts";
 import { aGenerator, defaultGenerator, Generator } from "../random/generator.ts";
 import { tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { padSequence } from "./packed.ts";
+import { padSequence } from "./padding.ts";
 
 /**
  * What {@linkcode defaultCollate} makes of items of a type.
