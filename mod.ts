@@ -124,6 +124,7 @@ export {
   LogSoftmax,
   ReLU,
   Sigmoid,
+  Softmax,
   Tanh,
 } from "./lib/nn/activations.ts";
 export type {

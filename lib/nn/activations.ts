@@ -1,6 +1,6 @@
 /** Functions of each element, and over one dimension, as modules. */
 
-import { logSoftmax } from "../autograd/reduce.ts";
+import { logSoftmax, softmax } from "../autograd/reduce.ts";
 import { relu, sigmoid, tanh } from "../autograd/pointwise.ts";
 import { any, type Call, check, checkCount, int } from "../call.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -152,6 +152,37 @@ export abstract class DimModule extends Module {
   /** Returns the argument as PyTorch prints it. */
   protected override extraRepr(): string {
     return `dim=${this.dim}`;
+  }
+}
+
+/**
+ * {@linkcode softmax} as a module (`torch.nn.Softmax`; MODULE-4).
+ *
+ * @example
+ * ```ts
+ * import { Softmax, tensor } from "@rnn-spec/rnn-spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new Softmax(-1).forward(tensor([[0, 0]])).tolist(), [[0.5, 0.5]]);
+ * ```
+ * @category Modules
+ */
+export class Softmax extends DimModule {
+  /**
+   * Computes probabilities.
+   *
+   * @param input any shape
+   * @returns the same shape
+   * @throws {IndexError} if there is no such dimension
+   */
+  override forward(input: Tensor): Tensor {
+    checkCount("Softmax.forward", 1, arguments);
+    return softmax(input, this.dim);
+  }
+
+  /** Returns `Softmax`. */
+  protected override getName(): string {
+    return "Softmax";
   }
 }
 

@@ -14,6 +14,7 @@ import {
 import { ValueError } from "../errors.ts";
 import { pythonText, pythonType } from "../python.ts";
 import { aGenerator, defaultGenerator, Generator } from "../random/generator.ts";
+import { randperm } from "../random/integers.ts";
 import { tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { padSequence } from "./padding.ts";
@@ -234,8 +235,8 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B> {
     const { shuffle, generator } = this.#options;
     if (!shuffle) return yield* this.#dataset.keys();
     const own = generator ?? new Generator(draw64(defaultGenerator));
-    yield* permutation(length, own);
-    permutation(length, own); // PyTorch draws the next order, too, to take nothing of it
+    yield* randperm(length, { generator: own }).data;
+    randperm(length, { generator: own }); // PyTorch draws the next order, too, to take nothing of it
   }
 }
 
@@ -250,13 +251,4 @@ function refuse(name: string, wanted: string, given: unknown): never {
 function draw64(generator: Generator): number {
   generator.random();
   return generator.random();
-}
-
-function permutation(n: number, generator: Generator): number[] {
-  const order = Array.from({ length: n }, (_, k) => k);
-  for (let i = 0; i < n - 1; i++) {
-    const j = i + generator.random() % (n - i);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
 }

@@ -24,6 +24,7 @@ const plain: Record<string, new () => rnn.Module> = {
 
 const over: Record<string, new (dim: number) => rnn.Module> = {
   LogSoftmax: rnn.LogSoftmax,
+  Softmax: rnn.Softmax,
 };
 
 /**

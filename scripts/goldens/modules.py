@@ -32,7 +32,7 @@ def recurrent(module, inputs, hidden, **args):
 PLAIN = [(name, part(name)) for name in ("Identity", "Tanh", "ReLU", "Sigmoid")]
 OVER = [
     (f"{name}-dim-{dim}", part(name, dim=dim))
-    for name, dim in product(("LogSoftmax",), (1, -1, 0))
+    for name, dim in product(("Softmax", "LogSoftmax"), (1, -1, 0))
 ]
 SHAPES = [
     ("2d", (2, 3), "Rows of a matrix."),
@@ -271,7 +271,7 @@ def refused():
         "forward", ("float32",), module="ModuleList", args={"modules": [part("Tanh")]},
         training=False, state_dict={}, inputs={"input": numbers.decimal(2)}
     )
-    for name, dim in (("LogSoftmax", 2), ("LogSoftmax", -3)):
+    for name, dim in (("LogSoftmax", 2), ("Softmax", -3)):
         yield from both(
             f"modules/refused/{name}-dim-{dim}", "A dimension that the input has not.",
             ["MODULE-4", "ERROR-5"], "forward", ("float32",), module=name, args={"dim": dim},

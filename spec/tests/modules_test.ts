@@ -35,6 +35,7 @@ import {
   Sequential,
   SGD,
   Sigmoid,
+  Softmax,
   sum,
   Tanh,
   type Tensor,
@@ -391,6 +392,7 @@ describe("functions as modules", () => {
       near(one(new Sigmoid()), (v) => 1 / (1 + Math.exp(-v)));
       const total = numbers.reduce((sum, v) => sum + Math.exp(v), 0);
       near(one(new LogSoftmax(1)), (v) => v - Math.log(total));
+      near(one(new Softmax(-1)), (v) => Math.exp(v) / total);
       assertEquals(one(new LogSoftmax(0)), numbers.map(() => 0));
     },
   );
@@ -402,7 +404,7 @@ describe("functions as modules", () => {
       "ReLU()",
       "Sigmoid()",
     ]);
-    assertEquals(String(new LogSoftmax(-2)), "LogSoftmax(dim=-2)");
+    assertEquals(String([new LogSoftmax(-2), new Softmax(0)]), "LogSoftmax(dim=-2),Softmax(dim=0)");
     assertThrows(() => new (ReLU as new (inplace: boolean) => ReLU)(true), TypeError, "takes 0");
     assertThrows(() => new LogSoftmax(2).forward(zeros([1])), IndexError, "Dimension out of range");
   });

@@ -220,6 +220,7 @@ const classesOf: Table = {
   ReLU: [none],
   Sigmoid: [none],
   LogSoftmax: [() => [1]],
+  Softmax: [() => [1]],
   RNN: [() => [3, 4], () => ({ ...layerOptions(), nonlinearity: "relu" })],
   LSTM: [() => [3, 4], () => ({ ...layerOptions(), projSize: 2 })],
   GRU: [() => [3, 4], layerOptions],
@@ -359,6 +360,7 @@ const objects: readonly [() => object, Table][] = [
     const make = () => new Class();
     return [make, lossMethods(make, none, one)] as [() => object, Table];
   }),
+  [() => new rnn.Softmax(0), lossMethods(() => new rnn.Softmax(0), none, one)],
   [() => new rnn.LogSoftmax(0), lossMethods(() => new rnn.LogSoftmax(0), none, one)],
   [makeSimple, {
     ...moduleMethods(makeSimple),
