@@ -75,6 +75,10 @@ import modulesSequences from "./modules/sequences.json" with { type: "text" };
 import notebookPrint from "./notebook/print.json" with { type: "text" };
 import notebookPrinted from "./notebook/printed.json" with { type: "text" };
 import notebookSteps from "./notebook/steps.json" with { type: "text" };
+import onnxActivations from "./onnx/activations.json" with { type: "text" };
+import onnxNumbers from "./onnx/numbers.json" with { type: "text" };
+import onnxPairs from "./onnx/pairs.json" with { type: "text" };
+import onnxSingle from "./onnx/single.json" with { type: "text" };
 import optimClip from "./optim/clip.json" with { type: "text" };
 import optimExponential from "./optim/exponential.json" with { type: "text" };
 import optimFiles from "./optim/files.json" with { type: "text" };
@@ -195,6 +199,10 @@ export const files: Readonly<Record<string, string>> = {
   "notebook/print.json": notebookPrint,
   "notebook/printed.json": notebookPrinted,
   "notebook/steps.json": notebookSteps,
+  "onnx/activations.json": onnxActivations,
+  "onnx/numbers.json": onnxNumbers,
+  "onnx/pairs.json": onnxPairs,
+  "onnx/single.json": onnxSingle,
   "optim/clip.json": optimClip,
   "optim/exponential.json": optimExponential,
   "optim/files.json": optimFiles,

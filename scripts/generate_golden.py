@@ -1,9 +1,12 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["torch==2.15.0", "numpy==2.4.6", "safetensors==0.8.0"]
+# dependencies = [
+#   "torch==2.15.0", "numpy==2.4.6", "safetensors==0.8.0", "onnx==1.23.2", "onnxruntime==1.32.0"
+# ]
 # ///
 """
 Write golden/: what PyTorch answers to every case of every chapter. The only writer of golden/.
+Chapter onnx, which PyTorch has no name for, is decimal arithmetic that ONNX Runtime agrees with.
 
     uv run scripts/generate_golden.py                  write everything
     uv run scripts/generate_golden.py --chapter rnn    compute one chapter, leave the others
@@ -49,6 +52,7 @@ from goldens import (  # noqa: E402
     losses_options,
     modules,
     notebook,
+    onnx_nodes,
     optim,
     optim_edges,
     optim_more,
@@ -72,7 +76,7 @@ CHAPTERS = (
     notebook, printing, rand, init, tensor, linear, rnn, gated, cells, pack, pack_functions, field,
     dropout, checkpoints, representation, errors, errors_sequence, errors_cells, errors_pack,
     errors_tensor, errors_gradients, vjp, inplace, losses, losses_options, optim, optim_edges,
-    optim_more, training, modules, data
+    optim_more, training, modules, data, onnx_nodes
 )
 FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]
 

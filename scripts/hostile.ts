@@ -1,6 +1,6 @@
 /**
- * Puts broken and hostile checkpoints to the readers: every golden checkpoint, cut at every byte and
- * changed at random. Each must be loaded soundly, or be refused with one clear line, in bounded time.
+ * Puts broken and hostile files to the readers: every golden checkpoint and a few ONNX files, cut at
+ * every byte and changed at random. Each must be loaded soundly, or be refused with one clear line, in bounded time.
  *
  * ```sh
  * deno task hostile
@@ -13,6 +13,7 @@ import { StoredTensor, TorchObject, type TorchValue } from "../mod.ts";
 import { bombs } from "./hostile/bombs.ts";
 import { judge, seeds } from "./hostile/judge.ts";
 import { mutate, type Seed } from "./hostile/mutate.ts";
+import { judgeOnnx, onnxBombs, onnxSeeds } from "./hostile/onnx.ts";
 import { Choices } from "./hostile/random.ts";
 
 /** The most milliseconds that reading one small file may take, far above what it does take. */
@@ -35,9 +36,9 @@ export interface Tally {
 /** What to do with a file that was changed and yet loaded. */
 type Keep = (format: Seed["format"], bytes: Uint8Array, value: TorchValue) => void;
 
-function attempt(tally: Tally, kind: string, id: string, bytes: Uint8Array) {
+function attempt(tally: Tally, kind: string, id: string, bytes: Uint8Array, by = judge) {
   const start = performance.now();
-  const outcome = judge(bytes);
+  const outcome = by(bytes);
   const took = performance.now() - start;
   tally.slowest = Math.max(tally.slowest, took);
   tally.tried++;
@@ -85,27 +86,62 @@ export function campaign(count: number, seed: number, keep?: Keep): Tally {
   return tally;
 }
 
+/**
+ * Cuts every sound ONNX file at every byte.
+ *
+ * @returns what was found; every one must be refused
+ */
+export function onnxTruncations(): Tally {
+  const tally = emptyTally();
+  for (const { id, bytes } of onnxSeeds()) {
+    for (let length = 0; length < bytes.length; length++) {
+      attempt(tally, "onnx truncation", id, bytes.subarray(0, length), judgeOnnx);
+    }
+  }
+  return tally;
+}
+
+/**
+ * Changes ONNX files at random.
+ *
+ * @param count how many
+ * @param seed where the random choices begin
+ * @returns what was found
+ */
+export function onnxCampaign(count: number, seed: number): Tally {
+  const tally = emptyTally();
+  const choices = new Choices(seed);
+  const all = onnxSeeds();
+  for (let k = 0; k < count; k++) {
+    const from = choices.pick(all);
+    const { kind, bytes } = mutate(from, choices, all);
+    attempt(tally, kind, from.id, bytes, judgeOnnx);
+  }
+  return tally;
+}
+
 function emptyTally(): Tally {
   return { tried: 0, loaded: 0, refused: 0, slowest: 0, kinds: new Map(), faults: [] };
 }
 
 /**
- * Reads hostile files of a few megabytes, each in a process with ten times the file's size of heap.
+ * Reads hostile files of a few megabytes, each in a process with the heap that a file may take.
  *
  * @returns how many did not come back in time and memory
  */
 async function weigh(): Promise<number> {
   let faults = 0;
   const path = await Deno.makeTempFile({ suffix: ".bin" });
-  for (const { name, make } of bombs(8_000_000)) {
+  for (const { name, make } of [...bombs(8_000_000), ...onnxBombs(2_000_000)]) {
     const bytes = make();
     await Deno.writeFile(path, bytes);
-    // Nine times beside the file itself, and what any program needs.
-    const heap = Math.ceil(bytes.length * 9 / 2 ** 20) + 16;
+    // Nine times beside the file itself, an ONNX file's 23, and what any program needs.
+    const times = name.startsWith("onnx") ? 23 : 9;
+    const heap = Math.ceil(bytes.length * times / 2 ** 20) + 16;
     const script = new URL("hostile/weigh.ts", import.meta.url).pathname;
     const flags = ["--no-check", "--allow-read", `--v8-flags=--max-old-space-size=${heap}`];
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", ...flags, script, path],
+      args: ["run", ...flags, script, path, name],
     }).output();
     const { took, result } = code === 0
       ? JSON.parse(new TextDecoder().decode(stdout))
@@ -147,10 +183,11 @@ function report({ tried, loaded, refused, slowest, kinds, faults }: Tally): stri
 
 const help = `Usage: deno task hostile [options]
 
-Cuts and changes the golden checkpoints, and checks that each is loaded soundly or refused clearly.
+Cuts and changes the golden checkpoints and some ONNX files, and checks that each is loaded soundly
+or refused clearly.
 
 Options:
-  --count N    how many random changes (default 200000)
+  --count N    how many random changes (default 200000); of ONNX files, half as many
   --seed N     where the random choices begin (default 1)
   --keep FILE  write what is loaded nevertheless, a line of JSON each, for
                scripts/check_hostile.py, which compares with what Python reads
@@ -181,10 +218,14 @@ if (import.meta.main) {
   );
   console.log(report(changed));
   if (values.keep !== undefined) Deno.writeTextFileSync(values.keep, `${lines.join("\n")}\n`);
+  const onnxCut = onnxTruncations();
+  const onnx = onnxCampaign(Number(values.count ?? 200_000) / 2, Number(values.seed ?? 1));
+  console.log(report(onnxCut));
+  console.log(report(onnx));
   const faults = await weigh();
-  const total = cut.tried + changed.tried;
-  console.log(
-    `${total} changed files and ${bombs(1).length} bombs; bombs that went off: ${faults}`,
-  );
-  if (cut.faults.length + changed.faults.length + faults > 0) Deno.exit(1);
+  const all = [cut, changed, onnxCut, onnx];
+  const total = all.reduce((sum, { tried }) => sum + tried, 0);
+  const made = bombs(1).length + onnxBombs(1).length;
+  console.log(`${total} changed files and ${made} bombs; bombs that went off: ${faults}`);
+  if (all.some((tally) => tally.faults.length > 0) || faults > 0) Deno.exit(1);
 }

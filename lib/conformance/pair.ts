@@ -58,15 +58,17 @@ export interface JsonFile {
 export interface Request {
   /**
    * `forward`, `vjp`, `init`, `repr`, `print`, `size`, `rand`, `randn`, `call`, `notebook`, `loss`,
-   * `optim`, `train`, `load` or `inplace`.
+   * `optim`, `train`, `load`, `inplace` or `node`.
    */
   op: string;
-  /** The module's name in `torch.nn`, or `SimpleRNN`. */
+  /** The module's name in `torch.nn`, or `SimpleRNN`; for `node`, ONNX's operator. */
   module?: string;
   /** The function's name, of an operation `call` or `inplace`, or of an `init` that has no module. */
   function?: string;
-  /** Arguments by PyTorch's names. */
+  /** Arguments by PyTorch's names; for `node`, attributes by ONNX's. */
   args?: Record<string, unknown>;
+  /** For `node`, the version of ONNX's operators. */
+  opset?: number;
   /** The dtype of every tensor that names no other. */
   dtype?: FloatDType;
   /** Whether the module is in training mode. */
@@ -79,7 +81,7 @@ export interface Request {
   digest?: boolean;
   /** The weights. */
   state_dict?: Record<string, JsonTensor>;
-  /** Tensors by name, lists of them, and the integers of `lengths`. */
+  /** Tensors by name, lists of them, and the integers of `lengths` or `sequence_lens`. */
   inputs?: Record<string, JsonTensor | JsonTensor[] | number[]>;
   /** For `inplace`, the names of the inputs that require a gradient. */
   requires_grad?: string[];
@@ -166,7 +168,7 @@ export interface Answer {
 /**
  * How far from the ordinary a case is: `core` (one layer or cell, batched, time first, finite,
  * float32), `family` (all that PyTorch's modules do) or `edge` (empty, NaN, projections, other
- * dtypes, errors, words).
+ * dtypes, errors, words, ONNX's nodes).
  */
 export type Level = "core" | "family" | "edge";
 
@@ -180,6 +182,8 @@ export interface Case {
   level?: Level;
   /** The clauses of the specification that it bears on. */
   clauses: string[];
+  /** Who answers so, where it is not PyTorch. */
+  sources?: string[];
   /** What is asked. */
   request: Request;
   /** What PyTorch answers. */

@@ -7,7 +7,8 @@
  * import { assertEquals } from "@std/assert";
  *
  * // A file is mostly one that Deno.readFile gives.
- * const file = writeMessage([[1, 8], [7, [[1, [[1, "x"], [2, "y"], [4, "Tanh"]]]]]]);
+ * const node = [[1, "x"], [2, "y"], [4, "Tanh"]] as const;
+ * const file = writeMessage([[1, 8], [7, [[1, node]]], [8, [[2, 17]]]]);
  * const { graph } = readOnnx(file);
  * assertEquals(graph.nodes.map(({ opType, inputs }) => [opType, inputs]), [["Tanh", ["x"]]]);
  * ```
@@ -15,6 +16,19 @@
  * @module
  */
 
+export type { OnnxActivation } from "./activations.ts";
+export {
+  evaluateRecurrence,
+  type OnnxRecurrentInputs,
+  type OnnxRecurrentOutputs,
+} from "./evaluate.ts";
+export {
+  attributesOf,
+  isRecurrent,
+  type OnnxAttributes,
+  type OnnxRecurrence,
+  recurrenceOf,
+} from "./recurrence.ts";
 export {
   looksLikeOnnx,
   type OnnxAttribute,

@@ -217,6 +217,9 @@ export function readOnnx(bytes: Uint8Array, options: OnnxOptions = {}): OnnxMode
     }
   }
   if (!graph) throw new CheckpointError("onnx: the file has no graph, so it is no ONNX model");
+  if (irVersion >= 3 && opsets.size === 0) {
+    throw new CheckpointError("onnx: the file names no opset, so its operators may mean anything");
+  }
   return { irVersion, opsets, producerName, producerVersion, metadata, graph, functions, bytes };
 }
 
@@ -384,7 +387,6 @@ class Reader {
       else if (field === 21) reference = message.text();
       else message.skip();
     }
-    message.charge(12 * (numbers.length + integers.length));
     if (to.has(name)) message.refuse(`attribute ${quote(name)} comes twice`);
     const refuse = (why: string) => message.refuse(`attribute ${quote(name)}: ${why}`);
     // Files of the format's first version do not say the type.

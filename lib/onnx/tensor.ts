@@ -221,9 +221,9 @@ export function readTensor(message: Message, files: OnnxExternalData): OnnxTenso
     given.set(message.field, own);
     own.parts.push(part);
     own.count += count;
-    message.charge(64);
+    message.charge(160);
   };
-  message.charge(250);
+  message.charge(520); // with what decoding it makes
   while (message.next(REPEATED)) {
     const { field } = message;
     if (field === 1) message.integers(dims);
@@ -244,7 +244,6 @@ export function readTensor(message: Message, files: OnnxExternalData): OnnxTenso
     } else if (field === 14) elsewhere = message.number() === 1;
     else message.skip();
   }
-  message.charge(12 * dims.length);
   const what = `tensor ${quote(name)}`;
   const dtype = dtypeOf(type) ?? message.refuse(`${what}: the data type ${type}`);
   const shape = dims.map((extent) =>

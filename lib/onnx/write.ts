@@ -64,6 +64,7 @@ export function writeMessage(fields: readonly WireField[]): Uint8Array {
 }
 
 function varint(value: number | bigint): Uint8Array {
+  if (typeof value === "number" && value >= 0 && value < 128) return Uint8Array.of(value);
   let left = BigInt.asUintN(64, BigInt(value));
   const bytes: number[] = [];
   for (; left > 127n; left >>= 7n) bytes.push(Number(left & 127n) | 128);
@@ -93,7 +94,7 @@ export interface Edit {
  * import { readOnnx, replaceParts, writeMessage } from "@rnn-spec/rnn-spec/onnx";
  * import { assertEquals } from "@std/assert";
  *
- * const file = writeMessage([[1, 8], [7, [[1, [[4, "Tanh"]]]]]]);
+ * const file = writeMessage([[1, 8], [7, [[1, [[4, "Tanh"]]]]], [8, [[2, 17]]]]);
  * const [node] = readOnnx(file).graph.nodes;
  * const relu = writeMessage([[4, "LeakyRelu"]]);
  * const changed = readOnnx(replaceParts(file, [{ part: node.bytes, by: relu }]));

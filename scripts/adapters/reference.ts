@@ -21,6 +21,7 @@ import {
   serve,
   Unsupported,
 } from "../../lib/conformance/mod.ts";
+import { evaluateRecurrence, type OnnxRecurrentInputs, recurrenceOf } from "../../lib/onnx/mod.ts";
 import { stdio } from "./stdio.ts";
 import { walkthrough } from "../walkthrough.ts";
 import { type Arguments, functions, type Inputs, optionsOf } from "./functions.ts";
@@ -191,6 +192,19 @@ function notebook(request: Request): Answer {
   };
 }
 
+/** A node of ONNX. */
+function node({ module, args = {}, opset = 0, dtype = "float32", inputs = {} }: Request): Answer {
+  const read = (value: unknown) =>
+    Array.isArray(value) ? value : decode(value as JsonTensor, dtype);
+  const tensors = Object.entries(inputs).map(([name, value]) => [name, read(value)]);
+  const recurrence = recurrenceOf(module as rnn.LayerKind, args, opset);
+  const { Y, Yh, Yc } = evaluateRecurrence(
+    recurrence,
+    optionsOf(Object.fromEntries(tensors)) as OnnxRecurrentInputs,
+  );
+  return { outputs: encodeAll({ Y, Y_h: Yh, ...(Yc && { Y_c: Yc }) }) };
+}
+
 const tools = { build, run, inputsOf, unsupported: (what: string) => new Unsupported(what) };
 
 const operations: Record<string, (request: Request) => Answer> = {
@@ -200,6 +214,7 @@ const operations: Record<string, (request: Request) => Answer> = {
   forward,
   init,
   inplace: (request) => inplace(request, tools),
+  node,
   notebook,
   print,
   rand: draw,

@@ -21,12 +21,13 @@ def arrays_of(value):
 
 
 def is_edge(case):
-    """Nothing, NaN and infinity, projections, a dtype that is not float32, errors, words, files."""
+    """Nothing, NaN and infinity, projections, a dtype that is not float32, errors, words, files, ONNX."""
     asked = case.request
     arrays = list(arrays_of(asked))
     return (
         any(clause.startswith("ERROR-") for clause in case.clauses)
         or asked["op"] in WORDS
+        or asked["op"] == "node"
         or asked.get("dtype", "float32") != "float32"
         or (asked["op"] == "load" and "module" not in asked)
         or asked.get("args", {}).get("proj_size")

@@ -67,6 +67,12 @@ SCHEMA = {
                 "items": {"type": "string", "pattern": "^[A-Z]+-[0-9]+$"},
                 "uniqueItems": True,
             },
+            sources={
+                "description": "of op node, which PyTorch has no name for: who answers so",
+                "type": "array",
+                "items": TEXT,
+                "minItems": 2,
+            },
             request=ref("request"),
             expect=ref("expect"),
         ),
@@ -127,12 +133,18 @@ SCHEMA = {
                     "train",
                     "load",
                     "inplace",
+                    "node",
                 ]
             },
             module=TEXT,
             function={"description": "the tensor function of op call, inplace or init", "type": "string"},
-            args={"description": "keyword arguments by PyTorch's names", "type": "object"},
+            args={
+                "description": "keyword arguments by PyTorch's names; of op node, attributes by "
+                "ONNX's, each number of which is a float32",
+                "type": "object",
+            },
             dtype=ref("dtype"),
+            opset={"description": "of op node: the version of ONNX's operators", "type": "integer"},
             training={"type": "boolean"},
             seed=INTEGER,
             constructions={
@@ -144,7 +156,7 @@ SCHEMA = {
             state_dict=named(given()),
             inputs={
                 "type": "object",
-                "properties": {"lengths": LENGTHS},
+                "properties": {"lengths": LENGTHS, "sequence_lens": LENGTHS},
                 "additionalProperties": given({"type": "array", "items": ref("tensor")}),
             },
             requires_grad={

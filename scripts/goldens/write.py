@@ -15,6 +15,7 @@ from .encode import encode, exact
 from .execute import execute
 from .guard import made
 from .level import level
+from .onnx_witness import VERSIONS, check_agreement, complain_if_missing, sources
 from .schema import SCHEMA
 from .settings import recorded
 
@@ -43,6 +44,7 @@ def request_text(case):
     """The part of a case's line that is ours: all but what PyTorch answers."""
     head = {
         "id": case.id, "reason": case.reason, "level": level(case), "clauses": case.clauses,
+        **({"sources": sources(case.request)} if case.request["op"] == "node" else {}),
         "request": case.request
     }
     return encode(head)[:-1]
@@ -51,7 +53,10 @@ def request_text(case):
 def case_text(case):
     """One line of a golden file. The request goes through its JSON text before PyTorch sees it."""
     asked = request_text(case)
-    answer = execute(json.loads(asked + "}")["request"])
+    parsed = json.loads(asked + "}")["request"]
+    answer = execute(parsed)
+    if case.request["op"] == "node":
+        check_agreement(case.id, parsed, answer)
     meant = any(clause.startswith("ERROR-") for clause in case.clauses)
     if case.request["op"] == "inplace" and "error" in answer:
         assert "modified by an inplace operation" in answer["error"]["message"], (case.id, answer)
@@ -127,7 +132,7 @@ def sha256(path):
 
 
 def manifest(paths):
-    """Which PyTorch made the files, under which settings, and a hash for each: no word of the machine."""
+    """Who made the files, under which settings, and a hash for each: no word of the machine."""
     files = {}
     for path in paths:
         cases = json.loads((GOLDEN / path).read_text("ascii"))["cases"]
@@ -135,6 +140,7 @@ def manifest(paths):
     notebook = GOLDEN / "notebook" / "notebook.txt"
     return {
         "pytorch": torch.__version__.split("+")[0],
+        "witnesses": VERSIONS,
         "settings": recorded(),
         "command": COMMAND,
         "cases": sum(entry["cases"] for entry in files.values()),
@@ -245,6 +251,8 @@ def write(files, selected, progress):
 
     Files that no chapter produces any more are removed. Returns (path, cases) of what was computed.
     """
+    if any(golden.chapter == "onnx" for golden in files if selected(golden)):
+        complain_if_missing()
     texts = {golden.path: file_text(golden, progress) for golden in files if selected(golden)}
     for path, text in texts.items():
         put(GOLDEN / path, text)

@@ -3,16 +3,17 @@
 import { readZip } from "../../lib/checkpoints/zip.ts";
 import { joined } from "../../lib/checkpoints/source.ts";
 import { seal } from "./archive.ts";
+import { fieldwise } from "./onnx.ts";
 import type { Choices } from "./random.ts";
 
 /** A sound checkpoint to begin with. */
 export interface Seed {
   readonly id: string;
-  readonly format: "torch" | "safetensors";
+  readonly format: "torch" | "safetensors" | "onnx";
   readonly bytes: Uint8Array;
 }
 
-type Mutation = (bytes: Uint8Array, choices: Choices, others: readonly Seed[]) => Uint8Array;
+export type Mutation = (bytes: Uint8Array, choices: Choices, others: readonly Seed[]) => Uint8Array;
 
 /** Numbers at which readers go wrong. */
 const edges = [0n, 1n, 0x7fn, 0xffn, 0xffffn, 0x7fffffffn, 0xffffffffn, 2n ** 53n, 2n ** 63n - 1n];
@@ -207,6 +208,8 @@ export function mutate(
 ): { kind: string; bytes: Uint8Array } {
   const knowing: Record<string, Mutation> = seed.format === "torch"
     ? { inside, archive }
+    : seed.format === "onnx"
+    ? { fieldwise }
     : { header };
   const all = { ...blind, ...knowing };
   // Half of all changes know what they change: blind ones rarely get past the first check.

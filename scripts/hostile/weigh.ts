@@ -5,15 +5,18 @@
 
 import { parseCheckpoint } from "../../lib/checkpoints/checkpoint.ts";
 import { CheckpointError } from "../../lib/checkpoints/error.ts";
+import { readOnnx } from "../../lib/onnx/mod.ts";
 import { copies } from "./copies.ts";
+import { decoded } from "./onnx.ts";
 
 if (import.meta.main) {
   const bytes = await Deno.readFile(Deno.args[0]);
   const start = performance.now();
   let result = "loaded";
   try {
-    const { value } = parseCheckpoint(bytes);
-    result = `loaded, ${copies(value, bytes)} bytes of copies`;
+    result = Deno.args[1].startsWith("onnx")
+      ? `read, ${decoded(readOnnx(bytes)).size} bytes of tensors`
+      : `loaded, ${copies(parseCheckpoint(bytes).value, bytes)} bytes of copies`;
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     result = error.message;
