@@ -29,6 +29,16 @@ export {
   type OnnxRecurrence,
   recurrenceOf,
 } from "./recurrence.ts";
+export type { FileMistake } from "./deviations.ts";
+export {
+  judge,
+  type Judgement,
+  type JudgeOptions,
+  type NodeJudgement,
+  type Reference,
+  type Verdict,
+} from "./judge.ts";
+export { mend, type Mended } from "./mend.ts";
 export {
   looksLikeOnnx,
   type OnnxAttribute,
@@ -41,5 +51,9 @@ export {
   type OnnxValue,
   readOnnx,
 } from "./model.ts";
+export type { Note, Runtime } from "./notes.ts";
+export type { Off } from "./numbers.ts";
+export { type Probe, probes } from "./probe.ts";
 export { type OnnxDType, type OnnxExternal, type OnnxExternalData, OnnxTensor } from "./tensor.ts";
 export { type Edit, replaceParts, type WireField, type WireValue, writeMessage } from "./write.ts";
+export type { WholeJudgement } from "./whole.ts";

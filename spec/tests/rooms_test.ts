@@ -21,7 +21,7 @@ const below: Record<string, readonly string[]> = {
   layouts: ["autograd", "tensor"],
   detect: ["nn", "checkpoints", "tensor"],
   conformance: ["nn", "layouts", "autograd", "tensor"],
-  onnx: ["layouts", "checkpoints", "nn", "autograd", "tensor"],
+  onnx: ["conformance", "detect", "layouts", "checkpoints", "nn", "autograd", "tensor"],
 };
 
 const root = new URL("../../", import.meta.url);

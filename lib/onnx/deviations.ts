@@ -1,0 +1,338 @@
+/** Which mistake makes a recurrent node compute something else than its layer. */
+
+import { commit, mistakes as portingMistakes } from "../conformance/diagnose.ts";
+import type { Mistake as PortingMistake } from "../conformance/mistakes/mistake.ts";
+import type { Task } from "../conformance/cases.ts";
+import type { Answer, JsonNumber, JsonTensor, Request } from "../conformance/pair.ts";
+import { compare } from "../conformance/compare.ts";
+import type { LayerKind } from "../layouts/layout.ts";
+import { gateOrder } from "../parameters.ts";
+import type { Nonlinearity } from "../nn/rnn.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { OnnxActivation } from "./activations.ts";
+import type { OnnxRecurrence } from "./recurrence.ts";
+import { hasBias, type Named, type ReferenceLayer, type Weights } from "./reference.ts";
+
+/** A mistake that a file makes. */
+export interface FileMistake {
+  /** Its name in short: the porting mistake's, where it is one. */
+  readonly id: string;
+  /** What the file does otherwise. */
+  readonly says: string;
+  /** The clause that it breaks. */
+  readonly clause: string;
+}
+
+/** The clause of a mistake, by its name; the first that fits. */
+const clauses: readonly (readonly [RegExp, string | ((kind: LayerKind) => string)])[] = [
+  [/^(bias-)?gates-/, (kind) => `${kind}-1`],
+  [/^(reset-before|merged-biases|swapped-biases)$/, "GRU-3"],
+  [/bias/, (kind) => ({ LSTM: "LSTM-3", GRU: "GRU-2", RNN: "RNN-1" })[kind]],
+  [/^relu-rnn$|^tanh-for-relu$/, "RNN-2"],
+  [/^(reverse-weights|directions-|backward-unr|reverse-runs|direction$)/, "STACK-3"],
+  [/^(forward-for|halves-|units-)/, "STACK-4"],
+  [/^(direction-major|h-n-swapped|layers-top)/, "STACK-5"],
+  [/^(backward-h-n|states-swapped)/, "STACK-6"],
+  [/^every-layer/, "STACK-2"],
+  [/^(h-0-|state-pair)/, "STACK-8"],
+  [/^fixed-batch/, "BATCH-4"],
+  [/^batch-first/, "BATCH-1"],
+  [/length|padding|padded|sorted/, "PACK-4"],
+  [/^(clip|peepholes|input-forget)$/, "LAYOUT-6"],
+  [/^(float16|bfloat16)/, "NUM-1"],
+];
+
+/**
+ * A mistake with its clause.
+ *
+ * @param id its name
+ * @param says what is done otherwise
+ * @param kind the layer's
+ */
+export function fileMistake(id: string, says: string, kind: LayerKind): FileMistake {
+  const [, clause] = clauses.find(([pattern]) => pattern.test(id)) ??
+    ["", (own: LayerKind) => own === "RNN" ? "RNN-1" : `${own}-2`];
+  return { id, says, clause: typeof clause === "string" ? clause : clause(kind) };
+}
+
+/** What a node is told that PyTorch's layer cannot be, and how it would be told right. */
+export interface Told {
+  /** The mistake. */
+  readonly mistake: FileMistake;
+  /** The attributes of ONNX that say it. */
+  readonly attributes: readonly string[];
+  /** What the node computes without it. */
+  readonly mended: (told: OnnxRecurrence) => OnnxRecurrence;
+}
+
+const sames = (a: OnnxActivation, name: string) => a.name === name;
+
+/** An activation in words. */
+function worded({ name, alpha, beta }: OnnxActivation): string {
+  const numbers = [alpha, beta].filter((x) => x !== null).map((x) => Number(x.toPrecision(4)));
+  return numbers.length ? `${name}(${numbers.join(", ")})` : name;
+}
+
+const isLine = ({ name, alpha, beta }: OnnxActivation) =>
+  name === "Affine" && alpha === 1 && beta === 0;
+
+/** The name of using one activation for another; places are f, g, h of ONNX. */
+function activationMistake(
+  kind: LayerKind,
+  given: readonly OnnxActivation[],
+  wanted: readonly string[],
+): FileMistake {
+  const wrong = given.map((own, k) => [own, k] as const).filter(([own, k]) =>
+    !sames(own, wanted[k])
+  );
+  const all = (is: (own: OnnxActivation) => boolean) => wrong.every(([own]) => is(own));
+  const only = (...places: number[]) => wrong.every(([, k]) => places.includes(k));
+  const hard = (slope: number) => ({ name, alpha, beta }: OnnxActivation) =>
+    name === "HardSigmoid" && Math.abs(alpha! - slope) < 1e-6 && beta === 0.5;
+  const bends = kind === "RNN" ? [0] : kind === "GRU" ? [1] : [1, 2];
+  const list = given.map(worded).join(", ");
+  const found = (id: string, says: string) => fileMistake(id, says, kind);
+  if (kind !== "RNN" && only(0)) {
+    if (all(hard(0.2))) {
+      return found("hard-sigmoid", "the gates use HardSigmoid, max(0, min(1, 0.2 x + 0.5))");
+    }
+    if (all(hard(1 / 6))) {
+      return found("hard-sigmoid-6", "the gates use HardSigmoid, max(0, min(1, x / 6 + 0.5))");
+    }
+  }
+  if (kind === "LSTM" && only(2) && all(isLine)) {
+    return found("no-outer-tanh", "h is o ⊙ c, without tanh");
+  }
+  if (only(...bends)) {
+    if (kind === "RNN" && wanted[0] === "Relu" && all((own) => sames(own, "Tanh"))) {
+      return found("tanh-for-relu", "tanh is used for relu");
+    }
+    if (all((own) => sames(own, "Relu"))) return found("relu-for-tanh", "relu is used for tanh");
+    if (all((own) => sames(own, "Sigmoid"))) {
+      return found("sigmoid-for-tanh", "the sigmoid is used for tanh");
+    }
+    if (kind === "RNN" && all(isLine)) return found("linear-rnn", "no nonlinearity is applied");
+  }
+  return found("activations", `the activations are ${list}, not ${wanted.join(", ")}`);
+}
+
+/** The activations that PyTorch's layer has, in ONNX's words. */
+export function wantedActivations(kind: LayerKind, nonlinearity: Nonlinearity): string[] {
+  if (kind === "RNN") return [nonlinearity === "relu" ? "Relu" : "Tanh"];
+  return kind === "LSTM" ? ["Sigmoid", "Tanh", "Tanh"] : ["Sigmoid", "Tanh"];
+}
+
+/**
+ * All that a node is told otherwise than PyTorch's layer.
+ *
+ * @param told what it is told
+ * @param peepholes whether it has peepholes
+ * @param nonlinearity an RNN's
+ */
+export function toldOtherwise(
+  told: OnnxRecurrence,
+  peepholes: boolean,
+  nonlinearity: Nonlinearity,
+): Told[] {
+  const { opType: kind } = told;
+  const found: Told[] = [];
+  const add = (
+    id: string,
+    says: string,
+    attributes: string[],
+    mended: Partial<OnnxRecurrence>,
+    mistake = fileMistake(id, says, kind),
+  ) => found.push({ mistake, attributes, mended: (own) => ({ ...own, ...mended }) });
+  if (kind === "GRU" && !told.linearBeforeReset) {
+    const says = "the reset gate is applied to h before the product with W_hn: " +
+      "linear_before_reset is 0 or left out";
+    add("reset-before", says, ["linear_before_reset"], { linearBeforeReset: true });
+  }
+  const wanted = wantedActivations(kind, nonlinearity);
+  const wrong = told.activations.find((own) => own.some((one, k) => !sames(one, wanted[k])));
+  if (wrong) {
+    const activations = told.activations.map(() =>
+      wanted.map((name) => ({ name, alpha: null, beta: null }))
+    );
+    const names = ["activations", "activation_alpha", "activation_beta"];
+    add("", "", names, { activations }, activationMistake(kind, wrong, wanted));
+  }
+  if (told.clip !== null) {
+    const says = `what goes into each activation is clipped to ±${
+      Number(told.clip.toPrecision(4))
+    }`;
+    add("clip", says, ["clip"], { clip: null });
+  }
+  if (told.inputForget) {
+    add("input-forget", "the forget gate is 1 - i (input_forget)", ["input_forget"], {
+      inputForget: false,
+    });
+  }
+  if (peepholes) add("peepholes", "the gates see c through peepholes (P)", [], {});
+  return found;
+}
+
+/** Weights changed on the way into the file, beyond what ports get wrong. */
+export interface Misread {
+  /** The mistake. */
+  readonly mistake: FileMistake;
+  /** The layer's weights with it. */
+  readonly weights: (own: Weights) => Weights;
+}
+
+const negative = <T extends Float64Array | null>(x: T): T => x && x.map((value) => -value) as T;
+
+/** Mistakes of files that the list of porting mistakes has not. */
+export function misreadings(kind: LayerKind): Misread[] {
+  const make = (id: string, says: string, weights: Misread["weights"]): Misread => (
+    { mistake: fileMistake(id, says, kind), weights }
+  );
+  return [
+    make("negated-weight_ih", "weight_ih is negated", (own) => (
+      { ...own, weightIh: negative(own.weightIh) }
+    )),
+    make("negated-weight_hh", "weight_hh is negated", (own) => (
+      { ...own, weightHh: negative(own.weightHh) }
+    )),
+    make("negated-weights", "weight_ih and weight_hh are negated", (own) => (
+      { ...own, weightIh: negative(own.weightIh), weightHh: negative(own.weightHh) }
+    )),
+    make("negated-biases", "the biases are negated", (own) => (
+      { ...own, biasIh: negative(own.biasIh), biasHh: negative(own.biasHh) }
+    )),
+  ];
+}
+
+/**
+ * The order of units in which a node holds a layer's weights.
+ *
+ * @param own the node's weights
+ * @param wanted the layer's
+ * @param hiddenSize H
+ * @returns for each unit of the node, the layer's; `null` where it is no mere order
+ */
+export function unitOrder(own: Weights, wanted: Weights, hiddenSize: number): number[] | null {
+  const H = hiddenSize;
+  const rows = own.weightIh.length / (own.weightHh.length / H);
+  const width = Math.round(rows);
+  const key = (x: Float64Array, unit: number) =>
+    Array.from(
+      { length: x.length / width / H },
+      (_, gate) => x.subarray((gate * H + unit) * width, (gate * H + unit + 1) * width).join(),
+    ).join("|");
+  const places = new Map(
+    Array.from({ length: H }, (_, unit) => [key(wanted.weightIh, unit), unit]),
+  );
+  const order = Array.from({ length: H }, (_, unit) => places.get(key(own.weightIh, unit)) ?? -1);
+  if (new Set(order).size !== H || order.includes(-1)) return null;
+  if (order.every((unit, k) => unit === k)) return null;
+  const gates = own.weightHh.length / H / H;
+  for (let gate = 0; gate < gates; gate++) {
+    for (let j = 0; j < H; j++) {
+      const bias = (x: Float64Array | null, unit: number) => x ? x[gate * H + unit] : 0;
+      const sum = (weights: Weights, unit: number) =>
+        bias(weights.biasIh, unit) + bias(weights.biasHh, unit);
+      if (Math.abs(sum(own, j) - sum(wanted, order[j])) > 1e-6) return null;
+      for (let k = 0; k < H; k++) {
+        const [given, right] = [
+          own.weightHh[(gate * H + j) * H + k],
+          wanted.weightHh[(gate * H + order[j]) * H + order[k]],
+        ];
+        if (given !== right) return null;
+      }
+    }
+  }
+  return order;
+}
+
+/** A tensor as a request holds it, in float32. */
+function single({ shape, data }: Tensor): JsonTensor {
+  const numbers = Array.from(
+    Float32Array.from(data),
+    (x) => Number.isFinite(x) ? x : String(x) as JsonNumber,
+  );
+  return { shape: [...shape], data: numbers };
+}
+
+/** What a module is asked, as the conformance kit asks it. */
+export interface Question {
+  /** The layers, from the lowest. */
+  readonly layers: readonly ReferenceLayer[];
+  /** The inputs: `input` (time first), and perhaps `h_0` and `c_0`. */
+  readonly inputs: Named;
+  /** How long each sequence is, where they are packed. */
+  readonly lengths?: readonly number[];
+  /** An RNN's. */
+  readonly nonlinearity: Nonlinearity;
+  /** Whether input and output have the batch first. */
+  readonly batchFirst?: boolean;
+  /** The layers as a `state_dict`. */
+  readonly state: Named;
+}
+
+/** The question as a request of the conformance kit. */
+export function requestOf(question: Question): Request {
+  const { layers, inputs, lengths, nonlinearity, batchFirst, state } = question;
+  const [{ kind, inputSize, hiddenSize, directions }] = layers;
+  const coded = (named: Named) =>
+    Object.fromEntries(Object.entries(named).map(([name, x]) => [name, single(x)]));
+  return {
+    op: "forward",
+    module: kind,
+    args: {
+      input_size: inputSize,
+      hidden_size: hiddenSize,
+      num_layers: layers.length,
+      bias: hasBias(layers),
+      bidirectional: directions.length === 2,
+      ...(kind === "RNN" && { nonlinearity }),
+      ...(batchFirst && { batch_first: true }),
+    },
+    dtype: "float32",
+    state_dict: coded(state),
+    inputs: { ...coded(inputs), ...(lengths && { lengths: [...lengths] }) },
+  };
+}
+
+/** Only those outputs that both have. */
+function shared(of: Answer, names: readonly string[]): Answer {
+  const outputs = of.outputs ?? {};
+  return { outputs: Object.fromEntries(names.map((name) => [name, outputs[name]])) };
+}
+
+/**
+ * Finds the porting mistakes that make just these outputs.
+ *
+ * @param question what was asked
+ * @param wanted the right outputs
+ * @param given those that the file gives; some may be missing
+ * @param among the mistakes to try, by their names
+ * @returns the mistakes; none where the outputs are right or nothing explains them
+ */
+export function explanations(
+  question: Question,
+  wanted: Named,
+  given: Named,
+  among = /./,
+): FileMistake[] {
+  const coded = (named: Named): Answer => ({
+    outputs: Object.fromEntries(Object.entries(named).map(([name, x]) => [name, single(x)])),
+  });
+  const task = { id: "file", chapter: "file", request: requestOf(question), expect: coded(wanted) };
+  const answer = coded(given);
+  const names = Object.keys(given);
+  const fits = (mistake: PortingMistake) => {
+    const tried = among.test(mistake.id) && !mistake.recognise;
+    const made = !tried ? null : commit(mistake, task as unknown as Task);
+    if (!made?.outputs || names.some((name) => !made.outputs![name])) return false;
+    return compare(task.request, shared(made, names), answer).differences.length === 0;
+  };
+  const found = portingMistakes.filter(fits);
+  const { kind } = question.layers[0];
+  return found.map(({ id, says }) => fileMistake(id, says, kind));
+}
+
+/** PyTorch's order of gates, for texts. */
+export function gatesOf(kind: LayerKind): string {
+  return [...gateOrder[kind]].join(", ");
+}

@@ -1,0 +1,459 @@
+/**
+ * Whether the recurrent part of an ONNX file computes what a checkpoint's layers compute, and if not,
+ * which mistake it makes.
+ */
+
+import { any, bool, type Call, check, record } from "../call.ts";
+import type { Nonlinearity } from "../nn/rnn.ts";
+import type { LayerKind } from "../layouts/layout.ts";
+import type { StateDict } from "../tensor/tensor.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import {
+  explanations,
+  type FileMistake,
+  fileMistake,
+  misreadings,
+  type Told,
+  toldOtherwise,
+  unitOrder,
+} from "./deviations.ts";
+import { evaluateRecurrence } from "./evaluate.ts";
+import { type Match, matched } from "./match.ts";
+import type { OnnxModel } from "./model.ts";
+import type { OnnxRecurrence } from "./recurrence.ts";
+import { type Recurrence, type RecurrentNode, recurrentNodes } from "./recurrent.ts";
+import {
+  expected,
+  layerOf,
+  layersOf,
+  type Named,
+  nodeWeights,
+  type ReferenceLayer,
+  stateOf,
+} from "./reference.ts";
+import { type Note, notesOf } from "./notes.ts";
+import { drawn, draws, type Off, offBy, scaleOf } from "./numbers.ts";
+import { carryOut } from "./run.ts";
+import type { Value } from "./value.ts";
+import { judgeWhole, type WholeJudgement } from "./whole.ts";
+
+/** What weights do not tell. */
+export interface JudgeOptions {
+  /** φ of an RNN; that of the file unless told. */
+  readonly nonlinearity?: Nonlinearity;
+  /** Whether the module has the batch first; both are tried unless told. */
+  readonly batchFirst?: boolean;
+}
+
+/** Right, wrong, or it could not be told. */
+export type Verdict = "right" | "wrong" | "unknown";
+
+/** What was found out about one node. */
+export interface NodeJudgement {
+  /** What leads to it: the nodes whose graphs it lies in, then its own name. */
+  readonly path: string;
+  /** The operator. */
+  readonly operator: string;
+  /** What it computes, in words. */
+  readonly computes: string;
+  /** The layer that it is, in words; `null` where there is none, or nothing to hold it against. */
+  readonly layer: string | null;
+  /** Whether it computes what the layer computes. */
+  readonly verdict: Verdict;
+  /** The mistakes that explain the difference; none explains it where it is wrong without any. */
+  readonly mistakes: readonly FileMistake[];
+  /** How far it is off. */
+  readonly off: Off | null;
+  /** What it is about: why it could not be told, or in what sense it is right. */
+  readonly remark: string | null;
+  /** What is unusual about it, with the runtimes known to get that wrong. */
+  readonly notes: readonly Note[];
+}
+
+/** The judgement of a file. */
+export interface Judgement {
+  /** Of all together. */
+  readonly verdict: Verdict;
+  /** What wrote the file. */
+  readonly producer: string;
+  /** Which version of ONNX's operators it means. */
+  readonly opset: number;
+  /** Each recurrent node. */
+  readonly nodes: readonly NodeJudgement[];
+  /** What is out of reach: recurrences that are no recurrent nodes, layers that no node is. */
+  readonly beyond: readonly string[];
+  /** For each module of the checkpoint that is here, its nodes together, by numbers. */
+  readonly whole: readonly WholeJudgement[];
+}
+
+const judgeCall: Call = [
+  "judge",
+  { model: record, reference: any },
+  { nonlinearity: any, batchFirst: bool },
+];
+
+const tensorOf = ({ shape, data }: { shape: readonly number[]; data: Float64Array }) =>
+  new Tensor(data, shape);
+
+/** What a node computes, as PyTorch's module gives it; told otherwise perhaps than it is. */
+function computed(
+  node: RecurrentNode,
+  told: OnnxRecurrence,
+  peepholes: boolean,
+  given: Named,
+): Named {
+  const { W, R, B, P } = node.weights;
+  const { Y, Yh, Yc } = evaluateRecurrence({ ...told, layout: 0 }, {
+    ...{ X: given.input, W: tensorOf(W), R: tensorOf(R), B: B && tensorOf(B) },
+    ...{ initialH: given.h_0, P: peepholes && P ? tensorOf(P) : null },
+    ...(given.c_0 && { initialC: given.c_0 }),
+  });
+  const [length, count, batch, size] = Y.shape;
+  const data = new Float64Array(Y.data.length);
+  for (let t = 0; t < length; t++) {
+    for (let d = 0; d < count; d++) {
+      for (let n = 0; n < batch; n++) {
+        const from = ((t * count + d) * batch + n) * size;
+        data.set(Y.data.subarray(from, from + size), ((t * batch + n) * count + d) * size);
+      }
+    }
+  }
+  const output = new Tensor(data, [length, batch, count * size]);
+  return Yc ? { output, h_n: Yh, c_n: Yc } : { output, h_n: Yh };
+}
+
+/** Of several mistakes that are needed together, only those. */
+function needed(all: readonly Told[], right: (kept: readonly Told[]) => boolean): Told[] {
+  const single = all.find((one) => right([one]));
+  if (single) return [single];
+  let kept = [...all];
+  for (const one of all) {
+    const without = kept.filter((other) => other !== one);
+    if (right(without)) kept = without;
+  }
+  return kept;
+}
+
+/** A layer in words. */
+export function layerName({ module, layer, layers, directions }: ReferenceLayer): string {
+  const where = module || "the module";
+  const which = layers > 1 ? `, layer ${layer}` : "";
+  return where + which + (directions.length === 2 ? ", both directions" : "");
+}
+
+/** The same node as the layer of one direction that it is. */
+export function alike(node: RecurrentNode, { layer, direction }: Match): ReferenceLayer {
+  if (node.weights.W.shape[0] === layer.directions.length) return layer;
+  return { ...layer, directions: [layer.directions[direction]] };
+}
+
+/** What a node computes, in words. */
+function inWords({ kind, told, hiddenSize, inputSize, weights, quantised }: RecurrentNode): string {
+  const [activations] = told.activations;
+  const relu = kind === "RNN" ? `, ${activations[0].name.toLowerCase()}` : "";
+  const ways = { forward: "", reverse: ", from the end", bidirectional: ", both directions" };
+  const bits = quantised ? `, weights of ${quantised.bits} bits` : "";
+  return `${kind} ${inputSize} → ${hiddenSize}${relu}${ways[told.direction]}` +
+    `${weights.B ? "" : ", no biases"}${bits}`;
+}
+
+/** A node's own question: inputs of its layer's scale. */
+function questionOf({ kind }: RecurrentNode, layer: ReferenceLayer): Named {
+  const next = draws(7);
+  const [length, batch] = [9, 2];
+  const state = () => drawn(next, [layer.directions.length, batch, layer.hiddenSize]);
+  const input = drawn(next, [length, batch, layer.inputSize], scaleOf(layer));
+  return { input, h_0: state(), ...(kind === "LSTM" && { c_0: state() }) };
+}
+
+/** An RNN's nonlinearity: as told, or as its node has it. */
+function bendOf({ told }: RecurrentNode, { nonlinearity }: JudgeOptions): Nonlinearity {
+  return nonlinearity ?? (told.activations[0][0].name === "Relu" ? "relu" : "tanh");
+}
+
+/** A node with inputs, what it computes of them, and what its layer does, in ONNX's form. */
+export function nodeCase(
+  node: RecurrentNode,
+  match: Match | null,
+  options: JudgeOptions,
+): { given: Named; computed: Named; wanted: Named | null } {
+  const layer = match ? alike(node, match) : layerOf(node);
+  const given = questionOf(node, layer);
+  const { W, R, B, P } = node.weights;
+  const recurrence: OnnxRecurrence = { ...node.told, layout: 0 };
+  const run = (told: OnnxRecurrence, w: Tensor, r: Tensor, b: Tensor | null, p: Tensor | null) => {
+    const { Y, Yh, Yc } = evaluateRecurrence(told, {
+      ...{ X: given.input, W: w, R: r, B: b, P: p, initialH: given.h_0 },
+      ...(given.c_0 && { initialC: given.c_0 }),
+    });
+    return { Y, Y_h: Yh, ...(Yc && { Y_c: Yc }) };
+  };
+  const own = (x: Value | null) => x && tensorOf(x);
+  const computed = run(recurrence, own(W)!, own(R)!, own(B), own(P));
+  if (!match) return { given, computed, wanted: null };
+  const right = nodeWeights(layer);
+  const told = toldOtherwise(recurrence, P !== null, bendOf(node, options))
+    .reduce((all, one) => one.mended(all), recurrence);
+  const wanted = run(told, own(right.W)!, own(right.R)!, own(right.B), null);
+  return { given, computed, wanted };
+}
+
+type Found = Pick<NodeJudgement, "verdict" | "mistakes" | "off" | "remark">;
+
+/** Whether two nodes compute the same. */
+function sameNode(a: RecurrentNode, b: RecurrentNode): boolean {
+  if (JSON.stringify(a.told) !== JSON.stringify(b.told)) return false;
+  return (["W", "R", "B", "P"] as const).every((name) => {
+    const [x, y] = [a.weights[name], b.weights[name]];
+    return x === y || (x && y && x.data.every((value, k) => value === y.data[k]));
+  });
+}
+
+/** Holds a node against its layer. */
+function judgeNode(
+  node: RecurrentNode,
+  match: Match,
+  options: JudgeOptions,
+): Found {
+  const layer = alike(node, match);
+  const { kind, told, quantised } = node;
+  const nonlinearity = bendOf(node, options);
+  // A direction alone is judged as it reads its sequence, whichever way that is.
+  const straight: OnnxRecurrence = layer.directions.length === 1
+    ? { ...told, direction: "forward" }
+    : told;
+  const given = questionOf(node, layer);
+  const wanted = expected([layer], given, nonlinearity);
+  const backs = layer.directions.length === 2 ? [false, true] : [false];
+  const peepholes = node.weights.P !== null;
+  const otherwise = toldOtherwise(straight, peepholes, nonlinearity);
+  const without = (mended: readonly Told[]) => {
+    const own = mended.reduce((all, one) => one.mended(all), straight);
+    const kept = peepholes && !mended.some(({ mistake }) => mistake.id === "peepholes");
+    return computed(node, own, kept, given);
+  };
+  const isRight = (mended: readonly Told[]) => offBy(without(mended), wanted, backs) === null;
+  const off = offBy(without([]), wanted, backs);
+  if (off === null) return { verdict: "right", mistakes: [], off: null, remark: null };
+  const wrong = (mistakes: readonly FileMistake[], remark: string | null = null) => (
+    { verdict: "wrong" as const, mistakes, off, remark }
+  );
+  if (isRight(otherwise)) return wrong(needed(otherwise, isRight).map(({ mistake }) => mistake));
+  const mended = without(otherwise);
+  const matters = needed(otherwise, (kept) => offBy(without(kept), mended, backs) === null)
+    .filter((one) => offBy(without([one]), without([]), backs) !== null);
+  const told_ = matters.map(({ mistake }) => mistake);
+  if (quantised && match.relation !== "other" && withinStep(node, layer)) {
+    const remark = `quantised: every weight is within half a step of the layer's ` +
+      `(${quantised.step.toPrecision(2)}), and its outputs are off by ` +
+      `${off.error.toPrecision(2)} for it`;
+    return told_.length ? wrong(told_, remark) : { verdict: "right", mistakes: [], off, remark };
+  }
+  if (match.relation === "other") return wrong([...told_, otherWeights(kind, "none of")]);
+  const own = layerOf(node);
+  const question = { layers: [layer], inputs: given, nonlinearity, state: stateOf([layer]) };
+  // Numbers that are only near were rounded, or they are no layer's of this checkpoint.
+  const among = match.relation === "near" ? /^b?float16-weights$/ : /./;
+  const [found] = explanations(question, wanted, mended, among);
+  if (found) return wrong([...told_, found]);
+  if (match.relation === "near") {
+    const apart = `${Number((100 * match.apart).toPrecision(2))} % apart from`;
+    return wrong([...told_, otherWeights(kind, apart)]);
+  }
+  for (const { mistake, weights } of misreadings(kind)) {
+    const other = { ...layer, directions: layer.directions.map(weights) };
+    if (offBy(mended, expected([other], given, nonlinearity), backs) === null) {
+      return wrong([...told_, mistake]);
+    }
+  }
+  const orders = own.directions.map((weights, d) =>
+    unitOrder(weights, layer.directions[d], layer.hiddenSize)
+  );
+  if (orders.every(Boolean)) {
+    const says = `the units stand in another order: ${orders[0]!.slice(0, 8).join(", ")}` +
+      `${orders[0]!.length > 8 ? ", …" : ""}`;
+    return wrong([...told_, fileMistake("units-permuted", says, kind)]);
+  }
+  return wrong(told_, "its weights are the layer's numbers, but in no order that is known");
+}
+
+function otherWeights(kind: LayerKind, how: string): FileMistake {
+  return fileMistake("other-weights", `its weights are ${how} the checkpoint's`, kind);
+}
+
+/** Whether each weight is within half a step of quantisation from the layer's. */
+function withinStep(node: RecurrentNode, layer: ReferenceLayer): boolean {
+  const { W, R } = nodeWeights(layer);
+  const near = (a: Float64Array, b: Float64Array) =>
+    a.every((x, k) => Math.abs(x - b[k]) <= node.quantised!.step * 0.51);
+  return near(node.weights.W.data, W.data) && near(node.weights.R.data, R.data);
+}
+
+/** The mistakes in a list of words, or that there is none. */
+function verdictOf(verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes("wrong")) return "wrong";
+  return verdicts.length === 0 || verdicts.includes("unknown") ? "unknown" : "right";
+}
+
+/** What a file is held against. */
+export type Reference = StateDict | OnnxModel;
+
+const isModel = (reference: Reference): reference is OnnxModel =>
+  "graph" in reference && "opsets" in reference && !(reference.graph instanceof Tensor);
+
+/**
+ * Judges an ONNX file: whether its recurrent nodes compute what a checkpoint's layers compute, and if
+ * not, which mistake explains it (JUDGE-1 to JUDGE-4, JUDGE-6).
+ *
+ * @param model the file
+ * @param reference the weights that it was made from, or another file; `null` to be told only what the
+ * file computes
+ * @param options what weights do not tell
+ * @returns the judgement
+ * @throws {CheckpointError} if the checkpoint's names look like a recurrent module's, but do not fit
+ *
+ * @example
+ * ```ts
+ * import { RNN, type Tensor } from "@rnn-spec/rnn-spec";
+ * import { judge, readOnnx, type WireField, writeMessage } from "@rnn-spec/rnn-spec/onnx";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const state = new RNN(1, 1, { bias: false }).stateDict();
+ * const one = (name: string, { data }: Tensor): WireField => [5, [
+ *   ...[[1, 1], [1, 1], [1, 1], [2, 1], [8, name]] as WireField[],
+ *   [9, new Uint8Array(data.slice().buffer)],
+ * ]];
+ * const weights = [one("W", state.weight_hh_l0), one("R", state.weight_ih_l0)]; // the wrong way
+ * const node: WireField = [1, [[1, "x"], [1, "W"], [1, "R"], [2, "y"], [4, "RNN"]]];
+ * const file = writeMessage([[1, 8], [7, [node, [2, "g"], ...weights]], [8, [[2, 17]]]]);
+ * const { verdict, nodes: [{ mistakes }] } = judge(readOnnx(file), state);
+ * assertEquals([verdict, mistakes[0].id], ["wrong", "swapped-weights"]);
+ * ```
+ */
+export function judge(
+  model: OnnxModel,
+  reference: Reference | null,
+  options: JudgeOptions = {},
+): Judgement {
+  check(judgeCall, arguments);
+  return examine(model, reference, options).judgement;
+}
+
+/** A file's judgement, with what it rests on. */
+export interface Examination {
+  /** The judgement. */
+  readonly judgement: Judgement;
+  /** The recurrent nodes, in the order of the judgement's. */
+  readonly nodes: readonly RecurrentNode[];
+  /** The layer of each. */
+  readonly matches: readonly (Match | null)[];
+}
+
+/** Judges a file, and gives what the judgement rests on. */
+export function examine(
+  model: OnnxModel,
+  reference: Reference | null,
+  options: JudgeOptions,
+): Examination {
+  const recurrence = recurrentNodes(model, carryOut(model));
+  const { layers, beyond } = referenceLayers(reference);
+  const matches = matched(recurrence.nodes, layers);
+  const alikeNodes: [RecurrentNode, ReferenceLayer, Found][] = [];
+  const judged = recurrence.nodes.map((node, k): NodeJudgement => {
+    const match = matches[k];
+    const about = {
+      path: node.path,
+      operator: node.node.opType,
+      computes: inWords(node),
+      layer: match && layerName(match.layer),
+      notes: notesOf(node, model),
+    };
+    const unknown = { verdict: "unknown" as const, mistakes: [], off: null };
+    if (reference === null) return { ...about, ...unknown, remark: null };
+    if (!match) {
+      const remark = "no layer of the checkpoint has its kind and shape";
+      return { ...about, ...unknown, verdict: "wrong", remark };
+    }
+    const claimed = matches.some((other) =>
+      other?.layer === match.layer && other.relation !== "other"
+    );
+    if (match.relation === "other" && claimed) {
+      const remark = "its weights are in no layer of the checkpoint";
+      return { ...about, layer: null, ...unknown, remark };
+    }
+    // Branches often hold the same node twice.
+    const key = alikeNodes.find(([other, same]) => same === match.layer && sameNode(other, node));
+    const found = key?.[2] ?? judgeNode(node, match, options);
+    alikeNodes.push([node, match.layer, found]);
+    return { ...about, ...found };
+  });
+  const together = judgeWhole(
+    model,
+    recurrence,
+    matches,
+    layers,
+    judged.map(({ verdict }) => verdict === "right"),
+    options,
+  );
+  // A node that reads from the end, of a layer that does not: so does the whole.
+  const whole = together.map((one): WholeJudgement => {
+    const turned = recurrence.nodes.findIndex(({ told }, k) =>
+      told.direction === "reverse" && matches[k]?.layer.module === one.module &&
+      matches[k].layer.directions.length === 1
+    );
+    if (turned < 0 || one.verdict !== "wrong" || one.mistakes.length > 0) return one;
+    const says = "the node reads the sequence from its end (direction is reverse)";
+    return { ...one, mistakes: [fileMistake("direction", says, recurrence.nodes[turned].kind)] };
+  });
+  // Unrolled, it is told by its numbers as a whole, or not at all.
+  const told = new Set(
+    whole.filter(({ verdict }) => verdict !== "unknown").map(({ module }) => module),
+  );
+  const missing = layers.filter((layer) =>
+    !matches.some((match) => match?.layer === layer) &&
+    !(judged.length === 0 && told.has(layer.module))
+  );
+  const outOfReach = [
+    ...recurrence.unknown.map(({ path, why }) => `${path}: ${why}`),
+    ...beyond,
+    ...missing.map((layer) =>
+      `${layerName(layer)}: no recurrent node has its weights${
+        unrolled(recurrence) ? "; it may be unrolled into products, which are not judged" : ""
+      }`
+    ),
+  ];
+  // A part that cannot be computed as a whole is judged by its nodes.
+  const verdicts = [
+    ...judged.map(({ verdict }) => verdict),
+    ...whole.map(({ verdict }) => verdict === "unknown" ? "right" as const : verdict),
+    ...outOfReach.map(() => "unknown" as const),
+  ];
+  const judgement: Judgement = {
+    verdict: verdictOf(verdicts),
+    producer: `${model.producerName} ${model.producerVersion}`.trim(),
+    opset: model.opsets.get("") ?? 0,
+    nodes: judged,
+    beyond: outOfReach,
+    whole,
+  };
+  return { judgement, nodes: recurrence.nodes, matches };
+}
+
+/** The layers of what a file is held against. */
+export function referenceLayers(
+  reference: Reference | null,
+): { layers: ReferenceLayer[]; beyond: string[] } {
+  if (reference === null) return { layers: [], beyond: [] };
+  if (!isModel(reference)) return layersOf(reference);
+  const { nodes, unknown } = recurrentNodes(reference, carryOut(reference));
+  return {
+    layers: nodes.map(layerOf),
+    beyond: unknown.map(({ path, why }) => `in the other file, ${path}: ${why}`),
+  };
+}
+
+/** Whether a file has the products and bends of a recurrence, outside of recurrent nodes. */
+function unrolled({ top }: Recurrence): boolean {
+  const types = new Set(top.nodes.map(({ opType }) => opType));
+  return (types.has("MatMul") || types.has("Gemm")) && (types.has("Tanh") || types.has("Relu"));
+}

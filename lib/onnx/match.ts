@@ -1,0 +1,108 @@
+/** Which layer of a checkpoint a recurrent node is, by its weights. */
+
+import type { RecurrentNode } from "./recurrent.ts";
+import { layerOf, type ReferenceLayer, type Weights } from "./reference.ts";
+
+/** A node with the layer that it is. */
+export interface Match {
+  /** The layer. */
+  readonly layer: ReferenceLayer;
+  /** For a node of one direction in a layer of two: which. */
+  readonly direction: number;
+  /**
+   * How its weights are related to the layer's: the same numbers, in whatever order and with whatever
+   * sign; near ones in the same places, as rounding or more training makes them; or others.
+   */
+  readonly relation: "same" | "near" | "other";
+  /** How far they are apart in the same places, as a part of their size. */
+  readonly apart: number;
+}
+
+/** All numbers of W_ih and W_hh without sign, from small to large: no order and no turn changes them. */
+function signature({ weightIh, weightHh }: Weights): Float64Array {
+  const all = new Float64Array(weightIh.length + weightHh.length);
+  all.set(weightIh);
+  all.set(weightHh, weightIh.length);
+  for (let k = 0; k < all.length; k++) all[k] = Math.abs(all[k]);
+  return all.sort();
+}
+
+/** Which part of the numbers of two signatures are the same. */
+function shared(a: Float64Array, b: Float64Array): number {
+  if (a.length !== b.length) return 0;
+  let [i, j, same] = [0, 0, 0];
+  while (i < a.length && j < b.length) {
+    if (a[i] === b[j]) [i, j, same] = [i + 1, j + 1, same + 1];
+    else if (a[i] < b[j]) i++;
+    else j++;
+  }
+  return a.length === 0 ? 1 : same / a.length;
+}
+
+/** How far weights in the right places are from each other: 0 for the same, about 1.4 for others. */
+function apart(a: Weights, b: Weights): number {
+  let [off, size] = [0, 0];
+  for (const name of ["weightIh", "weightHh"] as const) {
+    if (a[name].length !== b[name].length) return Infinity;
+    for (let k = 0; k < a[name].length; k++) {
+      off += (a[name][k] - b[name][k]) ** 2;
+      size += b[name][k] ** 2;
+    }
+  }
+  return size > 0 ? Math.sqrt(off / size) : off > 0 ? Infinity : 0;
+}
+
+/** From so near on, weights are rounded ones of the layer. */
+const NEAR = 0.3;
+
+/**
+ * Finds the layer of each node.
+ *
+ * @param nodes the nodes
+ * @param layers the layers
+ * @returns for each node its layer; `null` where none has its shape
+ */
+export function matched(
+  nodes: readonly RecurrentNode[],
+  layers: readonly ReferenceLayer[],
+): (Match | null)[] {
+  const known = new Map<Weights, Float64Array>();
+  const signed = (weights: Weights) => {
+    const own = known.get(weights) ?? signature(weights);
+    known.set(weights, own);
+    return own;
+  };
+  const taken = new Set<ReferenceLayer>();
+  return nodes.map((node): Match | null => {
+    if (layers.length === 0) return null;
+    const own = layerOf(node);
+    let best: { match: Match; score: number } | null = null;
+    for (const layer of layers) {
+      if (layer.kind !== node.kind || layer.hiddenSize !== node.hiddenSize) continue;
+      if (layer.inputSize !== node.inputSize) continue;
+      if (own.directions.length > layer.directions.length) continue;
+      const scores = own.directions.map((weights) =>
+        layer.directions.map((other) => {
+          const same = shared(signed(weights), signed(other));
+          return same > 0.999 ? 1 + same : Math.max(0, 1 - apart(weights, other));
+        })
+      );
+      const each = scores.map((row) => Math.max(...row));
+      const score = each.reduce((sum, one) => sum + one, 0) / each.length;
+      const direction = own.directions.length < layer.directions.length
+        ? scores[0].indexOf(each[0])
+        : 0;
+      const relation = each.every((one) => one > 1)
+        ? "same" as const
+        : each.every((one) => one > 1 - NEAR)
+        ? "near" as const
+        : "other" as const;
+      const match = { layer, direction, relation, apart: Math.max(0, 1 - score) };
+      // Of two that fit as well, the one that no node is yet.
+      const fresh = taken.has(layer) ? 0 : 1e-6;
+      if (!best || score + fresh > best.score) best = { match, score: score + fresh };
+    }
+    if (best && best.match.relation !== "other") taken.add(best.match.layer);
+    return best && best.match;
+  });
+}

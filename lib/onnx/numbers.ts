@@ -1,0 +1,70 @@
+/** Inputs of a model's own scale, and how far its outputs are from those wanted. */
+
+import { Tensor } from "../tensor/tensor.ts";
+import type { Named, ReferenceLayer } from "./reference.ts";
+
+/** How far outputs are off. */
+export interface Off {
+  /** The largest difference of an output, on inputs of the model's own scale. */
+  readonly error: number;
+  /** The first time step that shows a difference, counted from 0 in the order in which it is read. */
+  readonly step: number | null;
+}
+
+/** Whether a number is within PyTorch's closeness in float32 (NUM-2). */
+export const close = (given: number, wanted: number) =>
+  Object.is(given, wanted) || Math.abs(given - wanted) <= 1e-5 + 1.3e-6 * Math.abs(wanted);
+
+/**
+ * How far outputs are from those wanted.
+ *
+ * @param given by PyTorch's names; some may be missing
+ * @param wanted likewise
+ * @param backs for each direction, whether it reads from the end
+ * @returns `null` where all are within the closeness
+ */
+export function offBy(given: Named, wanted: Named, backs: readonly boolean[]): Off | null {
+  let [error, step, wrong] = [0, Infinity, false];
+  for (const [name, x] of Object.entries(wanted)) {
+    const own = given[name];
+    if (!own) continue;
+    if (String(own.shape) !== String(x.shape)) return { error: Infinity, step: null };
+    const [length, batch, features] = x.shape;
+    x.data.forEach((value, k) => {
+      const difference = Math.abs(own.data[k] - value);
+      if (!(difference <= error)) error = difference;
+      if (close(own.data[k], value)) return;
+      wrong = true;
+      if (name !== "output") return;
+      const t = Math.floor(k / batch / features);
+      const back = backs[Math.floor((k % features) / (features / backs.length))];
+      step = Math.min(step, back ? length - 1 - t : t);
+    });
+  }
+  return wrong ? { error, step: Number.isFinite(step) ? step : null } : null;
+}
+
+/** Numbers between -1 and 1 by a small generator, the same in every run. */
+export function draws(seed: number): () => number {
+  let x = seed >>> 0;
+  return () => {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    return Math.fround(x / 2 ** 31 - 1);
+  };
+}
+
+/** A tensor of drawn numbers that float32 holds. */
+export function drawn(next: () => number, shape: readonly number[], scale = 1): Tensor {
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  const data = Float64Array.from({ length: count }, () => Math.fround(scale * next()));
+  return new Tensor(data, shape);
+}
+
+/** The scale of inputs at which a layer's sums are about as large as what its gates tell apart. */
+export function scaleOf({ directions: [{ weightIh }], inputSize, layer }: ReferenceLayer): number {
+  if (layer > 0) return 1; // what the layer below puts out
+  const squares = weightIh.reduce((sum, x) => sum + x * x, 0);
+  const rows = weightIh.length / inputSize;
+  const scale = Math.sqrt(3 * rows / squares);
+  return Number.isFinite(scale) ? Math.min(Math.max(scale, 1e-3), 1e4) : 1;
+}

@@ -1,0 +1,203 @@
+/**
+ * The values of a graph, as far as they can be computed: from constants alone, or from some values
+ * that are given. Exporters hide weights behind slices, joins and transpositions; what lies between
+ * two recurrent nodes is of the same operators.
+ */
+
+import { CheckpointError } from "../checkpoints/error.ts";
+import type { OnnxAttribute, OnnxFunction, OnnxGraph, OnnxModel, OnnxNode } from "./model.ts";
+import type { OnnxTensor } from "./tensor.ts";
+import { operators } from "./operators.ts";
+import { type Value, valueOf } from "./value.ts";
+
+/** Carries out a node that is none of the {@linkcode operators}; `null` where it cannot. */
+export type Extra = (
+  node: OnnxNode,
+  scope: Scope,
+  inputs: readonly (Value | null)[],
+) => readonly (Value | null)[] | null;
+
+/** What the scopes of one file share. */
+export interface World {
+  /** The file. */
+  readonly model: OnnxModel;
+  /** How recurrent nodes are carried out. */
+  readonly extra: Extra;
+  /** How many elements may still be made. */
+  left: number;
+}
+
+/**
+ * What the scopes of a file share.
+ *
+ * @param model the file
+ * @param extra how nodes are carried out that are no operators of plain numbers; not, unless given
+ */
+export function worldOf(model: OnnxModel, extra: Extra = () => null): World {
+  // A hostile file asks for more numbers than there is room for.
+  return { model, extra, left: 2 ** 22 + 4 * model.bytes.length };
+}
+
+/** Whether a value has as many elements as its shape says; what a hostile file asks for may have not. */
+function isSound({ shape, data }: Value): boolean {
+  return shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0) &&
+    shape.reduce((product, extent) => product * extent, 1) === data.length;
+}
+
+/** The nodes of a graph or function with all that they can see: a graph within sees those around it. */
+export class Scope {
+  /** The nodes. */
+  readonly nodes: readonly OnnxNode[];
+  /** The graph or function around them; `null` for the outermost. */
+  readonly around: Scope | null;
+  readonly #world: World;
+  readonly #initializers: ReadonlyMap<string, OnnxTensor>;
+  readonly #makers = new Map<string, OnnxNode>();
+  readonly #known = new Map<string, Value | null>();
+  readonly #call: ReadonlyMap<string, OnnxAttribute> | null;
+
+  /**
+   * Begins with nothing computed.
+   *
+   * @param world what all scopes of the file share
+   * @param within the graph or function
+   * @param around the graph around it, whose values it sees; `null` for none
+   * @param given values by name: computed, or `null` for one that is not to be looked for
+   * @param call the attributes that a function is called with
+   */
+  constructor(
+    world: World,
+    within: OnnxGraph | OnnxFunction,
+    around: Scope | null = null,
+    given: Iterable<readonly [string, Value | null]> = [],
+    call: ReadonlyMap<string, OnnxAttribute> | null = null,
+  ) {
+    this.nodes = within.nodes;
+    this.around = around;
+    if (around) this.#depth = around.#depth;
+    this.#world = world;
+    this.#call = call;
+    this.#initializers = "initializers" in within ? within.initializers : new Map();
+    for (const node of within.nodes) for (const name of node.outputs) this.#makers.set(name, node);
+    for (const [name, value] of given) this.#known.set(name, value);
+  }
+
+  /** The attribute of a node, through the call of the function that the node is in. */
+  attribute(node: OnnxNode, name: string): OnnxAttribute | undefined {
+    const own = node.attributes.get(name);
+    return own?.type === "reference" ? this.#call?.get(own.value) : own;
+  }
+
+  /** The node that puts out a value, with the scope that it is in. */
+  maker(name: string): { node: OnnxNode; scope: Scope } | null {
+    const node = this.#makers.get(name);
+    if (node) return { node, scope: this };
+    return this.#initializers.has(name) ? null : this.around?.maker(name) ?? null;
+  }
+
+  /** The constant of that name, with the scope that holds it. */
+  initializer(name: string): OnnxTensor | null {
+    if (this.#makers.has(name)) return null;
+    return this.#initializers.get(name) ?? this.around?.initializer(name) ?? null;
+  }
+
+  /** The value of that name; `null` where it cannot be computed. */
+  get(name: string): Value | null {
+    const stack = [name];
+    const waiting = new Set<string>(); // a name that waits for itself is in a circle
+    while (stack.length > 0) {
+      const wanted = stack[stack.length - 1];
+      if (this.#known.has(wanted)) {
+        stack.pop();
+        continue;
+      }
+      const node = this.#makers.get(wanted);
+      if (!node) {
+        this.#known.set(wanted, this.#outside(wanted));
+        continue;
+      }
+      const missing = node.inputs.filter((input) => input !== "" && !this.#known.has(input));
+      if (missing.length > 0 && !waiting.has(wanted)) {
+        waiting.add(wanted);
+        stack.push(...missing);
+        continue;
+      }
+      const outputs = missing.length > 0 ? null : this.#carryOut(node);
+      node.outputs.forEach((output, k) => this.#known.set(output, outputs?.[k] ?? null));
+    }
+    return this.#known.get(name)!;
+  }
+
+  #outside(name: string): Value | null {
+    const tensor = this.#initializers.get(name);
+    if (!tensor) return this.around?.get(name) ?? null;
+    return this.#fits(tensor.shape) ? valueOf(tensor) : null;
+  }
+
+  /** Whether so many more elements may be made. */
+  #fits(shape: readonly number[]): boolean {
+    return (this.#world.left -= shape.reduce((product, extent) => product * extent, 1)) >= 0;
+  }
+
+  #carryOut(node: OnnxNode): readonly (Value | null)[] | null {
+    const inputs = node.inputs.map((name) => name === "" ? null : this.#known.get(name) ?? null);
+    const attribute = (name: string) => this.attribute(node, name);
+    if (node.opType === "If" && node.domain === "") return this.#branch(node, inputs[0]);
+    if (node.domain === "" && Object.hasOwn(operators, node.opType)) {
+      // Left out is one thing, not known is another.
+      if (inputs.some((x, k) => x === null && node.inputs[k] !== "")) {
+        if (node.opType !== "Shape" && node.opType !== "Size") return null;
+      }
+      try {
+        const given = inputs.map((x) => x ?? undefined);
+        const fits = (shape: readonly number[]) => this.#fits(shape);
+        const use = { inputs: given, attribute, fits, outputs: node.outputs.length };
+        return operators[node.opType](use)?.map((value) =>
+          value && isSound(value) ? value : null
+        ) ??
+          null;
+      } catch (error) {
+        if (error instanceof RangeError || error instanceof CheckpointError) return null;
+        throw error;
+      }
+    }
+    const called = this.#world.model.functions.find(({ name, domain, overload }) =>
+      name === node.opType && domain === node.domain && overload === node.overload
+    );
+    if (!called) return this.#world.extra(node, this, inputs);
+    const inner = this.inside(node, called);
+    return inner && called.outputs.map((name) => inner.get(name));
+  }
+
+  /**
+   * The scope of a function that a node calls.
+   *
+   * @returns it; `null` where functions call each other without end
+   */
+  inside(node: OnnxNode, called: OnnxFunction): Scope | null {
+    if (this.#depth > 16) return null;
+    const call = new Map(called.defaults);
+    for (const [name] of node.attributes) {
+      const own = this.attribute(node, name);
+      if (own) call.set(name, own);
+    }
+    const given = called.inputs.map((name, k): [string, Value | null] => {
+      const own = node.inputs[k];
+      return [name, own ? this.get(own) : null];
+    });
+    const inner = new Scope(this.#world, called, null, given, call);
+    inner.#depth = this.#depth + 1;
+    return inner;
+  }
+
+  /** How many functions call each other to come here. */
+  #depth = 0;
+
+  #branch(node: OnnxNode, condition: Value | null): readonly (Value | null)[] | null {
+    if (condition?.data.length !== 1) return null;
+    const branch = this.attribute(node, condition.data[0] ? "then_branch" : "else_branch");
+    if (branch?.type !== "graph") return null;
+    const inner = new Scope(this.#world, branch.value, this);
+    return branch.value.outputs.map(({ name }) => inner.get(name));
+  }
+}
