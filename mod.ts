@@ -55,7 +55,6 @@ export {
   formatSize,
   formatTensor,
 } from "./lib/tensor/format.ts";
-export { backward, type BackwardOptions, grad, type GradOptions } from "./lib/autograd/backward.ts";
 export {
   detach,
   detachState,
@@ -63,6 +62,8 @@ export {
   isGradEnabled,
   noGrad,
 } from "./lib/autograd/graph.ts";
+export type { BackwardOptions } from "./lib/autograd/propagate.ts";
+export { backward, grad, type GradOptions } from "./lib/nn/backward.ts";
 export {
   abs,
   add,

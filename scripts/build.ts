@@ -30,7 +30,7 @@ const goldenElsewhere: esbuild.Plugin = {
 };
 
 /** Where what only training needs comes from. */
-const trainingOnly = /^\.\/lib\/(optim|nn\/losses|autograd\/(class_)?loss)/;
+const trainingOnly = /^\.\/lib\/(optim|nn\/(losses|backward)|autograd\/(class_)?loss)/;
 
 /** The exports of `mod.ts` that a program needs which only asks a model, as statements. */
 async function inference(): Promise<string[]> {
@@ -39,28 +39,7 @@ async function inference(): Promise<string[]> {
     .filter(([, source]) => !trainingOnly.test(source)).map(([statement]) => statement);
 }
 
-/**
- * Leaves the kernels of training out: a forward pass that records and its backward pass then take
- * the readable path, as they do where memory is short.
- */
-const withoutTraining: esbuild.Plugin = {
-  name: "without-training",
-  setup(build) {
-    const stubs: Record<string, string> = {
-      "nn/fast_training.ts": `import { OutOfMemory } from "../kernels/heap.ts";
-        export function runRecording() { throw new OutOfMemory(0); }`,
-      "nn/fast_linear.ts": "export const fastLinear = () => null;",
-      "kernels/training/record.ts": "export const planOf = () => null; export class Spare {}",
-      "kernels/training/commands.ts": "export function addTraining() {}",
-    };
-    build.onLoad({ filter: /\/lib\/(nn|kernels)\/.*\.ts$/ }, ({ path }) => {
-      const name = Object.keys(stubs).find((end) => path.endsWith(`/lib/${end}`));
-      if (!name) return undefined;
-      return { contents: stubs[name], loader: "ts", resolveDir: path.replace(/\/[^/]*$/, "") };
-    });
-  },
-};
-
+/** What all bundles share. */
 const common: esbuild.BuildOptions = {
   bundle: true,
   format: "esm",
@@ -124,8 +103,8 @@ async function shrink(file: string): Promise<void> {
 }
 
 /**
- * For browsers: one file of everything, one of all but training, each with its types. The second
- * asks models, and records gradients on the readable path alone.
+ * For browsers: one file of everything, one of all but training (losses, backward passes, optimisers),
+ * each with its types.
  */
 async function browser(folder: string): Promise<void> {
   const statements = await inference();
@@ -134,7 +113,6 @@ async function browser(folder: string): Promise<void> {
   const asking = {
     stdin: { contents, resolveDir: path("."), loader: "ts" as const },
     outfile: `${folder}/inference.js`,
-    plugins: [withoutTraining],
   };
   for (const one of [whole, asking]) {
     await esbuild.build({ ...common, ...one });
@@ -190,7 +168,15 @@ async function goldens(folder: string): Promise<void> {
   });
 }
 
-const parts = { browser, "npm/rnn-spec": library, "npm/golden": goldens };
+/** What a program takes that imports little: to be weighed, not to be published. */
+async function sizes(folder: string): Promise<void> {
+  const contents = 'export { LSTM, loadCheckpoint } from "./mod.ts";';
+  const stdin = { contents, resolveDir: path("."), loader: "ts" as const };
+  await esbuild.build({ ...common, stdin, outfile: `${folder}/lstm.js` });
+  await shrink(`${folder}/lstm.js`);
+}
+
+const parts = { browser, sizes, "npm/rnn-spec": library, "npm/golden": goldens };
 
 export async function build(dist = path("dist")): Promise<void> {
   try {

@@ -2,17 +2,15 @@
 
 import { any, type Call, callable, check, checkCount, type Kind } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { listed, typeName } from "../tensor/dtype.ts";
 import {
   aTensor,
   type Backward,
   countChange,
   type Flow,
-  type GradFn,
   type SavedTensor,
-  sharesVersion,
   shareVersion,
   Tensor,
+  versionOf,
 } from "../tensor/tensor.ts";
 
 const aState: Kind = {
@@ -115,6 +113,9 @@ export function record(
   return output;
 }
 
+/** What a node whose gradients are made as a whole does instead: nothing. */
+const nothing: Backward = () => {};
+
 /**
  * Records, as {@linkcode record} does, an operation whose gradients are made as a whole.
  *
@@ -122,7 +123,8 @@ export function record(
  * @param name the node's name
  * @param inputs the tensors it was made from
  * @param flow how the gradients of the inputs follow from that of the output
- * @param keeps what PyTorch's nodes save
+ * @param keeps what PyTorch's nodes save; as a function, it is called when a backward pass comes, and
+ * names some of the inputs
  * @param release called when a backward pass has freed the node
  * @returns `output`
  */
@@ -131,15 +133,35 @@ export function recordFlow(
   name: string,
   inputs: readonly Tensor[],
   flow: Flow,
-  keeps: readonly Keeps[],
+  keeps: readonly Keeps[] | (() => readonly Keeps[]),
   release?: () => void,
 ): Tensor {
   if (wouldRecord(inputs)) {
-    const all = keeps.map(saved);
-    const node = { name, order: recorded++, inputs, saved: all, backward: () => {} };
-    output.gradFn = { ...node, flow, release };
+    const all = typeof keeps === "function" ? savedLater(inputs, keeps) : keeps.map(saved);
+    output.gradFn = {
+      name,
+      order: recorded++,
+      inputs,
+      saved: all,
+      backward: nothing,
+      flow,
+      release,
+    };
   }
   return output;
+}
+
+/** What is kept, listed later, with the versions of now. */
+function savedLater(
+  inputs: readonly Tensor[],
+  keeps: () => readonly Keeps[],
+): () => readonly SavedTensor[] {
+  const versions = inputs.map(versionOf);
+  return () =>
+    keeps().map((kept) => {
+      const now = saved(kept);
+      return { ...now, version: versions[inputs.indexOf(now.tensor)] };
+    });
 }
 
 /**
@@ -153,8 +175,8 @@ export function recordFlow(
  */
 export function recordPart(output: Tensor, name: string, input: Tensor, partOf: number): Tensor {
   if (wouldRecord([input])) {
-    const node = { name, order: recorded++, inputs: [input], saved: [], backward: () => {} };
-    output.gradFn = { ...node, partOf };
+    const saved: SavedTensor[] = [];
+    output.gradFn = { name, order: recorded++, inputs: [input], saved, backward: nothing, partOf };
   }
   return output;
 }
@@ -190,24 +212,6 @@ function saved(kept: Keeps): SavedTensor {
     ? { tensor: kept, shape: kept.shape }
     : { tensor: kept.viewOf, shape: kept.shape };
   return { tensor, shape, version: tensor.version() };
-}
-
-/** Refuses to run a node backwards that kept what has been changed in place since. */
-export function checkSaved({ saved }: GradFn): void {
-  for (const { tensor, shape, version } of saved) {
-    if (tensor.version() === version) continue;
-    const { gradFn } = tensor;
-    const isView = shape !== tensor.shape || (gradFn && sharesVersion(tensor, gradFn.inputs[0]));
-    const maker = isView && tensor.requiresGrad ? "AsStrided" : gradFn?.name.split("Backward")[0];
-    throw new RuntimeError(
-      "one of the variables needed for gradient computation has been modified by an inplace " +
-        `operation: [${typeName(tensor.dtype)} ${listed(shape)}]` +
-        `${maker ? `, which is output 0 of ${maker},` : ""} is at version ${tensor.version()}; ` +
-        `expected version ${version} instead. Hint: enable anomaly detection to find the ` +
-        "operation that failed to compute its gradient, with " +
-        "torch.autograd.set_detect_anomaly(True, check_nan=False).",
-    );
-  }
 }
 
 /**

@@ -7,9 +7,10 @@ import { Assembler, f32x4, mulAdd, v128 } from "./assembler.ts";
 import { type StructFunctions, StructTable } from "./struct_table.ts";
 import { supportsStructs } from "./structs.ts";
 import { Heap } from "./heap.ts";
-import { assemble } from "./sequence.ts";
+import { assemble, type Options } from "./sequence.ts";
 import type { CellKind } from "./slots.ts";
 import { boxBytes, Team } from "./threads.ts";
+import { addTraining } from "./training/commands.ts";
 
 /**
  * Which path computes: `"readable"`, plain TypeScript that reads like the equations; `"simd128"`,
@@ -50,6 +51,9 @@ export interface Engine {
   /** Waits for the other threads. */
   wait(): void;
 }
+
+/** What adds the kernels that only training and Linear need; `null` while nobody asked for them. */
+let training: Options["training"] = null;
 
 /** The most pages of a memory that threads share: 2 GiB. */
 const sharedPages = 2 ** 15;
@@ -94,6 +98,11 @@ class Engines {
 
   get #pages(): number {
     return this.shared ? sharedPages : 0;
+  }
+
+  /** Whether any kernels were made. */
+  get made(): boolean {
+    return this.#modules.size > 0;
   }
 
   /** How many threads there are. */
@@ -158,6 +167,7 @@ class Engines {
         madd: madds[level],
         withStructs: hasStructs(level),
         sharedPages: this.#pages,
+        training,
       };
       module = new WebAssembly.Module(assemble(options));
       this.#modules.set(level, module);
@@ -205,6 +215,17 @@ const setKernelsCall: Call = ["setKernels", { kernels: text }];
 let chosen: Kernels = "auto";
 let engines = new Engines();
 let changing: Promise<void> = Promise.resolve();
+
+/**
+ * Sees to it that engines run `train`, too. It stands apart so that a bundler leaves those kernels out
+ * of a program that only asks its models. Kernels made before are made anew; more than one thread
+ * have them from the start.
+ */
+export function useTrainingKernels(): void {
+  if (training !== null) return;
+  training = addTraining;
+  if (engines.made && !engines.shared) engines = new Engines();
+}
 
 /** The engine chosen; `null` for the readable path. */
 export function engine(): Engine | null {
@@ -300,6 +321,7 @@ export function setNumThreads(threads: number): Promise<void> {
     checkCount("setNumThreads", 1, arguments);
     checkThreads(threads);
     if (threads === engines.threads) return;
+    useTrainingKernels();
     const next = new Engines(threads > 1);
     if (threads > 1) await next.start(threads - 1);
     engines.end();

@@ -23,7 +23,6 @@ import { addLinearByStructs, addStructTable, structFields } from "./structs.ts";
 import { elman, gru, lstm } from "./cells.ts";
 import { addLinear, panelRow } from "./linear.ts";
 import { type CellKind, kinds, slotCount, type SlotName, slotOf } from "./slots.ts";
-import { addTraining } from "./training/commands.ts";
 
 /** Copies rows of floats. Parameters: from, to (each with a distance), how many rows, bytes each. */
 function addCopy(m: Assembler): Func {
@@ -168,16 +167,19 @@ export interface Options {
   readonly withStructs: boolean;
   /** The most pages of a memory that threads share; 0 for a memory of this thread alone. */
   readonly sharedPages: number;
+  /** What adds the kernels of training, given the one of a product; `null` to leave them out. */
+  readonly training: ((m: Assembler, madd: Madd, linear: Func) => void) | null;
 }
 
 /** All kernels, assembled: the bytes of a module. */
-export function assemble({ madd, withStructs, sharedPages }: Options): Uint8Array<ArrayBuffer> {
+export function assemble(options: Options): Uint8Array<ArrayBuffer> {
+  const { madd, withStructs, sharedPages, training } = options;
   const m = new Assembler(withStructs ? structFields : 0, sharedPages);
   const linear = addLinear(m, madd, withStructs ? addLinearByStructs(m, madd) : null);
   const copy = addCopy(m);
   addDifference(m);
   if (withStructs) addStructTable(m);
   for (const kind of kinds) addSequence(m, kind, madd, { linear, copy });
-  addTraining(m, madd, linear);
+  training?.(m, madd, linear);
   return m.encode();
 }

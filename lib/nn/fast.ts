@@ -4,19 +4,18 @@
 
 import { isGradEnabled, wouldRecord } from "../autograd/graph.ts";
 import { type Engine, engine } from "../kernels/engine.ts";
-import { Forward } from "../kernels/forward.ts";
+import { Forward, type Result } from "../kernels/forward.ts";
 import { OutOfMemory } from "../kernels/heap.ts";
-import type { StackSizes, Weights } from "../kernels/packing.ts";
+import type { Packing, StackSizes, Weights } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
 import { KernelStepper, SharedWeights } from "../kernels/stepper.ts";
-import type { Plan } from "../kernels/training/pieces.ts";
-import { planOf, Spare } from "../kernels/training/record.ts";
+import type { KeptWeights } from "../kernels/weights.ts";
 import { type FloatArray, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
-import { dropoutMask } from "./dropout.ts";
-import { runRecording } from "./fast_training.ts";
+import type { Recorder } from "./fast_training.ts";
 import { PackedSequence } from "./packed.ts";
+import { recordRun, type Run } from "./recorded_run.ts";
 import type { Stepper } from "./stream.ts";
 
 /** The shapes that belong to one of an input; frozen, so that tensors can share them. */
@@ -25,6 +24,16 @@ interface Shapes {
   readonly batch: number;
   readonly output: readonly number[];
   readonly states: readonly (readonly number[])[];
+}
+
+type MakeRecorder = (packing: Packing, weights: KeptWeights) => Recorder;
+
+/** Makes what records; `null` until a program trains. */
+let makeRecorder: MakeRecorder | null = null;
+
+/** Sets what records from now on. */
+export function recordWith(make: MakeRecorder): void {
+  makeRecorder = make;
 }
 
 /** The fast path of one module. */
@@ -39,8 +48,7 @@ export class FastPath {
   /** The arrays by name; `null` if they are not float32. */
   #weights: readonly Weights[] | null = null;
   #shapes: Shapes | null = null;
-  #plan: { given: Batch; plan: Plan } | null = null;
-  readonly #spare = new Spare();
+  #recorder: Recorder | null = null;
   /** The weights that streams share, as long as there are some. */
   #shared: WeakRef<SharedWeights> | null = null;
 
@@ -58,6 +66,7 @@ export class FastPath {
    * @param parameters of layer k and direction d at index `k · D + d`; the same list as long as
    * they are the same tensors
    * @param p the probability with which what one layer hands to the next is zeroed
+   * @param training whether a backward pass is to be expected
    * @returns the output and the final states; `null` where the readable path has to compute, or to
    * refuse what does not fit
    */
@@ -67,6 +76,7 @@ export class FastPath {
     parameters: readonly CellTensors[],
     batchFirst: boolean,
     p: number,
+    training: boolean,
   ): [Tensor | PackedSequence, State] | null {
     const available = engine();
     if (available === null) return null;
@@ -75,7 +85,7 @@ export class FastPath {
     const weights = this.#weightsOf(parameters);
     if (weights === null || !isSingle(data) || (hx && !hx.every(isSingle))) return null;
     const records = isGradEnabled() &&
-      wouldRecord([data, ...hx ?? [], ...this.#tensors]);
+      (wouldRecord(this.#tensors) || wouldRecord(hx ? [data, ...hx] : [data]));
     const { shape } = data;
     const rank = shape.length;
     if (rank !== 2 && (rank !== 3 || packed)) return null;
@@ -85,12 +95,21 @@ export class FastPath {
     if (hx && !hx.every((part, k) => sameShape(part.shape, shapes.states[k]))) return null;
     try {
       if (records || p > 0) {
-        const names = namesOf(rank, batchFirst, packed);
-        const parts = this.#record(available, data, hx, parameters, given, shapes, names, p);
-        return [repacked(parts[0], packed), parts.slice(1)];
+        const run: Run = {
+          packing: this.#forward.packing,
+          weights,
+          parameters,
+          tensors: this.#tensors,
+          input: data,
+          hx,
+          given,
+          shapes: [shapes.output, ...shapes.states],
+          names: namesOf(rank, batchFirst, packed),
+        };
+        const parts = this.#record(available, run, p, training);
+        return parts && [repacked(parts[0], packed), parts.slice(1)];
       }
-      const initial = hx && hx.map((part) => part.data as Float32Array);
-      const { output, final } = this.#forward.run(available, weights, given, initial);
+      const { output, final } = this.#ask(available, weights, given, hx);
       return [
         repacked(new Tensor(output, shapes.output), packed),
         final.map((part, k) => new Tensor(part, shapes.states[k])),
@@ -101,38 +120,30 @@ export class FastPath {
     }
   }
 
-  #record(
-    engine: Engine,
-    input: Tensor,
-    hx: State | null,
-    parameters: readonly CellTensors[],
-    given: Batch,
-    shapes: Shapes,
-    names: readonly [string, string],
-    p: number,
-  ): Tensor[] {
-    const { packing, weights: kept } = this.#forward;
-    const width = this.#sizes.numDirections * this.#outputSize;
-    const { batch, length, batchSizes } = given;
-    return runRecording({
-      ...{ engine, packing, kept, weights: this.#weights!, parameters, input, hx, given, names },
-      plan: this.#planOf(given),
-      spare: this.#spare,
-      shapes: [shapes.output, ...shapes.states],
-      maskOf: () => p > 0 ? maskOf(batchSizes ?? Array(length).fill(batch), width, p) : null,
-    });
+  /**
+   * Runs a stack of layers so that a backward pass may follow (KERNEL-8). Where none is expected,
+   * nothing is kept for it: should it come, the forward pass runs again.
+   */
+  #record(engine: Engine, run: Run, p: number, training: boolean): Tensor[] | null {
+    const recorder = this.#recorderOrNull();
+    if (recorder && training) return recorder.run(engine, run, p);
+    if (p > 0) return null;
+    const { output, final } = this.#ask(engine, run.weights, run.given, run.hx);
+    return recordRun(
+      run,
+      [output, ...final],
+      new Float32Array(output.buffer),
+      (...given) => this.#recorderOrNull()!.differentiate(run, ...given),
+    );
   }
 
-  /** The pieces of a batch: those of the call before, where it was laid out alike. */
-  #planOf(given: Batch): Plan {
-    const last = this.#plan;
-    if (
-      last?.given.length === given.length && last.given.batch === given.batch &&
-      last.given.batchFirst === given.batchFirst && !last.given.batchSizes && !given.batchSizes
-    ) return last.plan;
-    const plan = planOf(this.#forward.packing, given);
-    this.#plan = { given: { ...given, x: new Float32Array(0) }, plan };
-    return plan;
+  #ask(engine: Engine, weights: readonly Weights[], given: Batch, hx: State | null): Result {
+    return this.#forward.run(engine, weights, given, hx && hx.map((x) => x.data as Float32Array));
+  }
+
+  #recorderOrNull(): Recorder | null {
+    const { packing, weights } = this.#forward;
+    return this.#recorder ??= makeRecorder && makeRecorder(packing, weights);
   }
 
   /**
@@ -194,18 +205,6 @@ function namesOf(
   }
   if (rank === 2) return ["SqueezeBackward1", "SqueezeBackward1"];
   return [batchFirst ? "TransposeBackward1" : "StackBackward0", "StackBackward0"];
-}
-
-/** A mask of dropout for every step, in the order in which the readable path draws them. */
-function maskOf(rows: readonly number[], width: number, p: number): Float32Array {
-  const masks = rows.map((count) => dropoutMask({ shape: [count, width], dtype: "float32" }, p));
-  const all = new Float32Array(masks.reduce((sum, { data }) => sum + data.length, 0));
-  let at = 0;
-  for (const { data } of masks) {
-    all.set(data, at);
-    at += data.length;
-  }
-  return all;
 }
 
 /** An output as it was given: of a packed batch, a packed batch. */

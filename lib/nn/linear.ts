@@ -5,6 +5,7 @@ import { linear } from "../autograd/linear.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { boundOf, checkMatrix } from "./arguments.ts";
+import { useTrainingKernels } from "../kernels/engine.ts";
 import { fastLinear } from "./fast_linear.ts";
 import { Module } from "./module.ts";
 import type { Parameter } from "./parameter.ts";
@@ -68,6 +69,7 @@ export class Linear extends Module {
     options: LinearOptions = {},
   ) {
     super();
+    useTrainingKernels(); // a product of many rows needs one of them
     check(linearCall, arguments);
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;

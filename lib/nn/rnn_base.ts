@@ -214,6 +214,7 @@ export abstract class RNNBase extends Module {
       this.#parameters,
       this.batchFirst,
       this.training && this.numLayers > 1 ? this.dropout : 0,
+      this.training,
     );
   }
 

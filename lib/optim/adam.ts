@@ -50,7 +50,7 @@ const defaults = {
   decoupledWeightDecay: false,
 };
 
-const adamCall = optimizerCall("Adam", defaults);
+const adamCall = /* @__PURE__ */ optimizerCall("Adam", defaults);
 const { decoupledWeightDecay: _, ...adamWKinds } = adamCall[2]!;
 const adamWCall: Call<Record<string, unknown>> = ["AdamW", adamCall[1], adamWKinds];
 

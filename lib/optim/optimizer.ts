@@ -16,6 +16,7 @@ import {
 import { KeyError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonClass, pythonType } from "../python.ts";
 import { allocate, type DType, typeName } from "../tensor/dtype.ts";
+import { useTraining } from "../nn/fast_training.ts";
 import { whyEmpty } from "../nn/module.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import {
@@ -113,6 +114,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * @throws {RuntimeError} if options exclude each other
    */
   constructor(params: OptimizerParams<O>, options: O, defaults: Readonly<OptionValues>) {
+    useTraining();
     checkOptions(this.#call = optimizerCall(this.getName(), defaults), options);
     this.#defaults = settle(defaults, options);
     checkRate(this.#defaults.lr);

@@ -42,7 +42,7 @@ const defaults = {
   differentiable: false,
 };
 
-const rmspropCall = optimizerCall("RMSprop", defaults);
+const rmspropCall = /* @__PURE__ */ optimizerCall("RMSprop", defaults);
 
 /**
  * RMSprop (`torch.optim.RMSprop`; OPTIM-4), with g the gradient, p the parameter, and v, m and b

@@ -39,7 +39,7 @@ const defaults = {
   fused: null,
 };
 
-const sgdCall = optimizerCall("SGD", defaults);
+const sgdCall = /* @__PURE__ */ optimizerCall("SGD", defaults);
 
 /**
  * Stochastic gradient descent (`torch.optim.SGD`; OPTIM-1), with g the gradient, p the parameter, b

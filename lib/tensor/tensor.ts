@@ -61,8 +61,11 @@ export interface GradFn {
   readonly order: number;
   /** The tensors that the operation read; none once a backward pass has freed the node. */
   inputs: readonly Tensor[];
-  /** The tensors that the node keeps for its backward, which one backward pass uses up. */
-  saved: readonly SavedTensor[];
+  /**
+   * The tensors that the node keeps for its backward, which one backward pass uses up; or a function
+   * that a backward pass calls to list them.
+   */
+  saved: readonly SavedTensor[] | (() => readonly SavedTensor[]);
   /** How the gradient flows back; `null` once a backward pass has freed it. */
   backward: Backward | null;
   /** Where it is set, it is called instead of `backward`, and returns the finished gradients. */
@@ -75,6 +78,8 @@ export interface GradFn {
 
 /** Counts that a tensor's values were changed in place (GRAD-6). */
 export let countChange: (x: Tensor) => void;
+/** How many changes were counted. */
+export let versionOf: (x: Tensor) => number;
 /** Makes two tensors that share values share one counter of changes. */
 export let shareVersion: (x: Tensor, of: Tensor) => void;
 /** Whether two tensors count changes together. */
@@ -144,6 +149,7 @@ export class Tensor implements Values {
   static {
     const changesOf = (x: Tensor) => x.#changes ??= { count: 0 };
     countChange = (x) => changesOf(x).count++;
+    versionOf = (x) => x.#changes === null ? 0 : x.#changes.count;
     shareVersion = (x, of) => x.#changes = changesOf(of);
     sharesVersion = (x, y) => x.#changes !== null && x.#changes === y.#changes;
     replaceData = (x, data) => (x as { data: FloatArray }).data = data;
@@ -259,7 +265,7 @@ export class Tensor implements Values {
    */
   version(): number {
     checkCount("Tensor.version", 0, arguments);
-    return this.#changes === null ? 0 : this.#changes.count;
+    return versionOf(this);
   }
 
   /** Returns the shape, which prints as PyTorch's `torch.Size`. */

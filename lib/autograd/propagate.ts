@@ -1,29 +1,8 @@
-/** Gradients flow back from a tensor, along what `graph.ts` has recorded. */
+/** How gradients flow back through a graph (GRAD-3 to GRAD-6). */
 
-import { bool, type Call, check, type Options } from "../call.ts";
 import { NotImplementedError, RuntimeError } from "../errors.ts";
-import { allocate, type FloatArray, sameShape } from "../tensor/dtype.ts";
-import {
-  aTensor,
-  checkTensors,
-  countChange,
-  type GradFn,
-  Tensor,
-  tensorOrNone,
-  tensors,
-} from "../tensor/tensor.ts";
-import { checkSaved } from "./graph.ts";
-
-const passOptions: Options<BackwardOptions> = { retainGraph: bool, createGraph: bool };
-
-const calls = {
-  backward: ["backward", { tensor: aTensor, "gradient?": tensorOrNone }, passOptions],
-  grad: [
-    "grad",
-    { outputs: tensors, inputs: tensors, "gradOutputs?": tensors },
-    { ...passOptions, allowUnused: bool } satisfies Options<GradOptions>,
-  ],
-} satisfies Record<string, Call>;
+import { type FloatArray, listed, sameShape, typeName } from "../tensor/dtype.ts";
+import { type GradFn, sharesVersion, type Tensor } from "../tensor/tensor.ts";
 
 /**
  * How a backward pass is to run.
@@ -34,6 +13,25 @@ export interface BackwardOptions {
   readonly retainGraph?: boolean;
   /** Whether gradients are to have gradients: only false, which is what holds where it is left out. */
   readonly createGraph?: boolean;
+}
+
+/** Refuses to run a node backwards that kept what has been changed in place since. */
+function checkSaved(node: GradFn): void {
+  if (typeof node.saved === "function") node.saved = node.saved();
+  for (const { tensor, shape, version } of node.saved) {
+    if (tensor.version() === version) continue;
+    const { gradFn } = tensor;
+    const isView = shape !== tensor.shape || (gradFn && sharesVersion(tensor, gradFn.inputs[0]));
+    const maker = isView && tensor.requiresGrad ? "AsStrided" : gradFn?.name.split("Backward")[0];
+    throw new RuntimeError(
+      "one of the variables needed for gradient computation has been modified by an inplace " +
+        `operation: [${typeName(tensor.dtype)} ${listed(shape)}]` +
+        `${maker ? `, which is output 0 of ${maker},` : ""} is at version ${tensor.version()}; ` +
+        `expected version ${version} instead. Hint: enable anomaly detection to find the ` +
+        "operation that failed to compute its gradient, with " +
+        "torch.autograd.set_detect_anomaly(True, check_nan=False).",
+    );
+  }
 }
 
 /**
@@ -83,7 +81,7 @@ function accumulators(): (length: number) => Float64Array {
  * Runs the graph behind `outputs` backwards, as far as `ends` where they are given, and hands each
  * tensor's gradient to `visit`.
  */
-function propagate(
+export function propagate(
   outputs: readonly Tensor[],
   gradOutputs: readonly (Tensor | null | undefined)[],
   ends: ReadonlySet<Tensor> | null,
@@ -175,119 +173,4 @@ function seedOf(output: Tensor, given: Tensor | null | undefined, k: number): Fl
     );
   }
   return Float64Array.from(given.data);
-}
-
-/**
- * Adds the gradient of `output` to the `grad` of every leaf behind it (`Tensor.backward`).
- *
- * @param output what to differentiate
- * @param gradient the gradient of whatever follows with respect to `output`, in its shape; may be
- * left out where `output` is a single number
- * @param options whether to keep the graph for another pass
- * @throws {RuntimeError} if nothing behind `output` requires a gradient, if `output` is not a
- * single number and `gradient` is missing, if the graph has been freed by an earlier pass, or if
- * something that it kept has been changed in place; nothing is then added to any `grad`
- *
- * @example
- * ```ts
- * import { backward, mul, sum, tensor } from "@rnn-spec/rnn-spec";
- * import { assertEquals } from "@std/assert";
- *
- * const x = tensor([1, 2, 3], { requiresGrad: true });
- * backward(sum(mul(x, x)));
- * assertEquals(x.grad?.tolist(), [2, 4, 6]);
- * ```
- * @category Gradients
- */
-export function backward(
-  output: Tensor,
-  gradient?: Tensor | null,
-  options: BackwardOptions = {},
-): void {
-  check(calls.backward, arguments);
-  propagate([output], [gradient], null, options, (x, grad) => {
-    if (x.gradFn !== null) return;
-    if (x.grad === null && grad instanceof Float32Array && x.dtype === "float32") {
-      x.grad = new Tensor(grad, x.shape);
-      return;
-    }
-    if (x.grad === null) x.grad = new Tensor(allocate(x.dtype, x.data.length), x.shape);
-    else countChange(x.grad);
-    const { data } = x.grad;
-    for (let i = 0; i < grad.length; i++) data[i] += grad[i];
-  });
-}
-
-/**
- * How {@linkcode grad} is to run.
- * @category Gradients
- */
-export interface GradOptions extends BackwardOptions {
-  /** Answer `null` for an input that no output depends on; false, the default, refuses it. */
-  readonly allowUnused?: boolean;
-}
-
-/**
- * The gradients of `outputs` with respect to `inputs`, without touching any `grad`
- * (`torch.autograd.grad`).
- *
- * @param outputs what to differentiate
- * @param inputs the tensors to differentiate by
- * @param gradOutputs the gradient of whatever follows with respect to each output; a missing one
- * counts as 1 for a single number
- * @param options whether to keep the graph for another pass, and what to do where no output
- * depends on an input
- * @returns one tensor for each input, in its shape and dtype
- * @throws {RuntimeError} as {@linkcode backward} does, or if an input requires no gradient, or if
- * no output depends on it, unless that is allowed
- *
- * @example
- * ```ts
- * import { grad, mul, tensor } from "@rnn-spec/rnn-spec";
- * import { assertEquals } from "@std/assert";
- *
- * const x = tensor([3], { requiresGrad: true });
- * const [dx] = grad([mul(x, x)], [x]);
- * assertEquals(dx?.tolist(), [6]);
- * ```
- * @category Gradients
- */
-export function grad(
-  outputs: readonly Tensor[],
-  inputs: readonly Tensor[],
-  gradOutputs: readonly (Tensor | null | undefined)[] = [],
-  options: GradOptions = {},
-): (Tensor | null)[] {
-  check(calls.grad, arguments);
-  if (inputs.length === 0) {
-    throw new RuntimeError("`inputs` argument to `grad()` cannot be empty.");
-  }
-  checkTensors(outputs);
-  checkTensors(inputs);
-  if (!inputs.every((input) => input.requiresGrad)) {
-    throw new RuntimeError("One of the differentiated Tensors does not require grad");
-  }
-  if (gradOutputs.length > 0 && gradOutputs.length !== outputs.length) {
-    throw new RuntimeError(
-      `got ${outputs.length} tensors and ${gradOutputs.length} gradients`,
-    );
-  }
-  const found = new Map<Tensor, Tensor>();
-  const ends = new Set(inputs);
-  propagate(outputs, gradOutputs, ends, options, (x, values) => {
-    if (!ends.has(x)) return;
-    const data = allocate(x.dtype, values.length);
-    data.set(values);
-    found.set(x, new Tensor(data, x.shape));
-  });
-  return inputs.map((input, k) => {
-    const gradient = found.get(input) ?? null;
-    if (gradient === null && !options.allowUnused) {
-      throw new RuntimeError(
-        `The differentiated Tensor at index ${k} appears to not have been used in the graph. Set ` +
-          "allow_unused=True if this is the desired behavior.",
-      );
-    }
-    return gradient;
-  });
 }

@@ -1,0 +1,113 @@
+/**
+ * A stack of layers that the kernels run, in the graph: one node, whose output and final states are
+ * parts of its one result.
+ */
+
+import { type Keeps, recordFlow, recordPart } from "../autograd/graph.ts";
+import type { Packing, Weights } from "../kernels/packing.ts";
+import type { Batch } from "../kernels/shard.ts";
+import type { EachWeight, Gradients, Wanted } from "../kernels/training/backward.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { CellTensors, State } from "./cell.ts";
+
+/** What a forward pass is given, and the names and shapes of what it gives. */
+export interface Run {
+  readonly packing: Packing;
+  readonly weights: readonly Weights[];
+  readonly parameters: readonly CellTensors[];
+  /** All tensors among them. */
+  readonly tensors: readonly Tensor[];
+  readonly input: Tensor;
+  readonly hx: State | null;
+  readonly given: Batch;
+  /** The shapes of the output and of the states. */
+  readonly shapes: readonly (readonly number[])[];
+  /** PyTorch's names of the nodes of the output and of the states. */
+  readonly names: readonly [output: string, states: string];
+}
+
+/** The gradients of what is wanted, from those of the output and of the final states. */
+export type Differentiate = (
+  output: Float32Array,
+  final: readonly Float32Array[],
+  wanted: Wanted,
+) => Gradients;
+
+/**
+ * Records a forward pass.
+ *
+ * @param parts the output and the final states
+ * @param buffer all of them, one after the other
+ * @param release called when a backward pass has freed the node
+ * @returns the output and the final states
+ */
+export function recordRun(
+  run: Run,
+  parts: readonly Float32Array[],
+  buffer: Float32Array,
+  differentiate: Differentiate,
+  release?: () => void,
+): Tensor[] {
+  const { parameters, input, hx, shapes, names } = run;
+  const whole = recordFlow(
+    new Tensor(buffer, [buffer.length]),
+    "RnnBackward0",
+    [input, ...hx ?? [], ...run.tensors],
+    (grad, wanted) => {
+      const single = grad instanceof Float32Array ? grad : Float32Array.from(grad);
+      let at = 0;
+      const [output, ...final] = parts.map(({ length }) => single.subarray(at, at += length));
+      let next = 1 + (hx?.length ?? 0);
+      const weights = parameters.map((one): EachWeight<boolean> =>
+        Object.fromEntries(
+          Object.entries(one).map(([name, part]) => [name, part !== null && wanted[next++]]),
+        )
+      );
+      const initial = final.map((_, k) => hx !== null && wanted[1 + k]);
+      const given = differentiate(output, final, { input: wanted[0], initial, weights });
+      return [
+        given.input ?? undefined,
+        ...hx ? given.initial.map((one) => one ?? undefined) : [],
+        ...given.weights.flatMap((one, k) =>
+          Object.entries(parameters[k]).flatMap(([name, part]) =>
+            part === null ? [] : [one[name as keyof Weights] ?? undefined]
+          )
+        ),
+      ];
+    },
+    () => keptBy(run),
+    release,
+  );
+  let start = 0;
+  return parts.map((data, k) => {
+    const from = start;
+    start += data.length;
+    return recordPart(new Tensor(data, shapes[k]), names[k === 0 ? 0 : 1], whole, from);
+  });
+}
+
+/**
+ * What PyTorch's nodes keep of what was given, in the order in which a backward pass comes to them:
+ * from the last layer down, the weights that a gradient flows back through, and what they met.
+ */
+function keptBy({ parameters, input, hx, given, packing, weights }: Run): Keeps[] {
+  const { numDirections } = packing.sizes;
+  const flat = (x: Tensor, features: number) =>
+    x.dim() === 2 ? x : { viewOf: x, shape: [x.numel() / features, features] };
+  const turned = (w: Tensor) => ({ viewOf: w, shape: w.shape.toReversed() });
+  const wants = (own: CellTensors) => Object.values(own).some((part) => part?.requiresGrad);
+  const states = hx?.some((part) => part.requiresGrad) ?? false;
+  const kept: Keeps[] = [];
+  for (let index = weights.length - 1; index >= 0; index--) {
+    const own = parameters[index];
+    const [weightIh, weightHh] = [own.weightIh!, own.weightHh!];
+    const layer = Math.floor(index / numDirections);
+    const below = parameters.slice(0, layer * numDirections).some(wants);
+    const reads = input.requiresGrad || below || (states && layer > 0);
+    if (own.weightHr && (reads || states || wants(own))) kept.push(turned(own.weightHr));
+    if (given.length > 1 ? reads || states || wants(own) : states) kept.push(turned(weightHh));
+    if (layer === 0 && weightIh.requiresGrad) kept.push(flat(input, packing.sizes.inputSize));
+    if (reads) kept.push(turned(weightIh));
+  }
+  return kept;
+}
