@@ -131,7 +131,8 @@ async function convertToSafetensors(
 const help = `Usage: deno task convert <file> --to onnx|keras|webnn|safetensors -o <file> [options]
 
 Converts a checkpoint of PyTorch or a safetensors file: an RNN, LSTM or GRU, or a cell of one, and the
-Linear that reads its output, if there is one. What is written is checked on random input: it must be
+Linear that reads its output, if there is one; for onnx also the Embedding before it, and a LayerNorm
+between the two. What is written is checked on random input: it must be
 no further from a float64 run than ten times as far as float32 here is.
 
   onnx         a model that runs, with inputs and outputs by PyTorch's names
@@ -198,8 +199,9 @@ async function main(args: string[]): Promise<string[]> {
   const state = await loadCheckpoint(input, { at, prefix, widen, tensorsOnly });
   const network = networkOf(state, options);
   const checks = await convert(network, format, output);
-  const head = network.head ? ` and ${network.head}` : "";
-  return [`${network.layer}${head}`, ...network.notes, `wrote ${output}`, ...checks];
+  const { embedding, layer, norm, head } = network;
+  const parts = [embedding, layer, norm, head].filter((module) => module !== null);
+  return [parts.join(", "), ...network.notes, `wrote ${output}`, ...checks];
 }
 
 if (import.meta.main) {

@@ -32,12 +32,11 @@ function grouped(x: number): string {
 /** What a module is and costs. */
 function describeModule(module: DetectedModule): string[] {
   const { prefix, assumed, parameters, multiplyAdds, kind } = module;
-  const unit = kind === "Linear" ? "row" : "time step of a sequence";
+  const unit = /Linear|Norm/.test(kind) ? "row" : "time step of a sequence";
+  const cost = `, ${grouped(multiplyAdds)} multiply-adds for each ${unit}`;
   return [
     `  ${prefix === "" ? "" : `${plainName(prefix.slice(0, -1))}: `}${constructModule(module)}`,
-    `    ${grouped(parameters)} parameters, ${
-      grouped(multiplyAdds)
-    } multiply-adds for each ${unit}`,
+    `    ${grouped(parameters)} parameters${multiplyAdds ? cost : ""}`,
     ...(assumed.length ? [`    assumed, since weights do not tell: ${assumed.join(", ")}`] : []),
   ];
 }

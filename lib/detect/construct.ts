@@ -11,7 +11,9 @@ import {
   type Options,
   record,
 } from "../call.ts";
+import { Embedding } from "../nn/embedding.ts";
 import { GRU, GRUCell } from "../nn/gru.ts";
+import { LayerNorm } from "../nn/layer_norm.ts";
 import { Linear } from "../nn/linear.ts";
 import { LSTM, LSTMCell } from "../nn/lstm.ts";
 import type { StateDict } from "../tensor/tensor.ts";
@@ -61,6 +63,8 @@ export type DetectedModel =
   | LSTMCell
   | GRUCell
   | Linear
+  | Embedding
+  | LayerNorm
   | SimpleRNN;
 
 /**
@@ -124,11 +128,15 @@ export function constructModule(
       return new GRUCell(inputSize, hiddenSize, own);
     case "Linear":
       return new Linear(inputSize, hiddenSize, own);
+    case "Embedding":
+      return new Embedding(inputSize, hiddenSize, { dtype });
+    case "LayerNorm":
+      return new LayerNorm(hiddenSize, own);
   }
 }
 
 /**
- * Makes a model from its weights: one RNN, LSTM, GRU, cell or Linear, or the notebook's SimpleRNN
+ * Makes a model from its weights: one RNN, LSTM, GRU, cell, Linear, Embedding or LayerNorm, or the notebook's SimpleRNN
  * (an RNN under `rnn.`, and a Linear with one output under `fc.`).
  *
  * @param state its `state_dict`

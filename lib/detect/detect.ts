@@ -22,7 +22,9 @@ export type DetectedKind =
   | "RNNCell"
   | "LSTMCell"
   | "GRUCell"
-  | "Linear";
+  | "Linear"
+  | "Embedding"
+  | "LayerNorm";
 
 /**
  * One module, as its weights show it.
@@ -33,11 +35,11 @@ export interface DetectedModule {
   readonly prefix: string;
   /** Which module. */
   readonly kind: DetectedKind;
-  /** H_in. */
+  /** H_in; of an Embedding, how many rows its table has. */
   readonly inputSize: number;
-  /** H; of a Linear, H_out. */
+  /** H; of a Linear, H_out; of an Embedding, the size of a row. */
   readonly hiddenSize: number;
-  /** How many layers; 1 for cells and Linear. */
+  /** How many layers; 1 for what is no layer over time. */
   readonly numLayers: number;
   /** Whether there is a reverse direction. */
   readonly bidirectional: boolean;
@@ -67,7 +69,10 @@ export interface Detection {
 type Shapes = Map<string, readonly number[]>;
 
 /**
- * Finds the recurrent and fully connected modules in a `state_dict`.
+ * Finds the recurrent and fully connected modules in a `state_dict`, tables of embeddings and
+ * LayerNorms. A matrix without a bias is a table where its name begins with `emb`, `tok`, `word` or
+ * `char`, or where a recurrent module behind it reads its columns and could not read its rows; a
+ * Linear otherwise.
  *
  * @param state tensors by PyTorch's names
  * @returns the modules, and the names that belong to none
@@ -113,10 +118,33 @@ export function detectModules(
       : family === "cell"
       ? detectCell(prefix, shapes)
       : detectLinear(prefix, shapes);
-    if (found) modules.push(found);
+    const more = others.some((name) => name.replace(/[^.]*$/, "") === prefix); // as a BatchNorm has
+    if (found && !(more && found.kind === "LayerNorm")) modules.push(found);
     else for (const parameter of shapes.keys()) others.push(prefix + parameter);
   }
-  return { modules, others };
+  return {
+    modules: modules.map((one, k) => isTable(one, modules.slice(k)) ? asTable(one) : one),
+    others,
+  };
+}
+
+/** Whether what looks like a Linear is a table of embeddings. */
+function isTable(one: DetectedModule, behind: readonly DetectedModule[]): boolean {
+  const { kind, bias, prefix, inputSize: columns, hiddenSize: rows } = one;
+  return kind === "Linear" && !bias &&
+    (/(^|[._])(emb|tok|word|char)[^.]*\.$/i.test(prefix) ||
+      behind.some((other) =>
+        gateOrder[other.kind.replace("Cell", "") as "GRU"] && other.inputSize === columns &&
+        columns !== rows
+      ));
+}
+
+function asTable(one: DetectedModule): DetectedModule {
+  return {
+    ...one,
+    ...{ kind: "Embedding", inputSize: one.hiddenSize, hiddenSize: one.inputSize },
+    ...{ assumed: ["Embedding rather than Linear without bias"], multiplyAdds: 0 },
+  };
 }
 
 /** Takes parameters by name, and refuses what is missing, does not fit, or is left over. */
@@ -241,16 +269,19 @@ function detectCell(prefix: string, shapes: Shapes): DetectedModule {
   };
 }
 
-/** A matrix, perhaps with a vector beside it; `null` for the weights of anything else. */
+/** A matrix or a vector, perhaps with a vector beside it; `null` for the weights of anything else. */
 function detectLinear(prefix: string, shapes: Shapes): DetectedModule | null {
   const [weight, vector] = [shapes.get("weight"), shapes.get("bias")];
-  if (weight?.length !== 2 || (vector && !sameShape(vector, [weight[0]]))) return null;
-  const [hiddenSize, inputSize] = weight;
+  const norm = weight?.length === 1;
+  if (!norm && weight?.length !== 2 || (vector && !sameShape(vector, [weight[0]]))) return null;
+  const [hiddenSize, inputSize = hiddenSize] = weight;
+  const multiplyAdds = norm ? hiddenSize : hiddenSize * inputSize;
+  const plain = vector ? [] : ["Linear without bias rather than Embedding"];
   return {
-    ...{ prefix, kind: "Linear", inputSize, hiddenSize, bias: vector !== undefined },
-    ...{ numLayers: 1, bidirectional: false, projSize: 0 },
-    assumed: vector ? [] : ["Linear without bias rather than Embedding"],
-    parameters: hiddenSize * inputSize + (vector ? hiddenSize : 0),
-    multiplyAdds: hiddenSize * inputSize,
+    ...{ prefix, kind: norm ? "LayerNorm" : "Linear", inputSize, hiddenSize },
+    ...{ numLayers: 1, bidirectional: false, bias: vector !== undefined, projSize: 0 },
+    assumed: norm ? ["eps 1e-05"] : plain,
+    parameters: multiplyAdds + (vector ? hiddenSize : 0),
+    multiplyAdds,
   };
 }

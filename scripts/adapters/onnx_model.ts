@@ -7,8 +7,8 @@ import { type FloatDType, type StateDict, type Tensor, toOnnx } from "../../mod.
 const types = { float32: 1, int32: 6, int64: 7, float64: 11 } as const;
 type Type = keyof typeof types;
 
-/** An attribute of a node: an integer, a text, integers or texts. */
-type Attribute = number | string | readonly number[] | readonly string[];
+/** An attribute of a node: an integer, a number of 32 bits, a text, integers or texts. */
+type Attribute = number | { float: number } | string | readonly number[] | readonly string[];
 
 /** A list of integers: packed in one field, or one by one, as the onnx package writes them. */
 function integersOf(field: number, values: readonly number[], packed: boolean): WireField[] {
@@ -120,6 +120,12 @@ export class Graph {
     return bias ? this.one("Add", [product, this.constant(bias)]) : product;
   }
 
+  /** The last dimension brought to mean 0 and variance 1, scaled and shifted. */
+  norm(x: string, weight: Tensor, bias: Tensor | null, epsilon: number): string {
+    const parts = [x, this.constant(weight), ...(bias ? [this.constant(bias)] : [])];
+    return this.one("LayerNormalization", parts, { epsilon: { float: epsilon } });
+  }
+
   /** The last time step of `(L, N, H)`. */
   last(x: string): string {
     const step = this.one("Gather", [x, this.integers([-1])], { axis: 0 });
@@ -192,6 +198,7 @@ function fieldsOf({ name, type, inputs, outputs, attributes }: Node, packed: boo
 function attributeOf(value: Attribute, packed: boolean): WireField[] {
   if (typeof value === "number") return [...integersOf(3, value ? [value] : [], false), [20, 2]];
   if (typeof value === "string") return [[4, value], [20, 3]];
+  if ("float" in value) return [[2, value], [20, 1]];
   if (typeof value[0] === "number") {
     return [...integersOf(8, value as readonly number[], packed), [20, 7]];
   }

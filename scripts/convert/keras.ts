@@ -9,7 +9,7 @@ import {
   transpose,
 } from "../../mod.ts";
 import { noGrad } from "../../mod.ts";
-import type { Network } from "./network.ts";
+import { type Network, refuseAround } from "./network.ts";
 
 /** One Keras layer: its line of Python, and its weights by their path in the file. */
 interface Part {
@@ -25,7 +25,9 @@ function weightsOf({ kernel, recurrentKernel, bias }: KerasLayer): Tensor[] {
 }
 
 /** The layers of a `keras.Sequential` that computes what the network computes. */
-function partsOf({ state, head, layer, detected, options }: Network): Part[] {
+function partsOf(network: Network): Part[] {
+  refuseAround(network, "the Keras file");
+  const { state, head, layer, detected, options } = network;
   const layers = toKeras(state);
   const both = detected.bidirectional;
   const parts = layers.map((directions, k): Part => {

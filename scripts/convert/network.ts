@@ -1,16 +1,23 @@
-/** What is converted: a recurrent module, and the fully connected layer that reads it, if any. */
+/**
+ * What is converted: a recurrent module, with the Embedding that it reads, and the LayerNorm and the
+ * Linear that read it, where there are any.
+ */
 
 import {
   CheckpointError,
   constructModule,
   type DetectedModule,
   detectModules,
+  Embedding,
   type GRU,
+  LayerNorm,
   Linear,
   type LSTM,
   type ModelOptions,
+  type Module,
   noGrad,
   rand,
+  randint,
   type RNN,
   select,
   selectPrefix,
@@ -31,12 +38,16 @@ export interface NetworkOptions extends ModelOptions {
   readonly ignoreOthers?: boolean;
 }
 
-/** A recurrent module with its weights in float32, and what reads it. */
+/** A recurrent module with its weights in float32, what it reads, and what reads it. */
 export interface Network {
   /** The module as its weights show it. */
   readonly detected: DetectedModule;
   readonly layer: RNN | LSTM | GRU;
   readonly state: StateDict;
+  /** The table whose rows it reads, by their numbers; `null` for none. */
+  readonly embedding: Embedding | null;
+  /** What its output goes through first; `null` for none. */
+  readonly norm: LayerNorm | null;
   /** The fully connected layer that reads its output; `null` for none. */
   readonly head: Linear | null;
   /** What the weights do not tell. */
@@ -55,15 +66,16 @@ function asLayer(cell: DetectedModule): DetectedModule {
 
 /**
  * Finds the network in a `state_dict`: a recurrent module, or a cell, which is taken for a module of
- * one layer; and the one Linear that reads its output, if there is one.
+ * one layer; the Embedding that it reads, the LayerNorm that its output goes through and the one
+ * Linear that reads it, where there are any.
  *
  * @param options what they do not tell
- * @throws {CheckpointError} if it is not one recurrent module, perhaps with a Linear on its output
+ * @throws {CheckpointError} if it is not one recurrent module, perhaps with these
  */
 export function networkOf(given: StateDict, options: NetworkOptions): Network {
   const { modules, others } = detectModules(given);
   const isCell = ({ kind }: DetectedModule) => kind.endsWith("Cell");
-  const recurrent = modules.filter(({ kind }) => kind !== "Linear");
+  const recurrent = modules.filter(({ kind }) => /^(RNN|LSTM|GRU)/.test(kind));
   const whole = recurrent.filter((module) => !isCell(module));
   const [found] = whole.length > 0 ? whole : recurrent;
   const cell = found !== undefined && isCell(found);
@@ -71,22 +83,30 @@ export function networkOf(given: StateDict, options: NetworkOptions): Network {
   const features = detected
     ? (detected.bidirectional ? 2 : 1) * (detected.projSize || detected.hiddenSize)
     : 0;
-  const linears = modules.filter(({ kind }) => kind === "Linear");
-  const fitting = linears.filter(({ inputSize }) => inputSize === features);
-  const heads = fitting.length === 1 ? fitting : [];
+  const at = modules.indexOf(found);
+  /** The one module of a kind that fits; one of two would be a guess. */
+  const only = (kind: string, fits: (module: DetectedModule, k: number) => boolean) => {
+    const all = modules.filter((module, k) => module.kind === kind && fits(module, k));
+    return all.length === 1 ? all : [];
+  };
+  const heads = only("Linear", ({ inputSize }) => inputSize === features);
+  const tables = only("Embedding", (one, k) => k < at && one.hiddenSize === found.inputSize);
+  const norms = only("LayerNorm", (one, k) => k > at && one.hiddenSize === features);
+  const around = [...heads, ...tables, ...norms];
   const ignored = [
-    ...modules.filter((module) => module !== found && !heads.includes(module))
+    ...modules.filter((module) => module !== found && !around.includes(module))
       .map(({ kind, prefix }) => prefix ? `${kind} under ${quote(prefix)}` : kind),
     ...others.slice(0, 3).map(quote),
     ...(others.length > 3 ? [`${others.length - 3} more`] : []),
   ];
   const one = whole.length === 1 || (whole.length === 0 && recurrent.length === 1);
   if (!one || (ignored.length > 0 && !options.ignoreOthers)) {
-    const all = [found, ...heads].filter(Boolean)
+    const all = [found, ...around].filter(Boolean)
       .map(({ kind, prefix }) => prefix ? `${kind} under ${quote(prefix)}` : kind);
     const advice = one ? "--ignore-others passes over the rest" : "--at and --prefix name a part";
     throw new CheckpointError(
-      "wanted one RNN, LSTM or GRU, and at most one Linear that reads its output; found " +
+      "wanted one RNN, LSTM or GRU, and at most one Embedding before it and one LayerNorm and " +
+        "one Linear behind it; found " +
         `${[...all, ...ignored].join(", ") || "nothing"} (${advice})`,
     );
   }
@@ -116,16 +136,31 @@ export function networkOf(given: StateDict, options: NetworkOptions): Network {
   for (const text of detected.assumed) {
     if (told[text.split(" ")[0]] === undefined) notes.push(`assumed ${text}`);
   }
-  const [reads] = heads;
-  let head: Linear | null = null;
-  if (reads) {
-    head = new Linear(reads.inputSize, reads.hiddenSize, { bias: reads.bias });
-    const under = selectPrefix(single, reads.prefix);
-    const { weight, bias } = under;
-    head.loadStateDict(bias && reads.bias ? { weight, bias } : { weight });
-    if (options.everyStep === undefined) notes.push("assumed that the Linear reads the last step");
+  const make = ([one]: DetectedModule[]) => {
+    if (!one) return null;
+    const module = constructModule(one);
+    const { weight, bias } = selectPrefix(single, one.prefix);
+    module.loadStateDict(bias && one.bias ? { weight, bias } : { weight });
+    if (one.kind !== "Linear") notes.push(...one.assumed.map((text) => `assumed ${text}`));
+    return module.eval();
+  };
+  const [embedding, norm] = [make(tables) as Embedding | null, make(norms) as LayerNorm | null];
+  const head = make(heads) as Linear | null;
+  if (head && options.everyStep === undefined) {
+    notes.push("assumed that the Linear reads the last step");
   }
-  return { detected, layer, state: own, head, options, notes };
+  return { detected, layer, state: own, embedding, norm, head, options, notes };
+}
+
+/**
+ * Refuses what a format has no place for.
+ *
+ * @throws {CheckpointError} if there is an Embedding or a LayerNorm
+ */
+export function refuseAround({ embedding, norm }: Network, format: string): void {
+  for (const module of [embedding, norm]) {
+    if (module) throw new CheckpointError(`${format} would be without ${module}; --to onnx has it`);
+  }
 }
 
 /** What the layer itself takes of the options. */
@@ -133,19 +168,36 @@ function moduleOptions({ nonlinearity, batchFirst, dropout }: NetworkOptions): M
   return { nonlinearity, batchFirst, dropout };
 }
 
+/** A network as it runs. */
+type Running = Pick<Network, "layer" | "embedding" | "norm" | "head" | "options">;
+
 /** The network in float64, whose results are the truth that float32 results are held against. */
-export function inFloat64({ detected, state, head, options }: Network): Pick<
-  Network,
-  "layer" | "head" | "options"
-> {
-  const layer = constructModule(detected, moduleOptions(options), "float64") as RNN | LSTM | GRU;
-  layer.loadStateDict(state);
-  layer.eval();
-  if (!head) return { layer, head, options };
-  const { inFeatures, outFeatures, bias } = head;
-  const wide = new Linear(inFeatures, outFeatures, { bias: bias !== null, dtype: "float64" });
-  wide.loadStateDict(head.stateDict());
-  return { layer, head: wide, options };
+export function inFloat64({ detected, state, embedding, norm, head, options }: Network): Running {
+  const filled = <T extends Module>(made: T, state: StateDict): T => {
+    made.loadStateDict(state);
+    return made.eval();
+  };
+  const dtype = "float64";
+  const layer = constructModule(detected, moduleOptions(options), dtype) as RNN | LSTM | GRU;
+  const wide: { -readonly [K in keyof Running]: Running[K] } = {
+    ...{ layer: filled(layer, state), embedding: null, norm: null, head: null, options },
+  };
+  if (embedding) {
+    const { numEmbeddings, embeddingDim } = embedding;
+    const made = new Embedding(numEmbeddings, embeddingDim, { dtype });
+    wide.embedding = filled(made, embedding.stateDict());
+  }
+  if (norm) {
+    const { normalizedShape, eps, bias } = norm;
+    const made = new LayerNorm(normalizedShape, { eps, bias: bias !== null, dtype });
+    wide.norm = filled(made, norm.stateDict());
+  }
+  if (head) {
+    const { inFeatures, outFeatures, bias } = head;
+    const made = new Linear(inFeatures, outFeatures, { bias: bias !== null, dtype });
+    wide.head = filled(made, head.stateDict());
+  }
+  return wide;
 }
 
 /** How many times further from the truth than float32 here another runtime may be. */
@@ -163,7 +215,7 @@ export function judge(
   given: Named,
 ): { given: Distance; own: Distance; rounding: boolean } {
   const wide = Object.fromEntries(
-    Object.entries(inputs).map(([name, x]) => [name, to(x, "float64")]),
+    Object.entries(inputs).map(([name, x]) => [name, x.dtype === "int64" ? x : to(x, "float64")]),
   );
   const truth = runReference(inFloat64(network), wide);
   const own = distance(truth, runReference(network, inputs));
@@ -177,11 +229,12 @@ export function judge(
  * @returns the input, and the initial state where the converted model takes one
  */
 export function randomInputs(network: Network, batch: number, length: number): Named {
-  const { detected, options } = network;
+  const { detected, embedding, options } = network;
   const { inputSize, numLayers, bidirectional, hiddenSize, projSize, kind } = detected;
   const spread = (size: number[]) => noGrad(() => sub(rand(size), rand(size)));
+  const size = options.batchFirst ? [batch, length] : [length, batch];
   const inputs: Named = {
-    input: spread([...(options.batchFirst ? [batch, length] : [length, batch]), inputSize]),
+    input: embedding ? randint(0, embedding.numEmbeddings, size) : spread([...size, inputSize]),
   };
   if (!options.withState) return inputs;
   const layers = numLayers * (bidirectional ? 2 : 1);
@@ -196,22 +249,23 @@ export function randomInputs(network: Network, batch: number, length: number): N
  * @returns `output`, of the Linear where there is one, and the final states `h_n` and `c_n`
  */
 export function runReference(
-  { layer, head, options }: Pick<Network, "layer" | "head" | "options">,
+  { layer, embedding, norm, head, options }: Running,
   inputs: Named,
 ): Named {
   const { input, h_0, c_0 } = inputs;
   return noGrad(() => {
     const hx = h_0 && c_0 ? [h_0, c_0] : h_0;
-    const [output, state] = (layer as RNN).forward(input, hx as Tensor | undefined) as [
+    const read = embedding ? embedding.forward(input) : input;
+    const [output, state] = (layer as RNN).forward(read, hx as Tensor | undefined) as [
       Tensor,
       Tensor | readonly [Tensor, Tensor],
     ];
     const states = state instanceof Tensor ? [state] : state;
-    const read = head && !options.everyStep
-      ? select(output, options.batchFirst ? 1 : 0, -1)
-      : output;
+    const last = head && !options.everyStep;
+    const seen = last ? select(output, options.batchFirst ? 1 : 0, -1) : output;
+    const normed = norm ? norm.forward(seen) : seen;
     return {
-      output: head ? head.forward(read) : output,
+      output: head ? head.forward(normed) : normed,
       h_n: states[0],
       ...(states[1] && { c_n: states[1] }),
     };

@@ -7,19 +7,23 @@ import type { Named, Network } from "./network.ts";
 /**
  * Writes a network as an ONNX model of opset 17, with PyTorch's names for its inputs and outputs.
  */
-export function toOnnxModel({ detected, layer, state, head, options }: Network): Uint8Array {
+export function toOnnxModel(network: Network): Uint8Array {
+  const { detected, layer, state, embedding, norm, head, options } = network;
   const graph = new Graph();
   const turn = (x: string) => options.batchFirst ? graph.transpose(x) : x;
-  const input = turn(graph.input("input", 3));
+  const read = embedding
+    ? graph.one("Gather", [graph.constant(embedding.weight), graph.input("input", 2, "int64")])
+    : graph.input("input", 3);
+  const input = turn(read);
   const names = detected.kind === "LSTM" ? ["h_0", "c_0"] : ["h_0"];
   const initial = options.withState ? names.map((name) => graph.input(name, 3)) : [];
   const relu = "nonlinearity" in layer && layer.nonlinearity === "relu";
   const [y, ...states] = graph.layers(input, state, initial, relu);
-  if (!head) graph.output("output", turn(y), 3);
-  else {
-    const read = options.everyStep ? turn(y) : graph.last(y);
-    graph.output("output", graph.linear(read, head.weight, head.bias), options.everyStep ? 3 : 2);
-  }
+  const every = !head || options.everyStep;
+  const seen = every ? turn(y) : graph.last(y);
+  const normed = norm ? graph.norm(seen, norm.weight!, norm.bias, norm.eps) : seen;
+  const output = head ? graph.linear(normed, head.weight, head.bias) : normed;
+  graph.output("output", output, every ? 3 : 2);
   states.forEach((state, k) => graph.output(["h_n", "c_n"][k], state, 3));
   return graph.encode();
 }
@@ -42,9 +46,11 @@ export async function openOnnx(
   const session = await runtime.InferenceSession.create(model, { logSeverityLevel: 4 });
   return async (inputs) => {
     const feeds = Object.fromEntries(
-      Object.entries(inputs).map(([name, { data, shape }]) => [
+      Object.entries(inputs).map(([name, { data, shape, dtype }]) => [
         name,
-        new runtime.Tensor("float32", data, shape),
+        dtype === "int64"
+          ? new runtime.Tensor(dtype, BigInt64Array.from(data, BigInt), shape)
+          : new runtime.Tensor("float32", data, shape),
       ]),
     );
     const results: Record<string, { data: Float32Array; dims: number[] }> = await session.run(

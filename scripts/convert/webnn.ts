@@ -12,7 +12,7 @@ import {
   type WebnnLayer,
   writeSafetensors,
 } from "../../mod.ts";
-import type { Network } from "./network.ts";
+import { type Network, refuseAround } from "./network.ts";
 
 const operands = ["weight", "recurrentWeight", "bias", "recurrentBias"] as const;
 
@@ -20,7 +20,9 @@ const operands = ["weight", "recurrentWeight", "bias", "recurrentBias"] as const
  * Writes the file: operand `0.weight` is the first layer's, and so on; `head.weight` and `head.bias`
  * are the Linear's; the metadata `webnn` is a JSON list of each layer's method and options.
  */
-export function toWebnnFile({ state, head, options }: Network): Uint8Array {
+export function toWebnnFile(network: Network): Uint8Array {
+  refuseAround(network, "WebNN's operands");
+  const { state, head, options } = network;
   const layers = toWebnn(state);
   const tensors: Record<string, Tensor> = {};
   layers.forEach((layer, k) => {

@@ -7,13 +7,16 @@ import {
   CheckpointError,
   constructModule,
   detectModules,
+  Embedding,
   GRU,
   GRUCell,
+  LayerNorm,
   Linear,
   loadCheckpoint,
   LSTM,
   LSTMCell,
   modelFromStateDict,
+  type Module,
   parseCheckpoint,
   readCheckpoint,
   readSafetensors,
@@ -21,6 +24,7 @@ import {
   RNNCell,
   saveSafetensors,
   selectPrefix,
+  Sequential,
   SimpleRNN,
   stateDictOf,
   storedStateDictOf,
@@ -294,6 +298,37 @@ describe("checkpoints: a model from its weights", () => {
       String(constructModule(cell, { nonlinearity: "relu" })),
       "RNNCell(2, 3, nonlinearity=relu)",
     );
+  });
+
+  fact(["CKPT-10"], "tables and norms are told from what else they might be", () => {
+    const kinds = (parts: Record<string, Module>) =>
+      detectModules(new Sequential(parts).stateDict()).modules.map(({ kind }) => kind).join(" ");
+    const bare = (inputs: number, outputs: number) => new Linear(inputs, outputs, { bias: false });
+    const gru = new GRU(3, 4);
+    assertEquals(kinds({ a: new Embedding(9, 3), gru }), "Embedding GRU"); // 9 rows of 3
+    assertEquals(kinds({ gru, a: new Embedding(9, 3) }), "GRU Linear"); // nothing reads it
+    assertEquals(kinds({ a: bare(9, 3), gru }), "Linear GRU"); // 3 rows of 9
+    assertEquals(kinds({ a: bare(3, 3), gru }), "Linear GRU"); // it may be either
+    assertEquals(kinds({ embed: new Embedding(3, 3), gru }), "Embedding GRU");
+    assertEquals(kinds({ a: new Linear(3, 9), gru }), "Linear GRU"); // a table has no bias
+    assertEquals(kinds({ gru, tied_emb: bare(4, 9) }), "GRU Embedding");
+    assertEquals(
+      kinds({ norm: new LayerNorm(4), plain: new LayerNorm(4, { bias: false }) }),
+      [
+        "LayerNorm LayerNorm",
+      ].join(" "),
+    );
+    const batch = { "bn.weight": zeros([4]), "bn.running_mean": zeros([4]), "bn.bias": zeros([4]) };
+    assertEquals(detectModules(batch), {
+      modules: [],
+      others: ["bn.running_mean", "bn.weight", "bn.bias"],
+    });
+    for (const module of [new LayerNorm(4), new LayerNorm(4, { bias: false })]) {
+      assertEquals(String(modelFromStateDict(module.stateDict()).model), String(module));
+    }
+    const [table] = detectModules({ "emb.weight": zeros([9, 3]) }).modules;
+    assertEquals(String(constructModule(table)), "Embedding(9, 3)");
+    assertEquals([table.parameters, table.multiplyAdds], [27, 0]);
   });
 
   fact(["CKPT-10"], "one layer of the LSTM costs its two products", () => {

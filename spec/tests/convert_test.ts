@@ -5,19 +5,23 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  Embedding,
   GRU,
   GRUCell,
   indexSelect,
+  LayerNorm,
   Linear,
   LSTM,
   LSTMCell,
   manualSeed,
   type Module,
   noGrad,
+  rand,
   randn,
   RNN,
   RNNCell,
   select,
+  Sequential,
   type StateDict,
   type Tensor,
   zeros,
@@ -78,7 +82,55 @@ function* networks(): Generator<[string, Network]> {
   }
 }
 
+/** A model of text, as people save it: a table, a layer, a norm, and a head on every step. */
+function* texts(): Generator<[string, Network]> {
+  for (const kind of ["RNN", "LSTM", "GRU"] as const) {
+    for (const [bidirectional, numLayers] of [[false, 1], [true, 2]] as const) {
+      for (const batchFirst of flags) {
+        for (const [norm, head] of [[true, true], [true, false], [false, true]]) {
+          for (const everyStep of head ? flags : [true]) {
+            const width = bidirectional ? 8 : 4;
+            const layer = new { RNN, LSTM, GRU }[kind](3, 4, { bidirectional, numLayers });
+            const parts: [string, Module][] = [["emb", new Embedding(7, 3)], ["rnn", layer]];
+            if (norm) parts.push(["norm", shaken(new LayerNorm(width, { bias: head }))]);
+            if (head) parts.push(["out", new Linear(width, 7)]);
+            const state = new Sequential(Object.fromEntries(parts)).stateDict();
+            const told = { batchFirst, everyStep, withState: bidirectional };
+            yield [
+              `${parts.map(([, module]) => module)}, ${JSON.stringify(told)}`,
+              networkOf(state, told),
+            ];
+          }
+        }
+      }
+    }
+  }
+}
+
+/** A module with other weights than those that it starts with. */
+function shaken<T extends Module>(module: T): T {
+  for (const x of module.parameters()) x.data.set(rand(x.shape).data);
+  return module;
+}
+
 describe("conversions", () => {
+  fact(["CKPT-12"], "an Embedding before a layer and a LayerNorm behind it belong to it", () => {
+    for (const [name, network] of texts()) {
+      const { embedding, norm, head, notes } = network;
+      assert(embedding && (norm || head), name);
+      assert(notes.includes("assumed Embedding rather than Linear without bias"), name);
+      assertEquals(notes.includes("assumed eps 1e-05"), norm !== null, name);
+      const inputs = randomInputs(network, 2, 5);
+      assertEquals(inputs.input.dtype, "int64");
+      assert(judge(network, inputs, runReference(network, inputs)).rounding, name);
+      assertThrows(() => toWebnnFile(network), Error, "would be without Embedding(7, 3)");
+    }
+    const more = new Sequential({
+      ...{ emb: new Embedding(7, 3), rnn: new GRU(3, 4), other: new Embedding(9, 3) },
+    }).stateDict();
+    assertThrows(() => networkOf(more, {}), Error, 'Linear under "other."');
+  });
+
   fact(["CKPT-12"], "a WebNN file read back computes the same", () => {
     let count = 0;
     for (const [name, network] of networks()) {
@@ -212,7 +264,7 @@ withPermission(
     const bytes = toOnnxModel(networkOf(new GRU(3, 4).stateDict(), {})).join(" ");
     assert(bytes.includes("64 0 64 2 64 1 64 3") && !bytes.includes("66 4 0 2 1 3"));
     let worst = 0;
-    for (const [name, network] of networks()) {
+    for (const [name, network] of [...networks(), ...texts()]) {
       const run = await openOnnx(toOnnxModel(network));
       for (const [batch, length] of [[1, 1], [3, 7]]) {
         const inputs = randomInputs(network, batch, length);
