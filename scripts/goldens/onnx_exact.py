@@ -36,13 +36,13 @@ def single(x):
     return Decimal(float(np.float32(x)))
 
 
-def activations(kind, attributes, directions):
+def activations(kind, attributes, directions, clip_h=True):
     """For each direction, its activations as functions of an array; each takes its numbers in turn."""
     names = attributes.get("activations", DEFAULTS[kind] * directions)
     numbers = [iter(attributes.get(f"activation_{word}", [])) for word in ("alpha", "beta")]
     limit = attributes.get("clip")
     found = []
-    for name in names:
+    for turn, name in enumerate(names):
         function, *defaults = ACTIVATIONS[name]
         a, b = (
             single(next(given, default)) if default is not None or place < len(defaults) else None
@@ -51,8 +51,10 @@ def activations(kind, attributes, directions):
             )
         )
 
-        def apply(x, function=function, a=a, b=b):
-            if limit is not None:
+        clipped = limit is not None and (clip_h or turn % 3 != 2)
+
+        def apply(x, function=function, a=a, b=b, clipped=clipped):
+            if clipped:
                 x = min(max(x, -single(limit)), single(limit))
             return function(x, a, b)
 
@@ -91,8 +93,11 @@ def zeros(*shape):
     return np.full(shape, Decimal(0), dtype=object)
 
 
-def evaluate(kind, attributes, inputs):
-    """The node's outputs Y, Y_h and, of an LSTM, Y_c, in decimals."""
+def evaluate(kind, attributes, inputs, clip_h=True):
+    """
+    The node's outputs Y, Y_h and, of an LSTM, Y_c, in decimals. Without `clip_h` it is ONNX Runtime's
+    LSTM, which does not clip what h reads.
+    """
     batch_first = attributes.get("layout", 0) == 1
     way = attributes.get("direction", "forward")
     directions = 2 if way == "bidirectional" else 1
@@ -112,7 +117,7 @@ def evaluate(kind, attributes, inputs):
         given.get(name, zeros(directions, batch, size)).copy() for name in ("initial_h", "initial_c")
     )
     y = zeros(length, directions, batch, size)
-    for d, functions in enumerate(activations(kind, attributes, directions)):
+    for d, functions in enumerate(activations(kind, attributes, directions, clip_h)):
         wb, rb = np.split(biases[d], 2)
         for n in range(batch):
             times = range(lens[n])
