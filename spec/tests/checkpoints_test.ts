@@ -344,7 +344,8 @@ describe("checkpoints: a model from its weights", () => {
     refuse({ ...rest, weight_hh_l0: zeros([12, 5]) }, "neither 1, 3 nor 4 gates");
     refuse({ ...rest, weight_hh_l0, weight_ih_l2: zeros([1, 1]) }, "weight_ih_l2 is one too many");
     refuse({ ...rest, weight_hh_l0, bias_hh_l0: zeros([11]) }, "bias_hh_l0 has shape (11)");
-    refuse({ "norm.weight": zeros([4]) }, 'not that of one module: "norm.weight"');
+    refuse({ "conv.weight": zeros([4, 1, 1]) }, 'not that of one module: "conv.weight"');
+    refuse({ "norm.weight": zeros([4]) }, 'not that of one module: LayerNorm under "norm."');
     refuse(
       { "a.weight": zeros([4, 4]), "b.weight": zeros([4, 4]) },
       'Linear under "a.", Linear under "b."; selectPrefix takes the weights of one',
