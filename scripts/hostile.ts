@@ -190,7 +190,7 @@ Options:
   --count N    how many random changes (default 200000); of ONNX files, half as many
   --seed N     where the random choices begin (default 1)
   --keep FILE  write what is loaded nevertheless, a line of JSON each, for
-               scripts/check_hostile.py, which compares with what Python reads
+               scripts/check_checkpoints.py --kept, which compares with what Python reads
   --help       show this
 `;
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 DTYPES = ("float32", "float64")
+INF, NAN = float("inf"), float("nan")
 
 
 class Case(NamedTuple):
@@ -95,6 +96,13 @@ def both(id, reason, clauses, op, dtypes=DTYPES, **fields):
     """The same case in float32 and in float64: the same decimals, rounded to each."""
     for dtype in dtypes:
         yield Case(f"{id}/{dtype}", reason, clauses, request(op, dtype, **fields))
+
+
+def of_dtype(values, dtype="float64"):
+    """A tensor of one dtype, whatever the request's: by default a float64 one in a float32 request."""
+    values = np.asarray(values)
+    data = [float(value) for value in values.reshape(-1)]
+    return {"shape": list(values.shape), "data": data, "dtype": dtype}
 
 
 class Numbers:

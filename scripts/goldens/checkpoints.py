@@ -12,7 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from .case import Case, GoldenFile, Numbers, linear_weights, request, rnn_weights, simple_weights
+from .case import (
+    Case,
+    GoldenFile,
+    Numbers,
+    linear_weights,
+    request,
+    rnn_weights,
+    simple_weights,
+)
 from .checkpoint_load import library
 from .execute import build
 

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from .case import GoldenFile, Numbers, both, rnn_weights
+from .case import INF, NAN, GoldenFile, Numbers, both, rnn_weights
 from .family import GRU, LSTM, PROJ, RNN, clauses_of, forward, initial
-
-INF, NAN = float("inf"), float("nan")
 
 
 def dropout(name, reason, clauses, args, value, training):

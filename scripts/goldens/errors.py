@@ -7,6 +7,7 @@ from .case import (
     both,
     cell_weights,
     linear_weights,
+    of_dtype,
     request,
     rnn_weights,
     simple_weights,
@@ -113,25 +114,33 @@ def constructors():
             )
 
 
-def other(dtype):
-    """The dtype that the request does not have."""
-    return "float64" if dtype == "float32" else "float32"
-
-
 def forward(module, name, reason, clauses, args, state, odd=(), **inputs):
     """A forward pass that PyTorch refuses; the inputs in `odd` have the other dtype."""
     for case in both(
         f"errors/{module}/{name}", reason, clauses.split(), "forward", module=module, args=args,
         training=False, state_dict=state, inputs=inputs
     ):
-        dtype = case.request["dtype"]
+        other = "float64" if case.request["dtype"] == "float32" else "float32"
         for key in odd:
-            value = case.request["inputs"][key]
-            data = list(value.reshape(-1))
-            case.request["inputs"][key] = {
-                "shape": list(value.shape), "data": data, "dtype": other(dtype)
-            }
+            case.request["inputs"][key] = of_dtype(case.request["inputs"][key], other)
         yield case
+
+
+def refusals(module, numbers, weights):
+    """What makes cases of one recurrent module or cell: an input, a state, perhaps lengths."""
+
+    def case(name, reason, clause, shape, h_0=None, c_0=None, odd=(), of=None, **args):
+        args = {**BASE, **args}
+        inputs = {"input": numbers.dyadic(*shape)}
+        if h_0 is not None:
+            inputs["h_0"] = numbers.dyadic(*h_0)
+            if module.startswith("LSTM"):
+                inputs["c_0"] = numbers.dyadic(*(h_0 if c_0 is None else c_0))
+        if of is not None:
+            inputs["lengths"] = list(of)
+        yield from forward(module, name, reason, clause, args, weights(args), odd, **inputs)
+
+    return case
 
 
 def others():

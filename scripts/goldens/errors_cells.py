@@ -1,7 +1,9 @@
 """Chapter errors, cells and Dropout: inputs and states that do not fit."""
 
+from functools import partial
+
 from .case import GoldenFile, Numbers, cell_weights
-from .errors import BASE, forward
+from .errors import refusals
 
 INPUTS = [
     ("input-0d", "A single number.", ()),
@@ -44,15 +46,7 @@ def cases():
         numbers = Numbers(7400 + place)
         pair = module == "LSTMCell"
 
-        def case(name, reason, clause, shape, h_0=None, c_0=None, odd=(), **args):
-            args = {**BASE, **args}
-            inputs = {"input": numbers.dyadic(*shape)}
-            if h_0 is not None:
-                inputs["h_0"] = numbers.dyadic(*h_0)
-                if pair:
-                    inputs["c_0"] = numbers.dyadic(*(h_0 if c_0 is None else c_0))
-            state = cell_weights(numbers, module, args)
-            yield from forward(module, name, reason, clause, args, state, odd, **inputs)
+        case = refusals(module, numbers, partial(cell_weights, numbers, module))
 
         for name, reason, shape in INPUTS:
             yield from case(name, reason, "ERROR-2", shape)

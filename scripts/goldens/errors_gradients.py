@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, request
-from .optim_edges import doubles
+from .case import Case, GoldenFile, of_dtype, request
 
 
 def refused(name, clause, function, args=None, **inputs):
@@ -20,10 +19,10 @@ def cases():
     """What is no gradient of a tensor, and flags of what is no leaf."""
     yield refused("grad-shape", "GRAD-3", "set_grad", grad=np.ones(3))
     yield refused("grad-rank", "GRAD-3", "set_grad", grad=np.ones((1, 2)))
-    yield refused("grad-float64", "GRAD-3", "set_grad", grad=doubles(np.ones(2)))
-    yield refused("grad-float64-shape", "GRAD-3", "set_grad", grad=doubles(np.ones(3)))
+    yield refused("grad-float64", "GRAD-3", "set_grad", grad=of_dtype(np.ones(2)))
+    yield refused("grad-float64-shape", "GRAD-3", "set_grad", grad=of_dtype(np.ones(3)))
     yield refused(
-        "grad-float32", "GRAD-3", "set_grad", input=doubles(np.ones(2)), grad=np.ones(2)
+        "grad-float32", "GRAD-3", "set_grad", input=of_dtype(np.ones(2)), grad=np.ones(2)
     )
     for value in (5, "a", [1, 2], True):
         yield refused(f"grad-{type(value).__name__}", "GRAD-3", "set_grad", {"value": value})

@@ -1,9 +1,11 @@
 """Chapter errors, packing: lengths and sequences that do not fit, and packed batches."""
 
+from functools import partial
+
 import numpy as np
 
 from .case import GoldenFile, Numbers, both, rnn_weights
-from .errors import BASE, forward
+from .errors import refusals
 from .pack_functions import packed
 
 
@@ -112,19 +114,11 @@ def modules():
         numbers = Numbers(7600 + place)
         pair = module == "LSTM"
 
-        def case(name, reason, clause, shape, h_0=None, c_0=None, odd=(), of=(2, 5, 3), **args):
-            args = {**BASE, **args}
-            inputs = {"input": numbers.dyadic(*shape)}
-            if h_0 is not None:
-                inputs["h_0"] = numbers.dyadic(*h_0)
-                if pair:
-                    inputs["c_0"] = numbers.dyadic(*(h_0 if c_0 is None else c_0))
-            inputs["lengths"] = list(of)
-            state = rnn_weights(numbers, args, module)
-            yield from forward(
-                module, f"packed-{name}", reason, f"ERROR-4 {clause}".strip(), args, state, odd,
-                **inputs
-            )
+        refused = refusals(module, numbers, partial(rnn_weights, numbers, module=module))
+
+        def case(name, reason, clause, *rest, of=(2, 5, 3), **more):
+            bears = f"ERROR-4 {clause}".strip()
+            yield from refused(f"packed-{name}", reason, bears, *rest, of=of, **more)
 
         full = (5, 3, 3)
         yield from case("length-0", "A sequence of no steps.", "", full, of=[2, 0, 3])

@@ -3,7 +3,7 @@
 from functools import partial
 
 from .case import GoldenFile, Numbers, rnn_weights
-from .errors import BASE, forward
+from .errors import refusals
 
 INPUTS = [
     ("input-0d", "A single number.", (), {}),
@@ -87,15 +87,7 @@ def cases(module):
     numbers = Numbers({"RNN": 7000, "LSTM": 7010, "GRU": 7020}[module])
     pair = module == "LSTM"
 
-    def case(name, reason, clause, shape, h_0=None, c_0=None, odd=(), **args):
-        args = {**BASE, **args}
-        inputs = {"input": numbers.dyadic(*shape)}
-        if h_0 is not None:
-            inputs["h_0"] = numbers.dyadic(*h_0)
-            if pair:
-                inputs["c_0"] = numbers.dyadic(*(h_0 if c_0 is None else c_0))
-        state = rnn_weights(numbers, args, module)
-        yield from forward(module, name, reason, clause, args, state, odd, **inputs)
+    case = refusals(module, numbers, partial(rnn_weights, numbers, module=module))
 
     for name, reason, shape, args in INPUTS:
         yield from case(name, reason, "ERROR-2", shape, **args)

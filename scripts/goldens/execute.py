@@ -72,10 +72,8 @@ def inputs_of(request):
 def packed(inputs):
     """The PackedSequence whose fields are among the inputs."""
     return PackedSequence(
-        inputs["data"],
-        inputs["batch_sizes"],
-        inputs.get("sorted_indices"),
-        inputs.get("unsorted_indices"),
+        inputs["data"], inputs["batch_sizes"], inputs.get("sorted_indices"),
+        inputs.get("unsorted_indices")
     )
 
 

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from .case import GATES, Numbers, rnn_weights
+from .case import GATES, INF, NAN, Numbers, rnn_weights
 from .family import PROJ, clauses_of, forward, initial
-
-INF, NAN = float("inf"), float("nan")
 
 
 def numerics(kind):

@@ -5,9 +5,9 @@ from itertools import product
 
 import numpy as np
 
-from .case import GATES, Drawn, GoldenFile, Numbers, rnn_weights
+from .case import GATES, INF, NAN, Drawn, GoldenFile, Numbers, rnn_weights
 from .family import GRU, LSTM, RNN, clauses_of, forward, initial
-from .family_numerics import INF, NAN, gate_biases
+from .family_numerics import gate_biases
 
 KINDS = [RNN, LSTM, GRU]
 FAR = 1e30  # exp of it, and of its negative, leaves every dtype

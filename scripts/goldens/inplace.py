@@ -1,6 +1,15 @@
 """Chapter inplace: what is changed in place between forward and backward, and who notices."""
 
-from .case import Case, GoldenFile, Numbers, cast, cell_weights, linear_weights, request, rnn_weights
+from .case import (
+    Case,
+    GoldenFile,
+    Numbers,
+    cast,
+    cell_weights,
+    linear_weights,
+    request,
+    rnn_weights,
+)
 
 REASON = "Catches an operation that keeps {what} and does not notice that it was changed."
 ORDER = "Catches another one of several changed values being named."

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, Numbers, both, request
+from .case import INF, NAN, Case, GoldenFile, Numbers, both, request
 
-INF, NAN = float("inf"), float("nan")
 REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -13,13 +12,18 @@ def indices(*rows):
     return np.array(rows, dtype=np.int64)
 
 
-def loss(name, reason, clauses, module, args, value, target, grad=None):
+def asked(module, name, reason, clauses, args, inputs, grad=None, wrt=None):
     """One loss in both dtypes; `grad` is the gradient of what follows, needed by `none`."""
     yield from both(
-        f"loss/{module}/{name}", reason, clauses, "loss", module=module, args=args,
-        inputs={"input": value, "target": target},
-        grad_outputs=None if grad is None else {"output": grad}
+        f"loss/{module}/{name}", reason, clauses, "loss", module=module, args=args, inputs=inputs,
+        grad_outputs=None if grad is None else {"output": grad}, wrt=wrt
     )
+
+
+def loss(name, reason, clauses, module, args, value, target, grad=None):
+    """One loss of an input and a target."""
+    inputs = {"input": value, "target": target}
+    yield from asked(module, name, reason, clauses, args, inputs, grad)
 
 
 def regression(module, clause, targets, place):

@@ -2,18 +2,10 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, Numbers, both, request
-from .losses import INF, NAN, REDUCTIONS, indices
+from .case import INF, NAN, Case, GoldenFile, Numbers, of_dtype, request
+from .losses import REDUCTIONS, asked, indices
 
 CROSS, NLL, BINARY = "CrossEntropyLoss", "NLLLoss", "BCEWithLogitsLoss"
-
-
-def asked(module, name, reason, clauses, args, inputs, grad=None, wrt=None):
-    """One loss in both dtypes, its weights among the inputs."""
-    yield from both(
-        f"loss/{module}/{name}", reason, clauses, "loss", module=module, args=args, inputs=inputs,
-        grad_outputs=None if grad is None else {"output": grad}, wrt=wrt
-    )
 
 
 def refused(module, name, clause, args, **inputs):
@@ -22,13 +14,6 @@ def refused(module, name, clause, args, **inputs):
         f"loss/{module}/{name}/float32", "Refused, in these words.", [clause, "ERROR-2"],
         request("loss", "float32", module=module, args=args, inputs=inputs)
     )
-
-
-def doubles(values):
-    """A float64 tensor in a float32 request."""
-    values = np.asarray(values, dtype=np.float64)
-    data = [float(value) for value in values.reshape(-1)]
-    return {"shape": list(values.shape), "data": data, "dtype": "float64"}
 
 
 def positions(shape, target, reduction):
@@ -171,7 +156,7 @@ def class_refusals():
                 "weight": np.ones(2)
             }
         ),
-        ("weight-dtype", {}, {"input": two, "target": at, "weight": doubles(ones)}),
+        ("weight-dtype", {}, {"input": two, "target": at, "weight": of_dtype(ones)}),
         ("smooth-weight-size", {"label_smoothing": 0.5}, {"input": two, "target": at, "weight": ones[:2]}),
         ("smooth-above-1", {"label_smoothing": 1.5}, {"input": two, "target": at}),
         ("smooth-batch", {"label_smoothing": 0.5}, {"input": two, "target": indices(0)}),
@@ -318,8 +303,8 @@ def dtypes():
         (CROSS, "LOSS-5"),
     ):
         for name, inputs in (
-            ("target-float64", {"input": value, "target": doubles(other)}),
-            ("input-float64", {"input": doubles(value), "target": other}),
+            ("target-float64", {"input": value, "target": of_dtype(other)}),
+            ("input-float64", {"input": of_dtype(value), "target": other}),
         ):
             yield Case(
                 f"loss/{module}/{name}/float32", "Each gradient has the dtype of its tensor.",

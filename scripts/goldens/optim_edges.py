@@ -6,10 +6,9 @@ import io
 import numpy as np
 import torch
 
-from .case import Case, GoldenFile, Numbers, both, request
+from .case import INF, NAN, Case, GoldenFile, Numbers, both, of_dtype, request
 from .optim import ALL, gradients, parameters
 
-INF, NAN = float("inf"), float("nan")
 CLAUSES = {optimizer: clause for optimizer, _, clause in ALL}
 
 
@@ -152,7 +151,7 @@ def limits():
                 "args": {"max_norm": 1.0, "norm_type": kind, "error_if_nonfinite": True},
             }
         )
-    for name, first, second in (("first", doubles, plain), ("second", plain, doubles)):
+    for name, first, second in (("first", of_dtype, plain), ("second", plain, of_dtype)):
         for kind in (2, "Infinity"):
             yield Case(
                 f"optim/clip/norm-float64-{name}-{str(kind).lower()}/float32",
@@ -172,12 +171,6 @@ def limits():
 def plain(values):
     """A tensor of the request's dtype."""
     return values
-
-
-def doubles(values):
-    """A float64 tensor in a float32 request."""
-    data = [float(value) for value in values.reshape(-1)]
-    return {"shape": list(values.shape), "data": data, "dtype": "float64"}
 
 
 def hands():

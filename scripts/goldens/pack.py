@@ -2,10 +2,9 @@
 
 from itertools import product
 
-from .case import GoldenFile, Numbers, rnn_weights
+from .case import INF, NAN, GoldenFile, Numbers, rnn_weights
 from .family import GRU, LSTM, PROJ, RNN, clauses_of, forward, initial
 
-INF, NAN = float("inf"), float("nan")
 KINDS = [
     ("rnn-tanh", RNN, {}),
     ("rnn-relu", RNN, {"nonlinearity": "relu"}),

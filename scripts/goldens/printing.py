@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, both, request
+from .case import INF, NAN, Case, GoldenFile, both, request
 
-INF, NAN = float("inf"), float("nan")
 SPECIALS = [NAN, INF, -INF]
 
 

@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 
-from .case import GoldenFile, Numbers, both
-
-INF, NAN = float("inf"), float("nan")
+from .case import INF, NAN, GoldenFile, Numbers, both
 
 
 def call(function, name, reason, clauses, args, **inputs):
