@@ -17,31 +17,23 @@ import { answer } from "./adapters/reference.ts";
 /** Operations whose answers are computed, not drawn or moved. */
 const computed = new Set(["forward", "vjp"]);
 
-/** The errors of one side: the largest and the root of the mean square. */
+/** The errors of one side, in units of the rounding of a float32 near 1. */
 class Errors {
-  #largest = 0;
+  largest = 0;
+  count = 0;
   #squares = 0;
-  #count = 0;
 
-  /** Takes one number, and what it should be; the unit is the rounding of a float32 near 1. */
+  /** Takes one number, and what it should be. */
   add(given: number, truth: number): void {
     const error = Math.abs(given - truth) / (2 ** -24 * Math.max(1, Math.abs(truth)));
-    this.#largest = Math.max(this.#largest, error);
+    this.largest = Math.max(this.largest, error);
     this.#squares += error * error;
-    this.#count++;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  get largest(): number {
-    return this.#largest;
+    this.count++;
   }
 
   /** The root of the mean square. */
   get typical(): number {
-    return Math.sqrt(this.#squares / Math.max(this.#count, 1));
+    return Math.sqrt(this.#squares / Math.max(this.count, 1));
   }
 }
 

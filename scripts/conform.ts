@@ -10,6 +10,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { run } from "./command/run.ts";
 import config from "../deno.json" with { type: "json" };
 import {
   circumstances,
@@ -215,11 +216,4 @@ async function main(args: string[]): Promise<number> {
   return status() ?? (verdict(results).conforms ? 0 : 1);
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exit(await main(Deno.args));
-  } catch (error) {
-    console.error(`conform: ${(error as Error).message}\n(--help shows how it is used)`);
-    Deno.exit(2);
-  }
-}
+if (import.meta.main) await run("conform", main, "\n(--help shows how it is used)");

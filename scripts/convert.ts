@@ -8,6 +8,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { run } from "./command/run.ts";
 import {
   CheckpointError,
   loadCheckpoint,
@@ -205,11 +206,8 @@ async function main(args: string[]): Promise<string[]> {
 }
 
 if (import.meta.main) {
-  try {
-    console.log((await main(Deno.args)).join("\n"));
-  } catch (error) {
-    const [line] = (error as Error).message.split("\n");
-    console.error(`convert: ${line} (--help lists the options)`);
-    Deno.exit(2);
-  }
+  await run("convert", async (args) => {
+    console.log((await main(args)).join("\n"));
+    return 0;
+  });
 }

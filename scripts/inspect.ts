@@ -9,6 +9,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { run } from "./command/run.ts";
 import {
   type Checkpoint,
   CheckpointError,
@@ -131,23 +132,20 @@ Options:
   --help    show this
 `;
 
-if (import.meta.main) {
-  try {
-    const { values, positionals } = parseArgs({
-      args: Deno.args,
-      allowPositionals: true,
-      options: { at: { type: "string", multiple: true }, help: { type: "boolean" } },
-    });
-    let text = help;
-    if (!values.help) {
-      if (positionals.length !== 1) throw new Error(`wanted one file, got ${positionals.length}`);
-      text = inspect(positionals[0], await readCheckpoint(positionals[0]), values.at);
-    }
-    const bytes = new TextEncoder().encode(text);
-    for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
-  } catch (error) {
-    const [line] = (error as Error).message.split("\n");
-    console.error(`inspect: ${line} (--help lists the options)`);
-    Deno.exit(2);
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { at: { type: "string", multiple: true }, help: { type: "boolean" } },
+  });
+  let text = help;
+  if (!values.help) {
+    if (positionals.length !== 1) throw new Error(`wanted one file, got ${positionals.length}`);
+    text = inspect(positionals[0], await readCheckpoint(positionals[0]), values.at);
   }
+  const bytes = new TextEncoder().encode(text);
+  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+  return 0;
 }
+
+if (import.meta.main) await run("inspect", main);

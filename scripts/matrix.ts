@@ -10,6 +10,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { run } from "./command/run.ts";
 import config from "../deno.json" with { type: "json" };
 import { circumstances, select } from "../lib/conformance/mod.ts";
 import { measure, type Places } from "./matrix/examine.ts";
@@ -89,11 +90,4 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exit(await main(Deno.args));
-  } catch (error) {
-    console.error(`matrix: ${(error as Error).message}\n(--help shows how it is used)`);
-    Deno.exit(2);
-  }
-}
+if (import.meta.main) await run("matrix", main, "\n(--help shows how it is used)");

@@ -8,6 +8,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { run } from "./command/run.ts";
 import { decode, type JsonTensor, levels, select, type Task } from "../lib/conformance/mod.ts";
 import { type FloatDType, Tensor } from "../mod.ts";
 import { modelOf } from "./adapters/onnx/case.ts";
@@ -83,11 +84,4 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exit(await main(Deno.args));
-  } catch (error) {
-    console.error(`vectors: ${(error as Error).message}\n(--help shows how it is used)`);
-    Deno.exit(2);
-  }
-}
+if (import.meta.main) await run("vectors", main, "\n(--help shows how it is used)");

@@ -9,6 +9,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { run } from "./command/run.ts";
 import {
   cat,
   formatFixed,
@@ -176,13 +177,9 @@ function read(args: string[]): { walk: Walk; steps: boolean; help: boolean } {
 }
 
 if (import.meta.main) {
-  try {
-    const { walk, steps, help: wanted } = read(Deno.args);
-    const text = wanted ? help : walkthrough(walk, steps);
-    Deno.stdout.writeSync(new TextEncoder().encode(text));
-  } catch (error) {
-    const [line] = (error as Error).message.split("\n");
-    console.error(`walkthrough: ${line} (--help lists the options)`);
-    Deno.exit(2);
-  }
+  await run("walkthrough", (args) => {
+    const { walk, steps, help: wanted } = read(args);
+    Deno.stdout.writeSync(new TextEncoder().encode(wanted ? help : walkthrough(walk, steps)));
+    return 0;
+  });
 }
