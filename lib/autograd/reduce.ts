@@ -4,7 +4,7 @@
 
 import { bool, type Call, check, int, type Kind, type Options } from "../call.ts";
 import { IndexError, NotImplementedError, RuntimeError } from "../errors.ts";
-import { type Places, placesIn } from "../tensor/blocks.ts";
+import { blocksOf, type Places, placesIn } from "../tensor/blocks.ts";
 import { allocate, isFloat, numel, whole, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
@@ -276,25 +276,33 @@ function shares(log: boolean, x: Tensor, dim: number): Tensor {
         `'${words[x.dtype][0]}'`,
     );
   }
-  const { to, size } = groupsOf(x, own);
-  const most = new Float64Array(size).fill(-Infinity);
-  const sums = new Float64Array(size);
-  x.data.forEach((value, k) => most[to(k)] = Math.max(most[to(k)], value));
-  x.data.forEach((value, k) => sums[to(k)] += Math.exp(value - most[to(k)]));
-  const data = allocate(x.dtype, x.numel());
-  x.data.forEach((value, k) => {
-    const [least, sum] = [value - most[to(k)], sums[to(k)]];
-    data[k] = log ? least - Math.log(sum) : Math.exp(least) / sum;
+  const { extent, inner } = blocksOf(x.shape, own);
+  const values = x.data;
+  const data = allocate(x.dtype, values.length);
+  /** Visits the elements that belong together: the first one's place, and where they end. */
+  const each = (visit: (from: number, to: number) => void) => {
+    for (let start = 0; start < values.length; start += extent * inner) {
+      for (let i = start; i < start + inner; i++) visit(i, start + extent * inner);
+    }
+  };
+  each((from, to) => {
+    let [most, sum] = [-Infinity, 0];
+    for (let k = from; k < to; k += inner) most = Math.max(most, values[k]);
+    for (let k = from; k < to; k += inner) sum += Math.exp(values[k] - most);
+    const whole = Math.log(sum);
+    for (let k = from; k < to; k += inner) {
+      data[k] = log ? values[k] - most - whole : Math.exp(values[k] - most) / sum;
+    }
   });
   const y = new Tensor(data, x.shape);
-  return record(y, `${log ? "Log" : ""}SoftmaxBackward0`, [x], (dy, dx) => {
-    const sums = new Float64Array(size);
-    dy.forEach((d, k) => sums[to(k)] += log ? d : d * data[k]);
-    dy.forEach((d, k) => {
-      const sum = sums[to(k)];
-      dx![k] += log ? d - Math.exp(data[k]) * sum : data[k] * (d - sum);
-    });
-  }, [y]);
+  return record(y, `${log ? "Log" : ""}SoftmaxBackward0`, [x], (dy, dx) =>
+    each((from, to) => {
+      let sum = 0;
+      for (let k = from; k < to; k += inner) sum += log ? dy[k] : dy[k] * data[k];
+      for (let k = from; k < to; k += inner) {
+        dx![k] += log ? dy[k] - Math.exp(data[k]) * sum : data[k] * (dy[k] - sum);
+      }
+    }), [y]);
 }
 
 /**

@@ -20,7 +20,7 @@ export interface Blocks {
 export function blocksOf(shape: readonly number[], dim: number): Blocks {
   return {
     outer: numel(shape.slice(0, dim)),
-    extent: shape[dim],
+    extent: shape[dim] ?? 1,
     inner: numel(shape.slice(dim + 1)),
   };
 }
