@@ -28,7 +28,6 @@ function fromSeed({ shape, draw: { seed, divisor } }: Drawn): JsonTensor {
  * Reads one golden file. Tensors that it only says how to draw have their numbers here.
  *
  * @param path its path below `golden/`
- * @returns its cases
  * @throws {Error} if there is no such file
  */
 export function goldenFile(path: string): GoldenFile {

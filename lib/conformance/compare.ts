@@ -161,8 +161,6 @@ export function numberOf(value: unknown): number | undefined {
 /**
  * How far a number is from the one wanted.
  *
- * @param wanted what PyTorch answered
- * @param given what was answered
  * @param dtype which tolerance applies
  * @param exact whether nothing but the very same number will do, sign of zero included
  * @param limits the tolerance, where it is not that of the dtype

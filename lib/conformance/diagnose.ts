@@ -59,8 +59,6 @@ function agree(task: Task, wanted: Answer, given: Answer): boolean {
 /**
  * Answers a request with a mistake in the computation.
  *
- * @param mistake the mistake
- * @param task the case
  * @returns the wrong answer; `null` where the mistake makes none, or cannot be recomputed
  */
 export function commit({ deviation, restate }: Mistake, task: Task): Answer | null {
@@ -80,10 +78,7 @@ function explains(mistake: Mistake, task: Task, answer: Answer): boolean {
 /**
  * Finds the mistakes that explain a wrong answer.
  *
- * @param task the case
- * @param answer what was answered
  * @param among the mistakes to try
- * @returns every mistake that makes just this answer
  */
 export function explain(task: Task, answer: Answer, among = mistakes): Mistake[] {
   if (agree(task, task.expect, answer)) return [];
@@ -115,7 +110,6 @@ const thorough = 120;
 /**
  * Looks for the mistakes behind wrong answers.
  *
- * @param results what became of the cases
  * @returns what explains each, and what explains most
  */
 export function diagnose(results: readonly Result[]): Findings {

@@ -111,10 +111,6 @@ export interface Settings {
 /**
  * Holds an answer against the golden one. The answer comes from outside: whatever it is, this does
  * not throw.
- *
- * @param task the case
- * @param answer what was answered
- * @returns what becomes of the case
  */
 export function judge(task: Task, answer: Answer): Result {
   const { unsupported, error } = answer;
@@ -184,9 +180,7 @@ export async function examineFunction(
  * those it had not flushed: then the rest is sent in halves.
  *
  * @param converse how to start the program and hear it
- * @param tasks the cases
  * @param settings limits, and who hears of progress
- * @returns a result for each case
  */
 export async function examine(
   converse: Converse,

@@ -27,13 +27,7 @@ export interface Circumstances {
   command: string;
 }
 
-/**
- * What identifies this suite.
- *
- * @param version the version of the suite
- * @param command what is examined
- * @returns the circumstances
- */
+/** What identifies this suite. */
 export async function circumstances(version: string, command: string): Promise<Circumstances> {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(manifest));
   const hex = (byte: number) => byte.toString(16).padStart(2, "0");
@@ -67,8 +61,6 @@ function resultJson({ task, status, units, differences, why }: Result, findings:
  *
  * @param examination what was found
  * @param findings what explains the wrong answers
- * @param about what was examined, and with what
- * @returns an object that JSON can hold
  */
 export function reportJson(
   examination: Examination,
@@ -123,8 +115,6 @@ function testcase(result: Result, findings: Findings): string {
  *
  * @param examination what was found
  * @param findings what explains the wrong answers
- * @param about what was examined, and with what
- * @returns the document
  */
 export function reportJunit(
   { results }: Examination,
@@ -157,9 +147,7 @@ const cell = (text: string) => text.replaceAll(/\s+/g, " ").replaceAll("|", "\\|
  *
  * @param examination what was found
  * @param findings what explains the wrong answers
- * @param about what was examined, and with what
  * @param most how many wrong answers, and how many reasons, to show
- * @returns the page
  */
 export function reportMarkdown(
   examination: Examination,

@@ -11,7 +11,6 @@ export interface Line {
 /**
  * Splits a stream into lines.
  *
- * @param reader the stream
  * @param limit how many bytes of a line to keep; the rest of a longer one is dropped
  * @returns the lines; the last one need not have an end
  */

@@ -203,9 +203,7 @@ export interface GoldenFile {
 /**
  * Reads a tensor of a pair.
  *
- * @param json the tensor
  * @param dtype its dtype where it names none
- * @returns the tensor
  */
 export function decode(json: JsonTensor, dtype: DType): Tensor {
   const own = json.dtype ?? dtype;
@@ -215,7 +213,6 @@ export function decode(json: JsonTensor, dtype: DType): Tensor {
 /**
  * Writes a tensor for a pair.
  *
- * @param tensor the tensor
  * @returns it, with the shortest decimals that give the same floats back, and its dtype where that is
  * int64 or bool
  */
@@ -239,12 +236,7 @@ function shortestFloat32(x: number): number {
   return Number(x.toPrecision(9));
 }
 
-/**
- * Reads the weights of a request.
- *
- * @param request the request
- * @returns tensors by name
- */
+/** Reads the weights of a request. */
 export function decodeStateDict(request: Request): StateDict {
   const { state_dict = {}, dtype = "float32" } = request;
   return Object.fromEntries(
@@ -255,7 +247,6 @@ export function decodeStateDict(request: Request): StateDict {
 /**
  * Writes an object as one line of JSON. Unlike `JSON.stringify`, keeps the sign of a negative zero.
  *
- * @param value the object
  * @returns the line, without its end
  */
 export function toLine(value: unknown): string {

@@ -58,9 +58,6 @@ export interface Verdict {
 /**
  * Whether an implementation conforms, and in what: in the chapters of which at least one case has
  * passed, where no case at all is wrong, refused or without an answer.
- *
- * @param results what became of the cases
- * @returns the verdict
  */
 export function verdict(results: readonly Result[]): Verdict {
   const rows = tabulate(results);
@@ -148,8 +145,6 @@ export interface Group {
 /**
  * Groups results by their reasons; digits do not tell them apart.
  *
- * @param results what became of the cases
- * @param status which of them
  * @returns the groups, the largest first
  */
 export function groups(results: readonly Result[], status: Status): Group[] {
@@ -208,7 +203,6 @@ export function conclusion({ results, stopped }: Examination): string {
  * @param examination what was found
  * @param findings what explains the wrong answers
  * @param most how many of them, and how many reasons, to show
- * @returns the lines
  */
 export function report(examination: Examination, findings: Findings, most = 20): string {
   const { results, oddities } = examination;
