@@ -186,7 +186,11 @@ export abstract class Module {
   }
 
   /** Keeps what a name stands for; a field of that name reads and writes it. */
-  protected put(kind: SlotKind, name: string, value: Registered | null): void {
+  protected put(
+    kind: "parameter" | "buffer" | "child module",
+    name: string,
+    value: Parameter | Tensor | Module | null,
+  ): void {
     const key = keyOf(name);
     const fields = this as unknown as Record<string, unknown>;
     const own = Object.hasOwn(this, key);
