@@ -16,8 +16,14 @@
 
 import manifestText from "./manifest.json" with { type: "text" };
 import notebookText from "./notebook/notebook.txt" with { type: "text" };
+import aroundEmbedding from "./around/embedding.json" with { type: "text" };
+import aroundModules from "./around/modules.json" with { type: "text" };
+import aroundNorm from "./around/norm.json" with { type: "text" };
 import cellsChain from "./cells/chain.json" with { type: "text" };
 import cellsForward from "./cells/forward.json" with { type: "text" };
+import chanceMultinomial from "./chance/multinomial.json" with { type: "text" };
+import chanceRandint from "./chance/randint.json" with { type: "text" };
+import chanceRandperm from "./chance/randperm.json" with { type: "text" };
 import checkpointsSafetensors from "./checkpoints/safetensors.json" with { type: "text" };
 import checkpointsTorch from "./checkpoints/torch.json" with { type: "text" };
 import dataCollate from "./data/collate.json" with { type: "text" };
@@ -25,8 +31,11 @@ import dataOrder from "./data/order.json" with { type: "text" };
 import dataRefused from "./data/refused.json" with { type: "text" };
 import dropoutModules from "./dropout/modules.json" with { type: "text" };
 import dropoutSequences from "./dropout/sequences.json" with { type: "text" };
+import errorsAround from "./errors/around.json" with { type: "text" };
 import errorsCells from "./errors/cells.json" with { type: "text" };
+import errorsChance from "./errors/chance.json" with { type: "text" };
 import errorsConstructors from "./errors/constructors.json" with { type: "text" };
+import errorsFunctions from "./errors/functions.json" with { type: "text" };
 import errorsGenerator from "./errors/generator.json" with { type: "text" };
 import errorsGradients from "./errors/gradients.json" with { type: "text" };
 import errorsGru from "./errors/gru.json" with { type: "text" };
@@ -101,6 +110,7 @@ import packFunctions from "./pack/functions.json" with { type: "text" };
 import packLengths from "./pack/lengths.json" with { type: "text" };
 import printSize from "./print/size.json" with { type: "text" };
 import printTensor from "./print/tensor.json" with { type: "text" };
+import printWhole from "./print/whole.json" with { type: "text" };
 import projForward from "./proj/forward.json" with { type: "text" };
 import projLong from "./proj/long.json" with { type: "text" };
 import projNumerics from "./proj/numerics.json" with { type: "text" };
@@ -114,11 +124,19 @@ import rnnLong from "./rnn/long.json" with { type: "text" };
 import rnnNumerics from "./rnn/numerics.json" with { type: "text" };
 import rnnShapes from "./rnn/shapes.json" with { type: "text" };
 import rnnSimple from "./rnn/simple.json" with { type: "text" };
+import tensorArithmetic from "./tensor/arithmetic.json" with { type: "text" };
 import tensorCalls from "./tensor/calls.json" with { type: "text" };
+import tensorDtypes from "./tensor/dtypes.json" with { type: "text" };
+import tensorNodes from "./tensor/nodes.json" with { type: "text" };
+import tensorProducts from "./tensor/products.json" with { type: "text" };
+import tensorReductions from "./tensor/reductions.json" with { type: "text" };
+import tensorSoftmax from "./tensor/softmax.json" with { type: "text" };
+import tensorWhole from "./tensor/whole.json" with { type: "text" };
 import trainingCurves from "./training/curves.json" with { type: "text" };
 import trainingTruncated from "./training/truncated.json" with { type: "text" };
 import vjpAlone from "./vjp/alone.json" with { type: "text" };
 import vjpCells from "./vjp/cells.json" with { type: "text" };
+import vjpFunctions from "./vjp/functions.json" with { type: "text" };
 import vjpGru from "./vjp/gru.json" with { type: "text" };
 import vjpLayers from "./vjp/layers.json" with { type: "text" };
 import vjpLstm from "./vjp/lstm.json" with { type: "text" };
@@ -140,8 +158,14 @@ import vjpShapes from "./vjp/shapes.json" with { type: "text" };
  * ```
  */
 export const files: Readonly<Record<string, string>> = {
+  "around/embedding.json": aroundEmbedding,
+  "around/modules.json": aroundModules,
+  "around/norm.json": aroundNorm,
   "cells/chain.json": cellsChain,
   "cells/forward.json": cellsForward,
+  "chance/multinomial.json": chanceMultinomial,
+  "chance/randint.json": chanceRandint,
+  "chance/randperm.json": chanceRandperm,
   "checkpoints/safetensors.json": checkpointsSafetensors,
   "checkpoints/torch.json": checkpointsTorch,
   "data/collate.json": dataCollate,
@@ -149,8 +173,11 @@ export const files: Readonly<Record<string, string>> = {
   "data/refused.json": dataRefused,
   "dropout/modules.json": dropoutModules,
   "dropout/sequences.json": dropoutSequences,
+  "errors/around.json": errorsAround,
   "errors/cells.json": errorsCells,
+  "errors/chance.json": errorsChance,
   "errors/constructors.json": errorsConstructors,
+  "errors/functions.json": errorsFunctions,
   "errors/generator.json": errorsGenerator,
   "errors/gradients.json": errorsGradients,
   "errors/gru.json": errorsGru,
@@ -225,6 +252,7 @@ export const files: Readonly<Record<string, string>> = {
   "pack/lengths.json": packLengths,
   "print/size.json": printSize,
   "print/tensor.json": printTensor,
+  "print/whole.json": printWhole,
   "proj/forward.json": projForward,
   "proj/long.json": projLong,
   "proj/numerics.json": projNumerics,
@@ -238,11 +266,19 @@ export const files: Readonly<Record<string, string>> = {
   "rnn/numerics.json": rnnNumerics,
   "rnn/shapes.json": rnnShapes,
   "rnn/simple.json": rnnSimple,
+  "tensor/arithmetic.json": tensorArithmetic,
   "tensor/calls.json": tensorCalls,
+  "tensor/dtypes.json": tensorDtypes,
+  "tensor/nodes.json": tensorNodes,
+  "tensor/products.json": tensorProducts,
+  "tensor/reductions.json": tensorReductions,
+  "tensor/softmax.json": tensorSoftmax,
+  "tensor/whole.json": tensorWhole,
   "training/curves.json": trainingCurves,
   "training/truncated.json": trainingTruncated,
   "vjp/alone.json": vjpAlone,
   "vjp/cells.json": vjpCells,
+  "vjp/functions.json": vjpFunctions,
   "vjp/gru.json": vjpGru,
   "vjp/layers.json": vjpLayers,
   "vjp/lstm.json": vjpLstm,

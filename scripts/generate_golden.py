@@ -33,7 +33,9 @@ if PORTABLE:
 import torch  # noqa: E402
 
 from goldens import (  # noqa: E402
+    around,
     cells,
+    chance,
     checkpoints,
     data,
     dropout,
@@ -44,6 +46,7 @@ from goldens import (  # noqa: E402
     errors_sequence,
     errors_tensor,
     field,
+    functions,
     gated,
     init,
     inplace,
@@ -73,10 +76,10 @@ from goldens.write import write  # noqa: E402
 PYTORCH = "2.15.0"
 
 CHAPTERS = (
-    notebook, printing, rand, init, tensor, linear, rnn, gated, cells, pack, pack_functions, field,
-    dropout, checkpoints, representation, errors, errors_sequence, errors_cells, errors_pack,
-    errors_tensor, errors_gradients, vjp, inplace, losses, losses_options, optim, optim_edges,
-    optim_more, training, modules, data, onnx_nodes
+    notebook, printing, rand, init, chance, tensor, functions, around, linear, rnn, gated, cells,
+    pack, pack_functions, field, dropout, checkpoints, representation, errors, errors_sequence,
+    errors_cells, errors_pack, errors_tensor, errors_gradients, vjp, inplace, losses,
+    losses_options, optim, optim_edges, optim_more, training, modules, data, onnx_nodes
 )
 FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]
 

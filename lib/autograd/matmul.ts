@@ -92,6 +92,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   });
   const shape = [...batch, ...ranks[0] > 1 ? [rows] : [], ...ranks[1] > 1 ? [columns] : []];
   const result = new Tensor(data, shape, dtype);
+  const kept = [...a.requiresGrad ? [b] : [], ...b.requiresGrad ? [a] : []];
   return record(result, `${node}Backward${node === "Squeeze" ? 4 : 0}`, [a, b], (dy, da, db) => {
     each((at, row, column) => {
       for (let p = 0; p < inner; p++) {
@@ -99,7 +100,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
         if (db) db[column + p * columns] += dy[at] * x[row + p];
       }
     });
-  }, [...a.requiresGrad ? [b] : [], ...b.requiresGrad ? [a] : []]);
+  }, node === "Dot" || node === "Mv" ? kept.reverse() : kept);
 }
 
 function checkDTypes(a: Tensor, b: Tensor, product: string): void {

@@ -22,7 +22,9 @@ function checkSaved(node: GradFn): void {
     if (tensor.version() === version) continue;
     const { gradFn } = tensor;
     const isView = shape !== tensor.shape || (gradFn && sharesVersion(tensor, gradFn.inputs[0]));
-    const maker = isView && tensor.requiresGrad ? "AsStrided" : gradFn?.name.split("Backward")[0];
+    const maker = isView && tensor.requiresGrad
+      ? "AsStrided"
+      : gradFn?.name.replace(/Backward0?/, "");
     throw new RuntimeError(
       "one of the variables needed for gradient computation has been modified by an inplace " +
         `operation: [${typeName(tensor.dtype)} ${listed(shape)}]` +

@@ -83,7 +83,7 @@ export interface Request {
   state_dict?: Record<string, JsonTensor>;
   /** Tensors by name, lists of them, and the integers of `lengths` or `sequence_lens`. */
   inputs?: Record<string, JsonTensor | JsonTensor[] | number[]>;
-  /** For `inplace`, the names of the inputs that require a gradient. */
+  /** For `inplace` and `print`, the names of the inputs that require a gradient. */
   requires_grad?: string[];
   /** For `inplace`, the names of what is said to have been changed after the forward pass. */
   changes?: string[];

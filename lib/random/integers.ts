@@ -39,10 +39,10 @@ const calls = {
   }],
 } satisfies Record<string, Call>;
 
-/** PyTorch's 64-bit draw, two of 32 bits with the high half first, modulo a number. */
-function modulo64(generator: Generator, range: number | bigint): number {
+/** PyTorch's 64-bit draw, two of 32 bits with the high half first, as a number of a range. */
+function wide(generator: Generator, low: number, range: bigint): number {
   const high = BigInt(generator.random());
-  return Number((high << 32n | BigInt(generator.random())) % BigInt(range));
+  return Number(BigInt(low) + (high << 32n | BigInt(generator.random())) % range);
 }
 
 /**
@@ -84,7 +84,7 @@ export function randint(
   }
   const small = range < 2 ** 28 ? Number(range) : 0;
   for (let i = 0; i < data.length; i++) {
-    data[i] = low + (small ? generator.random() % small : modulo64(generator, range));
+    data[i] = small ? low + generator.random() % small : wide(generator, low, range);
   }
   return new Tensor(data, size, "int64");
 }
@@ -115,7 +115,7 @@ export function randperm(n: number, options: IntegerOptions = {}): Tensor {
   const many = n >= 214748364; // 2^32 / 20: there 32 bits are no longer even
   for (let i = 0; i < n; i++) data[i] = i;
   for (let i = 0; i < (many ? n : n - 1); i++) {
-    const other = many ? modulo64(generator, i + 1) : i + generator.random() % (n - i);
+    const other = many ? wide(generator, 0, BigInt(i + 1)) : i + generator.random() % (n - i);
     const kept = data[i];
     data[i] = data[other];
     data[other] = kept;

@@ -21,6 +21,9 @@ export function optionsOf(args: Record<string, unknown> = {}): Arguments {
 /** The inputs of a request, by name; which there are depends on what is asked. */
 export interface Inputs {
   input: rnn.Tensor;
+  other?: rnn.Tensor;
+  weight: rnn.Tensor;
+  index: rnn.Tensor;
   grad?: rnn.Tensor;
   h_0?: rnn.Tensor;
   c_0?: rnn.Tensor;
@@ -68,7 +71,79 @@ function one(
   return (inputs, args, dtype) => ({ output: encode(compute(inputs, args, dtype)) });
 }
 
+/** What one tensor makes of another one, with arguments by PyTorch's names. */
+type Compute = (inputs: Inputs, args: Arguments) => rnn.Tensor | Record<string, rnn.Tensor>;
+
+const unary = (f: (x: rnn.Tensor) => rnn.Tensor): Compute => ({ input }) => f(input);
+const binary =
+  (f: (a: rnn.Tensor, b: rnn.Tensor | number) => rnn.Tensor): Compute => ({ input, other }, args) =>
+    f(input, other ?? args.other);
+const along =
+  (f: (x: rnn.Tensor, dim?: Arguments, options?: rnn.ReduceOptions) => rnn.Tensor): Compute =>
+  ({ input }, { dim, ...options }) => f(input, dim, options);
+
+/** The functions that a `vjp` and a `print` may name, too. */
+export const computations: Readonly<Record<string, Compute>> = {
+  tanh: unary(rnn.tanh),
+  sigmoid: unary(rnn.sigmoid),
+  relu: unary(rnn.relu),
+  neg: unary(rnn.neg),
+  abs: unary(rnn.abs),
+  exp: unary(rnn.exp),
+  log: unary(rnn.log),
+  clone: unary(rnn.clone),
+  add: binary(rnn.add),
+  sub: binary(rnn.sub),
+  mul: binary(rnn.mul),
+  div: binary(rnn.div),
+  rsub: ({ input }, { other }) => rnn.sub(other, input),
+  matmul: ({ input, other }) => rnn.matmul(input, other!),
+  sum: along(rnn.sum),
+  mean: along(rnn.mean),
+  argmax: along(rnn.argmax),
+  max: ({ input }, { dim, ...options }) => {
+    if (dim === undefined) return rnn.max(input);
+    const [values, indices] = rnn.max(input, dim, options);
+    return { values, indices };
+  },
+  softmax: ({ input }, { dim }) => rnn.softmax(input, dim),
+  log_softmax: ({ input }, { dim }) => rnn.logSoftmax(input, dim),
+  one_hot: ({ input }, { numClasses }) => rnn.oneHot(input, numClasses),
+  flip: ({ input }, { dims }) => rnn.flip(input, dims),
+  expand: ({ input }, { size }) => rnn.expand(input, size),
+  embedding: ({ input, weight }, options) => rnn.embedding(input, weight, options),
+  index_select: ({ input, index }, { dim }) => rnn.indexSelect(input, dim, index),
+  to: ({ input }, { dtype }) => rnn.to(input, dtype),
+};
+
+/** What is drawn, and what would be drawn next. */
+function drawn(draw: (inputs: Inputs, args: Arguments) => rnn.Tensor): Call {
+  return (inputs, args) => {
+    const output = encode(draw(inputs, args));
+    return { output, next: encode(rnn.randint(0, 2 ** 20, [1])) };
+  };
+}
+
+/** What a computation gives, by name. */
+export function named(result: rnn.Tensor | Record<string, rnn.Tensor>): Record<string, rnn.Tensor> {
+  return result instanceof rnn.Tensor ? { output: result } : result;
+}
+
 export const functions: Readonly<Record<string, Call>> = {
+  ...Object.fromEntries(
+    Object.entries(computations).map(([name, compute]): [string, Call] => [
+      name,
+      (inputs, args) =>
+        Object.fromEntries(
+          Object.entries(named(compute(inputs, args))).map(([key, x]) => [key, encode(x)]),
+        ),
+    ]),
+  ),
+  randint: drawn((_, { low, high, size }) => rnn.randint(low, high, size)),
+  randperm: drawn((_, { n }) => rnn.randperm(n)),
+  multinomial: drawn(({ input }, { numSamples, ...options }) =>
+    rnn.multinomial(input, numSamples, options)
+  ),
   cat: one(({ tensors }, { dim }) => rnn.cat(tensors, dim)),
   item: one(({ input }, _, dtype) => rnn.tensor(input.item(), { dtype })),
   grad: ({ input }) => {
@@ -93,7 +168,7 @@ export const functions: Readonly<Record<string, Call>> = {
   select: one(({ input }, { dim, index }) => rnn.select(input, dim, index)),
   sin: one(({ input }) => rnn.sin(input)),
   stack: one(({ tensors }, { dim }) => rnn.stack(tensors, dim)),
-  tensor: one((_, { data }, dtype) => rnn.tensor(data, { dtype })),
+  tensor: one((_, { data, dtype: own }, dtype) => rnn.tensor(data, { dtype: own ?? dtype })),
   transpose: one(({ input }, { dim0, dim1 }) => rnn.transpose(input, dim0, dim1)),
   pack_padded_sequence: ({ input, lengths }, options) =>
     packed(rnn.packPaddedSequence(input, lengths ?? [], options)),

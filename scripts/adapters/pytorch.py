@@ -24,7 +24,7 @@ from goldens.encode import encode  # noqa: E402
 from goldens.execute import Unsupported, execute  # noqa: E402
 
 # Operations that these modules add, each where the PyTorch at hand is able to.
-for name in ("execute_inplace", "execute_training", "checkpoint_load"):
+for name in ("execute_functions", "execute_inplace", "execute_training", "checkpoint_load"):
     try:
         importlib.import_module(f"goldens.{name}")
     except (ImportError, AttributeError) as error:

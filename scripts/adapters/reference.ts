@@ -24,7 +24,7 @@ import {
 import { evaluateRecurrence, type OnnxRecurrentInputs, recurrenceOf } from "../../lib/onnx/mod.ts";
 import { stdio } from "./stdio.ts";
 import { walkthrough } from "../walkthrough.ts";
-import { type Arguments, functions, type Inputs, optionsOf } from "./functions.ts";
+import { type Arguments, computations, functions, type Inputs, optionsOf } from "./functions.ts";
 import { checkpointOperations } from "./checkpoints.ts";
 import { inplace } from "./inplace.ts";
 import { callAround, fill, makeModule } from "./modules.ts";
@@ -40,6 +40,7 @@ function build({ module, args = {}, dtype }: Request): rnn.Module {
     num_layers,
     num_embeddings,
     embedding_dim,
+    normalized_shape,
     p,
     ...rest
   } = args as Arguments;
@@ -62,6 +63,8 @@ function build({ module, args = {}, dtype }: Request): rnn.Module {
       return new rnn.GRUCell(input_size, hidden_size, options);
     case "Embedding":
       return new rnn.Embedding(num_embeddings, embedding_dim, options);
+    case "LayerNorm":
+      return new rnn.LayerNorm(normalized_shape, options);
     case "Dropout":
       return new rnn.Dropout(p);
     case "SimpleRNN":
@@ -164,6 +167,16 @@ function draw(request: Request): Answer {
 }
 
 function print(request: Request): Answer {
+  const { function: name, requires_grad: leaves = [] } = request;
+  if (name !== undefined) {
+    if (!Object.hasOwn(computations, name)) throw new Unsupported(`function ${name}`);
+    const inputs = inputsOf(request);
+    for (const leaf of leaves) {
+      (inputs as unknown as Record<string, rnn.Tensor>)[leaf].requiresGrad = true;
+    }
+    const result = computations[name](inputs, optionsOf(request.args));
+    return { print: String(result instanceof rnn.Tensor ? result : result.values) };
+  }
   const { requires_grad = false, grad_fn = null } = request.args as Arguments;
   const options = { requiresGrad: requires_grad, gradFn: grad_fn };
   return { print: rnn.formatTensor(inputsOf(request).input, options) };
@@ -174,6 +187,7 @@ function call(request: Request): Answer {
   const around = callAround(request, inputsOf(request), build);
   if (around) return { outputs: around };
   if (!Object.hasOwn(functions, name)) throw new Unsupported(`function ${name}`);
+  if (request.seed !== undefined) rnn.manualSeed(seedOf(request));
   return { outputs: functions[name](inputsOf(request), optionsOf(args), dtype) };
 }
 

@@ -10,7 +10,7 @@ import {
   type Request,
 } from "../../lib/conformance/mod.ts";
 import * as rnn from "../../mod.ts";
-import { optionsOf } from "./functions.ts";
+import { computations, named, optionsOf } from "./functions.ts";
 
 // deno-lint-ignore no-explicit-any -- the arguments come from outside; the modules check them
 type Arguments = any;
@@ -40,6 +40,7 @@ export function gradsOf(tensors: Tensors): Record<string, JsonTensor> {
 
 function vjp(request: Request, tools: Tools): Answer {
   const { dtype = "float32", grad_outputs = {} } = request;
+  if (request.function !== undefined) return functionVjp(request, tools);
   const module = tools.build(request);
   if (request.state_dict) module.loadStateDict(decodeStateDict(request));
   module.train(request.training ?? false);
@@ -57,6 +58,21 @@ function vjp(request: Request, tools: Tools): Answer {
   );
   wanted.forEach((x, k) => x.grad = found[k]);
   return { grads: { inputs: gradsOf(leaves), state_dict: gradsOf(weights) } };
+}
+
+/** The gradients of a function's inputs. */
+function functionVjp(request: Request, tools: Tools): Answer {
+  const { function: name = "", args, grad_outputs = {}, dtype = "float32" } = request;
+  if (!Object.hasOwn(computations, name)) throw tools.unsupported(`function ${name}`);
+  const inputs = tools.inputsOf(request);
+  for (const x of Object.values(inputs as Tensors)) {
+    if (x.dtype === "float32" || x.dtype === "float64") x.requiresGrad = true;
+  }
+  const outputs = named(computations[name](inputs, optionsOf(args)));
+  for (const [key, grad] of Object.entries(grad_outputs)) {
+    rnn.backward(outputs[key], decode(grad, dtype));
+  }
+  return { grads: { inputs: gradsOf(inputs), state_dict: {} } };
 }
 
 const losses: Record<string, new (options: Arguments) => rnn.Loss> = {

@@ -55,7 +55,7 @@ class GoldenFile(NamedTuple):
 def cast(value, dtype):
     """`value`, every numpy number inside it rounded to `dtype`, whose range must hold it."""
     if isinstance(value, (np.ndarray, np.floating)):
-        if value.dtype == np.int64:  # indices and lengths
+        if value.dtype in (np.int64, np.bool_):  # indices, lengths and masks
             return value
         with np.errstate(over="ignore"):
             narrowed = value.astype(dtype)

@@ -43,7 +43,8 @@ def encode(value):
     """
     if isinstance(value, np.ndarray):
         data = ",".join(encode(element) for element in value.reshape(-1))
-        kind = ',"dtype":"int64"' if value.dtype == np.int64 else ""
+        kinds = {np.dtype(np.int64): "int64", np.dtype(np.bool_): "bool"}
+        kind = f',"dtype":"{kinds[value.dtype]}"' if value.dtype in kinds else ""
         return f'{{"shape":{encode(list(value.shape))},"data":[{data}]{kind}}}'
     if isinstance(value, Drawn):
         draw = {"seed": value.seed, "divisor": value.divisor}
@@ -52,7 +53,7 @@ def encode(value):
         return "{" + ",".join(f"{json.dumps(k)}:{encode(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(encode(v) for v in value) + "]"
-    if isinstance(value, (np.integer,)):
+    if isinstance(value, (np.integer, np.bool_)):
         return encode(int(value))
     if isinstance(value, np.floating):
         return number(value)

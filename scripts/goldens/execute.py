@@ -21,7 +21,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from . import notebook_text
 from .case import drawn
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64}
+DTYPES = {
+    **{"float32": torch.float32, "float64": torch.float64},
+    **{"int64": torch.int64, "bool": torch.bool},
+}
 
 
 class Unsupported(Exception):

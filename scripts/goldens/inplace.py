@@ -69,6 +69,16 @@ def functions():
     yield from function("index_select", [matrix], {"dim": 0, "index": [1]})
     for name in ("cat", "stack"):
         yield from function(name, [matrix, matrix], {"dim": 1})
+    for name in ("exp", "log", "clone", "max"):
+        yield from function(name, [matrix])
+    yield from function("div", [matrix, matrix])
+    yield from function("div", [matrix], {"other": 2.0}, "div-number")
+    yield from function("mul", [matrix, (1, 3)], label="mul-broadcast")
+    for name in ("sum", "mean", "softmax", "max"):
+        yield from function(name, [matrix], {"dim": 1}, f"{name}-dim")
+    yield from function("flip", [matrix], {"dims": [0]})
+    for a, b in (((3,), (3,)), ((2, 3), (3,)), ((2, 3), (3, 2))):
+        yield from function("matmul", [a, b], label=f"matmul-{len(a)}d-{len(b)}d")
 
 
 VIEWS = {

@@ -83,7 +83,7 @@ SCHEMA = {
                 ["shape", "data"],
                 shape=SIZES,
                 data={"type": "array", "items": NUMBER},
-                dtype={"enum": ["float32", "float64", "int64"]},
+                dtype={"enum": ["float32", "float64", "int64", "bool"]},
             ),
         },
         "drawn": {
@@ -137,7 +137,10 @@ SCHEMA = {
                 ]
             },
             module=TEXT,
-            function={"description": "the tensor function of op call, inplace or init", "type": "string"},
+            function={
+                "description": "the tensor function of op call, inplace or init, or of a vjp or print",
+                **TEXT,
+            },
             args={
                 "description": "keyword arguments by PyTorch's names; of op node, attributes by "
                 "ONNX's, each number of which is a float32",

@@ -1,0 +1,120 @@
+"""Chapter chance: whole numbers, permutations and categories from the generator, bit for bit."""
+
+import numpy as np
+
+from .case import Case, GoldenFile, both, request
+
+SEEDS = [0, 1, 42, 4294967295]
+
+
+def drawn(name, reason, clauses, function, args, seed=0, **inputs):
+    """One draw, and what comes next."""
+    asked = request("call", "float32", function=function, args=args, seed=seed, inputs=inputs or None)
+    yield Case(f"chance/{name}", reason, clauses, asked)
+
+
+def integers():
+    """torch.randint."""
+    reason = "The remainder of one draw; from 2^28 numbers on, of two."
+    ranges = [
+        (0, 1), (0, 2), (0, 10), (-5, 5), (-100, -99), (0, 2**28 - 1), (0, 2**28), (1, 2**28 + 1),
+        (0, 2**31), (0, 2**32), (-(2**40), 2**40), (0, 2**53 - 1), (-(2**53) + 1, 2**53 - 1),
+    ]
+    for low, high in ranges:
+        args = {"low": low, "high": high, "size": [6]}
+        yield from drawn(f"randint/{low}-{high}", reason, ["INIT-7"], "randint", args)
+    for size in ([], [0], [1], [3, 4], [2, 3, 2], [2, 0, 3], [700]):
+        args = {"low": 0, "high": 1000, "size": size}
+        name = "x".join(map(str, size)) or "scalar"
+        yield from drawn(f"randint/size-{name}", "Row-major.", ["INIT-7"], "randint", args, 123)
+    for seed in SEEDS:
+        args = {"low": 0, "high": 50, "size": [5]}
+        yield from drawn(f"randint/seed-{seed}", "The first draws.", ["INIT-7"], "randint", args, seed)
+
+
+def permutations():
+    """torch.randperm."""
+    for n in (0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 100, 623, 624, 625, 626, 1000):
+        reason = "One draw less than there are numbers." if n < 623 else "Over the generator's blocks."
+        yield from drawn(f"randperm/{n}", reason, ["INIT-8"], "randperm", {"n": n})
+    for seed in SEEDS:
+        yield from drawn(f"randperm/seed-{seed}", "The order of a shuffle.", ["INIT-8"], "randperm", {"n": 12}, seed)
+
+
+def categories():
+    """torch.multinomial."""
+    rows = np.array([[1.0, 2.0, 3.0, 4.0], [0.5, 0.0, 0.25, 0.25]])
+    many = ((np.arange(40.0) * 7) % 11 + 1) / 8
+    cases = [
+        ("one", rows[0], {"num_samples": 1}, "One category."),
+        ("one-replaced", rows[0], {"num_samples": 1, "replacement": True},
+         "With one to draw, replacement does not matter, nor does it change the draws."),
+        ("all", rows[0], {"num_samples": 4}, "All, in the order drawn."),
+        ("some", rows[0], {"num_samples": 2}, "Nothing twice."),
+        ("rows", rows, {"num_samples": 3}, "Row by row; what has no probability is not drawn."),
+        ("rows-one", rows, {"num_samples": 1}, "One from each row."),
+        ("replaced", rows[0], {"num_samples": 12, "replacement": True}, "Some come again."),
+        ("rows-replaced", rows, {"num_samples": 5, "replacement": True}, "Row by row."),
+        ("sums", rows * 1000, {"num_samples": 6, "replacement": True}, "Rows need not sum to one."),
+        ("certain", np.array([0.0, 1.0, 0.0]), {"num_samples": 5, "replacement": True}, "No choice."),
+        ("certain-one", np.array([0.0, 0.0, 2.0]), {"num_samples": 1}, "No choice."),
+        ("single", np.array([0.5]), {"num_samples": 3, "replacement": True}, "One category."),
+        ("single-row", rows[:1], {"num_samples": 2}, "A batch of one."),
+        ("many", many, {"num_samples": 40}, "A permutation by weight."),
+        ("many-replaced", many, {"num_samples": 60, "replacement": True}, "A binary search."),
+        ("tiny", np.array([2.0**-120, 2.0**-121, 2.0**-122]), {"num_samples": 4, "replacement": True},
+         "Tiny numbers are divided by their sum."),
+        ("no-rows", np.zeros((0, 3)), {"num_samples": 2}, "No rows."),
+    ]
+    for name, value, args, reason in cases:
+        for seed in (0, 7):
+            yield from both(
+                f"chance/multinomial/{name}/seed-{seed}", reason, ["INIT-9"], "call",
+                function="multinomial", args=args, seed=seed, inputs={"input": value}
+            )
+
+
+def errors():
+    """What they refuse."""
+
+    def case(function, name, reason, clause, args, **inputs):
+        asked = request("call", "float32", function=function, args=args, seed=0, inputs=inputs or None)
+        yield Case(f"errors/{function}/{name}", reason, ["ERROR-5", clause], asked)
+
+    for low, high in ((5, 5), (5, 2), (0, -1)):
+        yield from case("randint", f"{low}-{high}", "Nothing between.", "INIT-7",
+                        {"low": low, "high": high, "size": [1]})
+    yield from case("randint", "size-negative", "Fewer than no elements.", "INIT-7",
+                    {"low": 0, "high": 3, "size": [-1]})
+    yield from case("randperm", "negative", "Fewer than none.", "INIT-8", {"n": -1})
+    yield from case("randperm", "fraction", "Half a number.", "INIT-8", {"n": 2.5})
+    nan, inf = float("nan"), float("inf")
+    bad = [
+        ("too-many", [1.0, 2.0], {"num_samples": 3}, "More than there are."),
+        ("none", [1.0, 2.0], {"num_samples": 0}, "None."),
+        ("negative-count", [1.0, 2.0], {"num_samples": -1}, "Fewer than none."),
+        ("zeros", [0.0, 0.0], {"num_samples": 1}, "No probability."),
+        ("zeros-replaced", [0.0, 0.0], {"num_samples": 2, "replacement": True}, "No probability."),
+        ("zero-row", [[1.0, 2.0], [0.0, 0.0]], {"num_samples": 1}, "A row without."),
+        ("negative", [-1.0, 2.0], {"num_samples": 1}, "Less than none."),
+        ("negative-replaced", [-1.0, 2.0], {"num_samples": 2, "replacement": True}, "Less than none."),
+        ("nan", [nan, 2.0], {"num_samples": 1}, "NaN."),
+        ("nan-replaced", [nan, 2.0], {"num_samples": 2, "replacement": True}, "NaN."),
+        ("infinite", [inf, 2.0], {"num_samples": 1}, "Infinity."),
+        ("infinite-replaced", [inf, 2.0], {"num_samples": 2, "replacement": True}, "Infinity."),
+        ("scalar", 1.0, {"num_samples": 1}, "A single number."),
+        ("cube", [[[1.0]]], {"num_samples": 1}, "Three dimensions."),
+        ("fraction", [1.0, 2.0], {"num_samples": 1.5}, "One and a half."),
+    ]
+    for name, value, args, reason in bad:
+        yield from case("multinomial", name, reason, "INIT-9", args, input=np.array(value))
+    yield from case("multinomial", "int64", "Whole numbers.", "INIT-9", {"num_samples": 1},
+                    input=np.array([1, 2], dtype=np.int64))
+
+
+FILES = [
+    GoldenFile("chance/randint.json", "torch.randint after torch.manual_seed.", integers),
+    GoldenFile("chance/randperm.json", "torch.randperm after torch.manual_seed.", permutations),
+    GoldenFile("chance/multinomial.json", "torch.multinomial after torch.manual_seed.", categories),
+    GoldenFile("errors/chance.json", "What is not drawn.", errors),
+]

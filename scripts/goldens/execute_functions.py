@@ -1,0 +1,106 @@
+"""
+Carry out the requests that name a function of tensors: op call, and with a function also op vjp and
+op print. What is drawn by chance answers, besides, with what the generator draws next.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from .execute import DTYPES, FUNCTIONS, OPERATIONS, array, default_dtype, inputs_of, tensor
+
+
+def unary(function):
+    """A function of one tensor, and of arguments by name."""
+    return lambda inputs, args, dtype: function(inputs["input"], **args)
+
+
+def binary(function):
+    """A function of two tensors, or of a tensor and a number."""
+    return lambda inputs, args, dtype: function(
+        inputs["input"], inputs["other"] if "other" in inputs else args["other"]
+    )
+
+
+def largest(inputs, args, dtype):
+    """The largest of all, or along a dimension with its indices."""
+    found = torch.max(inputs["input"], **args)
+    return found if isinstance(found, torch.Tensor) else dict(zip(("values", "indices"), found))
+
+
+def drawn(draw):
+    """What is drawn, and what would be drawn next."""
+
+    def function(inputs, args, dtype):
+        output = draw(inputs, args)
+        return {"output": output, "next": torch.randint(0, 2**20, (1,))}
+
+    return function
+
+
+UNARY = ("tanh", "sigmoid", "relu", "neg", "abs", "exp", "log", "clone", "flip", "sum", "mean")
+FUNCTIONS.update(
+    {
+        **{name: unary(getattr(torch, name)) for name in (*UNARY, "argmax")},
+        **{name: unary(getattr(F, name)) for name in ("softmax", "log_softmax", "one_hot")},
+        **{name: binary(getattr(torch, name)) for name in ("add", "sub", "mul", "div", "rsub")},
+        "matmul": binary(torch.matmul),
+        "max": largest,
+        "expand": lambda inputs, args, dtype: inputs["input"].expand(args["size"]),
+        "embedding": lambda inputs, args, dtype: F.embedding(
+            inputs["input"], inputs["weight"], **args
+        ),
+        "index_select": lambda inputs, args, dtype: torch.index_select(
+            inputs["input"], args["dim"], inputs["index"]
+        ),
+        "tensor": lambda inputs, args, dtype: torch.tensor(
+            args["data"], dtype=DTYPES[args["dtype"]] if "dtype" in args else dtype
+        ),
+        "to": lambda inputs, args, dtype: inputs["input"].to(DTYPES[args["dtype"]]),
+        "randint": drawn(lambda inputs, args: torch.randint(**args)),
+        "randperm": drawn(lambda inputs, args: torch.randperm(args["n"])),
+        "multinomial": drawn(lambda inputs, args: torch.multinomial(inputs["input"], *args.values())),
+    }
+)
+
+
+def compute(request, inputs):
+    """What the request's function makes of tensors."""
+    function = FUNCTIONS[request["function"]]
+    return function(inputs, request.get("args", {}), DTYPES[request["dtype"]])
+
+
+def call(request):
+    """A function, after the seed where there is one."""
+    if "seed" in request:
+        torch.manual_seed(int(request["seed"]))
+    return plain["call"](request)
+
+
+def vjp(request):
+    """The gradients of a function's inputs, or of a module's."""
+    if "function" not in request:
+        return plain["vjp"](request)
+    inputs = inputs_of(request)
+    leaves = {k: v.requires_grad_() for k, v in inputs.items() if v.is_floating_point()}
+    outputs = compute(request, inputs)
+    outputs = outputs if isinstance(outputs, dict) else {"output": outputs}
+    wanted = {k: tensor(v, request["dtype"]) for k, v in request["grad_outputs"].items()}
+    torch.autograd.backward([outputs[k] for k in wanted], list(wanted.values()))
+    found = {k: array(v.grad) for k, v in leaves.items() if v.grad is not None}
+    return {"grads": {"inputs": found, "state_dict": {}}}
+
+
+def printed(request):
+    """print(tensor), the tensor being what a function gave."""
+    if "function" not in request:
+        return plain["print"](request)
+    inputs = inputs_of(request)
+    for name in request.get("requires_grad", []):
+        inputs[name].requires_grad_()
+    with default_dtype("float32"):
+        result = compute(request, inputs)
+    return {"print": str(result["values"] if isinstance(result, dict) else result)}
+
+
+plain = {name: OPERATIONS[name] for name in ("call", "vjp", "print")}
+OPERATIONS.update({"call": call, "vjp": vjp, "print": printed})

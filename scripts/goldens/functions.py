@@ -1,0 +1,517 @@
+"""Chapter tensor: arithmetic, reductions, softmax, products, and int64 and bool; their gradients."""
+
+import numpy as np
+
+from .case import Case, GoldenFile, Numbers, both, request
+
+INF, NAN = float("inf"), float("nan")
+
+
+def integers(values):
+    """An int64 array."""
+    return np.array(values, dtype=np.int64)
+
+
+def bools(values):
+    """A bool array."""
+    return np.array(values, dtype=np.bool_)
+
+
+def doubles(values):
+    """A float64 tensor of a float32 request."""
+    values = np.asarray(values, dtype=np.float64)
+    return {"shape": list(values.shape), "data": [float(x) for x in values.reshape(-1)],
+            "dtype": "float64"}
+
+
+def call(function, name, reason, clauses, args=None, **inputs):
+    """One call in both dtypes."""
+    yield from both(
+        f"tensor/{function}/{name}", reason, clauses.split(), "call", function=function,
+        args=args or {}, inputs=inputs
+    )
+
+
+def once(function, name, reason, clauses, args=None, **inputs):
+    """One call that has nothing of the request's dtype."""
+    yield Case(
+        f"tensor/{function}/{name}", reason, clauses.split(),
+        request("call", "float32", function=function, args=args or {}, inputs=inputs),
+    )
+
+
+def arithmetic():
+    """Functions of each element, and of two that are broadcast."""
+    numbers = Numbers(9000)
+    plain = numbers.decimal(2, 3, limit=4.0)
+    positive = numbers.decimal(2, 3, limit=2.0) + 2.5
+    edges = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 3.0])
+    specials = np.array([NAN, INF, -INF])
+    for name in ("exp", "log", "neg", "abs", "relu", "tanh", "sigmoid"):
+        cases = [
+            ("matrix", positive if name == "log" else plain, "Element by element."),
+            ("edges", edges, "Zeros of both signs, and around them."),
+            ("specials", specials, "NaN and infinities."),
+            ("scalar", np.array(0.75), "A single number."),
+            ("empty", np.zeros((2, 0)), "No numbers."),
+        ]
+        for label, value, reason in cases:
+            yield from call(name, label, reason, "TENSOR-5", input=value)
+    shapes = [
+        ("alike", (2, 3), (2, 3), "No broadcasting."),
+        ("row", (2, 3), (3,), "A row goes with each row."),
+        ("column", (2, 3), (2, 1), "A column goes with each column."),
+        ("outer", (2, 1), (1, 3), "Each of the two is broadcast."),
+        ("leading", (3,), (2, 1, 3), "New dimensions come before the others."),
+        ("scalar", (2, 3), (), "A single number goes with all."),
+        ("ones", (1, 1), (1,), "Extents of one everywhere."),
+        ("empty", (0, 3), (1, 3), "Nothing goes with something: nothing."),
+        ("four", (2, 1, 2, 1), (3, 1, 2), "Both, in several dimensions."),
+    ]
+    for name in ("add", "sub", "mul", "div"):
+        for label, a, b, reason in shapes:
+            own = numbers.decimal(*b, limit=2.0) + 2.5 if name == "div" else numbers.decimal(*b)
+            yield from call(
+                name, label, reason, "TENSOR-8", input=numbers.decimal(*a), other=np.asarray(own)
+            )
+        yield from call(name, "number", "A number.", "TENSOR-5", {"other": 2.5}, input=plain)
+    zeros = np.array([0.0, -0.0, 0.0, 1.0, -1.0])
+    yield from call(
+        "div", "by-zero", "Infinities with the signs of both, and NaN.", "TENSOR-5",
+        input=np.array([1.0, 1.0, 0.0, 0.0, INF]), other=zeros
+    )
+
+
+def kinds():
+    """Two dtypes in one operation, as printed: the text tells the result's dtype."""
+    values = {
+        "bool": bools([True, False]), "bool-0d": bools(True),
+        "int64": integers([3, -2]), "int64-0d": integers(3),
+        "float32": np.array([0.5, 4.0]), "float32-0d": np.array(0.5),
+        "float64": doubles([0.25, 8.0]), "float64-0d": doubles(0.25),
+    }
+    reason = "The dtype of the result: the higher, but for what has no dimension."
+    for place, (a, x) in enumerate(values.items()):
+        for b, y in list(values.items())[place:]:
+            for function in ("mul", "div") if "0d" in a + b else ("add", "mul", "div"):
+                yield Case(
+                    f"tensor/dtype/{function}/{a}-{b}", reason, ["TENSOR-8", "PRINT-4"],
+                    request("print", "float32", function=function, args={},
+                            inputs={"input": x, "other": y}),
+                )
+    for a, x in values.items():
+        for number in (2, 2.5):
+            yield Case(
+                f"tensor/dtype/mul/{a}-number-{number}", "A whole number is an integer.",
+                ["TENSOR-8", "PRINT-4"],
+                request("print", "float32", function="mul", args={"other": number},
+                        inputs={"input": x}),
+            )
+    for function in ("exp", "tanh", "sigmoid", "neg", "abs", "relu", "sum", "clone"):
+        for a in ("bool", "int64"):
+            if a == "bool" and function in ("neg", "abs", "relu"):
+                continue
+            yield Case(
+                f"tensor/dtype/{function}/{a}", "Which dtype a function of integers has.",
+                ["TENSOR-8", "TENSOR-9"],
+                request("print", "float32", function=function, args={}, inputs={"input": values[a]}),
+            )
+
+
+# Of each function, arguments, and a shape to differentiate it at.
+NODES = {
+    "exp": ({}, (2,)), "log": ({}, (2,)), "clone": ({}, (2,)), "neg": ({}, (2,)), "abs": ({}, (2,)),
+    "sigmoid": ({}, (2,)), "flip": ({"dims": [0]}, (2,)), "softmax": ({"dim": 0}, (2,)),
+    "log_softmax": ({"dim": 0}, (2,)), "max": ({}, (2,)), "sum": ({"dim": 0}, (2, 2)),
+    "mean": ({"dim": [1]}, (2, 2)), "expand": ({"size": [2, 2]}, (2,)), "to": ({"dtype": "float64"}, (2,)),
+}
+
+
+def nodes():
+    """The name of what made a tensor."""
+    reason = "The name of the node in the graph is part of the text."
+    for name, (args, shape) in NODES.items():
+        value = np.arange(1, 1 + int(np.prod(shape)), dtype=np.float64).reshape(shape) / 4
+        asked = request("print", "float32", function=name, args=args, inputs={"input": value})
+        asked["requires_grad"] = ["input"]
+        yield Case(f"tensor/node/{name}", reason, ["PRINT-4", "GRAD-1"], asked)
+    value = np.array([[1.0, 2.0]])
+    asked = request("print", "float32", function="max", args={"dim": 1}, inputs={"input": value})
+    asked["requires_grad"] = ["input"]
+    yield Case("tensor/node/max-dim", reason, ["PRINT-4", "GRAD-1"], asked)
+    for name in ("add", "sub", "mul", "div"):
+        for label, more in (("tensor", {"other": value}), ("number", {})):
+            args = {} if more else {"other": 2.0}
+            asked = request("print", "float32", function=name, args=args,
+                            inputs={"input": value, **more})
+            asked["requires_grad"] = ["input"]
+            yield Case(f"tensor/node/{name}-{label}", reason, ["PRINT-4", "GRAD-1"], asked)
+    for a, b in (((2,), (2,)), ((2,), (2, 3)), ((2, 3), (3,)), ((2, 3), (3, 2)), ((2, 2, 3), (3, 2)),
+                 ((2, 2, 3), (2, 3, 2)), ((2, 2, 3), (3,)), ((3,), (2, 3, 2))):
+        x, y = np.ones(a), np.ones(b) / 2
+        asked = request("print", "float32", function="matmul", args={},
+                        inputs={"input": x, "other": y})
+        asked["requires_grad"] = ["input", "other"]
+        yield Case(f"tensor/node/matmul-{len(a)}d-{len(b)}d", reason, ["PRINT-4", "GRAD-1"], asked)
+
+
+def reductions():
+    """Sums, means, the largest."""
+    numbers = Numbers(9100)
+    x = numbers.decimal(2, 3, 4)
+    dims = [
+        ("all", {}, "All elements."),
+        ("first", {"dim": 0}, "Along the first dimension."),
+        ("middle", {"dim": 1}, "Along a dimension between."),
+        ("last", {"dim": -1}, "Along the last, counted from the end."),
+        ("keepdim", {"dim": 1, "keepdim": True}, "The dimension stays."),
+    ]
+    several = [
+        ("two", {"dim": [0, 2]}, "Along two that are apart."),
+        ("two-keepdim", {"dim": [-1, 0], "keepdim": True}, "Both stay."),
+        ("listed", {"dim": [0, 1, 2]}, "All, each by name."),
+        ("none", {"dim": []}, "No dimension named: all."),
+    ]
+    for name in ("sum", "mean", "max", "argmax"):
+        for label, args, reason in dims + (several if name in ("sum", "mean") else []):
+            yield from call(name, label, reason, "TENSOR-9", args, input=x)
+        yield from call(
+            name, "scalar", "A single number has dimensions 0 and -1.", "TENSOR-9", {"dim": 0},
+            input=np.array(0.75)
+        )
+        if name in ("sum", "mean"):
+            yield from call(name, "nothing", "Nothing along the dimension.", "TENSOR-9", {"dim": 0},
+                            input=np.zeros((0, 3)))
+            yield from call(name, "nothing-at-all", "No element.", "TENSOR-9", {}, input=np.zeros(0))
+        yield from call(
+            name, "no-rows", "No result, with something along the dimension.", "TENSOR-9", {"dim": 1},
+            input=np.zeros((0, 3))
+        )
+        yield from call(
+            name, "nan", "NaN wins, the first one.", "TENSOR-9", {"dim": 1},
+            input=np.array([[1.0, NAN, 3.0, NAN], [INF, -INF, 0.0, 1.0]])
+        )
+    ties = np.array([[2.0, 5.0, 5.0], [-0.0, 0.0, -1.0], [7.0, 7.0, 7.0]])
+    for name in ("max", "argmax"):
+        yield from call(name, "ties", "The first of several.", "TENSOR-9", {"dim": 1}, input=ties)
+        yield from call(name, "ties-all", "The first of several, in all.", "TENSOR-9", {}, input=ties)
+    whole = integers([[1, -5, 7], [7, 0, -2]])
+    mask = bools([[True, False], [True, True]])
+    for name, args in (("sum", {}), ("sum", {"dim": 0}), ("max", {}), ("max", {"dim": 1}),
+                       ("argmax", {"dim": 1}), ("argmax", {})):
+        label = "dim" if args else "all"
+        yield from once(name, f"int64-{label}", "Integers stay integers.", "TENSOR-9", args,
+                        input=whole)
+        if name != "argmax":
+            yield from once(name, f"bool-{label}", "Bools are counted by a sum.", "TENSOR-9", args,
+                            input=mask)
+
+
+def shares():
+    """softmax and log_softmax."""
+    numbers = Numbers(9200)
+    cases = [
+        ("first", 0, numbers.decimal(3, 4, limit=4.0), "Along the first dimension."),
+        ("middle", 1, numbers.decimal(2, 3, 2, limit=4.0), "Along a dimension between."),
+        ("last", -1, numbers.decimal(2, 5, limit=4.0), "Along the last."),
+        ("scalar", 0, np.array(2.0), "A single number is all there is: 1."),
+        ("one", 1, numbers.decimal(3, 1), "One element to a row: 1."),
+        ("large", 0, np.array([1000.0, 999.0, -1000.0]), "e to the power of these overflows."),
+        ("equal", 0, np.full(7, 0.25), "Sevenths."),
+        ("infinite", 1, np.array([[-INF, 0.0, 1.0], [-INF, -INF, -INF], [INF, 0.0, 1.0]]),
+         "-∞ has no share; nothing but -∞, and ∞, make NaN."),
+        ("nan", 0, np.array([NAN, 1.0]), "NaN makes all NaN."),
+        ("empty", 0, np.zeros((0, 3)), "Nothing to share."),
+        ("full-precision", 1, numbers.full(2, 6, limit=4.0), "Numbers that use every bit."),
+    ]
+    for name in ("softmax", "log_softmax"):
+        for label, dim, value, reason in cases:
+            yield from call(name, label, reason, "TENSOR-10", {"dim": dim}, input=value)
+
+
+def products():
+    """matmul, one_hot, flip, clone and expand."""
+    numbers = Numbers(9300)
+    shapes = [
+        ("dot", (4,), (4,), "Two vectors: a single number."),
+        ("row", (3,), (3, 4), "A vector on the left is a row."),
+        ("column", (3, 4), (4,), "A vector on the right is a column."),
+        ("matrices", (2, 3), (3, 4), "Two matrices."),
+        ("batch", (2, 2, 3), (2, 3, 2), "Matrix by matrix."),
+        ("batch-of-one", (1, 2, 3), (4, 3, 2), "One matrix goes with each."),
+        ("two-batches", (2, 1, 2, 3), (3, 3, 2), "Two dimensions of a batch, broadcast."),
+        ("batch-matrix", (2, 2, 3), (3, 4), "A matrix goes with each."),
+        ("matrix-batch", (2, 3), (4, 3, 2), "A matrix goes with each, on the left."),
+        ("batch-vector", (2, 2, 3), (3,), "A column goes with each."),
+        ("vector-batch", (3,), (2, 3, 2), "A row goes with each."),
+        ("no-terms", (2, 0), (0, 3), "Sums of nothing are 0."),
+        ("no-rows", (0, 3), (3, 2), "No rows."),
+        ("long", (1, 50), (50, 1), "A longer sum."),
+    ]
+    for label, a, b, reason in shapes:
+        yield from call("matmul", label, reason, "TENSOR-11", input=numbers.decimal(*a),
+                        other=numbers.decimal(*b))
+    classes = [
+        ("vector", integers([1, 0, 2]), {}, "As many classes as the largest number, and one."),
+        ("more", integers([1, 0]), {"num_classes": 4}, "More classes than are there."),
+        ("matrix", integers([[0, 1], [2, 2]]), {"num_classes": 3}, "A new last dimension."),
+        ("scalar", integers(2), {}, "A single class."),
+        ("empty", integers([]), {"num_classes": 3}, "No class."),
+    ]
+    for label, value, args, reason in classes:
+        yield from once("one_hot", label, reason, "TENSOR-11", args, input=value)
+    x = numbers.decimal(2, 3, 2)
+    for label, dims in (("first", [0]), ("last", [-1]), ("two", [0, 2]), ("all", [2, 1, 0]), ("none", [])):
+        yield from call("flip", label, "The order of the indices turned.", "TENSOR-4", {"dims": dims},
+                        input=x)
+    yield from call("flip", "scalar", "A single number.", "TENSOR-4", {"dims": [0]}, input=np.array(0.5))
+    yield from call("clone", "matrix", "A copy.", "TENSOR-4", input=x[0])
+    for label, value, size in (("column", x[0, :, :1], [3, 4]), ("leading", x[0, 0], [2, 1, 2]),
+                               ("scalar", np.array(0.5), [2, 2]), ("empty", x[0, :1, :1], [0, 3])):
+        yield from call("expand", label, "Extents of one repeated, new ones before.", "TENSOR-4 TENSOR-8",
+                        {"size": size}, input=value)
+
+
+def whole():
+    """int64 and bool: made, converted, taken apart, put together."""
+    made = [
+        ("ints", [3, -1, 0], "int64", "Whole numbers."),
+        ("fractions", [1.75, -1.75, 0.5, -0.5], "int64", "The fraction is dropped, towards zero."),
+        ("largest", [2**53 - 1, -(2**53) + 1], "int64", "The ends of what a double holds exactly."),
+        ("nested", [[1, 2], [3, 4]], "int64", "Lists of one length."),
+        ("bools", [True, False], "bool", "Truth values."),
+        ("numbers-as-bools", [0.0, 0.5, -3, 0], "bool", "Anything but 0 is true."),
+        ("bools-as-ints", [True, False], "int64", "True is 1."),
+        ("empty", [], "int64", "No element."),
+    ]
+    for label, data, dtype, reason in made:
+        yield from once("tensor", label, reason, "TENSOR-7", {"data": data, "dtype": dtype})
+    floats = np.array([1.75, -1.75, 0.0, -0.5, 1e6])
+    masked = bools([[True], [False]])
+    indices = integers([[4, -3], [0, 2**40]])
+    for dtype in ("int64", "bool"):
+        yield from call("to", f"float-{dtype}", "From floats.", "TENSOR-7", {"dtype": dtype}, input=floats)
+        yield from once("to", f"bool-{dtype}", "From bools.", "TENSOR-7", {"dtype": dtype}, input=masked)
+        yield from once("to", f"int64-{dtype}", "From integers.", "TENSOR-7", {"dtype": dtype},
+                        input=indices)
+    for dtype in ("float32", "float64"):
+        yield from once("to", f"int64-{dtype}", "To floats.", "TENSOR-7",
+                        {"dtype": dtype}, input=indices)
+        yield from once("to", f"bool-{dtype}", "0 and 1.", "TENSOR-7", {"dtype": dtype}, input=masked)
+    x, m = integers([[1, 2, 3], [4, 5, 6]]), bools([[True, False, True], [False, False, True]])
+    reason = "What takes apart and puts together keeps the dtype."
+    for label, value in (("int64", x), ("bool", m)):
+        for name, args in (
+            ("select", {"dim": 1, "index": -1}), ("narrow", {"dim": 1, "start": 1, "length": 2}),
+            ("reshape", {"shape": [3, -1]}), ("transpose", {"dim0": 0, "dim1": 1}),
+            ("flip", {"dims": [1]}), ("clone", {}), ("expand", {"size": [2, 2, 3]}),
+        ):
+            yield from once(name, label, reason, "TENSOR-7 TENSOR-4", args, input=value)
+        yield from once("cat", label, reason, "TENSOR-7 TENSOR-4", {"dim": 1}, tensors=[value, value])
+        yield from once("stack", label, reason, "TENSOR-7 TENSOR-4", {"dim": 0}, tensors=[value, value])
+    numbers = Numbers(9400)
+    for label, index, dim in (("rows", [1, 0, 1], 0), ("columns", [2, 2], -1), ("none", [], 0)):
+        yield from call(
+            "index_select", label, "An int64 tensor says which.", "TENSOR-4 TENSOR-7", {"dim": dim},
+            input=numbers.decimal(2, 3), index=integers(index)
+        )
+
+
+def texts():
+    """print(tensor) of int64 and bool."""
+    cases = [
+        ("int64-scalar", integers(7), "No brackets, no point."),
+        ("int64-columns", integers([[1, -20], [300, 0]]), "Right on the widest, sign included."),
+        ("int64-zero", integers([0, 0]), "Zeros have a width, too."),
+        ("int64-large", integers([2**53 - 1, -(2**53) + 1, 0]), "Never scientific."),
+        ("int64-lines", integers(np.arange(60) - 30), "A row past 80 columns breaks."),
+        ("int64-empty", integers([]), "Only here the dtype is told."),
+        ("int64-empty-matrix", integers(np.zeros((2, 0))), "Size, then dtype."),
+        ("int64-summary", integers(np.arange(1200) % 7), "3 at each edge."),
+        ("int64-summary-width", integers(np.where(np.arange(1200) == 600, 123456, 1)),
+         "The width comes from what is shown."),
+        ("bool-scalar", bools(True), "Python's word."),
+        ("bool-columns", bools([[True, False], [True, True]]), "True is padded to False."),
+        ("bool-true", bools([True, True]), "No padding where none is False."),
+        ("bool-lines", bools(np.arange(30) % 2 == 0), "Seven columns each."),
+        ("bool-empty", bools(np.zeros((0, 3))), "Size, then dtype."),
+        ("bool-summary", bools((np.arange(1200) % 3 == 0).reshape(30, 40)), "Both dimensions shortened."),
+    ]
+    for label, value, reason in cases:
+        yield Case(
+            f"print/{label}", reason, ["PRINT-1", "PRINT-2", "PRINT-4", "TENSOR-7"],
+            request("print", "float32", args={}, inputs={"input": value}),
+        )
+
+
+def gradients():
+    """The gradients of functions, with a cotangent for what each gives."""
+    numbers = Numbers(9500)
+
+    def case(function, name, reason, clauses, output, args=None, outputs="output", **inputs):
+        yield from both(
+            f"vjp/{function}/{name}", reason, ["GRAD-1", *clauses.split()], "vjp", function=function,
+            args=args or {}, inputs=inputs, grad_outputs={outputs: numbers.decimal(*output)}
+        )
+
+    plain = numbers.decimal(2, 3)
+    for name in ("exp", "log", "tanh", "sigmoid", "neg"):
+        value = plain + 2.5 if name == "log" else plain
+        yield from case(name, "matrix", "Its derivative, element by element.", "TENSOR-5", (2, 3), input=value)
+    for name in ("abs", "relu"):
+        yield from case(name, "kink", "0 at the kink, for zeros of both signs.", "TENSOR-5", (5,),
+                        input=np.array([0.0, -0.0, 1.5, -2.0, 0.25]))
+    shapes = [
+        ("alike", (2, 3), (2, 3), (2, 3)), ("row", (2, 3), (3,), (2, 3)),
+        ("column", (2, 3), (2, 1), (2, 3)), ("outer", (2, 1), (1, 3), (2, 3)),
+        ("leading", (3,), (2, 1, 3), (2, 1, 3)), ("scalar", (2, 2), (), (2, 2)),
+    ]
+    for name in ("add", "sub", "mul", "div"):
+        for label, a, b, output in shapes:
+            other = np.asarray(numbers.decimal(*b, limit=2.0) + 2.5)
+            yield from case(name, label, "What was broadcast is summed over.", "TENSOR-8", output,
+                            input=numbers.decimal(*a), other=other)
+        yield from case(name, "number", "A number has no gradient.", "TENSOR-8", (2, 3), {"other": 2.5},
+                        input=plain)
+    mask = bools([[True], [False]])
+    yield from case("mul", "bool", "A mask lets through or not, and has no gradient.", "TENSOR-8", (2, 3),
+                    input=plain, other=mask)
+    x = numbers.decimal(2, 3, 2)
+    for name in ("sum", "mean"):
+        for label, args, output in (
+            ("all", {}, ()), ("dim", {"dim": 1}, (2, 2)), ("keepdim", {"dim": -1, "keepdim": True}, (2, 3, 1)),
+            ("two", {"dim": [0, 2]}, (3,)),
+        ):
+            yield from case(name, label, "Each element gets its share.", "TENSOR-9", output, args, input=x)
+    ties = np.array([[2.0, 5.0, 5.0], [5.0, 1.0, 5.0]])
+    yield from case("max", "all", "One element gets all.", "TENSOR-9", (), input=x)
+    yield from case("max", "ties", "Those as large share it.", "TENSOR-9", (), input=ties)
+    yield from case("max", "nan", "NaNs share it.", "TENSOR-9", (), input=np.array([NAN, 1.0, NAN]))
+    for label, args, output in (("dim", {"dim": 1}, (2, 2)), ("keepdim", {"dim": 2, "keepdim": True}, (2, 3, 1))):
+        yield from case("max", label, "The element that the index names.", "TENSOR-9", output, args,
+                        "values", input=x)
+    yield from case("max", "ties-dim", "Only the first of several.", "TENSOR-9", (2,), {"dim": 1}, "values",
+                    input=ties)
+    for name in ("softmax", "log_softmax"):
+        for label, dim in (("first", 0), ("middle", 1), ("last", -1)):
+            yield from case(name, label, "All along the dimension depend on each other.", "TENSOR-10",
+                            (2, 3, 2), {"dim": dim}, input=x)
+        yield from case(name, "large", "Saturated: no gradient left.", "TENSOR-10", (3,), {"dim": 0},
+                        input=np.array([200.0, -200.0, 0.0]))
+    for label, a, b, output in (
+        ("dot", (3,), (3,), ()), ("row", (3,), (3, 2), (2,)), ("column", (2, 3), (3,), (2,)),
+        ("matrices", (2, 3), (3, 2), (2, 2)), ("batch", (2, 2, 3), (2, 3, 2), (2, 2, 2)),
+        ("broadcast", (2, 1, 2, 3), (3, 3, 2), (2, 3, 2, 2)), ("batch-matrix", (2, 2, 3), (3, 2), (2, 2, 2)),
+        ("matrix-batch", (2, 3), (2, 3, 2), (2, 2, 2)), ("batch-vector", (2, 2, 3), (3,), (2, 2)),
+        ("vector-batch", (3,), (2, 3, 2), (2, 2)),
+    ):
+        yield from case("matmul", label, "Each of the two gets the other's transpose.", "TENSOR-11", output,
+                        input=numbers.decimal(*a), other=numbers.decimal(*b))
+    yield from case("flip", "two", "Back to where it came from.", "TENSOR-4", (2, 3, 2), {"dims": [0, 2]}, input=x)
+    yield from case("clone", "matrix", "Through, unchanged.", "TENSOR-4", (2, 3), input=plain)
+    yield from case("expand", "both", "Summed over what was repeated.", "TENSOR-4", (4, 2, 3),
+                    {"size": [4, 2, 3]}, input=plain[:, :1])
+    yield from case("index_select", "repeats", "Repeated slices add up.", "TENSOR-4", (3, 3), {"dim": 0},
+                    input=plain, index=integers([1, 1, 0]))
+
+
+def errors():
+    """What these functions refuse."""
+    x = Numbers(9600).dyadic(2, 3)
+    column = x[:, :1]
+
+    def case(function, name, reason, clauses, args=None, **inputs):
+        yield from both(
+            f"errors/{function}/{name}", reason, ["ERROR-5", *clauses.split()], "call",
+            dtypes=("float32",), function=function, args=args or {}, inputs=inputs
+        )
+
+    three, four = np.ones(3), np.ones((4, 3))
+    whole_, mask = integers([1, 2]), bools([True, False])
+    for name in ("add", "sub", "mul", "div"):
+        yield from case(name, "last", "Other extents in the last dimension.", "TENSOR-8", input=x, other=np.ones(2))
+        yield from case(name, "first", "Other extents in the first.", "TENSOR-8", input=x, other=four)
+        yield from case(name, "leading", "Other extents behind new ones.", "TENSOR-8", input=column,
+                        other=np.ones((2, 3, 4)))
+    for label, a, b in (("bools", mask, mask), ("bool-int64", mask, whole_), ("float-bool", np.ones(2), mask)):
+        yield from case("sub", label, "Truth values are not subtracted.", "TENSOR-8", input=a, other=b)
+    yield from case("sub", "bool-number", "Nor a number from them.", "TENSOR-8", {"other": 1}, input=mask)
+    yield from case("rsub", "bool", "Nor they from a number.", "TENSOR-8", {"other": 1}, input=mask)
+    for name in ("neg", "abs", "relu"):
+        yield from case(name, "bool", "Not of truth values.", "TENSOR-8", input=mask)
+    for name in ("sum", "mean", "max", "argmax", "softmax", "log_softmax"):
+        yield from case(name, "dim", "A dimension past the end.", "TENSOR-9 TENSOR-10", {"dim": 2}, input=x)
+        yield from case(name, "dim-negative", "Or before the start.", "TENSOR-9 TENSOR-10", {"dim": -3}, input=x)
+    for name in ("sum", "mean"):
+        yield from case(name, "twice", "A dimension named twice.", "TENSOR-9", {"dim": [0, -2]}, input=x)
+    for label, value in (("int64", whole_), ("bool", mask)):
+        yield from case("mean", label, "A mean is no integer.", "TENSOR-9", input=value)
+        yield from case("mean", f"{label}-dim", "Nor along a dimension.", "TENSOR-9", {"dim": 0}, input=value)
+        for name in ("softmax", "log_softmax"):
+            yield from case(name, label, "Shares are no integers.", "TENSOR-10", {"dim": 0}, input=value)
+            yield from case(name, f"{label}-first", "PyTorch names another function here.", "TENSOR-10",
+                            {"dim": 0}, input=np.stack([value, value]))
+    yield from case("argmax", "bool", "No largest truth value.", "TENSOR-9", input=mask)
+    empty = np.zeros((0, 3))
+    for name in ("max", "argmax"):
+        yield from case(name, "empty", "No largest of nothing.", "TENSOR-9", input=empty)
+        yield from case(name, "empty-dim", "Nor along a dimension of nothing.", "TENSOR-9", {"dim": -2}, input=empty)
+    pairs = [
+        ("matrices", x, x, "Rows and columns of other lengths."),
+        ("vector-matrix", np.ones(2), x.T, "A row of another length."),
+        ("matrix-vector", x, np.ones(2), "A column of another length."),
+        ("vectors", np.ones(2), three, "Two vectors of other lengths."),
+        ("scalar-left", np.array(1.0), x, "A single number."),
+        ("scalar-right", x, np.array(1.0), "A single number on the right."),
+        ("batches", np.ones((2, 2, 3)), np.ones((3, 3, 2)), "Batches of other lengths."),
+        ("batch-terms", np.ones((2, 2, 3)), np.ones((2, 4, 2)), "Sums of other lengths in a batch."),
+        ("two-batches-terms", np.ones((5, 2, 2, 3)), np.ones((2, 4, 2)), "In two dimensions of a batch."),
+        ("batch-matrix", np.ones((2, 2, 3)), np.ones((4, 2)), "A batch and a matrix."),
+        ("batch-vector", np.ones((2, 2, 3)), np.ones(4), "A batch and a vector."),
+        ("vector-batch", three, np.ones((2, 4, 2)), "A vector and a batch."),
+        ("dtype", x, doubles(np.ones((3, 2))), "Two dtypes."),
+        ("dtype-vector", x, doubles(np.ones(3)), "Two dtypes, a vector."),
+        ("dtype-vectors", three, doubles(np.ones(3)), "Two dtypes, two vectors."),
+        ("dtype-batch", np.ones((2, 2, 3)), doubles(np.ones((2, 3, 2))), "Two dtypes in a batch."),
+        ("dtype-before-shape", three, doubles(np.ones(2)), "Of vectors the dtype is looked at first."),
+        ("shape-before-dtype", x, doubles(np.ones((2, 2))), "Of matrices the shape."),
+        ("bools", bools(np.ones((2, 2))), bools(np.ones((2, 2))), "Of truth values."),
+        ("bool-vectors", mask, mask, "Of vectors of truth values."),
+        ("bool-vector", bools(np.ones((2, 2))), mask, "With a vector of them."),
+        ("bool-batch", bools(np.ones((1, 2, 2))), bools(np.ones((1, 2, 2))), "In a batch of them."),
+    ]
+    for label, a, b, reason in pairs:
+        yield from case("matmul", label, reason, "TENSOR-11", input=a, other=b)
+    for label, dims in (("dim", [2]), ("dim-negative", [-3]), ("twice", [0, -2])):
+        yield from case("flip", label, "No such dimension, or twice.", "TENSOR-4", {"dims": dims}, input=x)
+    for label, value, args in (
+        ("float", np.ones(2), {}), ("bool", mask, {}), ("negative", integers([-1]), {}),
+        ("negative-with-classes", integers([-1]), {"num_classes": 3}), ("too-few", whole_, {"num_classes": 2}),
+        ("none", whole_, {"num_classes": 0}), ("minus-two", whole_, {"num_classes": -2}),
+        ("empty", integers([]), {}),
+    ):
+        yield from case("one_hot", label, "What is no class, or none of so many.", "TENSOR-11", args, input=value)
+    for label, size in (("fewer", [3]), ("other", [4, 3]), ("leading", [2, 4, 3])):
+        yield from case("expand", label, "Only extents of one are repeated.", "TENSOR-4", {"size": size}, input=x)
+    yield from case("expand", "int64", "The dtype is in the message.", "TENSOR-4 TENSOR-7", {"size": []},
+                    input=whole_)
+    yield from case("index_select", "float", "Indices are integers.", "TENSOR-4 TENSOR-7", {"dim": 0},
+                    input=x, index=np.ones(1))
+    yield from case("index_select", "matrix", "Indices are a vector.", "TENSOR-4 TENSOR-7", {"dim": 0},
+                    input=x, index=integers([[0]]))
+    yield from case("index_select", "past", "No such slice.", "TENSOR-4 TENSOR-7", {"dim": 0},
+                    input=x, index=integers([2]))
+
+
+FILES = [
+    GoldenFile("tensor/arithmetic.json", "Functions of each element, and broadcasting.", arithmetic),
+    GoldenFile("tensor/dtypes.json", "Which dtype a result has, as printed.", kinds),
+    GoldenFile("tensor/nodes.json", "The names of nodes, as printed.", nodes),
+    GoldenFile("tensor/reductions.json", "Sums, means, and the largest.", reductions),
+    GoldenFile("tensor/softmax.json", "Shares, and their logarithms.", shares),
+    GoldenFile("tensor/products.json", "Products of matrices; one_hot, flip, clone and expand.", products),
+    GoldenFile("tensor/whole.json", "int64 and bool.", whole),
+    GoldenFile("print/whole.json", "The text of int64 and bool tensors.", texts),
+    GoldenFile("vjp/functions.json", "Gradients behind functions of tensors.", gradients),
+    GoldenFile("errors/functions.json", "What functions of tensors refuse.", errors),
+]
