@@ -100,7 +100,8 @@ export {
   transpose,
   unsqueeze,
 } from "./lib/autograd/shape.ts";
-export { cat, chunk, indexSelect, narrow, select, slice, stack } from "./lib/autograd/slices.ts";
+export { cat, stack } from "./lib/autograd/join.ts";
+export { chunk, indexSelect, narrow, select, slice } from "./lib/autograd/slices.ts";
 export { defaultGenerator, Generator, manualSeed } from "./lib/random/generator.ts";
 export { rand, randn, type RandomOptions } from "./lib/random/distributions.ts";
 export {

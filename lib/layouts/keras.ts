@@ -15,7 +15,8 @@ import {
 import { noGrad } from "../autograd/graph.ts";
 import { add } from "../autograd/pointwise.ts";
 import { transpose } from "../autograd/shape.ts";
-import { select, stack } from "../autograd/slices.ts";
+import { stack } from "../autograd/join.ts";
+import { select } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import { gateOrder } from "../parameters.ts";
 import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";

@@ -5,7 +5,8 @@
 
 import type { Options } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
-import { cat, chunk, narrow } from "../autograd/slices.ts";
+import { cat } from "../autograd/join.ts";
+import { chunk, narrow } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import { eachOf, endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
 import { zeros } from "../tensor/create.ts";

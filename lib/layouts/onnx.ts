@@ -11,7 +11,8 @@ import {
   record,
 } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
-import { cat, chunk, select, stack } from "../autograd/slices.ts";
+import { cat, stack } from "../autograd/join.ts";
+import { chunk, select } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import { gateOrder } from "../parameters.ts";
 import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";

@@ -12,7 +12,8 @@ import {
   record,
 } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
-import { select, stack } from "../autograd/slices.ts";
+import { stack } from "../autograd/join.ts";
+import { select } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import { pythonStr } from "../python.ts";
 import { gateOrder } from "../parameters.ts";

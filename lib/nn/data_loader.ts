@@ -1,6 +1,6 @@
 /** Batches: which items go together, in which order, and what is made of them. */
 
-import { stack } from "../autograd/slices.ts";
+import { stack } from "../autograd/join.ts";
 import {
   any,
   bool,

@@ -12,7 +12,8 @@ import {
   type Options,
 } from "../call.ts";
 import { transpose } from "../autograd/shape.ts";
-import { cat, indexSelect, narrow, select, stack } from "../autograd/slices.ts";
+import { cat, stack } from "../autograd/join.ts";
+import { indexSelect, narrow, select } from "../autograd/slices.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { full } from "../tensor/create.ts";
 import { formatIntegers } from "../tensor/format.ts";

@@ -1,7 +1,8 @@
 /** Batches of sequences of different lengths, padded to one length, and back. */
 
 import { any, bool, type Call, check, number, type Options, text } from "../call.ts";
-import { cat, select, slice, stack } from "../autograd/slices.ts";
+import { cat, stack } from "../autograd/join.ts";
+import { select, slice } from "../autograd/slices.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonClass, pythonText, pythonType } from "../python.ts";
 import { full } from "../tensor/create.ts";

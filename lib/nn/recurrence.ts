@@ -6,7 +6,8 @@
  * direction, which calls the cell's equation for each step.
  */
 
-import { cat, narrow, select, stack } from "../autograd/slices.ts";
+import { cat, stack } from "../autograd/join.ts";
+import { narrow, select } from "../autograd/slices.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, Equation, State } from "./cell.ts";
 

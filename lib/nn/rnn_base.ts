@@ -3,7 +3,8 @@
 import { checkCount } from "../call.ts";
 import { checkLinear } from "../autograd/linear.ts";
 import { squeeze, transpose, transposeOwn, unsqueeze } from "../autograd/shape.ts";
-import { cat, indexSelect, narrow, select, stack } from "../autograd/slices.ts";
+import { cat, stack } from "../autograd/join.ts";
+import { indexSelect, narrow, select } from "../autograd/slices.ts";
 import { RuntimeError } from "../errors.ts";
 import { eachOf, endOf, parameterName } from "../parameters.ts";
 import { pythonFloat } from "../python.ts";

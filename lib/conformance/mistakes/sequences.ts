@@ -2,7 +2,8 @@
 
 import { add, mul } from "../../autograd/pointwise.ts";
 import { transpose, unsqueeze } from "../../autograd/shape.ts";
-import { cat, chunk, indexSelect, narrow, select, stack } from "../../autograd/slices.ts";
+import { cat, stack } from "../../autograd/join.ts";
+import { chunk, indexSelect, narrow, select } from "../../autograd/slices.ts";
 import { zeros } from "../../tensor/create.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type Deviation, type Layer, mask, type Setting } from "../variant.ts";

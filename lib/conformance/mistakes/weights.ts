@@ -2,7 +2,8 @@
 
 import { add, mul } from "../../autograd/pointwise.ts";
 import { reshape, transpose } from "../../autograd/shape.ts";
-import { cat, chunk } from "../../autograd/slices.ts";
+import { cat } from "../../autograd/join.ts";
+import { chunk } from "../../autograd/slices.ts";
 import { reorder } from "../../layouts/layout.ts";
 import { gateOrder } from "../../parameters.ts";
 import { sameShape } from "../../tensor/dtype.ts";
