@@ -1,12 +1,10 @@
 /** Which mistake makes a recurrent node compute something else than its layer. */
 
 import { commit, mistakes as portingMistakes } from "../conformance/diagnose.ts";
-import type { Mistake as PortingMistake } from "../conformance/mistakes/mistake.ts";
 import type { Task } from "../conformance/cases.ts";
 import type { Answer, JsonNumber, JsonTensor, Request } from "../conformance/pair.ts";
 import { compare } from "../conformance/compare.ts";
 import type { LayerKind } from "../layouts/layout.ts";
-import { gateOrder } from "../parameters.ts";
 import type { Nonlinearity } from "../nn/rnn.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { OnnxActivation } from "./activations.ts";
@@ -38,7 +36,7 @@ const clauses: readonly (readonly [RegExp, string | ((kind: LayerKind) => string
   [/^fixed-batch/, "BATCH-4"],
   [/^batch-first/, "BATCH-1"],
   [/length|padding|padded|sorted/, "PACK-4"],
-  [/^(clip|peepholes|input-forget)$/, "LAYOUT-6"],
+  [/^(clip|peepholes|input-forget|projection)$/, "LAYOUT-6"],
   [/^(float16|bfloat16)/, "NUM-1"],
 ];
 
@@ -182,6 +180,29 @@ export interface Misread {
 
 const negative = <T extends Float64Array | null>(x: T): T => x && x.map((value) => -value) as T;
 
+/** The nearest number of 8 digits in base 2, ties to even. */
+function bfloat16(x: number): number {
+  const bits = new Uint32Array(Float32Array.of(x).buffer);
+  bits[0] = (bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) & 0xffff0000;
+  return new Float32Array(bits.buffer)[0];
+}
+
+/** Weights rounded to fewer bits: then they are near the layer's, and not the same. */
+export function roundings(kind: LayerKind): Misread[] {
+  const rounded = (name: string, round: (x: number) => number): Misread => {
+    const one = <T extends Float64Array | null>(x: T): T =>
+      x && x.map((value) => round(value)) as T;
+    return {
+      mistake: fileMistake(`${name}-weights`, `the weights are rounded to ${name}`, kind),
+      weights: ({ weightIh, weightHh, biasIh, biasHh }) => ({
+        ...{ weightIh: one(weightIh), weightHh: one(weightHh) },
+        ...{ biasIh: one(biasIh), biasHh: one(biasHh) },
+      }),
+    };
+  };
+  return [rounded("float16", Math.f16round), rounded("bfloat16", bfloat16)];
+}
+
 /** Mistakes of files that the list of porting mistakes has not. */
 export function misreadings(kind: LayerKind): Misread[] {
   const make = (id: string, says: string, weights: Misread["weights"]): Misread => (
@@ -301,38 +322,24 @@ function shared(of: Answer, names: readonly string[]): Answer {
 }
 
 /**
- * Finds the porting mistakes that make just these outputs.
+ * Finds a porting mistake that makes just these outputs.
  *
  * @param question what was asked
  * @param wanted the right outputs
  * @param given those that the file gives; some may be missing
- * @param among the mistakes to try, by their names
- * @returns the mistakes; none where the outputs are right or nothing explains them
+ * @returns the mistake; `null` where the outputs are right or nothing explains them
  */
-export function explanations(
-  question: Question,
-  wanted: Named,
-  given: Named,
-  among = /./,
-): FileMistake[] {
+export function explanation(question: Question, wanted: Named, given: Named): FileMistake | null {
   const coded = (named: Named): Answer => ({
     outputs: Object.fromEntries(Object.entries(named).map(([name, x]) => [name, single(x)])),
   });
   const task = { id: "file", chapter: "file", request: requestOf(question), expect: coded(wanted) };
   const answer = coded(given);
   const names = Object.keys(given);
-  const fits = (mistake: PortingMistake) => {
-    const tried = among.test(mistake.id) && !mistake.recognise;
-    const made = !tried ? null : commit(mistake, task as unknown as Task);
+  const found = portingMistakes.find((mistake) => {
+    const made = mistake.recognise ? null : commit(mistake, task as unknown as Task);
     if (!made?.outputs || names.some((name) => !made.outputs![name])) return false;
     return compare(task.request, shared(made, names), answer).differences.length === 0;
-  };
-  const found = portingMistakes.filter(fits);
-  const { kind } = question.layers[0];
-  return found.map(({ id, says }) => fileMistake(id, says, kind));
-}
-
-/** PyTorch's order of gates, for texts. */
-export function gatesOf(kind: LayerKind): string {
-  return [...gateOrder[kind]].join(", ");
+  });
+  return found ? fileMistake(found.id, found.says, question.layers[0].kind) : null;
 }

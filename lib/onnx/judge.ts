@@ -9,10 +9,12 @@ import type { LayerKind } from "../layouts/layout.ts";
 import type { StateDict } from "../tensor/tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import {
-  explanations,
+  explanation,
   type FileMistake,
   fileMistake,
+  type Misread,
   misreadings,
+  roundings,
   type Told,
   toldOtherwise,
   unitOrder,
@@ -171,31 +173,57 @@ function bendOf({ told }: RecurrentNode, { nonlinearity }: JudgeOptions): Nonlin
   return nonlinearity ?? (told.activations[0][0].name === "Relu" ? "relu" : "tanh");
 }
 
+/** Numbers in 256 steps, as a runtime stores what it multiplies with quantised weights. */
+function coarse({ data, shape }: Tensor): Tensor {
+  const [low, high] = [Math.min(0, ...data), Math.max(0, ...data)];
+  const step = (high - low) / 255 || 1;
+  return new Tensor(Float64Array.from(data, (x) => step * Math.round(x / step)), shape);
+}
+
+/** The largest difference of outputs of the same names. */
+function apart(a: Named, b: Named): number {
+  return Math.max(
+    ...Object.entries(a).flatMap(([name, { data }]) =>
+      Array.from(data, (x, k) => Math.abs(x - b[name].data[k]))
+    ),
+  );
+}
+
 /** A node with inputs, what it computes of them, and what its layer does, in ONNX's form. */
 export function nodeCase(
   node: RecurrentNode,
   match: Match | null,
   options: JudgeOptions,
-): { given: Named; computed: Named; wanted: Named | null } {
+): { given: Named; computed: Named; wanted: Named | null; tolerance: number } {
   const layer = match ? alike(node, match) : layerOf(node);
   const given = questionOf(node, layer);
   const { W, R, B, P } = node.weights;
   const recurrence: OnnxRecurrence = { ...node.told, layout: 0 };
-  const run = (told: OnnxRecurrence, w: Tensor, r: Tensor, b: Tensor | null, p: Tensor | null) => {
+  const run = (
+    told: OnnxRecurrence,
+    w: Tensor,
+    r: Tensor,
+    b: Tensor | null,
+    p: Tensor | null,
+    X = given.input,
+  ) => {
     const { Y, Yh, Yc } = evaluateRecurrence(told, {
-      ...{ X: given.input, W: w, R: r, B: b, P: p, initialH: given.h_0 },
+      ...{ X, W: w, R: r, B: b, P: p, initialH: given.h_0 },
       ...(given.c_0 && { initialC: given.c_0 }),
     });
     return { Y, Y_h: Yh, ...(Yc && { Y_c: Yc }) };
   };
   const own = (x: Value | null) => x && tensorOf(x);
   const computed = run(recurrence, own(W)!, own(R)!, own(B), own(P));
-  if (!match) return { given, computed, wanted: null };
+  const tolerance = node.quantised
+    ? 10 * apart(run(recurrence, own(W)!, own(R)!, own(B), own(P), coarse(given.input)), computed)
+    : 1e-4;
+  if (!match) return { given, computed, wanted: null, tolerance };
   const right = nodeWeights(layer);
   const told = toldOtherwise(recurrence, P !== null, bendOf(node, options))
     .reduce((all, one) => one.mended(all), recurrence);
   const wanted = run(told, own(right.W)!, own(right.R)!, own(right.B), null);
-  return { given, computed, wanted };
+  return { given, computed, wanted, tolerance };
 }
 
 type Found = Pick<NodeJudgement, "verdict" | "mistakes" | "off" | "remark">;
@@ -252,20 +280,20 @@ function judgeNode(
   if (match.relation === "other") return wrong([...told_, otherWeights(kind, "none of")]);
   const own = layerOf(node);
   const question = { layers: [layer], inputs: given, nonlinearity, state: stateOf([layer]) };
-  // Numbers that are only near were rounded, or they are no layer's of this checkpoint.
-  const among = match.relation === "near" ? /^b?float16-weights$/ : /./;
-  const [found] = explanations(question, wanted, mended, among);
-  if (found) return wrong([...told_, found]);
-  if (match.relation === "near") {
-    const apart = `${Number((100 * match.apart).toPrecision(2))} % apart from`;
-    return wrong([...told_, otherWeights(kind, apart)]);
-  }
-  for (const { mistake, weights } of misreadings(kind)) {
+  const isMisread = ({ weights }: Misread) => {
     const other = { ...layer, directions: layer.directions.map(weights) };
-    if (offBy(mended, expected([other], given, nonlinearity), backs) === null) {
-      return wrong([...told_, mistake]);
-    }
+    return offBy(mended, expected([other], given, nonlinearity), backs) === null;
+  };
+  // Numbers that are only near were rounded, or they are no layer's of this checkpoint.
+  if (match.relation === "near") {
+    const rounded = roundings(kind).find(isMisread);
+    const apart = `${Number((100 * match.apart).toPrecision(2))} % apart from`;
+    return wrong([...told_, rounded?.mistake ?? otherWeights(kind, apart)]);
   }
+  const found = explanation(question, wanted, mended);
+  if (found) return wrong([...told_, found]);
+  const misread = misreadings(kind).find(isMisread);
+  if (misread) return wrong([...told_, misread.mistake]);
   const orders = own.directions.map((weights, d) =>
     unitOrder(weights, layer.directions[d], layer.hiddenSize)
   );
@@ -371,8 +399,12 @@ export function examine(
     const unknown = { verdict: "unknown" as const, mistakes: [], off: null };
     if (reference === null) return { ...about, ...unknown, remark: null };
     if (!match) {
-      const remark = "no layer of the checkpoint has its kind and shape";
-      return { ...about, ...unknown, verdict: "wrong", remark };
+      const projected = node.kind === "LSTM" && beyond.length > 0;
+      const says = projected
+        ? "the layer has a projection, which ONNX's LSTM has not"
+        : "no layer of the checkpoint has its kind and shape";
+      const mistake = fileMistake(projected ? "projection" : "other-shape", says, node.kind);
+      return { ...about, ...unknown, verdict: "wrong", mistakes: [mistake], remark: null };
     }
     const claimed = matches.some((other) =>
       other?.layer === match.layer && other.relation !== "other"
@@ -414,7 +446,8 @@ export function examine(
     !(judged.length === 0 && told.has(layer.module))
   );
   const outOfReach = [
-    ...recurrence.unknown.map(({ path, why }) => `${path}: ${why}`),
+    ...recurrence.unknown.filter(({ loop }) => !loop || judged.length > 0 || told.size === 0)
+      .map(({ path, why }) => `${path}: ${why}`),
     ...beyond,
     ...missing.map((layer) =>
       `${layerName(layer)}: no recurrent node has its weights${

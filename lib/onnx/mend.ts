@@ -17,7 +17,7 @@ import {
 import type { Match } from "./match.ts";
 import { type OnnxModel, readOnnx } from "./model.ts";
 import { nodeWeights } from "./reference.ts";
-import type { RecurrentNode } from "./recurrent.ts";
+import { type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import type { Value } from "./value.ts";
 import { Message } from "./wire.ts";
 import { type Edit, replaceParts, type WireField, writeMessage } from "./write.ts";
@@ -75,33 +75,32 @@ export function mend(
   options: JudgeOptions = {},
 ): Mended {
   check(mendCall, arguments);
-  let [current, left] = [model, 1];
-  for (let k = 0; k < left; k++) {
-    const { judgement, nodes, matches } = examine(current, reference, options);
-    left = nodes.length;
-    const match = matches[k];
-    if (!match) continue;
+  const { judgement, matches } = examine(model, reference, options);
+  let current = model;
+  matches.forEach((match, k) => {
+    if (!match) return;
     const ids = new Set([
       ...judgement.nodes[k].mistakes.map(({ id }) => id),
       ...judgement.whole.filter(({ module }) => module === match.layer.module)
         .flatMap(({ mistakes }) => mistakes.map(({ id }) => id)),
     ]);
     const around = ["fixed-batch", "direction", "layout", "h-0-ignored"].some((id) => ids.has(id));
-    if (judgement.nodes[k].verdict !== "wrong" && !around) continue;
-    const bytes = mended(current, nodes[k], match, ids, options);
-    if (bytes) current = readOnnx(bytes);
-  }
+    if (judgement.nodes[k].verdict !== "wrong" && !around) return;
+    // Where the nodes stand in the bytes changes with each that is mended.
+    const { nodes } = recurrentNodes(current);
+    current = readOnnx(mended(current, nodes[k], match, ids, options));
+  });
   return { bytes: current.bytes, judgement: judge(current, reference, options) };
 }
 
-/** The file with one node mended; `null` where there is nothing to mend in it. */
+/** The file with one node mended. */
 function mended(
   model: OnnxModel,
   node: RecurrentNode,
   match: Match,
   ids: ReadonlySet<string>,
   { nonlinearity }: JudgeOptions,
-): Uint8Array | null {
+): Uint8Array {
   const { kind, told } = node;
   const inputs = [...node.node.inputs];
   const drop = new Set<string>(wrongAttributes);

@@ -30,6 +30,11 @@ export interface Probe {
   readonly computed: Readonly<Record<string, Tensor>>;
   /** What its layer computes, in the node's form; `null` without a layer. */
   readonly wanted: Readonly<Record<string, Tensor>> | null;
+  /**
+   * How far a runtime may be from what the node computes: 1e-4, for sums in float32; with quantised
+   * weights, ten times the difference that inputs of 8 bits make.
+   */
+  readonly tolerance: number;
 }
 
 /**
@@ -70,7 +75,7 @@ export function probes(
   const matches = matched(nodes, referenceLayers(reference).layers);
   return nodes.flatMap((node, k) => {
     if ([...node.node.attributes.values()].some(({ type }) => type === "reference")) return [];
-    const { given, computed, wanted } = nodeCase(node, matches[k], options);
+    const { given, computed, wanted, tolerance } = nodeCase(node, matches[k], options);
     const initial = { initial_h: given.h_0, ...(given.c_0 && { initial_c: given.c_0 }) };
     return [{
       path: node.path,
@@ -78,6 +83,7 @@ export function probes(
       inputs: { X: given.input, ...initial },
       computed,
       wanted,
+      tolerance,
     }];
   });
 }

@@ -40,12 +40,22 @@ export interface RecurrentNode extends FoundNode {
   };
 }
 
+/** A recurrence whose function is not known. */
+export interface Unknown {
+  /** What leads to it. */
+  readonly path: string;
+  /** Why it is not known. */
+  readonly why: string;
+  /** Whether it is a loop of products, which a run of the whole file may judge. */
+  readonly loop: boolean;
+}
+
 /** What {@linkcode recurrentNodes} finds. */
 export interface Recurrence {
   /** The nodes whose function is known. */
   readonly nodes: readonly RecurrentNode[];
   /** Those whose function is not, each with the reason. */
-  readonly unknown: readonly { readonly path: string; readonly why: string }[];
+  readonly unknown: readonly Unknown[];
   /** What the scopes share. */
   readonly world: World;
   /** The outermost graph. */
@@ -115,20 +125,20 @@ export function recurrentNodes(model: OnnxModel, extra?: Extra): Recurrence {
   const world = worldOf(model, extra);
   const top = new Scope(world, model.graph);
   const nodes: RecurrentNode[] = [];
-  const unknown: { path: string; why: string }[] = [];
+  const unknown: Unknown[] = [];
   const all = allNodes(model, top, world);
   for (const found of all) {
     if (isRecurrence(found.node)) {
       const known = readNode(found, model.opsets.get("") ?? 1);
-      if (typeof known === "string") unknown.push({ path: found.path, why: known });
+      if (typeof known === "string") unknown.push({ path: found.path, why: known, loop: false });
       else nodes.push(known);
     }
     if (found.node.domain === "" && /^(Loop|Scan)$/.test(found.node.opType)) {
       const inner = all.filter(({ path }) => path.startsWith(`${found.path} → `));
       const has = (types: RegExp) => inner.some(({ node }) => types.test(node.opType));
       if (has(/^(MatMul|Gemm)$/) && has(/^(Tanh|Sigmoid|Relu)$/)) {
-        const why = "a recurrence as a loop of products: what it computes is not judged";
-        unknown.push({ path: found.path, why });
+        const why = "a recurrence as a loop of products, which is no recurrent node";
+        unknown.push({ path: found.path, why, loop: true });
       }
     }
   }

@@ -38,6 +38,9 @@ export function worldOf(model: OnnxModel, extra: Extra = () => null): World {
   return { model, extra, left: 2 ** 22 + 4 * model.bytes.length };
 }
 
+/** So many rounds of a loop are gone at most. */
+const ROUNDS = 1000;
+
 /** Whether a value has as many elements as its shape says; what a hostile file asks for may have not. */
 function isSound({ shape, data }: Value): boolean {
   return shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0) &&
@@ -143,6 +146,7 @@ export class Scope {
     const inputs = node.inputs.map((name) => name === "" ? null : this.#known.get(name) ?? null);
     const attribute = (name: string) => this.attribute(node, name);
     if (node.opType === "If" && node.domain === "") return this.#branch(node, inputs[0]);
+    if (node.opType === "Loop" && node.domain === "") return this.#loop(node, inputs);
     if (node.domain === "" && Object.hasOwn(operators, node.opType)) {
       // Left out is one thing, not known is another.
       if (inputs.some((x, k) => x === null && node.inputs[k] !== "")) {
@@ -200,4 +204,43 @@ export class Scope {
     const inner = new Scope(this.#world, branch.value, this);
     return branch.value.outputs.map(({ name }) => inner.get(name));
   }
+
+  /** A loop: some values go from each round to the next, others are collected. */
+  #loop(node: OnnxNode, inputs: readonly (Value | null)[]): readonly (Value | null)[] | null {
+    const body = this.attribute(node, "body");
+    if (body?.type !== "graph" || [0, 1].some((k) => node.inputs[k] && !inputs[k])) return null;
+    const rounds = inputs[0]?.data[0] ?? Infinity;
+    let goesOn = inputs[1] ?? one(1);
+    let carried = inputs.slice(2);
+    const collected: (Value | null)[][] = [];
+    for (let round = 0; round < rounds && goesOn.data[0]; round++) {
+      if (round > ROUNDS) return null;
+      const values = [one(round), goesOn, ...carried];
+      const given = body.value.inputs.map(({ name }, k) => [name, values[k] ?? null] as const);
+      const inner = new Scope(this.#world, body.value, this, given);
+      const [next, ...rest] = body.value.outputs.map(({ name }) => inner.get(name));
+      if (!next) return null;
+      goesOn = next;
+      carried = rest.slice(0, carried.length);
+      collected.push(rest.slice(carried.length));
+    }
+    const stacked = (collected[0] ?? []).map((_, k) => {
+      const parts = collected.map((values) => values[k]);
+      return parts.every((part) => part !== null) ? this.#stacked(parts) : null;
+    });
+    return [...carried, ...stacked];
+  }
+
+  /** Values of one shape, one after the other along a new first dimension. */
+  #stacked(parts: readonly Value[]): Value | null {
+    const [{ shape, whole }] = parts;
+    const width = parts[0].data.length;
+    if (!this.#fits([parts.length, width])) return null;
+    if (parts.some(({ data }) => data.length !== width)) return null;
+    const data = new Float64Array(parts.length * width);
+    parts.forEach((part, k) => data.set(part.data, k * width));
+    return { shape: [parts.length, ...shape], data, whole };
+  }
 }
+
+const one = (value: number): Value => ({ shape: [], data: Float64Array.of(value), whole: true });

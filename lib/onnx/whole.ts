@@ -5,7 +5,7 @@
 
 import type { Nonlinearity } from "../nn/rnn.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { explanations, type FileMistake, fileMistake, type Question } from "./deviations.ts";
+import { explanation, type FileMistake, fileMistake, type Question } from "./deviations.ts";
 import type { Match } from "./match.ts";
 import type { OnnxModel, OnnxValue } from "./model.ts";
 import { drawn, draws, type Off, offBy, scaleOf } from "./numbers.ts";
@@ -216,6 +216,7 @@ function runNodes(
   { top }: Recurrence,
   module: Module,
   nonlinearity: Nonlinearity,
+  length: number,
 ): Attempt | string {
   const { layers, nodes } = module;
   const [{ inputSize, hiddenSize, kind, directions }] = layers;
@@ -226,7 +227,6 @@ function runNodes(
     return "its directions are nodes of their own";
   }
   const batch = nodes.map(fixedBatch).find((size) => size !== null) ?? 3;
-  const length = 9;
   if (!(batch * length * Math.max(inputSize, hiddenSize) < 2 ** 22)) return "it is too large";
   const next = draws(13);
   const input = drawn(next, [length, batch, inputSize], scaleOf(layers[0]));
@@ -342,9 +342,18 @@ export function judgeWhole(
     if (attempts.length === 0 && module.nodes.length === 0) {
       remark = "its recurrence is no node, and what the file does instead is not computed here";
     } else if (attempts.length === 0) {
-      const attempt = runNodes(model, recurrence, module, nonlinearity);
-      if (typeof attempt === "string") remark = attempt;
-      else attempts.push([attempt, null]);
+      // A file of fixed sizes may compute with its own only.
+      const lengths = model.graph.inputs.flatMap(({ shape }) => shape ?? [])
+        .filter((extent) => typeof extent === "number");
+      for (const length of new Set([9, ...lengths.slice(0, 4)])) {
+        const attempt = runNodes(model, recurrence, module, nonlinearity, length);
+        if (typeof attempt === "string") remark = attempt;
+        else {
+          attempts.push([attempt, null]);
+          remark = null;
+          break;
+        }
+      }
     }
     const layouts = module.nodes.some(({ told }) => told.layout === 1);
     if (inputs && layouts && allRight && part === "nodes") {
@@ -413,7 +422,7 @@ export function judgeWhole(
     );
     if (!allRight) return wrong([], 0);
     for (const [k, [{ question, wanted, given }]] of attempts.entries()) {
-      const [found] = explanations({ ...question, batchFirst: false }, wanted, given!);
+      const found = explanation({ ...question, batchFirst: false }, wanted, given!);
       if (found) return wrong([found], k);
     }
     return wrong([], 0);

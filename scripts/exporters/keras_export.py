@@ -22,6 +22,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import tf2onnx  # noqa: E402
 from safetensors.numpy import save_file  # noqa: E402
 
 KINDS = [
@@ -88,7 +89,7 @@ def main():
         found, entry["layers"] = arrays(layers)
         save_file(found, options.folder / f"{name}.safetensors")
         index.append(entry)
-    made = {"keras": keras.__version__}
+    made = {"keras": keras.__version__, "tf2onnx": tf2onnx.__version__}
     (options.folder / "index.json").write_text(json.dumps({"made": made, "files": index}, indent=1) + "\n")
 
 

@@ -6,6 +6,8 @@ import type { Judgement, NodeJudgement, Note, Off, WholeJudgement } from "../../
 export interface Ran {
   /** How far it is from what the node says, in the largest difference. */
   readonly fromNode: number;
+  /** How far it may be. */
+  readonly tolerance: number;
   /** How far it is from what the layer computes; `null` without a layer. */
   readonly fromLayer: number | null;
   /** Why it did not run. */
@@ -106,8 +108,10 @@ function mistakeLines(
 function ranText(ran: Ran, version: string): string {
   const name = `ONNX Runtime ${version}`;
   if (ran.error) return `${name} does not run it: ${ran.error}`;
-  const node = `${name} computes what the node says, within ${short(ran.fromNode)}`;
-  return ran.fromNode > 1e-4 ? `${name} computes something else, by ${short(ran.fromNode)}` : node;
+  const [far, most] = [short(ran.fromNode), short(ran.tolerance)];
+  if (!(ran.fromNode <= ran.tolerance)) return `${name} computes something else, by ${far}`;
+  const bits = ran.tolerance > 1e-4 ? `; its inputs in 8 bits explain up to ${most}` : "";
+  return `${name} computes what the node says, within ${far}${bits}`;
 }
 
 function nodeLines(node: NodeJudgement, { runtime, against }: Report, paint: Paints): string[] {

@@ -40,7 +40,7 @@ export async function runProbes(
   const ran = new Map<string, Ran>();
   const single = ({ data, shape }: Tensor) =>
     new runtime.Tensor("float32", Float32Array.from(data), shape);
-  for (const { path, bytes, inputs, computed, wanted } of probes) {
+  for (const { path, bytes, inputs, computed, wanted, tolerance } of probes) {
     try {
       const session = await runtime.InferenceSession.create(bytes, { logSeverityLevel: 4 });
       const feeds = Object.fromEntries(
@@ -50,11 +50,12 @@ export async function runProbes(
       ran.set(path, {
         fromNode: apart(outputs, computed),
         fromLayer: wanted && apart(outputs, wanted),
+        tolerance,
         error: null,
       });
     } catch (error) {
       const [line] = String((error as Error).message).split("\n");
-      ran.set(path, { fromNode: NaN, fromLayer: null, error: line.slice(0, 200) });
+      ran.set(path, { fromNode: NaN, fromLayer: null, tolerance, error: line.slice(0, 200) });
     }
   }
   return { version: VERSION, ran };

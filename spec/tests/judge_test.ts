@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { CheckpointError, GRU, type StateDict, Tensor } from "../../mod.ts";
+import { CheckpointError, GRU, LSTM, RNN, type StateDict, Tensor } from "../../mod.ts";
 import {
   evaluateRecurrence,
   judge,
@@ -14,7 +14,9 @@ import {
   replaceParts,
 } from "../../lib/onnx/mod.ts";
 import text from "./judged/files.json" with { type: "text" };
-import { describe, it } from "./law.ts";
+import { networkOf } from "../../scripts/convert/network.ts";
+import { toOnnxModel } from "../../scripts/convert/onnx.ts";
+import { describe, it, law } from "./law.ts";
 
 interface Kept {
   name: string;
@@ -118,6 +120,37 @@ describe("judging", () => {
     assertEquals([verdict, nodes[0].mistakes[0].id], ["wrong", "gates-zrn"]);
   });
 });
+
+const flag = fc.boolean();
+const written = fc.record({
+  kind: fc.constantFrom("RNN", "LSTM", "GRU"),
+  size: fc.integer({ min: 1, max: 4 }),
+  hidden: fc.integer({ min: 1, max: 4 }),
+  layers: fc.integer({ min: 1, max: 3 }),
+  ...{ bidirectional: flag, bias: flag, batchFirst: flag, withState: flag, relu: flag },
+});
+
+law(
+  ["JUDGE-3"],
+  "what this project's own writer makes of a module is right",
+  written,
+  ({ kind, size, hidden, layers, relu, batchFirst, withState, ...rest }) => {
+    const own = { ...rest, numLayers: layers };
+    const nonlinearity = relu ? "relu" : "tanh";
+    const module = kind === "RNN"
+      ? new RNN(size, hidden, { ...own, nonlinearity })
+      : new (kind === "LSTM" ? LSTM : GRU)(size, hidden, own);
+    const state = module.stateDict();
+    const told = kind === "RNN" ? { nonlinearity } as const : {};
+    const network = networkOf(state, { batchFirst, withState, ...told });
+    const model = readOnnx(toOnnxModel(network));
+    const { verdict, whole } = judge(model, state, { batchFirst, ...told });
+    assertEquals([verdict, whole.map(({ part, verdict }) => [part, verdict])], [
+      "right",
+      [["file", "right"]],
+    ]);
+  },
+);
 
 describe("mending", () => {
   it("JUDGE-5: each mendable file is right afterwards, and no other is said to be", () => {
