@@ -13,9 +13,8 @@ import type { KeptWeights } from "../kernels/weights.ts";
 import { type FloatArray, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
-import type { Recorder } from "./fast_training.ts";
 import { PackedSequence } from "./packed.ts";
-import { recordRun, type Run } from "./recorded_run.ts";
+import { type Differentiate, recordRun, type Run } from "./recorded_run.ts";
 import type { Stepper } from "./stream.ts";
 
 /** The shapes that belong to one of an input; frozen, so that tensors can share them. */
@@ -24,6 +23,14 @@ interface Shapes {
   readonly batch: number;
   readonly output: readonly number[];
   readonly states: readonly (readonly number[])[];
+}
+
+/** What records the forward passes of one module. */
+export interface Recorder {
+  /** Runs a stack of layers and records it; p is the probability of dropout between layers. */
+  run(engine: Engine, run: Run, p: number): Tensor[];
+  /** The gradients of a forward pass that kept nothing: it runs again, to the same bits. */
+  differentiate(run: Run, ...given: Parameters<Differentiate>): ReturnType<Differentiate>;
 }
 
 type MakeRecorder = (packing: Packing, weights: KeptWeights) => Recorder;

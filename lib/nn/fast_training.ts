@@ -12,17 +12,17 @@ import { planOf, record, Spare } from "../kernels/training/record.ts";
 import type { KeptWeights } from "../kernels/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { dropoutMask } from "./dropout.ts";
-import { recordWith } from "./fast.ts";
+import { type Recorder, recordWith } from "./fast.ts";
 import { type Differentiate, recordRun, type Run } from "./recorded_run.ts";
 
 /** Has forward passes record on the kernels from now on. */
 export function useTraining(): void {
-  recordWith((packing, weights) => new Recorder(packing, weights));
+  recordWith((packing, weights) => new KernelRecorder(packing, weights));
   useTrainingKernels();
 }
 
-/** What records the forward passes of one module. */
-export class Recorder {
+/** Records on the kernels. */
+class KernelRecorder implements Recorder {
   readonly #packing: Packing;
   readonly #weights: KeptWeights;
   #plan: { given: Batch; plan: Plan } | null = null;
@@ -34,12 +34,6 @@ export class Recorder {
     [this.#packing, this.#weights] = [packing, weights];
   }
 
-  /**
-   * Runs a stack of layers and records it.
-   *
-   * @param p the probability with which what one layer hands to the next is zeroed
-   * @returns the output and the final states
-   */
   run(engine: Engine, run: Run, p: number): Tensor[] {
     const { output, final, buffer, kept } = this.#record(engine, run, p);
     return recordRun(
@@ -51,7 +45,6 @@ export class Recorder {
     );
   }
 
-  /** The gradients of a forward pass that kept nothing: it runs again, to the same bits. */
   differentiate(run: Run, ...given: Parameters<Differentiate>): Gradients {
     const engine = anyEngine();
     const { kept } = this.#record(engine, run, 0);
