@@ -4,73 +4,26 @@
  */
 
 import { any, bool, type Call, check, record } from "../call.ts";
-import type { Nonlinearity } from "../nn/rnn.ts";
-import type { LayerKind } from "../layouts/layout.ts";
 import type { StateDict } from "../tensor/tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import {
-  explanation,
-  type FileMistake,
-  fileMistake,
-  type Misread,
-  misreadings,
-  roundings,
-  type Told,
-  toldOtherwise,
-  unitOrder,
-} from "./deviations.ts";
-import { evaluateRecurrence } from "./evaluate.ts";
+import { fileMistake } from "./deviations.ts";
 import { type Match, matched } from "./match.ts";
 import type { OnnxModel } from "./model.ts";
-import type { OnnxRecurrence } from "./recurrence.ts";
-import { type Recurrence, type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import {
-  expected,
-  layerOf,
-  layersOf,
-  type Named,
-  nodeWeights,
-  type ReferenceLayer,
-  stateOf,
-} from "./reference.ts";
-import { type Note, notesOf } from "./notes.ts";
-import { drawn, draws, type Off, offBy, scaleOf } from "./numbers.ts";
+  type Found,
+  inWords,
+  judgeNode,
+  type JudgeOptions,
+  layerName,
+  type NodeJudgement,
+  sameNode,
+  type Verdict,
+} from "./node.ts";
+import { notesOf } from "./notes.ts";
+import { type Recurrence, type RecurrentNode, recurrentNodes } from "./recurrent.ts";
+import { layerOf, layersOf, type ReferenceLayer } from "./reference.ts";
 import { carryOut } from "./run.ts";
-import type { Value } from "./value.ts";
 import { judgeWhole, type WholeJudgement } from "./whole.ts";
-
-/** What weights do not tell. */
-export interface JudgeOptions {
-  /** φ of an RNN; that of the file unless told. */
-  readonly nonlinearity?: Nonlinearity;
-  /** Whether the module has the batch first; both are tried unless told. */
-  readonly batchFirst?: boolean;
-}
-
-/** Right, wrong, or it could not be told. */
-export type Verdict = "right" | "wrong" | "unknown";
-
-/** What was found out about one node. */
-export interface NodeJudgement {
-  /** What leads to it: the nodes whose graphs it lies in, then its own name. */
-  readonly path: string;
-  /** The operator. */
-  readonly operator: string;
-  /** What it computes, in words. */
-  readonly computes: string;
-  /** The layer that it is, in words; `null` where there is none, or nothing to hold it against. */
-  readonly layer: string | null;
-  /** Whether it computes what the layer computes. */
-  readonly verdict: Verdict;
-  /** The mistakes that explain the difference; none explains it where it is wrong without any. */
-  readonly mistakes: readonly FileMistake[];
-  /** How far it is off. */
-  readonly off: Off | null;
-  /** What it is about: why it could not be told, or in what sense it is right. */
-  readonly remark: string | null;
-  /** What is unusual about it, with the runtimes known to get that wrong. */
-  readonly notes: readonly Note[];
-}
 
 /** The judgement of a file. */
 export interface Judgement {
@@ -93,229 +46,6 @@ const judgeCall: Call = [
   { model: record, reference: any },
   { nonlinearity: any, batchFirst: bool },
 ];
-
-const tensorOf = ({ shape, data }: { shape: readonly number[]; data: Float64Array }) =>
-  new Tensor(data, shape);
-
-/** What a node computes, as PyTorch's module gives it; told otherwise perhaps than it is. */
-function computed(
-  node: RecurrentNode,
-  told: OnnxRecurrence,
-  peepholes: boolean,
-  given: Named,
-): Named {
-  const { W, R, B, P } = node.weights;
-  const { Y, Yh, Yc } = evaluateRecurrence({ ...told, layout: 0 }, {
-    ...{ X: given.input, W: tensorOf(W), R: tensorOf(R), B: B && tensorOf(B) },
-    ...{ initialH: given.h_0, P: peepholes && P ? tensorOf(P) : null },
-    ...(given.c_0 && { initialC: given.c_0 }),
-  });
-  const [length, count, batch, size] = Y.shape;
-  const data = new Float64Array(Y.data.length);
-  for (let t = 0; t < length; t++) {
-    for (let d = 0; d < count; d++) {
-      for (let n = 0; n < batch; n++) {
-        const from = ((t * count + d) * batch + n) * size;
-        data.set(Y.data.subarray(from, from + size), ((t * batch + n) * count + d) * size);
-      }
-    }
-  }
-  const output = new Tensor(data, [length, batch, count * size]);
-  return Yc ? { output, h_n: Yh, c_n: Yc } : { output, h_n: Yh };
-}
-
-/** Of several mistakes that are needed together, only those. */
-function needed(all: readonly Told[], right: (kept: readonly Told[]) => boolean): Told[] {
-  const single = all.find((one) => right([one]));
-  if (single) return [single];
-  let kept = [...all];
-  for (const one of all) {
-    const without = kept.filter((other) => other !== one);
-    if (right(without)) kept = without;
-  }
-  return kept;
-}
-
-/** A layer in words. */
-export function layerName({ module, layer, layers, directions }: ReferenceLayer): string {
-  const where = module || "the module";
-  const which = layers > 1 ? `, layer ${layer}` : "";
-  return where + which + (directions.length === 2 ? ", both directions" : "");
-}
-
-/** The same node as the layer of one direction that it is. */
-export function alike(node: RecurrentNode, { layer, direction }: Match): ReferenceLayer {
-  if (node.weights.W.shape[0] === layer.directions.length) return layer;
-  return { ...layer, directions: [layer.directions[direction]] };
-}
-
-/** What a node computes, in words. */
-function inWords({ kind, told, hiddenSize, inputSize, weights, quantised }: RecurrentNode): string {
-  const [activations] = told.activations;
-  const relu = kind === "RNN" ? `, ${activations[0].name.toLowerCase()}` : "";
-  const ways = { forward: "", reverse: ", from the end", bidirectional: ", both directions" };
-  const bits = quantised ? `, weights of ${quantised.bits} bits` : "";
-  return `${kind} ${inputSize} → ${hiddenSize}${relu}${ways[told.direction]}` +
-    `${weights.B ? "" : ", no biases"}${bits}`;
-}
-
-/** A node's own question: inputs of its layer's scale. */
-function questionOf({ kind }: RecurrentNode, layer: ReferenceLayer): Named {
-  const next = draws(7);
-  const [length, batch] = [9, 2];
-  const state = () => drawn(next, [layer.directions.length, batch, layer.hiddenSize]);
-  const input = drawn(next, [length, batch, layer.inputSize], scaleOf(layer));
-  return { input, h_0: state(), ...(kind === "LSTM" && { c_0: state() }) };
-}
-
-/** An RNN's nonlinearity: as told, or as its node has it. */
-function bendOf({ told }: RecurrentNode, { nonlinearity }: JudgeOptions): Nonlinearity {
-  return nonlinearity ?? (told.activations[0][0].name === "Relu" ? "relu" : "tanh");
-}
-
-/** Numbers in 256 steps, as a runtime stores what it multiplies with quantised weights. */
-function coarse({ data, shape }: Tensor): Tensor {
-  const [low, high] = [Math.min(0, ...data), Math.max(0, ...data)];
-  const step = (high - low) / 255 || 1;
-  return new Tensor(Float64Array.from(data, (x) => step * Math.round(x / step)), shape);
-}
-
-/** The largest difference of outputs of the same names. */
-function apart(a: Named, b: Named): number {
-  return Math.max(
-    ...Object.entries(a).flatMap(([name, { data }]) =>
-      Array.from(data, (x, k) => Math.abs(x - b[name].data[k]))
-    ),
-  );
-}
-
-/** A node with inputs, what it computes of them, and what its layer does, in ONNX's form. */
-export function nodeCase(
-  node: RecurrentNode,
-  match: Match | null,
-  options: JudgeOptions,
-): { given: Named; computed: Named; wanted: Named | null; tolerance: number } {
-  const layer = match ? alike(node, match) : layerOf(node);
-  const given = questionOf(node, layer);
-  const { W, R, B, P } = node.weights;
-  const recurrence: OnnxRecurrence = { ...node.told, layout: 0 };
-  const run = (
-    told: OnnxRecurrence,
-    w: Tensor,
-    r: Tensor,
-    b: Tensor | null,
-    p: Tensor | null,
-    X = given.input,
-  ) => {
-    const { Y, Yh, Yc } = evaluateRecurrence(told, {
-      ...{ X, W: w, R: r, B: b, P: p, initialH: given.h_0 },
-      ...(given.c_0 && { initialC: given.c_0 }),
-    });
-    return { Y, Y_h: Yh, ...(Yc && { Y_c: Yc }) };
-  };
-  const own = (x: Value | null) => x && tensorOf(x);
-  const computed = run(recurrence, own(W)!, own(R)!, own(B), own(P));
-  const tolerance = node.quantised
-    ? 10 * apart(run(recurrence, own(W)!, own(R)!, own(B), own(P), coarse(given.input)), computed)
-    : 1e-4;
-  if (!match) return { given, computed, wanted: null, tolerance };
-  const right = nodeWeights(layer);
-  const told = toldOtherwise(recurrence, P !== null, bendOf(node, options))
-    .reduce((all, one) => one.mended(all), recurrence);
-  const wanted = run(told, own(right.W)!, own(right.R)!, own(right.B), null);
-  return { given, computed, wanted, tolerance };
-}
-
-type Found = Pick<NodeJudgement, "verdict" | "mistakes" | "off" | "remark">;
-
-/** Whether two nodes compute the same. */
-function sameNode(a: RecurrentNode, b: RecurrentNode): boolean {
-  if (JSON.stringify(a.told) !== JSON.stringify(b.told)) return false;
-  return (["W", "R", "B", "P"] as const).every((name) => {
-    const [x, y] = [a.weights[name], b.weights[name]];
-    return x === y || (x && y && x.data.every((value, k) => value === y.data[k]));
-  });
-}
-
-/** Holds a node against its layer. */
-function judgeNode(
-  node: RecurrentNode,
-  match: Match,
-  options: JudgeOptions,
-): Found {
-  const layer = alike(node, match);
-  const { kind, told, quantised } = node;
-  const nonlinearity = bendOf(node, options);
-  // A direction alone is judged as it reads its sequence, whichever way that is.
-  const straight: OnnxRecurrence = layer.directions.length === 1
-    ? { ...told, direction: "forward" }
-    : told;
-  const given = questionOf(node, layer);
-  const wanted = expected([layer], given, nonlinearity);
-  const backs = layer.directions.length === 2 ? [false, true] : [false];
-  const peepholes = node.weights.P !== null;
-  const otherwise = toldOtherwise(straight, peepholes, nonlinearity);
-  const without = (mended: readonly Told[]) => {
-    const own = mended.reduce((all, one) => one.mended(all), straight);
-    const kept = peepholes && !mended.some(({ mistake }) => mistake.id === "peepholes");
-    return computed(node, own, kept, given);
-  };
-  const isRight = (mended: readonly Told[]) => offBy(without(mended), wanted, backs) === null;
-  const off = offBy(without([]), wanted, backs);
-  if (off === null) return { verdict: "right", mistakes: [], off: null, remark: null };
-  const wrong = (mistakes: readonly FileMistake[], remark: string | null = null) => (
-    { verdict: "wrong" as const, mistakes, off, remark }
-  );
-  if (isRight(otherwise)) return wrong(needed(otherwise, isRight).map(({ mistake }) => mistake));
-  const mended = without(otherwise);
-  const matters = needed(otherwise, (kept) => offBy(without(kept), mended, backs) === null)
-    .filter((one) => offBy(without([one]), without([]), backs) !== null);
-  const told_ = matters.map(({ mistake }) => mistake);
-  if (quantised && match.relation !== "other" && withinStep(node, layer)) {
-    const remark = `quantised: every weight is within half a step of the layer's ` +
-      `(${quantised.step.toPrecision(2)}), and its outputs are off by ` +
-      `${off.error.toPrecision(2)} for it`;
-    return told_.length ? wrong(told_, remark) : { verdict: "right", mistakes: [], off, remark };
-  }
-  if (match.relation === "other") return wrong([...told_, otherWeights(kind, "none of")]);
-  const own = layerOf(node);
-  const question = { layers: [layer], inputs: given, nonlinearity, state: stateOf([layer]) };
-  const isMisread = ({ weights }: Misread) => {
-    const other = { ...layer, directions: layer.directions.map(weights) };
-    return offBy(mended, expected([other], given, nonlinearity), backs) === null;
-  };
-  // Numbers that are only near were rounded, or they are no layer's of this checkpoint.
-  if (match.relation === "near") {
-    const rounded = roundings(kind).find(isMisread);
-    const apart = `${Number((100 * match.apart).toPrecision(2))} % apart from`;
-    return wrong([...told_, rounded?.mistake ?? otherWeights(kind, apart)]);
-  }
-  const found = explanation(question, wanted, mended);
-  if (found) return wrong([...told_, found]);
-  const misread = misreadings(kind).find(isMisread);
-  if (misread) return wrong([...told_, misread.mistake]);
-  const orders = own.directions.map((weights, d) =>
-    unitOrder(weights, layer.directions[d], layer.hiddenSize)
-  );
-  if (orders.every(Boolean)) {
-    const says = `the units stand in another order: ${orders[0]!.slice(0, 8).join(", ")}` +
-      `${orders[0]!.length > 8 ? ", …" : ""}`;
-    return wrong([...told_, fileMistake("units-permuted", says, kind)]);
-  }
-  return wrong(told_, "its weights are the layer's numbers, but in no order that is known");
-}
-
-function otherWeights(kind: LayerKind, how: string): FileMistake {
-  return fileMistake("other-weights", `its weights are ${how} the checkpoint's`, kind);
-}
-
-/** Whether each weight is within half a step of quantisation from the layer's. */
-function withinStep(node: RecurrentNode, layer: ReferenceLayer): boolean {
-  const { W, R } = nodeWeights(layer);
-  const near = (a: Float64Array, b: Float64Array) =>
-    a.every((x, k) => Math.abs(x - b[k]) <= node.quantised!.step * 0.51);
-  return near(node.weights.W.data, W.data) && near(node.weights.R.data, R.data);
-}
 
 /** The mistakes in a list of words, or that there is none. */
 function verdictOf(verdicts: readonly Verdict[]): Verdict {

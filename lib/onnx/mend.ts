@@ -6,16 +6,10 @@
 import { any, bool, type Call, check, record } from "../call.ts";
 import { CheckpointError } from "../checkpoints/error.ts";
 import { joined } from "../checkpoints/source.ts";
-import {
-  alike,
-  examine,
-  judge,
-  type Judgement,
-  type JudgeOptions,
-  type Reference,
-} from "./judge.ts";
+import { examine, judge, type Judgement, type Reference } from "./judge.ts";
 import type { Match } from "./match.ts";
 import { type OnnxModel, readOnnx } from "./model.ts";
+import { alike, type JudgeOptions } from "./node.ts";
 import { nodeWeights } from "./reference.ts";
 import { type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import type { Value } from "./value.ts";

@@ -30,14 +30,7 @@ export {
   recurrenceOf,
 } from "./recurrence.ts";
 export type { FileMistake } from "./deviations.ts";
-export {
-  judge,
-  type Judgement,
-  type JudgeOptions,
-  type NodeJudgement,
-  type Reference,
-  type Verdict,
-} from "./judge.ts";
+export { judge, type Judgement, type Reference } from "./judge.ts";
 export { mend, type Mended } from "./mend.ts";
 export {
   looksLikeOnnx,
@@ -51,6 +44,7 @@ export {
   type OnnxValue,
   readOnnx,
 } from "./model.ts";
+export type { JudgeOptions, NodeJudgement, Verdict } from "./node.ts";
 export type { Note, Runtime } from "./notes.ts";
 export type { Off } from "./numbers.ts";
 export { type Probe, probes } from "./probe.ts";

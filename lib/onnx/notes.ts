@@ -2,8 +2,7 @@
 
 import type { OnnxModel } from "./model.ts";
 import { wantedActivations } from "./deviations.ts";
-import type { RecurrentNode } from "./recurrent.ts";
-import { fixedBatch } from "./whole.ts";
+import { fixedBatch, type RecurrentNode } from "./recurrent.ts";
 
 /** Something unusual about a node. */
 export interface Note {

@@ -5,8 +5,9 @@
 
 import { any, bool, type Call, check, record } from "../call.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type JudgeOptions, nodeCase, type Reference, referenceLayers } from "./judge.ts";
+import { type Reference, referenceLayers } from "./judge.ts";
 import { matched } from "./match.ts";
+import { type JudgeOptions, nodeCase } from "./node.ts";
 import type { OnnxModel } from "./model.ts";
 import { type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import { type WireField, writeMessage } from "./write.ts";

@@ -223,3 +223,10 @@ function throughDequantize({ node, scope }: FoundNode): RecurrentNode["quantised
   }
   return null;
 }
+
+/** A batch for which a constant initial state was made; `null` where there is none. */
+export function fixedBatch(node: RecurrentNode): number | null {
+  const name = node.node.inputs[5];
+  const value = name ? node.scope.get(name) : null;
+  return value && value.shape.length === 3 ? value.shape[node.told.layout === 1 ? 0 : 1] : null;
+}

@@ -8,8 +8,9 @@ import { Tensor } from "../tensor/tensor.ts";
 import { explanation, type FileMistake, fileMistake, type Question } from "./deviations.ts";
 import type { Match } from "./match.ts";
 import type { OnnxModel, OnnxValue } from "./model.ts";
+import type { JudgeOptions } from "./node.ts";
 import { drawn, draws, type Off, offBy, scaleOf } from "./numbers.ts";
-import type { Recurrence, RecurrentNode } from "./recurrent.ts";
+import { fixedBatch, type Recurrence, type RecurrentNode } from "./recurrent.ts";
 import { expected, type Named, type ReferenceLayer, stateOf } from "./reference.ts";
 import { carryOut } from "./run.ts";
 import type { Value } from "./value.ts";
@@ -31,14 +32,6 @@ export interface WholeJudgement {
   readonly off: Off | null;
   /** Why it could not be told. */
   readonly remark: string | null;
-}
-
-/** What weights do not tell. */
-export interface WholeOptions {
-  /** φ of an RNN; that of the file unless told. */
-  readonly nonlinearity?: Nonlinearity;
-  /** Whether the module has the batch first; both are tried unless told. */
-  readonly batchFirst?: boolean;
 }
 
 /** Nodes that are the layers of one module, from the lowest, with a node for each. */
@@ -84,7 +77,7 @@ function modulesOf(
 }
 
 /** An RNN's nonlinearity: as told, or as its nodes have it. */
-function bendOf({ nodes: [node] }: Module, { nonlinearity }: WholeOptions): Nonlinearity {
+function bendOf({ nodes: [node] }: Module, { nonlinearity }: JudgeOptions): Nonlinearity {
   return nonlinearity ?? (node?.told.activations[0][0].name === "Relu" ? "relu" : "tanh");
 }
 
@@ -113,13 +106,6 @@ function inputsOf(model: OnnxModel, { layers }: Module): Inputs | null {
   const width = input.shape?.at(-1);
   if (typeof width === "number" && width !== inputSize) return null;
   return { input, states, lengths };
-}
-
-/** A batch for which a constant initial state was made; `null` where there is none. */
-export function fixedBatch(node: RecurrentNode): number | null {
-  const name = node.node.inputs[5];
-  const value = name ? node.scope.get(name) : null;
-  return value && value.shape.length === 3 ? value.shape[node.told.layout === 1 ? 0 : 1] : null;
 }
 
 /** One way of computing a module's outputs out of the file. */
@@ -317,7 +303,7 @@ export function judgeWhole(
   matches: readonly (Match | null)[],
   layers: readonly ReferenceLayer[],
   nodesRight: readonly boolean[],
-  options: WholeOptions,
+  options: JudgeOptions,
 ): WholeJudgement[] {
   const modules = modulesOf(recurrence, matches, layers);
   return modules.map((module): WholeJudgement => {
