@@ -24,6 +24,7 @@ import cellsForward from "./cells/forward.json" with { type: "text" };
 import chanceMultinomial from "./chance/multinomial.json" with { type: "text" };
 import chanceRandint from "./chance/randint.json" with { type: "text" };
 import chanceRandperm from "./chance/randperm.json" with { type: "text" };
+import chanceState from "./chance/state.json" with { type: "text" };
 import checkpointsSafetensors from "./checkpoints/safetensors.json" with { type: "text" };
 import checkpointsTorch from "./checkpoints/torch.json" with { type: "text" };
 import dataCollate from "./data/collate.json" with { type: "text" };
@@ -166,6 +167,7 @@ export const files: Readonly<Record<string, string>> = {
   "chance/multinomial.json": chanceMultinomial,
   "chance/randint.json": chanceRandint,
   "chance/randperm.json": chanceRandperm,
+  "chance/state.json": chanceState,
   "checkpoints/safetensors.json": checkpointsSafetensors,
   "checkpoints/torch.json": checkpointsTorch,
   "data/collate.json": dataCollate,

@@ -1,6 +1,6 @@
 /** PyTorch's CPU random number generator: mt19937, the 32-bit Mersenne Twister. */
 
-import { any, type Call, check, checkCount, type Kind } from "../call.ts";
+import { any, bytes, type Call, check, checkCount, type Kind } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 
@@ -14,6 +14,7 @@ const calls = {
   manualSeed: ["manualSeed", { seed: any }],
   Generator: ["Generator", { "seed?": any }],
   seedGenerator: ["Generator.manualSeed", { seed: any }],
+  setState: ["Generator.setState", { newState: bytes }],
 } satisfies Record<string, Call>;
 
 /** A seed as the unsigned 64-bit integer PyTorch stores: negative ones count down from 2^64. */
@@ -75,7 +76,8 @@ const [STATE_SIZE, NORMAL] = [5056, 5024];
  */
 export class Generator {
   readonly #words = new Uint32Array(N);
-  #used = N; // how many of the words have been handed out
+  #left = 1; // how many draws, and one more, until the words are renewed
+  #next = 0; // the word of the next draw
   #seed = DEFAULT_SEED;
 
   /**
@@ -111,7 +113,7 @@ export class Generator {
     for (let k = 1; k < N; k++) {
       words[k] = Math.imul(1812433253, words[k - 1] ^ (words[k - 1] >>> 30)) + k;
     }
-    this.#used = N;
+    [this.#left, this.#next] = [1, 0];
     // Otherwise the first normal draw after seeding would belong to the stream before it.
     this.nextNormal = undefined;
     return this;
@@ -134,8 +136,8 @@ export class Generator {
    */
   random(): number {
     checkCount("Generator.random", 0, arguments);
-    if (this.#used === N) this.#twist();
-    let y = this.#words[this.#used++];
+    if (--this.#left === 0) this.#twist();
+    let y = this.#words[this.#next++];
     y ^= y >>> 11;
     y ^= (y << 7) & 0x9d2c5680;
     y ^= (y << 15) & 0xefc60000;
@@ -163,7 +165,8 @@ export class Generator {
     checkCount("Generator.clone", 0, arguments);
     const copy = new Generator();
     copy.#words.set(this.#words);
-    copy.#used = this.#used;
+    copy.#left = this.#left;
+    copy.#next = this.#next;
     copy.#seed = this.#seed;
     copy.nextNormal = this.nextNormal;
     return copy;
@@ -179,9 +182,9 @@ export class Generator {
     checkCount("Generator.getState", 0, arguments);
     const view = new DataView(new ArrayBuffer(STATE_SIZE));
     view.setBigUint64(0, this.#seed, true);
-    view.setInt32(8, N + 1 - this.#used, true); // how many words are left, and one
+    view.setInt32(8, this.#left, true);
     view.setInt32(12, 1, true); // seeded
-    view.setUint32(16, this.#used % N, true);
+    view.setUint32(16, this.#next, true);
     this.#words.forEach((word, k) => view.setUint32(24 + 8 * k, word, true));
     view.setFloat64(NORMAL, this.nextNormal ?? 0, true);
     view.setInt32(NORMAL + 16, this.nextNormal === undefined ? 0 : 1, true);
@@ -194,19 +197,23 @@ export class Generator {
    * @param state 5056 bytes
    * @returns this generator
    * @throws {RuntimeError} if it is no state of an mt19937; the generator is left as it was
+   * @throws {TypeError} if it is not bytes
    */
   setState(state: Uint8Array): this {
-    checkCount("Generator.setState", 1, arguments);
-    if (!(state instanceof Uint8Array) || state.length !== STATE_SIZE) {
-      throw new RuntimeError(`RNG state must be ${STATE_SIZE} bytes of an mt19937`);
+    check(calls.setState, arguments);
+    if (state.length !== STATE_SIZE) {
+      throw new RuntimeError(
+        `Expected a CPUGeneratorImplState of size ${STATE_SIZE} but found the input RNG state ` +
+          `size to be ${state.length}`,
+      );
     }
     const view = new DataView(state.buffer, state.byteOffset, state.length);
     const [left, next] = [view.getInt32(8, true), Number(view.getBigUint64(16, true))];
-    if (view.getInt32(12, true) !== 1 || left < 1 || left > N || next > N) {
+    if (view.getInt32(12, true) !== 1 || left < 1 || next + left > N + 1) {
       throw new RuntimeError("Invalid mt19937 state");
     }
     this.#seed = view.getBigUint64(0, true);
-    this.#used = left === 1 ? N : next;
+    [this.#left, this.#next] = [left, next];
     for (let k = 0; k < N; k++) this.#words[k] = view.getUint32(24 + 8 * k, true);
     this.nextNormal = view.getInt32(NORMAL + 16, true) ? view.getFloat64(NORMAL, true) : undefined;
     return this;
@@ -219,7 +226,7 @@ export class Generator {
       const y = (words[k] & 0x80000000) | (words[(k + 1) % N] & 0x7fffffff);
       words[k] = words[(k + M) % N] ^ (y >>> 1) ^ ((y & 1) === 1 ? 0x9908b0df : 0);
     }
-    this.#used = 0;
+    [this.#left, this.#next] = [N, 0];
   }
 }
 

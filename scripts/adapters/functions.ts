@@ -1,5 +1,6 @@
 /** The functions that a request of the operation `call` may name. */
 
+import { createHash } from "node:crypto";
 import { encode, type JsonTensor } from "../../lib/conformance/mod.ts";
 import * as rnn from "../../mod.ts";
 
@@ -24,6 +25,7 @@ export interface Inputs {
   other?: rnn.Tensor;
   weight: rnn.Tensor;
   index: rnn.Tensor;
+  state: rnn.Tensor;
   grad?: rnn.Tensor;
   h_0?: rnn.Tensor;
   c_0?: rnn.Tensor;
@@ -139,6 +141,22 @@ export const functions: Readonly<Record<string, Call>> = {
         ),
     ]),
   ),
+  get_state: (_, { rand, randn }, dtype) => {
+    rnn.rand([rand]);
+    rnn.randn([randn], { dtype });
+    const state = rnn.defaultGenerator.getState();
+    const list = (bytes: Uint8Array) => encode(rnn.tensor([...bytes], { dtype: "int64" }));
+    return {
+      sha256: list(createHash("sha256").update(state).digest()),
+      first: list(state.subarray(0, 32)),
+      last: list(state.subarray(-40)),
+    };
+  },
+  set_state: ({ state }, _, dtype) => {
+    const generator = rnn.defaultGenerator.setState(Uint8Array.from(state.data));
+    const randn = encode(rnn.randn([3], { dtype, generator }));
+    return { randn, rand: encode(rnn.slice(rnn.rand([700], { dtype, generator }), 0, -5)) };
+  },
   randint: drawn((_, { low, high, size }) => rnn.randint(low, high, size)),
   randperm: drawn((_, { n }) => rnn.randperm(n)),
   multinomial: drawn(({ input }, { numSamples, ...options }) =>

@@ -1,5 +1,7 @@
 """Chapter chance: whole numbers, permutations and categories from the generator, bit for bit."""
 
+import struct
+
 import numpy as np
 
 from .case import Case, GoldenFile, both, request
@@ -74,8 +76,56 @@ def categories():
             )
 
 
+def mt19937(seed):
+    """The words of a generator that has been seeded, and not drawn from."""
+    words = [seed & 0xFFFFFFFF]
+    for k in range(1, 624):
+        words.append((1812433253 * (words[-1] ^ (words[-1] >> 30)) + k) & 0xFFFFFFFF)
+    return words
+
+
+def state_bytes(seed, left, following, normal=None, seeded=1):
+    """A state as torch.get_rng_state gives it; the kept normal draw as a double."""
+    head = struct.pack("<QiiQ", seed, left, seeded, following)
+    words = b"".join(struct.pack("<Q", word) for word in mt19937(seed))
+    tail = struct.pack("<8xd8xi4x", normal or 0.0, normal is not None)
+    data = head + words + tail
+    return np.frombuffer(data + bytes(5056 - len(data)), dtype=np.uint8).astype(np.int64)
+
+
+def states():
+    """torch.get_rng_state and torch.set_rng_state."""
+    reason = "The bytes of the generator, where its words are used up, renewed, or a draw is kept."
+    for rand, randn in ((0, 0), (1, 0), (623, 0), (624, 0), (625, 0), (1300, 0), (0, 1), (5, 3), (2, 2), (0, 17)):
+        for seed in (0, -1) if rand == 0 else (7,):
+            yield from both(
+                f"chance/get_state/{rand}-{randn}/seed-{seed}", reason, ["INIT-4", "INIT-5"], "call",
+                dtypes=("float32",), function="get_state", args={"rand": rand, "randn": randn}, seed=seed
+            )
+    given = [
+        ("seeded", (5, 1, 0), "As a seed leaves it."),
+        ("used-up", (5, 1, 624), "All words drawn."),
+        ("begun", (5, 600, 25), "Some words drawn."),
+        ("last", (5, 2, 623), "One word left."),
+        ("normal", (5, 600, 25, -0.75), "A normal draw kept."),
+    ]
+    for name, fields, reason in given:
+        yield from both(
+            f"chance/set_state/{name}", reason, ["INIT-4", "INIT-5"], "call", function="set_state", args={},
+            inputs={"state": state_bytes(*fields)}
+        )
+
+
 def errors():
     """What they refuse."""
+    good = state_bytes(5, 1, 0)
+    for name, state in (
+        ("short", good[:5055]), ("long", np.append(good, 0)), ("zeros", good * 0),
+        ("not-seeded", state_bytes(5, 1, 0, seeded=0)), ("none-left", state_bytes(5, 0, 0)),
+        ("next-beyond", state_bytes(5, 1, 625)),
+    ):
+        asked = request("call", "float32", function="set_state", args={}, inputs={"state": state})
+        yield Case(f"errors/set_state/{name}", "No state of the generator.", ["ERROR-5", "INIT-4"], asked)
 
     def case(function, name, reason, clause, args, **inputs):
         asked = request("call", "float32", function=function, args=args, seed=0, inputs=inputs or None)
@@ -116,5 +166,6 @@ FILES = [
     GoldenFile("chance/randint.json", "torch.randint after torch.manual_seed.", integers),
     GoldenFile("chance/randperm.json", "torch.randperm after torch.manual_seed.", permutations),
     GoldenFile("chance/multinomial.json", "torch.multinomial after torch.manual_seed.", categories),
+    GoldenFile("chance/state.json", "The generator as bytes.", states),
     GoldenFile("errors/chance.json", "What is not drawn.", errors),
 ]

@@ -3,6 +3,8 @@ Carry out the requests that name a function of tensors: op call, and with a func
 op print. What is drawn by chance answers, besides, with what the generator draws next.
 """
 
+import hashlib
+
 import torch
 import torch.nn.functional as F
 
@@ -37,6 +39,22 @@ def drawn(draw):
     return function
 
 
+def get_state(inputs, args, dtype):
+    """The bytes of the generator after some draws, in short: a hash, the first and the last."""
+    torch.rand(args["rand"])
+    torch.randn(args["randn"], dtype=dtype)
+    state = torch.get_rng_state()
+    hashed = hashlib.sha256(state.numpy().tobytes()).digest()
+    parts = {"sha256": list(hashed), "first": state[:32].tolist(), "last": state[-40:].tolist()}
+    return {name: torch.tensor(part, dtype=torch.int64) for name, part in parts.items()}
+
+
+def set_state(inputs, args, dtype):
+    """What is drawn after the generator took its bytes."""
+    torch.set_rng_state(inputs["state"].to(torch.uint8))
+    return {"randn": torch.randn(3, dtype=dtype), "rand": torch.rand(700, dtype=dtype)[-5:]}
+
+
 UNARY = ("tanh", "sigmoid", "relu", "neg", "abs", "exp", "log", "clone", "flip", "sum", "mean")
 FUNCTIONS.update(
     {
@@ -56,6 +74,8 @@ FUNCTIONS.update(
             args["data"], dtype=DTYPES[args["dtype"]] if "dtype" in args else dtype
         ),
         "to": lambda inputs, args, dtype: inputs["input"].to(DTYPES[args["dtype"]]),
+        "get_state": get_state,
+        "set_state": set_state,
         "randint": drawn(lambda inputs, args: torch.randint(**args)),
         "randperm": drawn(lambda inputs, args: torch.randperm(args["n"])),
         "multinomial": drawn(lambda inputs, args: torch.multinomial(inputs["input"], *args.values())),

@@ -97,6 +97,8 @@ def check_fair(line):
         return
     if "error" in case["expect"] or "NUM-6" in case["clauses"]:
         return
+    if case["id"].startswith("chance/"):  # what is drawn is another in each dtype
+        return
     if "seed" in asked.get("args", {}):  # what a generator draws for float64 are other numbers
         return
     truth = exact(encode(execute({**widened(asked), "dtype": "float64"})))
