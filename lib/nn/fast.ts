@@ -13,8 +13,9 @@ import type { KeptWeights } from "../kernels/weights.ts";
 import { type FloatArray, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
+import { dropoutMask } from "./dropout.ts";
 import { PackedSequence } from "./packed.ts";
-import { type Differentiate, recordRun, type Run } from "./recorded_run.ts";
+import { type Differentiate, type Masks, recordRun, type Run } from "./recorded_run.ts";
 import type { Stepper } from "./stream.ts";
 
 /** The shapes that belong to one of an input; frozen, so that tensors can share them. */
@@ -27,10 +28,14 @@ interface Shapes {
 
 /** What records the forward passes of one module. */
 export interface Recorder {
-  /** Runs a stack of layers and records it; p is the probability of dropout between layers. */
-  run(engine: Engine, run: Run, p: number): Tensor[];
+  /** Runs a stack of layers and records it. */
+  run(engine: Engine, run: Run, masks: Masks): Tensor[];
   /** The gradients of a forward pass that kept nothing: it runs again, to the same bits. */
-  differentiate(run: Run, ...given: Parameters<Differentiate>): ReturnType<Differentiate>;
+  differentiate(
+    run: Run,
+    masks: Masks,
+    ...given: Parameters<Differentiate>
+  ): ReturnType<Differentiate>;
 }
 
 type MakeRecorder = (packing: Packing, weights: KeptWeights) => Recorder;
@@ -56,6 +61,8 @@ export class FastPath {
   #weights: readonly Weights[] | null = null;
   #shapes: Shapes | null = null;
   #recorder: Recorder | null = null;
+  /** The forward passes of the layers, each for itself. */
+  readonly #layers: Forward[] = [];
   /** The weights that streams share, as long as there are some. */
   #shared: WeakRef<SharedWeights> | null = null;
 
@@ -113,8 +120,8 @@ export class FastPath {
           shapes: [shapes.output, ...shapes.states],
           names: namesOf(rank, batchFirst, packed),
         };
-        const parts = this.#record(available, run, p, training);
-        return parts && [repacked(parts[0], packed), parts.slice(1)];
+        const parts = this.#record(available, run, this.#masksOf(given, p), training);
+        return [repacked(parts[0], packed), parts.slice(1)];
       }
       const { output, final } = this.#ask(available, weights, given, hx);
       return [
@@ -131,21 +138,78 @@ export class FastPath {
    * Runs a stack of layers so that a backward pass may follow (KERNEL-8). Where none is expected,
    * nothing is kept for it: should it come, the forward pass runs again.
    */
-  #record(engine: Engine, run: Run, p: number, training: boolean): Tensor[] | null {
+  #record(
+    engine: Engine,
+    run: Run,
+    masks: Masks,
+    training: boolean,
+  ): Tensor[] {
     const recorder = this.#recorderOrNull();
-    if (recorder && training) return recorder.run(engine, run, p);
-    if (p > 0) return null;
-    const { output, final } = this.#ask(engine, run.weights, run.given, run.hx);
+    if (recorder && training) return recorder.run(engine, run, masks);
+    const { output, final } = masks
+      ? this.#askInLayers(engine, run, masks)
+      : this.#ask(engine, run.weights, run.given, run.hx);
     return recordRun(
       run,
       [output, ...final],
       new Float32Array(output.buffer),
-      (...given) => this.#recorderOrNull()!.differentiate(run, ...given),
+      (...given) => this.#recorderOrNull()!.differentiate(run, masks, ...given),
     );
+  }
+
+  /** Asks one layer after the other, with dropout between them. */
+  #askInLayers(
+    engine: Engine,
+    { weights, given, hx }: Run,
+    masks: NonNullable<Masks>,
+  ): Result {
+    const { numLayers, numDirections } = this.#sizes;
+    const features = numDirections * this.#outputSize;
+    const results: Result[] = [];
+    for (let layer = 0; layer < numLayers; layer++) {
+      const inputSize = layer === 0 ? this.#sizes.inputSize : features;
+      const one = this.#layers[layer] ??= new Forward({ ...this.#sizes, inputSize, numLayers: 1 });
+      const below = layer > 0 && masked(results[layer - 1].output, masks(layer - 1), given);
+      const part = (x: Float32Array) => {
+        const length = x.length / numLayers;
+        return x.subarray(layer * length, (layer + 1) * length);
+      };
+      results.push(one.run(
+        engine,
+        weights.slice(layer * numDirections, (layer + 1) * numDirections),
+        below ? { ...given, x: below } : given,
+        hx && hx.map(({ data }) => part(data as Float32Array)),
+      ));
+    }
+    // All in one buffer, as where all layers run at once.
+    const parts = [
+      [results[numLayers - 1].output],
+      ...results[0].final.map((_, k) => results.map(({ final }) => final[k])),
+    ].map((some) => ({ some, length: some.reduce((sum, { length }) => sum + length, 0) }));
+    const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    const [output, ...final] = parts.map(({ some, length }) => {
+      const start = at;
+      for (const x of some) {
+        whole.set(x, at);
+        at += x.length;
+      }
+      return whole.subarray(start, start + length);
+    });
+    return { output, final };
   }
 
   #ask(engine: Engine, weights: readonly Weights[], given: Batch, hx: State | null): Result {
     return this.#forward.run(engine, weights, given, hx && hx.map((x) => x.data as Float32Array));
+  }
+
+  /** What dropout multiplies with between the layers, drawn once, as the readable path draws it. */
+  #masksOf({ batch, length, batchSizes }: Batch, p: number): Masks {
+    if (p === 0) return null;
+    const rows = batchSizes ?? Array<number>(length).fill(batch);
+    const drawn: Float32Array[] = [];
+    return (layer) =>
+      drawn[layer] ??= maskOf(rows, this.#sizes.numDirections * this.#outputSize, p);
   }
 
   #recorderOrNull(): Recorder | null {
@@ -255,4 +319,32 @@ export function arraysOf(own: CellTensors): Weights {
   return Object.fromEntries(
     Object.entries(own).map(([name, x]) => [name, x && x.data]),
   ) as unknown as Weights;
+}
+
+/** A mask of dropout for every step, in the order in which the readable path draws them. */
+function maskOf(rows: readonly number[], width: number, p: number): Float32Array {
+  const masks = rows.map((count) => dropoutMask({ shape: [count, width], dtype: "float32" }, p));
+  const all = new Float32Array(masks.reduce((sum, { data }) => sum + data.length, 0));
+  let at = 0;
+  for (const { data } of masks) {
+    all.set(data, at);
+    at += data.length;
+  }
+  return all;
+}
+
+/** The product of an output with a mask, whose rows go step by step. */
+function masked(
+  output: Float32Array,
+  mask: Float32Array,
+  { batchFirst, batch, length }: Batch,
+): Float32Array {
+  const out = new Float32Array(output.length);
+  const width = batchFirst ? output.length / (batch * length) : output.length;
+  for (let at = 0; at < out.length; at += width) {
+    const row = at / width;
+    const from = batchFirst ? (row % length * batch + Math.floor(row / length)) * width : at;
+    for (let k = 0; k < width; k++) out[at + k] = output[at + k] * mask[from + k];
+  }
+  return out;
 }

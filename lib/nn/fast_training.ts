@@ -11,9 +11,8 @@ import type { Plan } from "../kernels/training/pieces.ts";
 import { planOf, record, Spare } from "../kernels/training/record.ts";
 import type { KeptWeights } from "../kernels/weights.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { dropoutMask } from "./dropout.ts";
 import { type Recorder, recordWith } from "./fast.ts";
-import { type Differentiate, recordRun, type Run } from "./recorded_run.ts";
+import { type Differentiate, type Masks, recordRun, type Run } from "./recorded_run.ts";
 
 /** Has forward passes record on the kernels from now on. */
 export function useTraining(): void {
@@ -34,8 +33,8 @@ class KernelRecorder implements Recorder {
     [this.#packing, this.#weights] = [packing, weights];
   }
 
-  run(engine: Engine, run: Run, p: number): Tensor[] {
-    const { output, final, buffer, kept } = this.#record(engine, run, p);
+  run(engine: Engine, run: Run, masks: Masks): Tensor[] {
+    const { output, final, buffer, kept } = this.#record(engine, run, masks);
     return recordRun(
       run,
       [output, ...final],
@@ -45,18 +44,15 @@ class KernelRecorder implements Recorder {
     );
   }
 
-  differentiate(run: Run, ...given: Parameters<Differentiate>): Gradients {
+  differentiate(run: Run, masks: Masks, ...given: Parameters<Differentiate>): Gradients {
     const engine = anyEngine();
-    const { kept } = this.#record(engine, run, 0);
+    const { kept } = this.#record(engine, run, masks);
     const gradients = backward(engine, run.packing, run.weights, kept, ...given);
     this.#spare.give(kept);
     return gradients;
   }
 
-  #record(engine: Engine, { hx, given, weights }: Run, p: number) {
-    const { numDirections } = this.#packing.sizes;
-    const { batch, length, batchSizes } = given;
-    const rows = batchSizes ?? Array(p > 0 ? length : 0).fill(batch);
+  #record(engine: Engine, { hx, given, weights }: Run, masks: Masks) {
     return record(
       engine,
       this.#packing,
@@ -66,7 +62,7 @@ class KernelRecorder implements Recorder {
       this.#planOf(given),
       hx && hx.map((part) => part.data as Float32Array),
       this.#spare,
-      () => p > 0 ? maskOf(rows, numDirections * this.#packing.outputSize, p) : null,
+      (layer) => masks && masks(layer),
     );
   }
 
@@ -81,16 +77,4 @@ class KernelRecorder implements Recorder {
     this.#plan = { given: { ...given, x: new Float32Array(0) }, plan };
     return plan;
   }
-}
-
-/** A mask of dropout for every step, in the order in which the readable path draws them. */
-function maskOf(rows: readonly number[], width: number, p: number): Float32Array {
-  const masks = rows.map((count) => dropoutMask({ shape: [count, width], dtype: "float32" }, p));
-  const all = new Float32Array(masks.reduce((sum, { data }) => sum + data.length, 0));
-  let at = 0;
-  for (const { data } of masks) {
-    all.set(data, at);
-    at += data.length;
-  }
-  return all;
 }

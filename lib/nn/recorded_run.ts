@@ -26,6 +26,9 @@ export interface Run {
   readonly names: readonly [output: string, states: string];
 }
 
+/** What the output of a layer, by its number, is multiplied with on its way to the next; or `null`. */
+export type Masks = ((layer: number) => Float32Array) | null;
+
 /** The gradients of what is wanted, from those of the output and of the final states. */
 export type Differentiate = (
   output: Float32Array,
