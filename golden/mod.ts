@@ -47,6 +47,7 @@ import errorsPacking from "./errors/packing.json" with { type: "text" };
 import errorsRnn from "./errors/rnn.json" with { type: "text" };
 import errorsStateDicts from "./errors/state_dicts.json" with { type: "text" };
 import errorsTensors from "./errors/tensors.json" with { type: "text" };
+import examplesCurves from "./examples/curves.json" with { type: "text" };
 import gruField from "./gru/field.json" with { type: "text" };
 import gruForward from "./gru/forward.json" with { type: "text" };
 import gruLong from "./gru/long.json" with { type: "text" };
@@ -190,6 +191,7 @@ export const files: Readonly<Record<string, string>> = {
   "errors/rnn.json": errorsRnn,
   "errors/state_dicts.json": errorsStateDicts,
   "errors/tensors.json": errorsTensors,
+  "examples/curves.json": examplesCurves,
   "gru/field.json": gruField,
   "gru/forward.json": gruForward,
   "gru/long.json": gruLong,

@@ -45,6 +45,7 @@ from goldens import (  # noqa: E402
     errors_pack,
     errors_sequence,
     errors_tensor,
+    examples,
     field,
     functions,
     gated,
@@ -79,7 +80,8 @@ CHAPTERS = (
     notebook, printing, rand, init, chance, tensor, functions, around, linear, rnn, gated, cells,
     pack, pack_functions, field, dropout, checkpoints, representation, errors, errors_sequence,
     errors_cells, errors_pack, errors_tensor, errors_gradients, vjp, inplace, losses,
-    losses_options, optim, optim_edges, optim_more, training, modules, data, onnx_nodes
+    losses_options, optim, optim_edges, optim_more, training, modules, data, examples,
+    onnx_nodes
 )
 FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]
 

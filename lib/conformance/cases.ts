@@ -62,7 +62,7 @@ export const levels: Readonly<Record<string, Asked>> = {
   edge: { far: ["core", "family", "edge"], errors: true },
   forward: { ops: ["forward"], errors: false },
   init: { ops: ["init", "rand", "randn"], errors: false },
-  training: { ops: ["vjp", "loss", "optim", "train"], errors: false },
+  training: { ops: ["vjp", "loss", "optim", "train", "example"], errors: false },
   full: { errors: true },
 };
 

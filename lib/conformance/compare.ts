@@ -49,6 +49,9 @@ export interface Comparison {
 /** Operations whose numbers are PyTorch's bit for bit (NUM-5). */
 const bitwise = new Set(["init", "rand", "load"]);
 
+/** Operations that train, whose numbers are those of many steps. */
+const learning = new Set(["train", "example"]);
+
 /** What comes from outside may be nested without end; no golden answer is nested this deep. */
 const deepest = 1000;
 
@@ -78,7 +81,7 @@ export function compare(request: Request, wanted: Answer, given: Answer): Compar
   const drawn = request.module === "Embedding"; // normal draws, whose last bits are free (INIT-5)
   const exact = bitwise.has(request.op) && !(request.op === "load" && request.module) && !drawn;
   const dtype = request.dtype ?? "float32";
-  const { [dtype]: limits } = request.op === "train" ? trainingTolerance : tolerance;
+  const { [dtype]: limits } = learning.has(request.op) ? trainingTolerance : tolerance;
   const far = (w: JsonNumber, g: unknown, whole: boolean) =>
     distance(w, g, dtype, exact || whole, limits);
   const walk = (w: unknown, g: unknown, where: string, depth: number): void => {

@@ -58,12 +58,12 @@ export interface JsonFile {
 export interface Request {
   /**
    * `forward`, `vjp`, `init`, `repr`, `print`, `size`, `rand`, `randn`, `call`, `notebook`, `loss`,
-   * `optim`, `train`, `load`, `inplace` or `node`.
+   * `optim`, `train`, `example`, `load`, `inplace` or `node`.
    */
   op: string;
   /** The module's name in `torch.nn`, or `SimpleRNN`; for `node`, ONNX's operator. */
   module?: string;
-  /** The function's name, of an operation `call` or `inplace`, or of an `init` that has no module. */
+  /** The name of the function of a `call`, `inplace` or `init`, or of the program of an `example`. */
   function?: string;
   /** Arguments by PyTorch's names; for `node`, attributes by ONNX's. */
   args?: Record<string, unknown>;
@@ -116,7 +116,7 @@ export interface Request {
   scheduler?: Named;
   /** For `optim`, what the schedule's step is given, after each step of the optimiser. */
   metrics?: JsonNumber[];
-  /** For `train`, how many steps. */
+  /** For `train` and `example`, how many steps. */
   steps?: number;
   /**
    * For `load`, the checkpoint to read, or with a module to take its weights from; for `optim`, one

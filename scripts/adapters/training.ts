@@ -10,6 +10,9 @@ import {
   type Request,
 } from "../../lib/conformance/mod.ts";
 import * as rnn from "../../mod.ts";
+import * as characters from "../examples/programs/characters.ts";
+import * as forecaster from "../examples/programs/forecaster.ts";
+import * as tagger from "../examples/programs/tagger.ts";
 import { computations, named, optionsOf } from "./functions.ts";
 
 // deno-lint-ignore no-explicit-any -- the arguments come from outside; the modules check them
@@ -311,6 +314,17 @@ class Headed extends rnn.Module {
   }
 }
 
+const programs = { characters, tagger, forecaster };
+
+/** The losses before the first steps of a program of scripts/examples/. */
+function example({ function: name = "", args, dtype, steps = 0 }: Request, tools: Tools): Answer {
+  if (!Object.hasOwn(programs, name)) throw tools.unsupported(`program ${name}`);
+  const { training } = programs[name as keyof typeof programs];
+  const { losses } = training(args as Arguments, dtype);
+  const data = Array.from({ length: steps }, () => losses.next().value);
+  return { outputs: { loss: { shape: [steps], data } } };
+}
+
 /** Trains as a request says; `visit` sees the model, and the loss before each step. */
 export function train(request: Request, tools: Tools): Answer {
   const { dtype = "float32", inputs = {}, head, steps = 0 } = request;
@@ -356,7 +370,7 @@ export function train(request: Request, tools: Tools): Answer {
 
 export function trainingOperations(tools: Tools): Record<string, (request: Request) => Answer> {
   return Object.fromEntries(
-    Object.entries({ loss, optim, repr, train, vjp }).map(([name, operation]) => [
+    Object.entries({ example, loss, optim, repr, train, vjp }).map(([name, operation]) => [
       name,
       (request: Request) => operation(request, tools),
     ]),

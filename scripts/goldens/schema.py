@@ -131,6 +131,7 @@ SCHEMA = {
                     "loss",
                     "optim",
                     "train",
+                    "example",
                     "load",
                     "inplace",
                     "node",
@@ -138,7 +139,7 @@ SCHEMA = {
             },
             module=TEXT,
             function={
-                "description": "the tensor function of op call, inplace or init, or of a vjp or print",
+                "description": "the tensor function of op call, inplace or init, or of a vjp or print; of op example the program",
                 **TEXT,
             },
             args={

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from . import (  # noqa: F401  they join execute's
+    execute_examples,
     execute_functions,
     execute_inplace,
     execute_modules,
