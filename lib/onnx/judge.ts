@@ -210,7 +210,7 @@ export function referenceLayers(
   if (!isModel(reference)) return layersOf(reference);
   const { nodes, unknown } = recurrentNodes(reference, carryOut(reference));
   return {
-    layers: nodes.map(layerOf),
+    layers: nodes.map((node) => ({ ...layerOf(node), node })),
     beyond: unknown.map(({ path, why }) => `in the other file, ${path}: ${why}`),
   };
 }

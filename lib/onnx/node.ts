@@ -223,10 +223,21 @@ export function judgeNode(
     ? { ...told, direction: "forward" }
     : told;
   const given = questionOf(node, layer);
-  const wanted = expected([layer], given, nonlinearity);
+  // A layer out of another file may compute what no layer of PyTorch's does.
+  const own = layer.node;
+  const wanted = own
+    ? computed(own, { ...own.told, direction: straight.direction }, own.weights.P !== null, given)
+    : expected([layer], given, nonlinearity);
   const backs = layer.directions.length === 2 ? [false, true] : [false];
   const peepholes = node.weights.P !== null;
-  const otherwise = toldOtherwise(straight, peepholes, nonlinearity);
+  const likewise = own ? toldOtherwise(own.told, own.weights.P !== null, nonlinearity) : [];
+  const all = toldOtherwise(straight, peepholes, nonlinearity);
+  const apartFrom = (some: readonly Told[], others: readonly Told[]) =>
+    some.filter(({ mistake }) => !others.some((other) => other.mistake.says === mistake.says));
+  const otherwise = apartFrom(all, likewise);
+  const lacking = apartFrom(likewise, all).map(({ mistake: { id, says } }) =>
+    fileMistake(`no-${id}`, `not as in the other file: ${says}`, kind)
+  );
   const without = (mended: readonly Told[]) => {
     const own = mended.reduce((all, one) => one.mended(all), straight);
     const kept = peepholes && !mended.some(({ mistake }) => mistake.id === "peepholes");
@@ -238,19 +249,20 @@ export function judgeNode(
   const wrong = (mistakes: readonly FileMistake[], remark: string | null = null) => (
     { verdict: "wrong" as const, mistakes, off, remark }
   );
+  if (lacking.length > 0) return wrong([...otherwise.map(({ mistake }) => mistake), ...lacking]);
   if (isRight(otherwise)) return wrong(needed(otherwise, isRight).map(({ mistake }) => mistake));
   const mended = without(otherwise);
   const matters = needed(otherwise, (kept) => offBy(without(kept), mended, backs) === null)
     .filter((one) => offBy(without([one]), without([]), backs) !== null);
-  const told_ = matters.map(({ mistake }) => mistake);
+  const said = matters.map(({ mistake }) => mistake);
   if (quantised && match.relation !== "other" && withinStep(node, layer)) {
     const remark = `quantised: every weight is within half a step of the layer's ` +
       `(${quantised.step.toPrecision(2)}), and its outputs are off by ` +
       `${off.error.toPrecision(2)} for it`;
-    return told_.length ? wrong(told_, remark) : { verdict: "right", mistakes: [], off, remark };
+    return said.length ? wrong(said, remark) : { verdict: "right", mistakes: [], off, remark };
   }
-  if (match.relation === "other") return wrong([...told_, otherWeights(kind, "none of")]);
-  const own = layerOf(node);
+  if (match.relation === "other") return wrong([...said, otherWeights(kind, "none of")]);
+  const weights = layerOf(node);
   const question = { layers: [layer], inputs: given, nonlinearity, state: stateOf([layer]) };
   const isMisread = ({ weights }: Misread) => {
     const other = { ...layer, directions: layer.directions.map(weights) };
@@ -260,21 +272,21 @@ export function judgeNode(
   if (match.relation === "near") {
     const rounded = roundings(kind).find(isMisread);
     const apart = `${Number((100 * match.apart).toPrecision(2))} % apart from`;
-    return wrong([...told_, rounded?.mistake ?? otherWeights(kind, apart)]);
+    return wrong([...said, rounded?.mistake ?? otherWeights(kind, apart)]);
   }
-  const found = explanation(question, wanted, mended);
-  if (found) return wrong([...told_, found]);
+  const found = likewise.length > 0 ? null : explanation(question, wanted, mended);
+  if (found) return wrong([...said, found]);
   const misread = misreadings(kind).find(isMisread);
-  if (misread) return wrong([...told_, misread.mistake]);
-  const orders = own.directions.map((weights, d) =>
-    unitOrder(weights, layer.directions[d], layer.hiddenSize)
+  if (misread) return wrong([...said, misread.mistake]);
+  const orders = weights.directions.map((one, d) =>
+    unitOrder(one, layer.directions[d], layer.hiddenSize)
   );
   if (orders.every(Boolean)) {
     const says = `the units stand in another order: ${orders[0]!.slice(0, 8).join(", ")}` +
       `${orders[0]!.length > 8 ? ", …" : ""}`;
-    return wrong([...told_, fileMistake("units-permuted", says, kind)]);
+    return wrong([...said, fileMistake("units-permuted", says, kind)]);
   }
-  return wrong(told_, "its weights are the layer's numbers, but in no order that is known");
+  return wrong(said, "its weights are the layer's numbers, but in no order that is known");
 }
 
 function otherWeights(kind: LayerKind, how: string): FileMistake {

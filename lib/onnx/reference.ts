@@ -42,6 +42,8 @@ export interface ReferenceLayer {
   readonly hiddenSize: number;
   /** Forward, then perhaps reverse. */
   readonly directions: readonly Weights[];
+  /** The node that it is, where it comes out of another file. */
+  readonly node?: RecurrentNode;
 }
 
 const parameters = ["weightIh", "weightHh", "biasIh", "biasHh"] as const;
