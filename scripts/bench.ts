@@ -48,7 +48,7 @@ Options:
   --rounds N       how many rounds (default 15)
   --python PYTHON  with PyTorch, run by this Python
   --training       a step of training instead of a forward pass
-  --plot FILE      draw time against hidden size and length, as SVG
+  --plot FILE      draw time against hidden size and length, or of a step of training, as SVG
   --json           print JSON instead of a table
   --help           show this
 `;
@@ -247,6 +247,10 @@ async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
 if (import.meta.main && options.training) {
   const { report, training } = await import("./bench/training.ts");
   const results = await training({ ...options, rounds: Number(options.rounds) });
+  if (options.plot) {
+    const { plotTraining } = await import("./bench/plot.ts");
+    await Deno.writeTextFile(options.plot, plotTraining(results));
+  }
   console.log(options.json ? JSON.stringify(results) : report(results));
 } else if (import.meta.main) {
   const peers = await participants();
