@@ -29,6 +29,17 @@ const goldenElsewhere: esbuild.Plugin = {
   },
 };
 
+/** Keeps what is loaded on demand, the reader of ONNX files, in a file of its own, as bundlers do. */
+const onnxElsewhere: esbuild.Plugin = {
+  name: "onnx-elsewhere",
+  setup(build) {
+    build.onResolve(
+      { filter: /onnx\/weights\.ts$/ },
+      ({ kind }) => kind === "dynamic-import" ? { path: "./onnx.js", external: true } : null,
+    );
+  },
+};
+
 /** Where what only training needs comes from. */
 const trainingOnly = /^\.\/lib\/(optim|nn\/(losses|backward)|autograd\/(class_)?loss)/;
 
@@ -104,7 +115,7 @@ async function shrink(file: string): Promise<void> {
 
 /**
  * For browsers: one file of everything, one of all but training (losses, backward passes, optimisers),
- * each with its types.
+ * each with its types; and the reader of ONNX files, which both load when they meet one.
  */
 async function browser(folder: string): Promise<void> {
   const statements = await inference();
@@ -114,8 +125,9 @@ async function browser(folder: string): Promise<void> {
     stdin: { contents, resolveDir: path("."), loader: "ts" as const },
     outfile: `${folder}/inference.js`,
   };
-  for (const one of [whole, asking]) {
-    await esbuild.build({ ...common, ...one });
+  const onnx = { entryPoints: [path("lib/onnx/weights.ts")], outfile: `${folder}/onnx.js` };
+  for (const one of [whole, asking, onnx]) {
+    await esbuild.build({ ...common, ...one, plugins: [onnxElsewhere] });
     await shrink(one.outfile);
   }
   await types({ "rnn-spec": "mod.ts" }, folder);
@@ -172,7 +184,8 @@ async function goldens(folder: string): Promise<void> {
 async function sizes(folder: string): Promise<void> {
   const contents = 'export { LSTM, loadCheckpoint } from "./mod.ts";';
   const stdin = { contents, resolveDir: path("."), loader: "ts" as const };
-  await esbuild.build({ ...common, stdin, outfile: `${folder}/lstm.js` });
+  const outfile = `${folder}/lstm.js`;
+  await esbuild.build({ ...common, stdin, outfile, plugins: [onnxElsewhere] });
   await shrink(`${folder}/lstm.js`);
 }
 

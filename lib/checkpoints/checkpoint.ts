@@ -5,6 +5,7 @@ import type { StateDict } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { CheckpointError, quote } from "./error.ts";
 import { selectPrefix } from "./names.ts";
+import { looksLikeOnnx } from "./onnx_file.ts";
 import { type TorchKey, TorchObject } from "./pickle_value.ts";
 import {
   looksLikeSafetensors,
@@ -15,7 +16,14 @@ import {
   type TensorsByName,
   tensorsByName,
 } from "./safetensors.ts";
-import { type CheckpointSource, joined, readSource, sourceName, writeParts } from "./source.ts";
+import {
+  beside,
+  type CheckpointSource,
+  joined,
+  readSource,
+  sourceName,
+  writeParts,
+} from "./source.ts";
 import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
 import { looksLikeTorchFile, readTorchFile, type TorchValue } from "./torch_file.ts";
 import { torchFileParts, type TorchWritable } from "./torch_writer.ts";
@@ -26,8 +34,8 @@ import { torchFileParts, type TorchWritable } from "./torch_writer.ts";
  */
 export interface Checkpoint {
   /** What wrote it. */
-  readonly format: "safetensors" | "torch";
-  /** What it holds; of a safetensors file, a `Map` of its tensors. */
+  readonly format: "safetensors" | "torch" | "onnx";
+  /** What it holds; of a safetensors file or an ONNX file, a `Map` of its tensors. */
   readonly value: TorchValue;
   /** The free text of a safetensors file; `null` where there is none. */
   readonly metadata: Readonly<Record<string, string>> | null;
@@ -102,6 +110,8 @@ export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
       ? "the file is empty"
       : legacy
       ? "a file of torch.save before PyTorch 1.6; load it there and save it again"
+      : looksLikeOnnx(bytes)
+      ? "an ONNX file, whose weights readCheckpoint and loadCheckpoint read"
       : "neither a safetensors file nor one of torch.save (PyTorch 1.6 or later)",
   );
 }
@@ -126,11 +136,13 @@ export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
  */
 export async function readCheckpoint(source: CheckpointSource): Promise<Checkpoint> {
   check(calls.readCheckpoint, arguments);
-  return named(source, parseCheckpoint, await readSource(source));
+  return await named(source, (checkpoint) => checkpoint);
 }
 
 /**
- * Loads the weights of a model: `model.loadStateDict(await loadCheckpoint("model.pt"))`.
+ * Loads the weights of a model: `model.loadStateDict(await loadCheckpoint("model.pt"))`. Of an ONNX
+ * file, those of its recurrent nodes, as PyTorch names them, and of its products with constants
+ * (CKPT-14).
  *
  * @param source a path (needs permission to read), an address, bytes, a `Blob`, a `Response` or a
  * stream
@@ -158,18 +170,36 @@ export async function loadCheckpoint(
   options: StateDictOptions = {},
 ): Promise<StateDict> {
   check(calls.loadCheckpoint, arguments);
-  const read = (bytes: Uint8Array) => stateDictOf(parseCheckpoint(bytes).value, options);
-  return named(source, read, await readSource(source));
+  return await named(source, ({ value }) => stateDictOf(value, options));
 }
 
-/** Puts the source's name before what is wrong with it. */
-function named<T>(source: CheckpointSource, read: (bytes: Uint8Array) => T, bytes: Uint8Array): T {
+/** Reads a checkpoint, and puts the source's name before what is wrong with it. */
+async function named<T>(
+  source: CheckpointSource,
+  take: (checkpoint: Checkpoint) => T,
+): Promise<T> {
   const name = sourceName(source);
+  const bytes = await readSource(source);
   try {
-    return read(bytes);
+    return take(looksLikeOnnx(bytes) ? await parseOnnx(bytes, source) : parseCheckpoint(bytes));
   } catch (error) {
     if (!(error instanceof CheckpointError) || name === null) throw error;
     throw new CheckpointError(`${name}: ${error.message}`);
+  }
+}
+
+/** The weights of an ONNX file, whose reader is loaded where there is such a file. */
+async function parseOnnx(bytes: Uint8Array, source: CheckpointSource): Promise<Checkpoint> {
+  const { onnxWeights } = await import("../onnx/weights.ts");
+  const files = new Map<string, Uint8Array>();
+  for (;;) {
+    const found = onnxWeights(bytes, files);
+    if (typeof found === "string") throw new CheckpointError(found);
+    if (Array.isArray(found)) {
+      const value = new Map(found.map(([name, ...stored]) => [name, new StoredTensor(...stored)]));
+      return { format: "onnx", value, metadata: null };
+    }
+    files.set(found.missing, await readSource(beside(source, found.missing)));
   }
 }
 

@@ -40,6 +40,22 @@ export function sourceName(source: CheckpointSource): string | null {
 }
 
 /**
+ * Where a file in the folder of another is.
+ *
+ * @param source the other
+ * @param name the file's path from its folder
+ * @throws {CheckpointError} if the other is no path and no address
+ */
+export function beside(source: CheckpointSource, name: string): string | URL {
+  const place = source instanceof Response ? source.url : source;
+  if (place instanceof URL || (typeof place === "string" && isAddress(place))) {
+    return new URL(name.split("/").map(encodeURIComponent).join("/"), place);
+  }
+  if (typeof place === "string" && place) return place.replace(/[^/\\]*$/, "") + name;
+  throw new CheckpointError(`a part of it is in the file "${name}": give a path or an address`);
+}
+
+/**
  * Reads a source whole.
  *
  * @param source a path or a `file:` address, which need permission to read; another address, which

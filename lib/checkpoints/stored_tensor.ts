@@ -234,7 +234,7 @@ export class StoredTensor {
     let bytes = this.#littleEndian === hostIsLittle && this.#strides === null
       ? this.#storage.subarray(this.#start, this.#start + this.byteLength)
       : this.#gather(hostIsLittle);
-    if (bytes.byteOffset % size !== 0) bytes = bytes.slice();
+    if (bytes.byteOffset % size !== 0) bytes = new Uint8Array(bytes); // a Buffer's slice is no copy
     if (this.dtype === "bool" && bytes.some((byte) => byte > 1)) {
       return bytes.map((byte) => byte ? 1 : 0); // to PyTorch, all but 0 is true
     }

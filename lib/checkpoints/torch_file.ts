@@ -242,7 +242,7 @@ class Reader implements PickleHost {
     let known = this.#storages.get(key);
     if (!known) {
       // Copied once where it is not aligned, so that its tensors can be views all the same.
-      const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+      const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
       shareWidened(aligned);
       this.#storages.set(key, known = new Storage(type.type, aligned, type.dtype));
     }

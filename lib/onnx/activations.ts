@@ -4,6 +4,7 @@
  * @module
  */
 
+import { quote } from "../checkpoints/error.ts";
 import { ValueError } from "../errors.ts";
 
 /** An activation of a node: its name, and the numbers that belong to it. */
@@ -63,7 +64,7 @@ export function readActivations(
     const name = names.get(text.toLowerCase());
     if (name === undefined) {
       throw new ValueError(
-        `activations: ${JSON.stringify(text)} is none of ${[...names.values()]}`,
+        `activations: ${quote(text)} is none of ${[...names.values()]}`,
       );
     }
     return name;

@@ -32,8 +32,8 @@ export {
 export type { FileMistake } from "./deviations.ts";
 export { judge, type Judgement, type Reference } from "./judge.ts";
 export { mend, type Mended } from "./mend.ts";
+export { looksLikeOnnx } from "../checkpoints/onnx_file.ts";
 export {
-  looksLikeOnnx,
   type OnnxAttribute,
   type OnnxAttributeValue,
   type OnnxFunction,

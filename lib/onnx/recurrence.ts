@@ -5,6 +5,7 @@
  */
 
 import { any, type Call, check, int, record } from "../call.ts";
+import { quote } from "../checkpoints/error.ts";
 import { ValueError } from "../errors.ts";
 import type { LayerKind } from "../layouts/layout.ts";
 import { type OnnxActivation, readActivations } from "./activations.ts";
@@ -59,6 +60,11 @@ const calls = {
   attributesOf: ["attributesOf", { node: record }],
 } satisfies Record<string, Call>;
 
+/** What a file says, fit for a message: without control characters, and cut where it is long. */
+function shown(value: unknown): string {
+  return quote(String(value)).slice(1, -1);
+}
+
 /** Whether a node is one of ONNX's recurrent operators. */
 export function isRecurrent(node: Pick<OnnxNode, "opType" | "domain">): boolean {
   return node.domain === "" && Object.hasOwn(usual, node.opType);
@@ -76,7 +82,8 @@ export function attributesOf(node: OnnxNode): Record<string, unknown> {
   return Object.fromEntries(
     [...node.attributes].map(([name, { type, value }]) => {
       if (type !== "reference") return [name, value];
-      throw new ValueError(`${name} is the attribute ${value} of the node that calls the function`);
+      const told = `${shown(name)} is the attribute ${shown(value)}`;
+      throw new ValueError(`${told} of the node that calls the function`);
     }),
   );
 }
@@ -112,14 +119,14 @@ export function recurrenceOf(
   for (const name of Object.keys(attributes)) {
     const [first, last, only = opType] = Object.hasOwn(known, name) ? known[name] : [Infinity, 0];
     if (only !== opType || opset < first || opset > last) {
-      throw new ValueError(`${opType} has no attribute ${name} in opset ${opset}`);
+      throw new ValueError(`${opType} has no attribute ${shown(name)} in opset ${opset}`);
     }
   }
   const take = <T>(name: string, word: string, is: (value: unknown) => boolean, usual: T): T => {
     const value = attributes[name];
     if (value === undefined) return usual;
     if (!is(value)) {
-      throw new ValueError(`${opType}: ${name} must be ${word}, not ${JSON.stringify(value)}`);
+      throw new ValueError(`${opType}: ${name} must be ${word}, not ${shown(value)}`);
     }
     return value as T;
   };

@@ -16,6 +16,7 @@ import {
   type WireField,
   writeMessage,
 } from "../../lib/onnx/mod.ts";
+import { onnxWeights } from "../../lib/onnx/weights.ts";
 import { Message } from "../../lib/onnx/wire.ts";
 import type { Bomb } from "./bombs.ts";
 import type { Outcome } from "./judge.ts";
@@ -207,9 +208,20 @@ export function onnxBombs(size: number): Bomb[] {
     for (let k = 0; k < count; k++) all.set(one, k * one.length);
     return all;
   };
+  /** Fields with a number of six digits in each, another in every one. */
   const many = (make: (k: number) => WireField): Uint8Array => {
-    const count = Math.ceil(size / writeMessage([make(99_999)]).length);
-    return join(Array.from({ length: count }, (_, k) => writeMessage([make(k)])));
+    const first = 100_000;
+    const one = writeMessage([make(first)]);
+    const at = new TextDecoder("latin1").decode(one).indexOf(String(first));
+    const count = Math.min(900_000, Math.ceil(size / one.length));
+    const all = new Uint8Array(count * one.length);
+    for (let k = 0; k < count; k++) {
+      all.set(one, k * one.length);
+      for (let digit = 5, left = first + k; digit >= 0; digit--, left = Math.floor(left / 10)) {
+        all[k * one.length + at + digit] = 48 + left % 10;
+      }
+    }
+    return all;
   };
   const one = (field: WireField): Fields => [field];
   const nest = (depth: number): Fields =>
@@ -303,11 +315,16 @@ export function decoded(model: OnnxModel): { kept: unknown[]; size: number } {
   return { kept, size: [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0) };
 }
 
+function isClear(message: string): boolean {
+  return message.length > 10 && message.length < 600 && !message.includes("\n");
+}
+
 /** The file beside the model that some of the sound files speak of. */
 const beside = new Uint8Array(32);
+const files = { get: () => beside } as unknown as ReadonlyMap<string, Uint8Array>;
 
 /**
- * Reads a file that may be broken, and all tensors in it.
+ * Reads a file that may be broken, all tensors in it, and the weights that it is loaded for.
  *
  * @param bytes the file
  * @returns what came of it
@@ -317,11 +334,12 @@ export function judgeOnnx(bytes: Uint8Array): Outcome & { model?: OnnxModel } {
     const model = readOnnx(bytes, { external: () => beside });
     const { size } = decoded(model);
     if (size > 8 * bytes.length + 64) return { fault: `${size} bytes of tensors` };
+    const weights = onnxWeights(bytes, files); // it throws nothing
+    if (typeof weights === "string" && !isClear(weights)) return { fault: `not clear: ${weights}` };
     return { value: null, model };
   } catch (error) {
     if (!(error instanceof CheckpointError)) return { fault: String((error as Error).stack) };
     const { message } = error;
-    const clear = message.length > 10 && message.length < 600 && !message.includes("\n");
-    return clear ? { refused: message } : { fault: `no clear message: ${message}` };
+    return isClear(message) ? { refused: message } : { fault: `no clear message: ${message}` };
   }
 }
