@@ -1,68 +1,85 @@
 /**
- * Writes the goldens as ONNX models with inputs and expected outputs, in the layout of ONNX's own backend
- * tests, so that any runtime's test runner takes them.
+ * Writes the goldens in forms that others read without a line of code from here: as ONNX models with
+ * inputs and expected outputs, in the layout of ONNX's own backend tests; or as arrays of NumPy or
+ * safetensors, with a manifest.
  *
  * ```sh
  * deno task vectors --onnx -o vectors
+ * deno task vectors --npz -o vectors
  * ```
  */
 
 import { parseArgs } from "node:util";
+import config from "../deno.json" with { type: "json" };
+import { circumstances, levels, select, type Task } from "../lib/conformance/mod.ts";
 import { run } from "./command/run.ts";
-import { decode, type JsonTensor, levels, select, type Task } from "../lib/conformance/mod.ts";
-import { type FloatDType, Tensor } from "../mod.ts";
-import { modelOf } from "./adapters/onnx/case.ts";
-import { encodeTensor } from "./adapters/onnx_model.ts";
+import { arraysOf, type Entry, entryOf, forms } from "./vectors/arrays.ts";
+import { onnxFiles } from "./vectors/onnx.ts";
 
-const usage = `deno task vectors --onnx -o DIR [flags]
+const usage = `deno task vectors --onnx|--npz|--safetensors -o DIR [flags]
 
   --onnx          ONNX models: DIR/<case>/model.onnx, test_data_set_0/input_0.pb … output_0.pb …
+                  What ONNX cannot say (projections, dropout in training) is left out
+  --npz           DIR/<case>.npz of arrays named state_dict.*, inputs.* and outputs.*, and
+                  DIR/manifest.json, which says of each case its file, module, arguments, dtype,
+                  closeness, level, clauses and reason
+  --safetensors   the same as DIR/<case>.safetensors
   -o, --output    the folder, which must not be there yet
-  --packed        lists of integers packed, as ONNX's proto3 file has them; else one by one, as the onnx
-                  package writes them. Some readers take only one of the two
-  --opset N       13 to 17 (17)
+  --packed        --onnx: lists of integers packed, as ONNX's proto3 file has them; else one by one, as
+                  the onnx package writes them. Some readers take only one of the two
+  --opset N       --onnx: 13 to 17 (17)
   --level NAMES   ${Object.keys(levels).join(", ")}; several with commas (forward)
+  --chapter NAMES only these chapters, with commas
   --help          this text
 
-What ONNX cannot say (projections, dropout in training) is left out.`;
+Only forward passes are written. scripts/vectors/check.py reads a folder again.`;
 
 const options = {
   onnx: { type: "boolean", default: false },
+  npz: { type: "boolean", default: false },
+  safetensors: { type: "boolean", default: false },
   output: { type: "string", short: "o" },
-  packed: { type: "boolean", default: false },
-  opset: { type: "string", default: "17" },
+  packed: { type: "boolean" },
+  opset: { type: "string" },
   level: { type: "string", default: "forward" },
+  chapter: { type: "string" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
-/** The bytes of a tensor or of lengths. */
-function bytesOf(name: string, x: Tensor | Int32Array): Uint8Array {
-  return x instanceof Tensor
-    ? encodeTensor({ name, type: x.dtype as FloatDType, dims: x.shape, data: x.data })
-    : encodeTensor({ name, type: "int32", dims: [x.length], data: x });
+const formats = ["onnx", "npz", "safetensors"] as const;
+
+const nameOf = (task: Task) => task.id.replaceAll("/", "__");
+
+/** Writes the cases as ONNX models; how many ONNX can say. */
+async function writeOnnx(tasks: readonly Task[], folder: string, packed: boolean, opset: number) {
+  let count = 0;
+  for (const task of tasks) {
+    const files = onnxFiles(task, packed, opset);
+    if (!files) continue;
+    const own = `${folder}/${nameOf(task)}`;
+    await Deno.mkdir(`${own}/test_data_set_0`, { recursive: true });
+    for (const [path, bytes] of Object.entries(files)) {
+      await Deno.writeFile(`${own}/${path}`, bytes);
+    }
+    count++;
+  }
+  return count;
 }
 
-/** Writes one case; whether ONNX can say it. */
-async function write(task: Task, folder: string, packed: boolean, opset: number): Promise<boolean> {
-  const { request, expect } = task;
-  let found: ReturnType<typeof modelOf>;
-  try {
-    found = modelOf(request);
-  } catch {
-    return false;
+/** Writes the cases as arrays, and the manifest; how many are arrays throughout. */
+async function writeArrays(tasks: readonly Task[], folder: string, form: keyof typeof forms) {
+  const cases: Entry[] = [];
+  for (const task of tasks) {
+    const arrays = arraysOf(task);
+    if (!arrays) continue;
+    const file = `${nameOf(task)}.${form}`;
+    await Deno.writeFile(`${folder}/${file}`, forms[form](arrays));
+    cases.push(entryOf(task, file));
   }
-  const own = `${folder}/${task.id.replaceAll("/", "__")}`;
-  const data = `${own}/test_data_set_0`;
-  await Deno.mkdir(data, { recursive: true });
-  await Deno.writeFile(`${own}/model.onnx`, found.graph.encode(packed, opset));
-  for (const [k, [name, x]] of Object.entries(found.feeds).entries()) {
-    await Deno.writeFile(`${data}/input_${k}.pb`, bytesOf(name, x));
-  }
-  for (const [k, [name, json]] of Object.entries(expect.outputs!).entries()) {
-    const x = decode(json as JsonTensor, request.dtype ?? "float32");
-    await Deno.writeFile(`${data}/output_${k}.pb`, bytesOf(name, x));
-  }
-  return true;
+  const { version, goldens, pytorch } = await circumstances(config.version, "");
+  const manifest = { version, goldens, pytorch, cases };
+  await Deno.writeTextFile(`${folder}/manifest.json`, `${JSON.stringify(manifest, null, 1)}\n`);
+  return cases.length;
 }
 
 async function main(args: string[]): Promise<number> {
@@ -72,14 +89,26 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   const { output, packed, opset: text } = values;
-  if (!values.onnx) throw new RangeError("--onnx is the format there is");
+  const asked = formats.filter((name) => values[name]);
+  if (asked.length !== 1) throw new RangeError("one of --onnx, --npz and --safetensors is wanted");
+  const [format] = asked;
   if (output === undefined) throw new RangeError("-o wants a folder");
-  const opset = Number(text);
-  if (!(opset >= 13 && opset <= 17)) throw new RangeError(`--opset wants 13 to 17, not ${text}`);
-  const tasks = select({ levels: ["forward", ...values.level.split(",")] });
+  if (format !== "onnx" && (packed !== undefined || text !== undefined)) {
+    throw new RangeError("--packed and --opset go with --onnx");
+  }
+  const opset = Number(text ?? 17);
+  if (!(Number.isInteger(opset) && opset >= 13 && opset <= 17)) {
+    throw new RangeError(`--opset wants 13 to 17, not ${text}`);
+  }
+  const names = (list: string) => list.split(",").map((name) => name.trim());
+  const tasks = select({
+    levels: ["forward", ...names(values.level)],
+    chapters: values.chapter === undefined ? undefined : names(values.chapter),
+  }).filter(({ request, expect }) => request.op === "forward" && !expect.error);
   await Deno.mkdir(output);
-  let count = 0;
-  for (const task of tasks) count += Number(await write(task, output, packed, opset));
+  const count = format === "onnx"
+    ? await writeOnnx(tasks, output, packed ?? false, opset)
+    : await writeArrays(tasks, output, format);
   console.log(`${count} of ${tasks.length} cases in ${output}`);
   return 0;
 }

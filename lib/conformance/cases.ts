@@ -15,11 +15,12 @@ function fromSeed({ shape, draw: { seed, divisor } }: Drawn): JsonTensor {
   return {
     shape,
     get data() {
-      let x = seed;
-      return Array.from({ length: shape.reduce((size, extent) => size * extent, 1) }, () => {
+      const data = new Array<number>(shape.reduce((size, extent) => size * extent, 1));
+      for (let x = seed, i = 0; i < data.length; i++) {
         x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
-        return ((x >>> 16) % 2001 - 1000) / divisor;
-      });
+        data[i] = ((x >>> 16) % 2001 - 1000) / divisor;
+      }
+      return data;
     },
   };
 }

@@ -250,7 +250,14 @@ export function decodeStateDict(request: Request): StateDict {
  * @returns the line, without its end
  */
 export function toLine(value: unknown): string {
+  // Asking each number on the way to the text takes many times as long as looking for one before.
+  if (!hasNegativeZero(value)) return JSON.stringify(value);
   const mark = "\u0000-0";
   const text = JSON.stringify(value, (_, x) => Object.is(x, -0) ? mark : x);
   return text.replaceAll(JSON.stringify(mark), "-0.0");
+}
+
+function hasNegativeZero(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return Object.is(value, -0);
+  return (Array.isArray(value) ? value : Object.values(value)).some(hasNegativeZero);
 }
