@@ -101,13 +101,7 @@ export function onnxTruncations(): Tally {
   return tally;
 }
 
-/**
- * Changes ONNX files at random.
- *
- * @param count how many
- * @param seed where the random choices begin
- * @returns what was found
- */
+/** Changes ONNX files at random. */
 export function onnxCampaign(count: number, seed: number): Tally {
   const tally = emptyTally();
   const choices = new Choices(seed);

@@ -7,8 +7,6 @@
  * deno task judge model.onnx --against model.pt --fix mended.onnx
  * deno task judge model.onnx
  * ```
- *
- * @module
  */
 
 import { dirname, join } from "node:path";

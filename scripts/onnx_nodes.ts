@@ -6,8 +6,6 @@
  * deno task nodes
  * deno task nodes --count 5000 --seed 7
  * ```
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

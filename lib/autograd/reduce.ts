@@ -1,6 +1,4 @@
-/**
- * Operations that make one number of many: of all elements, or of those along some dimensions.
- */
+/** Operations that make one number of many: of all elements, or of those along some dimensions. */
 
 import { bool, type Call, check, int, type Kind, type Options } from "../call.ts";
 import { IndexError, NotImplementedError, RuntimeError } from "../errors.ts";
@@ -211,7 +209,6 @@ export function max(x: Tensor): Tensor;
  * first NaN, where there is one.
  *
  * @param x any shape
- * @param dim the dimension
  * @param options whether the dimension stays, with extent 1
  * @returns the values, and the indices as int64
  * @throws {IndexError} if there is no such dimension, or nothing along it

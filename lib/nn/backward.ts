@@ -19,7 +19,6 @@ import { useTraining } from "./fast_training.ts";
 
 const passOptions: Options<BackwardOptions> = { retainGraph: bool, createGraph: bool };
 
-/** What each may be given. */
 const calls = {
   backward: ["backward", { tensor: aTensor, "gradient?": tensorOrNone }, passOptions],
   grad: [

@@ -26,9 +26,7 @@ import { baseOptions, refuseProjection, type RNNBaseOptions } from "./rnn_checks
  */
 export type Nonlinearity = "tanh" | "relu";
 
-/**
- * `h′ = φ(W_ih x + b_ih + W_hh h + b_hh)`, where φ is tanh or relu (RNN-1, RNN-2).
- */
+/** `h′ = φ(W_ih x + b_ih + W_hh h + b_hh)`, where φ is tanh or relu (RNN-1, RNN-2). */
 function equation(phi: (x: Tensor) => Tensor, kernel: Nonlinearity): Equation<CellParameters> {
   return {
     parameters: gated(gateOrder.RNN), // W_ih, W_hh, b_ih, b_hh

@@ -43,9 +43,6 @@ export class IncompatibleKeys {
 /**
  * Copies values into tensors of a module, all or none.
  *
- * @param module the module's name, for the message
- * @param own the tensors by name
- * @param state the values by name
  * @param unexpected the names of values that the module has no tensor for
  * @param strict whether a name that one side lacks is refused
  * @returns the names that only one side has

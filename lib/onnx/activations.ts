@@ -1,8 +1,4 @@
-/**
- * The activations that ONNX's recurrent operators name.
- *
- * @module
- */
+/** The activations that ONNX's recurrent operators name. */
 
 import { quote } from "../checkpoints/error.ts";
 import { ValueError } from "../errors.ts";
@@ -52,7 +48,6 @@ const names = new Map(Object.keys(known).map((name) => [name.toLowerCase(), name
  * @param alphas the attribute `activation_alpha`: one number for each activation that takes one, in
  * the order of the activations
  * @param betas the attribute `activation_beta`, likewise
- * @returns each with its own numbers
  * @throws {ValueError} if a name is none of ONNX's, or the numbers are not those that are taken
  */
 export function readActivations(
@@ -95,7 +90,6 @@ export function readActivations(
 /**
  * An activation as a function of one number.
  *
- * @param activation which
  * @param clip the bound that its input is clipped to, or `null`
  */
 export function activationOf(

@@ -40,13 +40,7 @@ const clauses: readonly (readonly [RegExp, string | ((kind: LayerKind) => string
   [/^(float16|bfloat16)/, "NUM-1"],
 ];
 
-/**
- * A mistake with its clause.
- *
- * @param id its name
- * @param says what is done otherwise
- * @param kind the layer's
- */
+/** A mistake with its clause. */
 export function fileMistake(id: string, says: string, kind: LayerKind): FileMistake {
   const [, clause] = clauses.find(([pattern]) => pattern.test(id)) ??
     ["", (own: LayerKind) => own === "RNN" ? "RNN-1" : `${own}-2`];
@@ -124,8 +118,6 @@ export function wantedActivations(kind: LayerKind, nonlinearity: Nonlinearity): 
  * All that a node is told otherwise than PyTorch's layer.
  *
  * @param told what it is told
- * @param peepholes whether it has peepholes
- * @param nonlinearity an RNN's
  */
 export function toldOtherwise(
   told: OnnxRecurrence,
@@ -227,9 +219,6 @@ export function misreadings(kind: LayerKind): Misread[] {
 /**
  * The order of units in which a node holds a layer's weights.
  *
- * @param own the node's weights
- * @param wanted the layer's
- * @param hiddenSize H
  * @returns for each unit of the node, the layer's; `null` where it is no mere order
  */
 export function unitOrder(own: Weights, wanted: Weights, hiddenSize: number): number[] | null {
@@ -324,8 +313,6 @@ function shared(of: Answer, names: readonly string[]): Answer {
 /**
  * Finds a porting mistake that makes just these outputs.
  *
- * @param question what was asked
- * @param wanted the right outputs
  * @param given those that the file gives; some may be missing
  * @returns the mistake; `null` where the outputs are right or nothing explains them
  */

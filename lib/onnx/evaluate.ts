@@ -1,8 +1,4 @@
-/**
- * What ONNX's operators RNN, LSTM and GRU compute.
- *
- * @module
- */
+/** What ONNX's operators RNN, LSTM and GRU compute. */
 
 import { any, type Call, check, checkOptions, type Options, record } from "../call.ts";
 import { ValueError } from "../errors.ts";

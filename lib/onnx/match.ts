@@ -58,8 +58,6 @@ const NEAR = 0.3;
 /**
  * Finds the layer of each node.
  *
- * @param nodes the nodes
- * @param layers the layers
  * @returns for each node its layer; `null` where none has its shape
  */
 export function matched(

@@ -1,8 +1,4 @@
-/**
- * ONNX files, read: the model, its graph, and the graphs within.
- *
- * @module
- */
+/** ONNX files, read: the model, its graph, and the graphs within. */
 
 import { bytes as bytesKind, type Call, callable, check } from "../call.ts";
 import { CheckpointError, quote } from "../checkpoints/error.ts";

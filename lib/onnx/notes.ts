@@ -56,12 +56,7 @@ const seen: Readonly<Record<string, readonly Runtime[]>> = {
   float64: [{ name: ort, does: "has RNN, LSTM and GRU in float32 only" }],
 };
 
-/**
- * What is unusual about a node.
- *
- * @param node the node
- * @param model its file
- */
+/** What is unusual about a node. */
 export function notesOf(node: RecurrentNode, model: OnnxModel): Note[] {
   const { kind, told, weights: { P }, quantised, scope } = node;
   const found: Note[] = [];

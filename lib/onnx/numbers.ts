@@ -19,7 +19,6 @@ export const close = (given: number, wanted: number) =>
  * How far outputs are from those wanted.
  *
  * @param given by PyTorch's names; some may be missing
- * @param wanted likewise
  * @param backs for each direction, whether it reads from the end
  * @returns `null` where all are within the closeness
  */

@@ -1,8 +1,4 @@
-/**
- * What ONNX's operators RNN, LSTM and GRU are told by a node's attributes.
- *
- * @module
- */
+/** What ONNX's operators RNN, LSTM and GRU are told by a node's attributes. */
 
 import { any, type Call, check, int, record } from "../call.ts";
 import { quote } from "../checkpoints/error.ts";

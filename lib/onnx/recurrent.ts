@@ -117,7 +117,6 @@ export function isRecurrence(node: OnnxNode): boolean {
 /**
  * Finds the recurrent nodes of a file.
  *
- * @param model the file
  * @param extra how nodes are carried out that are no operators of plain numbers
  * @returns the nodes, with weights computed from constants as far as that is possible
  */

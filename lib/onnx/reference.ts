@@ -52,7 +52,6 @@ const stateNames = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"] as const;
 /**
  * The layers of a checkpoint.
  *
- * @param state its weights
  * @returns them, and what of the checkpoint no ONNX node can be
  */
 export function layersOf(state: StateDict): { layers: ReferenceLayer[]; beyond: string[] } {
@@ -173,7 +172,6 @@ export type Named = Record<string, Tensor>;
  *
  * @param layers the layers, from the lowest
  * @param inputs `input` (L, N, H_in), `h_0`, and of an LSTM `c_0`
- * @param nonlinearity of an RNN
  * @param lengths how long each sequence is, where they are packed
  * @returns `output` (L, N, D · H), `h_n`, and of an LSTM `c_n`
  */

@@ -17,7 +17,6 @@ const valueOf = ({ data, shape }: Tensor): Value => (
 /**
  * Carries out recurrent nodes, those with quantised weights in float64.
  *
- * @param model the file
  * @param change what each node is told instead of its own
  */
 export function carryOut(

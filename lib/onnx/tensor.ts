@@ -1,8 +1,4 @@
-/**
- * A tensor of an ONNX file.
- *
- * @module
- */
+/** A tensor of an ONNX file. */
 
 import { type Call, check, checkCount } from "../call.ts";
 import { stored, type StoredDType } from "../checkpoints/dtype.ts";
@@ -206,9 +202,7 @@ const fieldNames: Readonly<Record<number, string>> = {
 /**
  * Reads a tensor's message, and checks that it holds as many elements as its shape says.
  *
- * @param message the message, unread
  * @param files where the bytes of other files are
- * @returns the tensor
  */
 export function readTensor(message: Message, files: OnnxExternalData): OnnxTensor {
   const { bytes } = message;

@@ -16,7 +16,6 @@ export interface Value {
 /**
  * A tensor of a file as a value.
  *
- * @param tensor the tensor
  * @returns the value; `null` where it holds no numbers, or they are in a file that is not at hand
  */
 export function valueOf(tensor: OnnxTensor): Value | null {

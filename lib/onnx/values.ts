@@ -30,7 +30,6 @@ export interface World {
 /**
  * What the scopes of a file share.
  *
- * @param model the file
  * @param extra how nodes are carried out that are no operators of plain numbers; not, unless given
  */
 export function worldOf(model: OnnxModel, extra: Extra = () => null): World {

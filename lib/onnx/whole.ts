@@ -291,13 +291,9 @@ function runNodes(
 /**
  * Judges all the nodes of a module together.
  *
- * @param model the file
- * @param recurrence its recurrent nodes
  * @param matches the layer of each
- * @param layers all layers of the checkpoint
  * @param nodesRight whether each node alone computes its layer
  * @param options what weights do not tell
- * @returns a judgement for each module
  */
 export function judgeWhole(
   model: OnnxModel,

@@ -1,8 +1,4 @@
-/**
- * The wire format of protocol buffers, as far as ONNX files use it: read field by field.
- *
- * @module
- */
+/** The wire format of protocol buffers, as far as ONNX files use it: read field by field. */
 
 import { CheckpointError } from "../checkpoints/error.ts";
 
@@ -56,9 +52,7 @@ export class Message {
   /**
    * Begins to read.
    *
-   * @param file the file
    * @param what what the message is, for error messages
-   * @param budget what may be made of the file
    * @param names the names met so far
    * @param start the message's first byte
    * @param end the byte that it ends before
@@ -95,7 +89,6 @@ export class Message {
    *
    * @param repeated the numbers below 32 of the fields that may come more than once, as bits;
    * another one that comes twice is refused, for readers differ in which they take
-   * @returns whether there is one
    */
   next(repeated: number): boolean {
     if (this.at >= this.end) return false;
@@ -291,7 +284,6 @@ export class Message {
 /**
  * The integers in bytes that {@linkcode Message.varints} found sound.
  *
- * @param bytes the integers, one after the other
  * @param each takes the lower and the upper 32 bits of each
  */
 export function readVarints(bytes: Uint8Array, each: (low: number, high: number) => void): void {

@@ -1,8 +1,4 @@
-/**
- * Messages of protocol buffers, written; and files of them, changed in parts.
- *
- * @module
- */
+/** Messages of protocol buffers, written; and files of them, changed in parts. */
 
 import { type Call, check, list } from "../call.ts";
 import { bytes } from "../call.ts";

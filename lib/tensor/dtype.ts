@@ -113,7 +113,6 @@ export function numel(shape: readonly number[]): number {
 /**
  * Numbers in another dtype: float32 rounds, int64 drops the fraction, a bool is true but for 0.
  *
- * @returns new storage
  * @throws {ValueError} if int64 is to hold what no number holds exactly
  */
 export function convert(

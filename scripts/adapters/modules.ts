@@ -30,7 +30,6 @@ const over: Record<string, new (dim: number) => rnn.Module> = {
 /**
  * A module of these by its name.
  *
- * @param build makes the modules inside
  * @returns the module, or `null` where it is none of these
  */
 export function makeModule(
@@ -97,7 +96,6 @@ function batches(
 /**
  * The functions of this kind that an operation `call` may name.
  *
- * @param build makes a module
  * @returns what they put out, or `null` for another function
  */
 export function callAround(

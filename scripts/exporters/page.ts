@@ -70,11 +70,7 @@ function reasons({ title, outcomes }: Column): string[] {
   return [`### ${title}`, "", ...lines, ""];
 }
 
-/**
- * The page.
- *
- * @param columns the exporters
- */
+/** The page. */
 export function page(columns: readonly Column[]): string {
   const features = [
     ...new Set(columns.flatMap(({ outcomes }) => outcomes.map(({ feature }) => feature))),

@@ -1,8 +1,6 @@
 /**
  * ONNX files for the hostile campaign: sound ones to begin with, changes that know the wire format,
  * files that are small and would be made into something large, and what a reader may do with them.
- *
- * @module
  */
 
 import { joined as join } from "../../lib/checkpoints/source.ts";
@@ -91,11 +89,7 @@ const stores: Fields = [
 
 const branch = (name: string): Fields => [[1, [[2, "z"], [4, name]]], [2, name], [12, value("z")]];
 
-/**
- * Sound files.
- *
- * @returns one of each kind of thing that files hold
- */
+/** Sound files. */
 export function onnxSeeds(): Seed[] {
   const files: Record<string, Uint8Array> = {
     rnn: model(recurrent("RNN", 1)),
@@ -295,7 +289,6 @@ function* tensorsOfNode(node: OnnxNode): Generator<OnnxTensor> {
 /**
  * Decodes all tensors of a model, and keeps them.
  *
- * @param model the model
  * @returns them, and how many bytes they take beside the file's own
  */
 export function decoded(model: OnnxModel): { kept: unknown[]; size: number } {
@@ -323,12 +316,7 @@ function isClear(message: string): boolean {
 const beside = new Uint8Array(32);
 const files = { get: () => beside } as unknown as ReadonlyMap<string, Uint8Array>;
 
-/**
- * Reads a file that may be broken, all tensors in it, and the weights that it is loaded for.
- *
- * @param bytes the file
- * @returns what came of it
- */
+/** Reads a file that may be broken, all tensors in it, and the weights that it is loaded for. */
 export function judgeOnnx(bytes: Uint8Array): Outcome & { model?: OnnxModel } {
   try {
     const model = readOnnx(bytes, { external: () => beside });

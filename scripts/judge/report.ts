@@ -143,13 +143,7 @@ function wholeLines(whole: WholeJudgement, nodesRight: boolean, paint: Paints): 
   return [head, ...mistakeLines(whole, paint), ...why];
 }
 
-/**
- * Writes a report.
- *
- * @param report what it is made of
- * @param colour whether to colour it
- * @returns lines
- */
+/** Writes a report. */
 export function reportLines(report: Report, colour: boolean): string[] {
   const { name, against, judgement } = report;
   const { nodes, beyond, whole, producer, opset, verdict } = judgement;

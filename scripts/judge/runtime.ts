@@ -24,7 +24,6 @@ function apart(
 /**
  * Runs each node in ONNX Runtime.
  *
- * @param probes the nodes, each a file
  * @returns its version, and what it made of each by path; `null` where it is not at hand
  */
 export async function runProbes(

@@ -108,10 +108,7 @@ type Generator_ = IterableIterator<number, never>;
 /**
  * Lets a model write.
  *
- * @param start what it goes on from
- * @param length how many characters to add
  * @param temperature below 1 it is surer of itself, above 1 more adventurous
- * @param generator where the choices come from
  */
 export function write(
   model: CharacterModel,
