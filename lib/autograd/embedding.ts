@@ -116,7 +116,7 @@ export function embedding(
  * For each class a row of zeros with a 1 at its number (`torch.nn.functional.one_hot`).
  *
  * @param classes an int64 tensor of any shape `(*)`
- * @param numClasses C, how many classes there are; one more than the largest unless told otherwise
+ * @param numClasses C, how many classes there are; by default one more than the largest
  * @returns an int64 tensor, shape `(*, C)`
  * @throws {RuntimeError} if a class is none of these, or `classes` is not int64
  *

@@ -84,7 +84,7 @@ function total(
  * The sum of all elements, or of those along dimensions (`torch.sum`).
  *
  * @param x any shape
- * @param dim the dimension to sum over, or several; all unless told otherwise
+ * @param dim the dimension to sum over, or several; by default all
  * @param options whether a summed dimension stays, with extent 1
  * @returns a tensor without these dimensions; int64 where `x` is int64 or bool
  * @throws {IndexError} if there is no such dimension
@@ -114,7 +114,7 @@ export function sum(
  * The mean of all elements, or of those along dimensions (`torch.mean`); NaN where there are none.
  *
  * @param x any shape
- * @param dim the dimension to take the mean over, or several; all unless told otherwise
+ * @param dim the dimension to take the mean over, or several; by default all
  * @param options whether such a dimension stays, with extent 1
  * @returns a tensor without these dimensions
  * @throws {IndexError} if there is no such dimension

@@ -32,9 +32,9 @@ import type { Value } from "./value.ts";
 
 /** What weights do not tell. */
 export interface JudgeOptions {
-  /** φ of an RNN; that of the file unless told. */
+  /** φ of an RNN. @default that of the file */
   readonly nonlinearity?: Nonlinearity;
-  /** Whether the module has the batch first; both are tried unless told. */
+  /** Whether the module has the batch first. @default both are tried */
   readonly batchFirst?: boolean;
 }
 

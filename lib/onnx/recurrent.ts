@@ -69,7 +69,7 @@ export const onnxOrder: Readonly<Record<LayerKind, string>> = {
   GRU: "zrn",
 };
 
-/** So many graphs, calls among them, are looked into at most. */
+/** The most graphs, calls among them, that are looked into. */
 const GRAPHS = 20_000;
 
 /** The name of a node: its own, or its operator and what it puts out. */

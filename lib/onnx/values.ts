@@ -37,7 +37,7 @@ export function worldOf(model: OnnxModel, extra: Extra = () => null): World {
   return { model, extra, left: 2 ** 22 + 4 * model.bytes.length };
 }
 
-/** So many rounds of a loop are gone at most. */
+/** The most rounds of a loop that are gone. */
 const ROUNDS = 1000;
 
 /** Whether a value has as many elements as its shape says; what a hostile file asks for may have not. */
@@ -136,7 +136,7 @@ export class Scope {
     return this.#fits(tensor.shape) ? valueOf(tensor) : null;
   }
 
-  /** Whether so many more elements may be made. */
+  /** Whether this many more elements may be made. */
   #fits(shape: readonly number[]): boolean {
     return (this.#world.left -= shape.reduce((product, extent) => product * extent, 1)) >= 0;
   }

@@ -17,7 +17,7 @@ export class Budget {
     this.#left = Math.max(2 ** 19 + 22.5 * size, 23 * size);
   }
 
-  /** Takes so many bytes of memory. */
+  /** Takes `bytes` bytes of memory. */
   charge(bytes: number): void {
     if ((this.#left -= bytes) < 0) {
       throw new CheckpointError("onnx: more small parts than a file of this size may have");
@@ -79,7 +79,7 @@ export class Message {
     return this.file.subarray(this.#start, this.end);
   }
 
-  /** Takes so many bytes of memory for what the message becomes. */
+  /** Takes `bytes` bytes of memory for what the message becomes. */
   charge(bytes: number): void {
     this.#budget.charge(bytes);
   }
@@ -241,7 +241,7 @@ export class Message {
     return length;
   }
 
-  /** Passes over so many bytes, and returns where they begin. */
+  /** Passes over `length` bytes, and returns where they begin. */
   #take(count: number): number {
     if (count > this.end - this.at) this.refuse(`it ends within field ${this.field}`);
     const start = this.at;
