@@ -60,6 +60,7 @@ import inplaceFunctions from "./inplace/functions.json" with { type: "text" };
 import inplaceModules from "./inplace/modules.json" with { type: "text" };
 import inplaceViews from "./inplace/views.json" with { type: "text" };
 import linearForward from "./linear/forward.json" with { type: "text" };
+import linesLines from "./lines/lines.json" with { type: "text" };
 import lossBcewithlogitsloss from "./loss/BCEWithLogitsLoss.json" with { type: "text" };
 import lossCrossentropyloss from "./loss/CrossEntropyLoss.json" with { type: "text" };
 import lossL1loss from "./loss/L1Loss.json" with { type: "text" };
@@ -204,6 +205,7 @@ export const files: Readonly<Record<string, string>> = {
   "inplace/modules.json": inplaceModules,
   "inplace/views.json": inplaceViews,
   "linear/forward.json": linearForward,
+  "lines/lines.json": linesLines,
   "loss/BCEWithLogitsLoss.json": lossBcewithlogitsloss,
   "loss/CrossEntropyLoss.json": lossCrossentropyloss,
   "loss/L1Loss.json": lossL1loss,

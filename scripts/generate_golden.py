@@ -52,6 +52,7 @@ from goldens import (  # noqa: E402
     init,
     inplace,
     linear,
+    lines,
     losses,
     losses_options,
     modules,
@@ -80,7 +81,7 @@ CHAPTERS = (
     notebook, printing, rand, init, chance, tensor, functions, around, linear, rnn, gated, cells,
     pack, pack_functions, field, dropout, checkpoints, representation, errors, errors_sequence,
     errors_cells, errors_pack, errors_tensor, errors_gradients, vjp, inplace, losses,
-    losses_options, optim, optim_edges, optim_more, training, modules, data, examples,
+    losses_options, optim, optim_edges, optim_more, training, modules, data, examples, lines,
     onnx_nodes
 )
 FILES = [golden for chapter in CHAPTERS for golden in chapter.FILES]

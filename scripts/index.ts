@@ -1,12 +1,13 @@
 /**
  * Writes spec/INDEX.md, every clause of the specification with the tests and golden cases that hold
- * it, and spec/EXPORTS.md, all exports by topic.
+ * it; spec/EXPORTS.md, all exports by topic; and spec/pytorch.md, PyTorch's lines beside ours.
  *
  * ```sh
  * deno task index
  * ```
  */
 
+import { renderLines } from "./index/lines.ts";
 import { files } from "../golden/mod.ts";
 import { goldenFile } from "../lib/conformance/mod.ts";
 import { testsOf } from "../spec/tests/law.ts";
@@ -156,7 +157,11 @@ if (import.meta.main) {
   const found = await trace();
   const exports = await exported();
   const wrong = [...problems(found), ...withoutTopic(exports)];
-  const pages = { "INDEX.md": render(found), "EXPORTS.md": renderExports(exports) };
+  const pages = {
+    "INDEX.md": render(found),
+    "EXPORTS.md": renderExports(exports),
+    "pytorch.md": renderLines(),
+  };
   for (const [name, text] of Object.entries(pages)) {
     const page = new URL(`../spec/${name}`, import.meta.url);
     if (!Deno.args.includes("--check")) await Deno.writeTextFile(page, text);

@@ -58,7 +58,7 @@ export interface JsonFile {
 export interface Request {
   /**
    * `forward`, `vjp`, `init`, `repr`, `print`, `size`, `rand`, `randn`, `call`, `notebook`, `loss`,
-   * `optim`, `train`, `example`, `load`, `inplace` or `node`.
+   * `optim`, `train`, `example`, `line`, `load`, `inplace` or `node`.
    */
   op: string;
   /** The module's name in `torch.nn`, or `SimpleRNN`; for `node`, ONNX's operator. */

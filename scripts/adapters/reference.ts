@@ -24,6 +24,7 @@ import {
 import { evaluateRecurrence, type OnnxRecurrentInputs, recurrenceOf } from "../../lib/onnx/mod.ts";
 import { stdio } from "./stdio.ts";
 import { walkthrough } from "../walkthrough.ts";
+import { run as runLine } from "../index/lines.ts";
 import { type Arguments, computations, functions, type Inputs, optionsOf } from "./functions.ts";
 import { checkpointOperations } from "./checkpoints.ts";
 import { inplace } from "./inplace.ts";
@@ -219,6 +220,12 @@ function node({ module, args = {}, opset = 0, dtype = "float32", inputs = {} }: 
   return { outputs: encodeAll({ Y, Y_h: Yh, ...(Yc && { Y_c: Yc }) }) };
 }
 
+function line({ args }: Request): Answer {
+  const printed = runLine(String((args as Arguments).line));
+  if (printed === null) throw new Unsupported("this line");
+  return { print: printed };
+}
+
 const tools = { build, run, inputsOf, unsupported: (what: string) => new Unsupported(what) };
 
 const operations: Record<string, (request: Request) => Answer> = {
@@ -229,6 +236,7 @@ const operations: Record<string, (request: Request) => Answer> = {
   init,
   inplace: (request) => inplace(request, tools),
   node,
+  line,
   notebook,
   print,
   rand: draw,

@@ -132,6 +132,7 @@ SCHEMA = {
                     "optim",
                     "train",
                     "example",
+                    "line",
                     "load",
                     "inplace",
                     "node",

@@ -13,6 +13,7 @@ from . import (  # noqa: F401  they join execute's
     execute_examples,
     execute_functions,
     execute_inplace,
+    execute_lines,
     execute_modules,
     execute_training,
 )
