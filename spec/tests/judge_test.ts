@@ -267,7 +267,7 @@ withPermission(
         ...(module === "RNN" && { nonlinearity }),
         ...{
           batchFirst,
-          withState: ["rnn", "rnn-relu", "lstm", "lstm-2", "gru"].includes(file.base),
+          withState: ["rnn", "lstm", "lstm-2", "gru"].includes(file.base),
         },
       });
       const { bytes } = mend(readOnnx(bytesOf(file)), state, told(file));
