@@ -113,17 +113,18 @@ async function judged(folder: string, exported: Exported): Promise<Judgement> {
 async function outcome(folder: string, exported: Exported): Promise<Outcome> {
   const { feature = "", module, args } = exported;
   const kind = args.nonlinearity && !module.endsWith("Cell") ? `RNN ${args.nonlinearity}` : module;
-  if (exported.error) return { feature, kind, says: "refused", why: exported.error, opset: null };
+  if (exported.error) {
+    return { feature, kind, says: "refused", why: exported.error, off: 0, opset: null };
+  }
   const { verdict, nodes, whole, beyond, opset } = await judged(folder, exported);
   const mistakes = [...nodes, ...whole].flatMap(({ mistakes }) => mistakes);
-  const about = { feature, kind, opset };
+  const off = Math.max(...nodes.map(({ off }) => off?.error ?? 0), 0);
+  const about = { feature, kind, off, opset };
   if (verdict === "right") {
     return { ...about, says: nodes.length > 0 ? "✓" : "✓ as products", why: null };
   }
-  const off = Math.max(...nodes.map(({ off }) => off?.error ?? 0));
-  const size = Number.isFinite(off) && off > 0 ? `; off by up to ${off.toPrecision(2)}` : "";
   const [first] = mistakes;
-  if (first) return { ...about, says: first.id, why: `${first.says}${size}` };
+  if (first) return { ...about, says: first.id, why: first.says };
   return { ...about, says: verdict === "wrong" ? "wrong" : "not told", why: beyond.join("; ") };
 }
 

@@ -258,7 +258,7 @@ export function judgeNode(
   if (quantised && match.relation !== "other" && withinStep(node, layer)) {
     const remark = `quantised: every weight is within half a step of the layer's ` +
       `(${quantised.step.toPrecision(2)}), and its outputs are off by ` +
-      `${off.error.toPrecision(2)} for it`;
+      `${(offBy(mended, wanted, backs)?.error ?? 0).toPrecision(2)} for it`;
     return said.length ? wrong(said, remark) : { verdict: "right", mistakes: [], off, remark };
   }
   if (match.relation === "other") return wrong([...said, otherWeights(kind, "none of")]);

@@ -43,6 +43,15 @@ const seen: Readonly<Record<string, readonly Runtime[]>> = {
     { name: tract, does: "does not read clip" },
     { name: reference, does: "ignores clip" },
   ],
+  "clip-lstm": [
+    { name: tract, does: "does not read clip" },
+    { name: reference, does: "ignores clip" },
+    {
+      name: ort,
+      does: "does not clip what the last activation reads",
+      upstream: "microsoft/onnxruntime#27224",
+    },
+  ],
   "input-forget": [{ name: reference, does: "ignores input_forget" }],
   layout: [{ name: ort, does: "refuses layout 1" }],
   lengths: [
@@ -60,7 +69,8 @@ const seen: Readonly<Record<string, readonly Runtime[]>> = {
 export function notesOf(node: RecurrentNode, model: OnnxModel): Note[] {
   const { kind, told, weights: { P }, quantised, scope } = node;
   const found: Note[] = [];
-  const add = (id: string, says: string) => found.push({ id, says, runtimes: seen[id] ?? [] });
+  const add = (id: string, says: string, known = id) =>
+    found.push({ id, says, runtimes: seen[known] ?? [] });
   const [activations] = told.activations;
   const usual = wantedActivations(kind, "tanh");
   const inputs = node.node.inputs;
@@ -74,7 +84,10 @@ export function notesOf(node: RecurrentNode, model: OnnxModel): Note[] {
       "linear_before_reset is 0: the reset gate acts before the product, as in no GRU of PyTorch's",
     );
   }
-  if (told.clip !== null) add("clip", `clip ${Number(told.clip.toPrecision(4))}`);
+  if (told.clip !== null) {
+    const known = kind === "LSTM" ? "clip-lstm" : "clip";
+    add("clip", `clip ${Number(told.clip.toPrecision(4))}`, known);
+  }
   if (told.inputForget) add("input-forget", "input_forget: the forget gate is 1 - i");
   if (P) add("peepholes", "peepholes");
   if (told.layout === 1) add("layout", "layout 1: the batch comes first");

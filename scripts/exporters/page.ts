@@ -10,6 +10,8 @@ export interface Outcome {
   readonly says: string;
   /** Why; `null` where there is nothing to say. */
   readonly why: string | null;
+  /** How far the file is off; 0 where that is not known. */
+  readonly off: number;
   /** Which version of ONNX's operators the exporter takes unless told. */
   readonly opset: number | null;
 }
@@ -51,6 +53,12 @@ function cell(outcomes: readonly Outcome[]): string {
 /** Markdown's own signs, as they are. */
 const plain = (text: string) => text.replaceAll(/[\\`*_[\]<>|]/g, (sign) => `\\${sign}`);
 
+/** The beginning of a message. */
+function shortened(text: string): string {
+  const [first] = text.split(/ \[Caused by|: ?$/);
+  return first.length > 160 ? `${first.slice(0, 160)}…` : first;
+}
+
 /** All that is not plainly right, with the reason. */
 function reasons({ title, outcomes }: Column): string[] {
   const groups = Map.groupBy(
@@ -65,7 +73,10 @@ function reasons({ title, outcomes }: Column): string[] {
       return kinds.length > 0 ? `${feature} (${kinds.join(", ")})` : feature;
     });
     const link = issue ? ` (${issue})` : "";
-    return `- **${says}**: ${where.join(", ")}${why ? `: ${plain(why)}` : ""}${link}`;
+    const off = Math.max(...own.map((one) => one.off));
+    const size = off > 0 && off < Infinity ? `; off by up to ${off.toPrecision(2)}` : "";
+    const reason = why ? `: ${plain(shortened(why))}` : "";
+    return `- **${says}**: ${where.join(", ")}${reason}${size}${link}`;
   });
   return [`### ${title}`, "", ...lines, ""];
 }
