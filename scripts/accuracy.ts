@@ -6,6 +6,7 @@
  *
  * ```sh
  * deno task accuracy
+ * deno task accuracy --networks    gradients of generated networks, beside PyTorch's
  * ```
  */
 
@@ -42,6 +43,11 @@ function tensorsOf({ outputs = {}, grads }: Answer): JsonTensor[] {
   return [outputs, grads?.inputs ?? {}, grads?.state_dict ?? {}].flatMap((part) =>
     Object.values(part).flat()
   );
+}
+
+if (Deno.args.includes("--networks")) {
+  const { networks } = await import("./accuracy/networks.ts");
+  Deno.exit(await networks() ? 0 : 1);
 }
 
 console.warn = () => {}; // some cases ask for what PyTorch, too, warns about
