@@ -41,9 +41,25 @@ export const bugs: readonly Bug[] = [
     says: "sequence_lens is ignored",
   },
   {
+    file: "onnxruntime_lstm_clip.py",
+    only: ["onnxruntime"],
+    says: "an LSTM's clip is not applied to what h reads",
+    upstream: "microsoft/onnxruntime#27224",
+  },
+  {
     file: "onnxruntime_relu_nan.py",
     only: ["onnxruntime", "onnxruntime-web", "onnx-torchscript", "onnx-dynamo"],
     says: "an RNN with relu makes NaN 0",
+  },
+  {
+    file: "onnxruntime_softplus.py",
+    only: ["onnxruntime"],
+    says: "an RNN's Softplus is infinite from 89 on",
+  },
+  {
+    file: "onnxruntime_thresholded_relu.py",
+    only: ["onnxruntime"],
+    says: "ThresholdedRelu has the threshold 0, not 1, where none is given",
   },
   {
     file: "openvino_dynamic_sequence_lens.py",
