@@ -241,7 +241,7 @@ export function max(
  * counted row by row, or along a dimension.
  *
  * @param x any shape
- * @param dim the dimension; all of `x` unless told otherwise
+ * @param dim the dimension; by default all of `x`
  * @param options whether a dimension stays, with extent 1
  * @returns an int64 tensor
  * @throws {IndexError} if there is no such dimension, or no element

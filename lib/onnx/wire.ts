@@ -241,7 +241,7 @@ export class Message {
     return length;
   }
 
-  /** Passes over `length` bytes, and returns where they begin. */
+  /** Passes over `count` bytes, and returns where they begin. */
   #take(count: number): number {
     if (count > this.end - this.at) this.refuse(`it ends within field ${this.field}`);
     const start = this.at;
