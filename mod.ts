@@ -231,13 +231,11 @@ export { SGD, type SGDOptions } from "./lib/optim/sgd.ts";
 export { Adam, type AdamOptions, AdamW, type AdamWOptions } from "./lib/optim/adam.ts";
 export { RMSprop, type RMSpropOptions } from "./lib/optim/rmsprop.ts";
 export { clipGradNorm, clipGradValue, type ClipOptions } from "./lib/optim/clip.ts";
+export { LRScheduler, type SchedulerOptions, type SchedulerState } from "./lib/optim/scheduler.ts";
 export {
   CosineAnnealingLR,
   type CosineAnnealingLROptions,
   ExponentialLR,
-  LRScheduler,
-  type SchedulerOptions,
-  type SchedulerState,
   StepLR,
   type StepLROptions,
 } from "./lib/optim/schedulers.ts";
@@ -278,13 +276,11 @@ export {
   loadCheckpoint,
   parseCheckpoint,
   readCheckpoint,
-  saveSafetensors,
-  saveTorchFile,
   stateDictOf,
   type StateDictOptions,
   storedStateDictOf,
-  writeTorchFile,
 } from "./lib/checkpoints/checkpoint.ts";
+export { saveSafetensors, saveTorchFile, writeTorchFile } from "./lib/checkpoints/save.ts";
 export { selectPrefix, stripPrefix } from "./lib/checkpoints/names.ts";
 export {
   type DetectedKind,

@@ -1,32 +1,16 @@
-/** Checkpoints: from a file to a `state_dict`, whatever wrote the file, and back to a file. */
+/** Checkpoints: from a file to a `state_dict`, whatever wrote the file. */
 
-import { any, bool, bytes, type Call, check, type Kind, type Options, text } from "../call.ts";
+import { any, bool, bytes, type Call, check, type Options, text } from "../call.ts";
 import type { StateDict } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { CheckpointError, quote } from "./error.ts";
 import { selectPrefix } from "./names.ts";
 import { looksLikeOnnx } from "./onnx_file.ts";
 import { type TorchKey, TorchObject } from "./pickle_value.ts";
-import {
-  looksLikeSafetensors,
-  readSafetensors,
-  type SafetensorsOptions,
-  safetensorsOptions,
-  safetensorsParts,
-  type TensorsByName,
-  tensorsByName,
-} from "./safetensors.ts";
-import {
-  beside,
-  type CheckpointSource,
-  joined,
-  readSource,
-  sourceName,
-  writeParts,
-} from "./source.ts";
+import { looksLikeSafetensors, readSafetensors } from "./safetensors.ts";
+import { beside, type CheckpointSource, readSource, sourceName } from "./source.ts";
 import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
 import { looksLikeTorchFile, readTorchFile, type TorchValue } from "./torch_file.ts";
-import { torchFileParts, type TorchWritable } from "./torch_writer.ts";
 
 /**
  * A checkpoint as it stands in its file.
@@ -61,20 +45,12 @@ const stateDictOptions: Options<StateDictOptions> = {
   widen: bool,
 };
 
-const target: Kind = {
-  word: "path, URL or WritableStream",
-  is: (value) => text.is(value) || value instanceof URL || value instanceof WritableStream,
-};
-
 const calls = {
   parseCheckpoint: ["parseCheckpoint", { bytes }],
   readCheckpoint: ["readCheckpoint", { source: any }],
   loadCheckpoint: ["loadCheckpoint", { source: any }, stateDictOptions],
   stateDictOf: ["stateDictOf", { value: any }, stateDictOptions],
   storedStateDictOf: ["storedStateDictOf", { value: any }, stateDictOptions],
-  saveSafetensors: ["saveSafetensors", { target, tensors: tensorsByName }, safetensorsOptions],
-  saveTorchFile: ["saveTorchFile", { target, value: any }],
-  writeTorchFile: ["writeTorchFile", { "value?": any }], // which says itself what it cannot save
 } satisfies Record<string, Call>;
 
 /**
@@ -333,109 +309,4 @@ function describe(value: TorchValue, full = false): string {
   const shown = [...value].slice(0, 8).map(([key, item]) => `${quoteKey(key)} (${describe(item)})`);
   if (value.size > shown.length) shown.push("…");
   return value.size === 0 ? "an empty dict" : `a dict of ${shown.join(", ")}`;
-}
-
-/**
- * Writes a safetensors file, byte for byte as the Python library does, without a copy in memory.
- *
- * @param target a path or a `file:` address, which need permission to write; or a stream
- * @param tensors tensors by name
- * @param options the metadata
- * @throws {CheckpointError} if the format cannot hold a name or a dtype
- *
- * @example
- * ```ts
- * import { GRU, loadCheckpoint, saveSafetensors } from "@rnn-spec/rnn-spec";
- * import { assertEquals } from "@std/assert";
- *
- * const gru = new GRU(3, 4);
- * const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
- * const saved = saveSafetensors(writable, gru.stateDict());
- * const state = await loadCheckpoint(readable);
- * await saved;
- * assertEquals(state.weight_hh_l0.data, gru.stateDict().weight_hh_l0.data);
- * ```
- * @category Checkpoints
- */
-export async function saveSafetensors(
-  target: string | URL | WritableStream<Uint8Array>,
-  tensors: TensorsByName,
-  options: SafetensorsOptions = {},
-): Promise<void> {
-  check(calls.saveSafetensors, arguments);
-  await writeTo(target, safetensorsParts(tensors, options));
-}
-
-/**
- * Writes a file that `torch.load(…, weights_only=True)` opens, as `torch.save` would.
- *
- * An optimiser's `stateDict()`, an object of `state` and `param_groups`, is written as Python has it:
- * the parameters' numbers are integers, `betas` and their like tuples. Tensors on the same memory
- * share a storage; a tensor that requires gradients requires them in Python.
- *
- * @param target a path or a `file:` address, which need permission to write; or a stream
- * @param value what to write: tensors, numbers, text, and lists, `Map`s and objects of them
- * @throws {CheckpointError} if something in it has no place in such a file; the message says where
- *
- * @example
- * ```ts
- * import { Adam, GRU, loadCheckpoint, saveTorchFile } from "@rnn-spec/rnn-spec";
- * import { assertEquals } from "@std/assert";
- *
- * const gru = new GRU(3, 4);
- * const adam = new Adam(gru.parameters(), { lr: 0.01 });
- * const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
- * const value = { model: gru.stateDict(), optimizer: adam.stateDict(), epoch: 3 };
- * const saved = saveTorchFile(writable, value); // "checkpoint.pt"
- * const state = await loadCheckpoint(readable, { at: "model" });
- * await saved;
- * assertEquals(state.weight_hh_l0.data, gru.stateDict().weight_hh_l0.data);
- * ```
- * @category Checkpoints
- */
-export async function saveTorchFile(
-  target: string | URL | WritableStream<Uint8Array>,
-  value: TorchWritable,
-): Promise<void> {
-  check(calls.saveTorchFile, arguments);
-  await writeTo(target, torchFileParts(value));
-}
-
-/**
- * The bytes that {@linkcode saveTorchFile} writes.
- *
- * @param value what to write
- * @returns the file
- * @throws {CheckpointError} if something in it has no place in such a file; the message says where
- *
- * @example
- * ```ts
- * import { readTorchFile, tensor, writeTorchFile } from "@rnn-spec/rnn-spec";
- * import { assertEquals } from "@std/assert";
- *
- * const file = writeTorchFile({ losses: [0.5, 0.25], best: null, step: tensor(2) });
- * const value = readTorchFile(file) as ReadonlyMap<string, unknown>;
- * assertEquals(value.get("losses"), [0.5, 0.25]);
- * ```
- * @category Checkpoints
- */
-export function writeTorchFile(value: TorchWritable): Uint8Array {
-  check(calls.writeTorchFile, arguments);
-  return joined(torchFileParts(value));
-}
-
-/** Writes a file part by part. */
-async function writeTo(
-  target: string | URL | WritableStream<Uint8Array>,
-  parts: Iterable<Uint8Array>,
-): Promise<void> {
-  if (!(target instanceof WritableStream)) return await writeParts(target, parts);
-  const writer = target.getWriter();
-  try {
-    for (const part of parts) await writer.write(part);
-    await writer.close();
-  } catch (error) {
-    await writer.abort(error).catch(() => {});
-    throw error;
-  }
 }

@@ -5,7 +5,8 @@ import { ValueError } from "../errors.ts";
 import { pythonFloat, pythonNumber } from "../python.ts";
 import type { FloatArray } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
-import { countStep, lerp, Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
+import { countStep, Optimizer, type OptimizerParams } from "./optimizer.ts";
+import { lerp, roundingTo } from "./rounding.ts";
 import {
   optimizerCall,
   type OptimizerOptions,

@@ -5,7 +5,8 @@ import { RuntimeError } from "../errors.ts";
 import { pythonFloat, pythonNumber, pythonType } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
-import { checkIterable, roundingTo } from "./optimizer.ts";
+import { checkIterable } from "./optimizer.ts";
+import { roundingTo } from "./rounding.ts";
 
 /**
  * How {@linkcode clipGradNorm} measures.

@@ -15,7 +15,7 @@ import {
 } from "../call.ts";
 import { KeyError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonClass, pythonType } from "../python.ts";
-import { allocate, type DType, typeName } from "../tensor/dtype.ts";
+import { allocate, typeName } from "../tensor/dtype.ts";
 import { useTraining } from "../nn/fast_training.ts";
 import { whyEmpty } from "../nn/module.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
@@ -56,34 +56,6 @@ const calls = {
   add: ["Optimizer.addParamGroup", { paramGroup: any }],
   load: ["Optimizer.loadStateDict", { stateDict: any }],
 } satisfies Record<string, Call>;
-
-const same = (x: number) => x;
-
-/**
- * How a number becomes one of a dtype: what PyTorch's kernels do after each operation.
- *
- * @returns the rounding to it; for each dtype always the same function, so that loops stay compiled
- */
-export function roundingTo(dtype: DType): (x: number) => number {
-  return dtype === "float32" ? Math.fround : same;
-}
-
-/**
- * A number on the way from one to another, as PyTorch's `lerp` goes it (OPTIM-7): from the nearer
- * end, so that a weight of 1 gives the end itself.
- *
- * @param weight how far, 0 for the start, 1 for the end; of the dtype
- */
-export function lerp(
-  start: number,
-  end: number,
-  weight: number,
-  round: (x: number) => number,
-): number {
-  return Math.abs(weight) < 0.5
-    ? start + weight * round(end - start)
-    : end + (weight - 1) * round(end - start);
-}
 
 /** The optimisers that have taken a step; a schedule that is stepped before one warns. */
 export const stepped = new WeakSet<Optimizer>();

@@ -5,7 +5,8 @@ import { ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { Optimizer, type OptimizerParams, roundingTo } from "./optimizer.ts";
+import { Optimizer, type OptimizerParams } from "./optimizer.ts";
+import { roundingTo } from "./rounding.ts";
 import {
   optimizerCall,
   type OptimizerOptions,
