@@ -108,14 +108,12 @@ def generated(random, k):
         return (random.integers(-1000, 1001, shape) / 1000).astype(np.float32)
 
     inputs = {
-        "X": draw(length, batch, width) * 2,
-        "W": draw(directions, rows, width),
+        "X": draw(length, batch, width) * 2, "W": draw(directions, rows, width),
         "R": draw(directions, rows, size) / np.float32(np.sqrt(size)),
         "B": draw(directions, 2 * rows),
         "sequence_lens": random.integers(1, length + 1, batch).astype(np.int32),
-        "initial_h": draw(directions, batch, size),
-        "initial_c": draw(directions, batch, size),
-        "P": draw(directions, 3 * size),
+        "initial_h": draw(directions, batch, size), "initial_c": draw(directions, batch, size),
+        "P": draw(directions, 3 * size)
     }
     names = list(inputs) if kind == "LSTM" else list(inputs)[:6]
     kept = [name if name in "XWR" or random.random() < 0.6 else "" for name in names]
@@ -125,10 +123,9 @@ def generated(random, k):
     outputs = ["Y", "Y_h", "Y_c"] if kind == "LSTM" else ["Y", "Y_h"]
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
-        [helper.make_node(kind, kept, outputs, hidden_size=size, **args)],
-        "node",
+        [helper.make_node(kind, kept, outputs, hidden_size=size, **args)], "node",
         [info(name, TYPES[str(x.dtype)], x.shape) for name, x in inputs.items()],
-        [info(name, TensorProto.FLOAT, None) for name in outputs],
+        [info(name, TensorProto.FLOAT, None) for name in outputs]
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     session = onnxruntime.InferenceSession(

@@ -116,10 +116,8 @@ class File:
         rows = r.shape[1]
         return [
             {
-                "w": reorder(w[d], theirs, own),
-                "r": reorder(r[d], theirs, own),
-                "bi": reorder(b[d][:rows], theirs, own),
-                "bh": reorder(b[d][rows:], theirs, own),
+                "w": reorder(w[d], theirs, own), "r": reorder(r[d], theirs, own),
+                "bi": reorder(b[d][:rows], theirs, own), "bh": reorder(b[d][rows:], theirs, own)
             }
             for d in range(len(w))
         ]

@@ -200,13 +200,9 @@ def right():
         kind, own = KINDS[2 + seed // 4 % 2] if exporter == "dynamo" else KINDS[seed // 3 % 4]
         state = pick([False, True])
         args = {
-            "input_size": pick([1, 2, 3, 4, 5]),
-            "hidden_size": pick([1, 2, 3, 4]),
-            **own,
-            "num_layers": pick([1, 1, 2, 3]),
-            "bias": pick([True, True, False]),
-            "batch_first": pick([False, True]),
-            "bidirectional": pick([False, True]),
+            "input_size": pick([1, 2, 3, 4, 5]), "hidden_size": pick([1, 2, 3, 4]), **own,
+            "num_layers": pick([1, 1, 2, 3]), "bias": pick([True, True, False]),
+            "batch_first": pick([False, True]), "bidirectional": pick([False, True])
         }
         asked = {"module": kind, "args": args, "state": state, "batch": pick([1, 2, 3])}
         if exporter == "dynamo" and asked["batch"] == 1:

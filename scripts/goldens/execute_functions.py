@@ -61,8 +61,7 @@ FUNCTIONS.update(
         **{name: unary(getattr(torch, name)) for name in (*UNARY, "argmax")},
         **{name: unary(getattr(F, name)) for name in ("softmax", "log_softmax", "one_hot")},
         **{name: binary(getattr(torch, name)) for name in ("add", "sub", "mul", "div", "rsub")},
-        "matmul": binary(torch.matmul),
-        "max": largest,
+        "matmul": binary(torch.matmul), "max": largest,
         "expand": lambda inputs, args, dtype: inputs["input"].expand(args["size"]),
         "embedding": lambda inputs, args, dtype: F.embedding(
             inputs["input"], inputs["weight"], **args
@@ -74,11 +73,10 @@ FUNCTIONS.update(
             args["data"], dtype=DTYPES[args["dtype"]] if "dtype" in args else dtype
         ),
         "to": lambda inputs, args, dtype: inputs["input"].to(DTYPES[args["dtype"]]),
-        "get_state": get_state,
-        "set_state": set_state,
+        "get_state": get_state, "set_state": set_state,
         "randint": drawn(lambda inputs, args: torch.randint(**args)),
         "randperm": drawn(lambda inputs, args: torch.randperm(args["n"])),
-        "multinomial": drawn(lambda inputs, args: torch.multinomial(inputs["input"], *args.values())),
+        "multinomial": drawn(lambda inputs, args: torch.multinomial(inputs["input"], *args.values()))
     }
 )
 

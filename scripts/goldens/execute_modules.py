@@ -38,9 +38,8 @@ def container(kind):
 
 
 BUILDERS.update(
-    Sequential=container(nn.Sequential),
-    ModuleList=container(nn.ModuleList),
-    Output=lambda request: Output(),
+    Sequential=container(nn.Sequential), ModuleList=container(nn.ModuleList),
+    Output=lambda request: Output()
 )
 
 
@@ -81,8 +80,7 @@ def batches(inputs, args, dtype):
     return {
         "order": torch.tensor([k for batch in found for k in batch], dtype=torch.int64),
         "sizes": torch.tensor([len(batch) for batch in found], dtype=torch.int64),
-        "length": torch.tensor(len(loader)),
-        "after": torch.rand(2, generator=generator),
+        "length": torch.tensor(len(loader)), "after": torch.rand(2, generator=generator)
     }
 
 
@@ -98,10 +96,9 @@ FUNCTIONS.update(
     {name: lambda inputs, args, dtype, name=name: filled(name, args, dtype) for name in INITS}
 )
 FUNCTIONS.update(
-    DataLoader=batches,
-    default_collate=collated,
+    DataLoader=batches, default_collate=collated,
     index=lambda inputs, args, dtype: build(args)[args["index"]] and torch.zeros(()),
-    apply=lambda inputs, args, dtype: walked(build(args)),
+    apply=lambda inputs, args, dtype: walked(build(args))
 )
 
 

@@ -85,10 +85,9 @@ def arithmetic():
 def kinds():
     """Two dtypes in one operation, as printed: the text tells the result's dtype."""
     values = {
-        "bool": bools([True, False]), "bool-0d": bools(True),
-        "int64": integers([3, -2]), "int64-0d": integers(3),
-        "float32": np.array([0.5, 4.0]), "float32-0d": np.array(0.5),
-        "float64": doubles([0.25, 8.0]), "float64-0d": doubles(0.25),
+        "bool": bools([True, False]), "bool-0d": bools(True), "int64": integers([3, -2]),
+        "int64-0d": integers(3), "float32": np.array([0.5, 4.0]), "float32-0d": np.array(0.5),
+        "float64": doubles([0.25, 8.0]), "float64-0d": doubles(0.25)
     }
     reason = "The dtype of the result: the higher, but for what has no dimension."
     for place, (a, x) in enumerate(values.items()):

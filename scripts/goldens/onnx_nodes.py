@@ -29,13 +29,10 @@ def inputs_of(numbers, kind, directions, batch_first, wanted):
     # All are drawn, whatever is wanted, so that cases differ in nothing else.
     drawn = {
         "X": numbers.decimal(*sequence, width, limit=1.5),
-        "W": numbers.decimal(directions, rows, width),
-        "R": numbers.decimal(directions, rows, size),
-        "B": numbers.decimal(directions, 2 * rows),
-        "sequence_lens": [3, 1, 4],
-        "initial_h": numbers.decimal(*state),
-        "initial_c": numbers.decimal(*state),
-        "P": numbers.decimal(directions, 3 * size),
+        "W": numbers.decimal(directions, rows, width), "R": numbers.decimal(directions, rows, size),
+        "B": numbers.decimal(directions, 2 * rows), "sequence_lens": [3, 1, 4],
+        "initial_h": numbers.decimal(*state), "initial_c": numbers.decimal(*state),
+        "P": numbers.decimal(directions, 3 * size)
     }
     if kind != "LSTM":
         wanted = wanted - {"initial_c", "P"}

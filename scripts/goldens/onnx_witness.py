@@ -61,10 +61,9 @@ def model(kind, args, inputs, opset):
     info = onnx.helper.make_tensor_value_info
     type_of = types[str(inputs["X"].dtype)]
     graph = onnx.helper.make_graph(
-        [onnx.helper.make_node(kind, given, outputs, **args)],
-        "node",
+        [onnx.helper.make_node(kind, given, outputs, **args)], "node",
         [info(name, types[str(inputs[name].dtype)], inputs[name].shape) for name in given if name],
-        [info(name, type_of, None) for name in outputs],
+        [info(name, type_of, None) for name in outputs]
     )
     opsets = [onnx.helper.make_opsetid("", opset)]
     return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10), outputs

@@ -13,10 +13,8 @@ def named(value):
 def shaped(required, **properties):
     """An object with these properties, all known, some required."""
     return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
+        "type": "object", "properties": properties, "required": required,
+        "additionalProperties": False
     }
 
 
@@ -45,10 +43,8 @@ SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "A golden file: requests and what PyTorch answers",
     **shaped(
-        ["chapter", "about", "cases"],
-        chapter={"type": "string", "pattern": "^[a-z]+$"},
-        about=TEXT,
-        cases={"type": "array", "items": ref("case"), "minItems": 1},
+        ["chapter", "about", "cases"], chapter={"type": "string", "pattern": "^[a-z]+$"},
+        about=TEXT, cases={"type": "array", "items": ref("case"), "minItems": 1}
     ),
     "$defs": {
         "case": shaped(
@@ -69,21 +65,16 @@ SCHEMA = {
             },
             sources={
                 "description": "of op node, which PyTorch has no name for: who answers so",
-                "type": "array",
-                "items": TEXT,
-                "minItems": 2,
+                "type": "array", "items": TEXT, "minItems": 2
             },
-            request=ref("request"),
-            expect=ref("expect"),
+            request=ref("request"), expect=ref("expect")
         ),
         "tensor": {
             "description": "flat, row-major; `dtype` only where it is not the request's; "
             "indices and lengths are int64",
             **shaped(
-                ["shape", "data"],
-                shape=SIZES,
-                data={"type": "array", "items": NUMBER},
-                dtype={"enum": ["float32", "float64", "int64", "bool"]},
+                ["shape", "data"], shape=SIZES, data={"type": "array", "items": NUMBER},
+                dtype={"enum": ["float32", "float64", "int64", "bool"]}
             ),
         },
         "drawn": {
@@ -91,22 +82,19 @@ SCHEMA = {
             "1000) / divisor, where x is the (k + 1)th state after the seed of x -> (1664525 x + "
             "1013904223) mod 2^32; golden/README.md has it in code",
             **shaped(
-                ["shape", "draw"],
-                shape=SIZES,
+                ["shape", "draw"], shape=SIZES,
                 draw=shaped(
-                    ["seed", "divisor"],
-                    seed={"type": "integer", "minimum": 0},
-                    divisor={"type": "integer", "minimum": 1},
-                ),
+                    ["seed", "divisor"], seed={"type": "integer", "minimum": 0},
+                    divisor={"type": "integer", "minimum": 1}
+                )
             ),
         },
         "digest": {
             "description": "a big tensor: a hash of its little-endian bytes, its first elements",
             **shaped(
-                ["shape", "sha256", "first"],
-                shape=SIZES,
+                ["shape", "sha256", "first"], shape=SIZES,
                 sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
-                first={"type": "array", "items": NUMBER, "maxItems": 4},
+                first={"type": "array", "items": NUMBER, "maxItems": 4}
             ),
         },
         "dtype": {"enum": ["float32", "float64"]},
@@ -150,12 +138,10 @@ SCHEMA = {
             },
             dtype=ref("dtype"),
             opset={"description": "of op node: the version of ONNX's operators", "type": "integer"},
-            training={"type": "boolean"},
-            seed=INTEGER,
+            training={"type": "boolean"}, seed=INTEGER,
             constructions={
                 "description": "how often the constructor runs after manual_seed; the last counts",
-                "type": "integer",
-                "minimum": 1,
+                "type": "integer", "minimum": 1
             },
             digest={"description": "answer with digests, not tensors", "type": "boolean"},
             state_dict=named(given()),
@@ -166,14 +152,12 @@ SCHEMA = {
             },
             requires_grad={
                 "description": "of op inplace: the names of the inputs that require a gradient",
-                "type": "array",
-                "items": TEXT,
+                "type": "array", "items": TEXT
             },
             changes={
                 "description": "of op inplace: names of inputs, parameters or outputs that are "
                 "said to have been changed in place after the forward pass; load_state_dict",
-                "type": "array",
-                "items": TEXT,
+                "type": "array", "items": TEXT
             },
             grad_outputs=named(ref("tensor")),
             wrt={
@@ -193,14 +177,13 @@ SCHEMA = {
                     {
                         "type": "array",
                         "items": shaped(
-                            ["params", "args"],
-                            params={"type": "array", "items": TEXT},
+                            ["params", "args"], params={"type": "array", "items": TEXT},
                             args={"type": "object"},
                             named={
                                 "description": "which are given with their names",
                                 "type": "array",
                                 "items": {"type": "boolean"},
-                            },
+                            }
                         ),
                     },
                 ],
@@ -208,17 +191,14 @@ SCHEMA = {
             before={
                 "description": "of op optim: who takes the first steps; its state is then loaded",
                 **shaped(
-                    ["optimizer", "steps"],
-                    optimizer=ref("named"),
-                    steps={"type": "integer", "minimum": 1},
+                    ["optimizer", "steps"], optimizer=ref("named"),
+                    steps={"type": "integer", "minimum": 1}
                 ),
             },
             change={
                 "description": "of op optim: what is set in every group before the step `at`",
                 **shaped(
-                    ["at", "args"],
-                    at={"type": "integer", "minimum": 0},
-                    args={"type": "object"},
+                    ["at", "args"], at={"type": "integer", "minimum": 0}, args={"type": "object"}
                 ),
             },
             head={"description": "of op train: arguments of a Linear on top", "type": "object"},
@@ -227,28 +207,22 @@ SCHEMA = {
                 "detached, and the optimizer steps after each",
                 "type": "integer",
             },
-            loss=ref("named"),
-            optimizer=ref("named"),
-            clip=ref("named"),
-            scheduler=ref("named"),
+            loss=ref("named"), optimizer=ref("named"), clip=ref("named"), scheduler=ref("named"),
             metrics={
                 "description": "of op optim: what the schedule's step is given, after each step",
-                "type": "array",
-                "items": NUMBER,
+                "type": "array", "items": NUMBER
             },
             steps={"type": "integer", "minimum": 1},
             file={
                 "description": "a checkpoint, and which part of it is wanted",
                 **shaped(
-                    ["format", "base64"],
-                    format={"enum": ["torch", "safetensors"]},
-                    at={"type": "array", "items": {"type": ["string", "integer"]}},
-                    prefix=TEXT,
+                    ["format", "base64"], format={"enum": ["torch", "safetensors"]},
+                    at={"type": "array", "items": {"type": ["string", "integer"]}}, prefix=TEXT,
                     widen={"type": "boolean"},
                     protocol={"description": "of the pickle, where not 2", "type": "integer"},
-                    base64=TEXT,
+                    base64=TEXT
                 ),
-            },
+            }
         ),
         "expect": {
             "type": "object",
@@ -256,16 +230,14 @@ SCHEMA = {
                 "outputs": named(one_or_more("tensor")),
                 "state_dict": named({"anyOf": [ref("tensor"), ref("digest")]}),
                 "grads": shaped(
-                    ["inputs", "state_dict"],
-                    inputs=named(ref("tensor")),
-                    state_dict=named(ref("tensor")),
+                    ["inputs", "state_dict"], inputs=named(ref("tensor")),
+                    state_dict=named(ref("tensor"))
                 ),
                 "value": {"description": "what a checkpoint holds: see lib/conformance/pair.ts"},
                 "metadata": named(TEXT),
                 "optimizer_state": shaped(
-                    ["state", "param_groups"],
-                    state=named(named(ref("tensor"))),
-                    param_groups={"type": "array", "items": {"type": "object"}},
+                    ["state", "param_groups"], state=named(named(ref("tensor"))),
+                    param_groups={"type": "array", "items": {"type": "object"}}
                 ),
                 "scheduler_state": {"description": "by PyTorch's names", "type": "object"},
                 "repr": TEXT,
