@@ -41,7 +41,8 @@ const onnxElsewhere: esbuild.Plugin = {
 };
 
 /** Where what only training needs comes from. */
-const trainingOnly = /^\.\/lib\/(optim|nn\/(losses|backward)|autograd\/(class_)?loss)/;
+const trainingOnly =
+  /^\.\/lib\/(optim|nn\/(losses|backward|init|data_loader)|autograd\/(class_)?loss)/;
 
 /** The exports of `mod.ts` that a program needs which only asks a model, as statements. */
 async function inference(): Promise<string[]> {

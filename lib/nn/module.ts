@@ -22,13 +22,7 @@ import {
   numel,
   typeName,
 } from "../tensor/dtype.ts";
-import {
-  countChange,
-  replaceData,
-  type StateDict,
-  Tensor,
-  tensorOrNone,
-} from "../tensor/tensor.ts";
+import { countChange, replaceData, type StateDict, Tensor } from "../tensor/tensor.ts";
 import { detach } from "../autograd/graph.ts";
 import { Parameter } from "./parameter.ts";
 import { copyState, type IncompatibleKeys, inOrder } from "./state.ts";
@@ -38,7 +32,7 @@ import { defaultGenerator } from "../random/generator.ts";
 const calls = {
   getParameter: ["Module.getParameter", { target: text }],
   loadStateDict: ["Module.loadStateDict", { stateDict: any }, { strict: bool }],
-  registerBuffer: ["Module.registerBuffer", { name: text, tensor: tensorOrNone }, {
+  registerBuffer: ["Module.registerBuffer", { name: text, tensor: any }, {
     persistent: bool,
   }],
   apply: ["Module.apply", { fn: callable }],
@@ -112,12 +106,6 @@ export abstract class Module {
           : value instanceof Module
           ? "child module"
           : before;
-        if (value !== null && !slotKinds[kind].is(value)) {
-          throw new TypeError(
-            `cannot assign '${nameOf(value)}' as ${kind} '${name}' ` +
-              `(${slotKinds[kind].word} or None expected)`,
-          );
-        }
         this.put(kind, name, value as Registered | null);
       },
     });
@@ -152,12 +140,6 @@ export abstract class Module {
    * @throws {KeyError} if the name is empty, holds a point, or is that of something else
    */
   protected registerParameter<T extends Parameter | null>(name: string, parameter: T): T {
-    if (parameter !== null && !((parameter as unknown) instanceof Parameter)) {
-      throw new TypeError(
-        `cannot assign '${nameOf(parameter)}' object to parameter '${name}' ` +
-          "(torch.nn.Parameter or None required)",
-      );
-    }
     this.put("parameter", name, parameter);
     return parameter;
   }
@@ -207,6 +189,12 @@ export abstract class Module {
       ? `attribute '${name}' already exists`
       : null;
     if (wrong) throw new KeyError(pythonText(wrong));
+    if (value !== null && !slotKinds[kind].is(value)) {
+      const given = value instanceof Tensor ? typeName(value.dtype) : pythonType(value);
+      throw new TypeError(
+        `cannot assign '${given}' as ${kind} '${name}' (${slotKinds[kind].word} or None expected)`,
+      );
+    }
     if (held === undefined) delete fields[key]; // a field that is only declared: its place is here
     this.#slots.set(name, { kind, value });
     slots[name] ??= slotOf(name);
@@ -515,11 +503,6 @@ export abstract class Module {
 /** The property that holds what stands under a name; one that is a number has its place in line. */
 function keyOf(name: string): string {
   return /^\d+$/.test(name) ? `#${name}` : name;
-}
-
-/** What PyTorch's messages call the type of a value. */
-function nameOf(value: unknown): string {
-  return value instanceof Tensor ? typeName(value.dtype) : pythonType(value);
 }
 
 /** Entries, those with a value that came before left out. */

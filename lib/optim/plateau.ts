@@ -1,12 +1,12 @@
 /** A learning rate that falls where training no longer gets better. */
 
 import { any, type Call, check, checkCount, int, number, numberOrList, text } from "../call.ts";
-import { KeyError, RuntimeError, ValueError } from "../errors.ts";
-import { pythonText, pythonType } from "../python.ts";
+import { RuntimeError, ValueError } from "../errors.ts";
+import { pythonType } from "../python.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { Optimizer } from "./optimizer.ts";
 import { setComputedRate } from "./param_group.ts";
-import { dictOf, type StateLike } from "./state.ts";
+import { readSchedule, type StateLike } from "./state.ts";
 
 /**
  * The options of {@linkcode ReduceLROnPlateau}.
@@ -189,24 +189,8 @@ export class ReduceLROnPlateau {
    */
   loadStateDict(state: StateLike<PlateauState>): void {
     check(calls.load, arguments);
-    const given = dictOf(state, "the state of a schedule");
-    const own: PlateauState = {};
-    for (const [name, before] of Object.entries(this.#state)) {
-      if (!given.has(name)) throw new KeyError(pythonText(name));
-      const value = given.get(name);
-      const numbers = Array.isArray(before);
-      const fits = numbers
-        ? Array.isArray(value) && value.every(number.is)
-        : typeof value === (name === "default_min_lr" ? "number" : typeof before) ||
-          (value === null && name === "default_min_lr");
-      if (!fits) {
-        throw new TypeError(
-          `the state of a schedule: ${name} must be ${numbers ? "a list" : pythonType(before)}, ` +
-            `not ${pythonType(value)}`,
-        );
-      }
-      own[name] = (numbers ? [...value as number[]] : value) as PlateauState[string];
-    }
+    const before = { ...this.#state, default_min_lr: null }; // a number, or none for a list
+    const own = readSchedule(state, before as PlateauState, Object.keys(before));
     this.#state = known(own);
   }
 }

@@ -1,11 +1,11 @@
 /** What every schedule of learning rates is: a step after each step of the optimiser, and a state. */
 
-import { any, type Call, check, checkCount, number } from "../call.ts";
+import { any, type Call, check, checkCount } from "../call.ts";
 import { KeyError } from "../errors.ts";
 import { pythonText, pythonType } from "../python.ts";
 import { Optimizer, stepped } from "./optimizer.ts";
 import { keepInitialRate, setComputedRate } from "./param_group.ts";
-import { dictOf, type StateLike, tensorOf } from "./state.ts";
+import { readSchedule, type StateLike } from "./state.ts";
 
 /**
  * All that a schedule remembers, by PyTorch's names.
@@ -161,29 +161,15 @@ export abstract class LRScheduler {
    */
   loadStateDict(state: StateLike<SchedulerState>): void {
     check(load, arguments);
-    const given = dictOf(state, "the state of a schedule");
-    const settings = Object.keys(this.settings());
-    for (const name of [...settings, "base_lrs", "last_epoch"]) {
-      if (!given.has(name)) throw new KeyError(`'${name}'`);
-    }
-    const numbers = (name: string, otherwise: readonly number[]) => {
-      const list = given.get(name) ?? otherwise; // of tensors, where the learning rate is one
-      const found = Array.isArray(list) ? list.map((one) => tensorOf(one)?.data[0] ?? one) : [null];
-      if (found.every(number.is)) return found as number[];
-      throw new TypeError(`the state of a schedule: ${name} must be a list of numbers`);
-    };
-    const one = (name: string, otherwise?: number) => {
-      const value = given.get(name) ?? otherwise;
-      if (number.is(value)) return value as number;
-      throw new TypeError(
-        `the state of a schedule: ${name} must be a number, not ${pythonType(value)}`,
-      );
-    };
-    const own = Object.fromEntries(settings.map((name) => [name, one(name)]));
-    const [base, last] = [numbers("base_lrs", []), numbers("_last_lr", this.#lastLr)];
-    const [epoch, count] = [one("last_epoch"), one("_step_count", this.#stepCount)];
+    const settings = this.settings();
+    const now = { base_lrs: this.baseLrs, last_epoch: this.lastEpoch, _last_lr: this.#lastLr };
+    const own = readSchedule(
+      state,
+      { ...settings, ...now, _step_count: this.#stepCount },
+      [...Object.keys(settings), "base_lrs", "last_epoch"],
+    );
     this.restore(own);
-    [this.baseLrs, this.#lastLr] = [base, last];
-    [this.lastEpoch, this.#stepCount] = [epoch, count];
+    [this.baseLrs, this.#lastLr] = [own.base_lrs, own._last_lr];
+    [this.lastEpoch, this.#stepCount] = [own.last_epoch, own._step_count];
   }
 }

@@ -1,5 +1,6 @@
 /** What an optimiser remembers, in the shape of PyTorch's `state_dict`, from wherever it comes. */
 
+import { number } from "../call.ts";
 import { KeyError, RuntimeError } from "../errors.ts";
 import { pythonText, pythonType } from "../python.ts";
 import { allocate, type DType, sameShape } from "../tensor/dtype.ts";
@@ -133,4 +134,38 @@ function inDType(tensor: Tensor, dtype: DType): Tensor {
   const data = allocate(dtype, tensor.numel());
   data.set(tensor.data);
   return new Tensor(data, tensor.shape);
+}
+
+/**
+ * Reads what a schedule remembered.
+ *
+ * @param before what is remembered now, by PyTorch's names: a number or a list of numbers is to be
+ * one again
+ * @param required the names that must be there
+ * @throws {TypeError | KeyError} if it is no state of such a schedule
+ */
+export function readSchedule<T extends Record<string, unknown>>(
+  state: unknown,
+  before: T,
+  required: readonly string[],
+): T {
+  const given = dictOf(state, "the state of a schedule");
+  const found: Record<string, unknown> = {};
+  for (const [name, old] of Object.entries(before)) {
+    let value = given.get(name);
+    if (value === undefined && required.includes(name)) throw new KeyError(pythonText(name));
+    value ??= old;
+    if (Array.isArray(value)) value = value.map((one) => tensorOf(one)?.data[0] ?? one);
+    const [list, numbers] = [Array.isArray(old), [value].flat().every(number.is)];
+    if ((list || number.is(old)) && !(numbers && Array.isArray(value) === list)) {
+      throw new TypeError(
+        `the state of a schedule: ${name} must be ${
+          list ? "a list of numbers" : "a number"
+        }, not ` +
+          pythonType(value),
+      );
+    }
+    found[name] = value;
+  }
+  return found as T;
 }

@@ -203,9 +203,13 @@ describe("fields", () => {
     assertThrows(
       () => free.add("registerParameter", "a", zeros([1])),
       TypeError,
-      "cannot assign 'torch.FloatTensor' object to parameter 'a' (torch.nn.Parameter or None required)",
+      "cannot assign 'torch.FloatTensor' as parameter 'a' (torch.nn.Parameter or None expected)",
     );
-    assertThrows(() => free.add("registerBuffer", "a", 3), TypeError, "must be Tensor, not int");
+    assertThrows(
+      () => free.add("registerBuffer", "a", 3),
+      TypeError,
+      "cannot assign 'int' as buffer",
+    );
     assertEquals(names(free), []);
   });
 
