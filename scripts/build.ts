@@ -35,10 +35,17 @@ const onnxElsewhere: esbuild.Plugin = {
   setup(build) {
     build.onResolve(
       { filter: /onnx\/weights\.ts$/ },
-      ({ kind }) => kind === "dynamic-import" ? { path: "./onnx.js", external: true } : null,
+      ({ kind }) =>
+        kind === "dynamic-import" ? { path: "./onnx-weights.js", external: true } : null,
     );
   },
 };
+
+/** That file, with all that it needs: what it shared with others would be loaded with them. */
+const onnxWeights = (folder: string): esbuild.BuildOptions => ({
+  entryPoints: [path("lib/onnx/weights.ts")],
+  outfile: `${folder}/onnx-weights.js`,
+});
 
 /** Where what only training needs comes from. */
 const trainingOnly =
@@ -126,10 +133,9 @@ async function browser(folder: string): Promise<void> {
     stdin: { contents, resolveDir: path("."), loader: "ts" as const },
     outfile: `${folder}/inference.js`,
   };
-  const onnx = { entryPoints: [path("lib/onnx/weights.ts")], outfile: `${folder}/onnx.js` };
-  for (const one of [whole, asking, onnx]) {
+  for (const one of [whole, asking, onnxWeights(folder)]) {
     await esbuild.build({ ...common, ...one, plugins: [onnxElsewhere] });
-    await shrink(one.outfile);
+    await shrink(one.outfile!);
   }
   await types({ "rnn-spec": "mod.ts" }, folder);
   const declared = statements.map((one) => one.replace(/from "[^"]+"/, 'from "./rnn-spec.js"'));
@@ -145,8 +151,9 @@ async function library(folder: string): Promise<void> {
     ),
     outdir: folder,
     splitting: true,
-    plugins: [goldenElsewhere],
+    plugins: [goldenElsewhere, onnxElsewhere],
   });
+  await esbuild.build({ ...common, ...onnxWeights(folder) });
   await types(entries, folder);
   await Deno.writeTextFile(`${folder}/golden.js`, `export * from "${golden}";\n`);
   await Deno.writeTextFile(`${folder}/golden.d.ts`, `export * from "${golden}";\n`);

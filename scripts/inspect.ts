@@ -113,7 +113,12 @@ function describeDict(value: TorchValue, path: readonly TorchKey[]): string[] {
  */
 export function inspect(name: string, checkpoint: Checkpoint, at: readonly string[] = []): string {
   const { format, value, metadata } = checkpoint;
-  const lines = [`${name}: ${format === "torch" ? "saved by PyTorch" : "safetensors"}`];
+  const words = {
+    torch: "saved by PyTorch",
+    safetensors: "safetensors",
+    onnx: "ONNX, its weights",
+  };
+  const lines = [`${name}: ${words[format]}`];
   for (const [key, text] of Object.entries(metadata ?? {})) {
     lines.push(`  ${plainName(key)}: ${JSON.stringify(text.slice(0, 200))}`);
   }
@@ -125,7 +130,7 @@ export function inspect(name: string, checkpoint: Checkpoint, at: readonly strin
 
 const help = `Usage: deno task inspect <file> [options]
 
-Shows what a checkpoint holds: a file of torch.save, or a safetensors file.
+Shows what a checkpoint holds: a file of torch.save, a safetensors file, the weights of an ONNX file.
 
 Options:
   --at KEY  only the state_dict under this key; again for a key inside that

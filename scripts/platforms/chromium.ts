@@ -6,7 +6,11 @@
 /** What a page says of itself. */
 interface Said {
   /** What {@linkcode trial} found. */
-  readonly found?: { readonly paths: readonly string[]; readonly threads: number };
+  readonly found?: {
+    readonly paths: readonly string[];
+    readonly threads: number;
+    readonly onnx: boolean;
+  };
   /** What the library told the console. */
   readonly notes: readonly string[];
   /** What went wrong. */
@@ -27,9 +31,10 @@ interface Page {
 
 const plain = 'const rnn = await import("/rnn-spec.js");';
 
-/** Whether every path was found, and this number of threads. */
-const all = (threads: number) => ({ found, notes }: Said) =>
-  found?.paths.length === 3 && found.threads === threads && notes.length === 0;
+/** Whether every path was found, this number of threads, and the reader of ONNX files, or not. */
+const all = (threads: number, onnx = true) => ({ found, notes }: Said) =>
+  found?.paths.length === 3 && found.threads === threads && found.onnx === onnx &&
+  notes.length === 0;
 
 const pages: Record<string, Page> = {
   "a page": { load: plain, right: all(1) },
@@ -46,7 +51,8 @@ const pages: Record<string, Page> = {
     load: plain,
     headers: { "content-security-policy": "script-src 'self'" },
     // No WebAssembly: the readable path alone, and one note that says so.
-    right: ({ found, notes }) => String(found?.paths) === "readable" && notes.length === 1,
+    right: ({ found, notes }) =>
+      String(found?.paths) === "readable" && found!.onnx && notes.length === 1,
   },
   "the bundle without training": {
     load: 'const rnn = await import("/inference.js");',
@@ -57,7 +63,7 @@ const pages: Record<string, Page> = {
     load: `
       const text = await (await fetch("/plain.js")).text();
       const rnn = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));`,
-    right: all(1),
+    right: all(1, false),
   },
 };
 
@@ -101,6 +107,7 @@ export async function chromium(
   const trial = await Deno.readTextFile(new URL("./trial.js", import.meta.url));
   const library = await Deno.readTextFile(bundle);
   const inference = await Deno.readTextFile(bundle.replace(/[^/]*$/, "inference.js"));
+  const onnx = await Deno.readTextFile(bundle.replace(/[^/]*$/, "onnx-weights.js"));
   const tell = '(said) => fetch("/said", { method: "POST", body: JSON.stringify(said) })';
   for (const [name, page] of Object.entries(pages)) {
     const script = page.worker
@@ -113,6 +120,7 @@ export async function chromium(
       "/trial.js": [trial, "text/javascript"],
       "/rnn-spec.js": [library, "text/javascript"],
       "/inference.js": [inference, "text/javascript"],
+      "/onnx-weights.js": [onnx, "text/javascript"],
       "/plain.js": [library, "text/plain"],
     };
     const said = Promise.withResolvers<Said>();
