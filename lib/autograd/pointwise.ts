@@ -5,13 +5,14 @@
 
 import { type Call, check, type Kind } from "../call.ts";
 import { NotImplementedError } from "../errors.ts";
-import { broadcastShape, placesIn } from "../tensor/blocks.ts";
+import { broadcastShape, type Places, placesIn } from "../tensor/blocks.ts";
 import {
   allocate,
   anyDType,
   convert,
   type DType,
   element,
+  type FloatArray,
   isFloat,
   numel,
 } from "../tensor/dtype.ts";
@@ -28,60 +29,6 @@ const tensorOrNumber: Kind = {
   is: (value) => typeof value === "number" || value instanceof Tensor,
 };
 
-/** A function of one number: its node, itself, its backward, and which of x and y that needs. */
-type Unary = readonly [
-  node: string,
-  f: (x: number) => number,
-  backward: (dy: number, x: number, y: number) => number,
-  keeps: "x" | "y" | "",
-  noBool?: string, // an integer stays one, and to a bool PyTorch says this
-];
-
-const unaries = {
-  tanh: ["Tanh", Math.tanh, (dy, _, y) => dy * (1 - y * y), "y"],
-  sigmoid: ["Sigmoid", (x) => 1 / (1 + Math.exp(-x)), (dy, _, y) => dy * y * (1 - y), "y"],
-  sin: ["Sin", Math.sin, (dy, x) => dy * Math.cos(x), "x"],
-  exp: ["Exp", Math.exp, (dy, _, y) => dy * y, "y"],
-  log: ["Log", Math.log, (dy, x) => dy / x, "x"],
-  relu: [
-    "Relu",
-    (x) => x < 0 ? 0 : x,
-    (dy, _, y) => y <= 0 ? 0 : dy,
-    "y",
-    "Boolean inputs not supported for relu",
-  ],
-  abs: [
-    "Abs",
-    Math.abs,
-    (dy, x) => dy * (x > 0 ? 1 : x < 0 ? -1 : 0),
-    "x",
-    "\"abs_cpu\" not implemented for 'Bool'",
-  ],
-  neg: [
-    "Neg",
-    (x) => -x,
-    (dy) => -dy,
-    "",
-    `Negation, the \`-\` operator, on a bool tensor is not supported. ${invert}`,
-  ],
-} satisfies Record<string, Unary>;
-
-/** A function of two numbers: its node, itself, its derivatives, and whether it needs its inputs. */
-type Binary = readonly [
-  node: string,
-  f: (x: number, y: number) => number,
-  byX: (x: number, y: number) => number,
-  byY: (x: number, y: number) => number,
-  keeps: "always" | "other" | "",
-];
-
-const binaries = {
-  add: ["Add", (x, y) => x + y, () => 1, () => 1, ""],
-  sub: ["Sub", (x, y) => x - y, () => 1, () => -1, ""],
-  mul: ["Mul", (x, y) => x * y, (_, y) => y, (x) => x, "other"],
-  div: ["Div", (x, y) => x / y, (_, y) => 1 / y, (x, y) => -x / (y * y), "always"],
-} satisfies Record<string, Binary>;
-
 const calls = {
   unary: { input: aTensor },
   binary: { input: aTensor, other: tensorOrNumber },
@@ -89,18 +36,30 @@ const calls = {
   to: ["to", { input: aTensor, dtype: anyDType }] satisfies Call,
 };
 
-/** A function of each element, and the backward that adds `dy · ∂y/∂x`. */
-function unary(name: keyof typeof unaries, x: Tensor, given: IArguments): Tensor {
+/**
+ * A tensor for what a function makes of `x`. Integers become float32; where PyTorch keeps them,
+ * `noBool` is what it says to a bool.
+ */
+function like(name: string, x: Tensor, given: IArguments, noBool?: string): Tensor {
   check([name, calls.unary], given);
-  const [node, f, backward, keeps, noBool]: Unary = unaries[name];
   if (noBool && x.dtype === "bool") throw new NotImplementedError(noBool);
   const dtype = isFloat(x.dtype) || noBool ? x.dtype : "float32";
-  const data = allocate(dtype, x.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = f(x.data[i]);
-  const y = new Tensor(data, x.shape, dtype);
-  return record(y, `${node}Backward0`, [x], (dy, dx) => {
-    for (let i = 0; i < dy.length; i++) dx![i] += backward(dy[i], x.data[i], data[i]);
-  }, keeps ? [keeps === "x" ? x : y] : []);
+  return new Tensor(allocate(dtype, x.data.length), x.shape, dtype);
+}
+
+/** Makes each element from the one in its place. Small, so that each function has its own loop. */
+function map(y: Tensor, x: Tensor, f: (value: number) => number): Tensor {
+  for (let i = 0; i < y.data.length; i++) y.data[i] = f(x.data[i]);
+  return y;
+}
+
+/** Adds to each element of a gradient what its own element of dy makes. */
+function give(
+  dy: Float64Array,
+  dx: Float64Array | undefined,
+  f: (dy: number, i: number) => number,
+): void {
+  for (let i = 0; i < dy.length; i++) dx![i] += f(dy[i], i);
 }
 
 /**
@@ -109,73 +68,97 @@ function unary(name: keyof typeof unaries, x: Tensor, given: IArguments): Tensor
  * kind: a fraction beside an int64 makes float32.
  */
 function promoted(a: Tensor | number, b: Tensor | number): DType {
-  const rank = (x: Tensor | number) => typeof x === "number" ? 0 : x.dim() > 0 ? 2 : 1;
-  const [high, low] = (rank(b) > rank(a) ? [b, a] : [a, b]).map((x): DType =>
-    typeof x !== "number" ? x.dtype : Number.isInteger(x) ? "int64" : "float32"
-  );
+  const rank = (x: Tensor | number) => typeof x === "number" ? 0 : x.shape.length > 0 ? 2 : 1;
+  const kind = (x: Tensor | number): DType =>
+    typeof x !== "number" ? x.dtype : Number.isInteger(x) ? "int64" : "float32";
+  const swap = rank(b) > rank(a);
+  const [high, low] = [kind(swap ? b : a), kind(swap ? a : b)];
+  if (high === low) return high;
   const decided = rank(a) !== rank(b) && (isFloat(high) || (high === "int64" && !isFloat(low)));
   const order: DType[] = ["bool", "int64", "float32", "float64"];
   return decided ? high : order[Math.max(order.indexOf(high), order.indexOf(low))];
 }
 
-/** A function of the elements of two tensors, broadcast to one shape, or of a tensor and a number. */
-function binary(
-  name: keyof typeof binaries,
+/** Two operands, a number as a tensor without a dimension, broadcast to one shape. */
+interface Operands {
+  /** What was given. */
+  readonly given: readonly (Tensor | number)[];
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly inX: Places;
+  readonly inY: Places;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly data: FloatArray;
+}
+
+const noShape: readonly number[] = Object.freeze([]);
+
+const asTensor = (x: Tensor | number) =>
+  typeof x === "number" ? new Tensor(Float64Array.of(x), noShape) : x;
+
+/** Checks two operands, and brings them to one shape. */
+function operands(
+  name: string,
   a: Tensor | number,
   b: Tensor | number,
   given: IArguments,
-): Tensor {
+): Operands {
   const reversed = typeof a === "number" && name === "sub" && b instanceof Tensor;
   check([name, reversed ? calls.rsub : calls.binary], given);
-  const [node, f, byX, byY, keeps]: Binary = binaries[name];
-  const both = [a, b];
-  if (name === "sub") {
-    const bools = both.filter((one) => one instanceof Tensor && one.dtype === "bool").length;
-    if (bools) {
-      throw new NotImplementedError(
-        `Subtraction, the \`-\` operator, with ${
-          bools > 1 ? "two bool tensors" : "a bool tensor"
-        } ` +
-          `is not supported. ${
-            bools > 1 ? "Use the `^` or `logical_xor()` operator instead." : invert
-          }`,
-      );
-    }
-  }
+  const [x, y] = [asTensor(a), asTensor(b)];
   const own = promoted(a, b);
   const dtype = name === "div" && !isFloat(own) ? "float32" : own;
-  const [x, y] = both.map((one) =>
-    typeof one === "number" ? new Tensor(Float64Array.of(one), []) : one
-  );
   const shape = broadcastShape(x.shape, y.shape);
-  const [i, j] = [placesIn(x.shape, shape), placesIn(y.shape, shape)];
-  const data = allocate(dtype, numel(shape));
-  const run = (visit: (k: number, at: number, to: number) => void) => {
-    for (let k = 0; k < data.length; k++) {
-      visit(k, i.table ? i.table[k] : k * i.step, j.table ? j.table[k] : k * j.step);
-    }
+  return {
+    given: [a, b],
+    x,
+    y,
+    inX: placesIn(x.shape, shape),
+    inY: placesIn(y.shape, shape),
+    shape,
+    dtype,
+    data: allocate(dtype, numel(shape)),
   };
-  run((k, at, to) => data[k] = element(f(x.data[at], y.data[to]), dtype));
-  const kept = [
-    ...keeps === "always" || (keeps && x.requiresGrad) ? [y] : [],
+}
+
+/** Makes the elements, each of the two that go with it. */
+function fill({ x, y, inX, inY, data }: Operands, f: (x: number, y: number) => number): void {
+  const [p, q, { table: t, step: m }, { table: u, step: n }] = [x.data, y.data, inX, inY];
+  for (let k = 0; k < data.length; k++) data[k] = f(p[t ? t[k] : k * m], q[u ? u[k] : k * n]);
+}
+
+/** Adds to the gradient of one operand, where it is wanted, what each element of dy makes. */
+function giveBoth(
+  { x, y, inX, inY }: Operands,
+  dy: Float64Array,
+  to: Float64Array | undefined,
+  at: Places,
+  f: (dy: number, x: number, y: number) => number,
+): void {
+  const [p, q, { table: t, step: m }, { table: u, step: n }] = [x.data, y.data, inX, inY];
+  const { table, step } = at;
+  for (let k = 0; to && k < dy.length; k++) {
+    to[table ? table[k] : k * step] += f(dy[k], p[t ? t[k] : k * m], q[u ? u[k] : k * n]);
+  }
+}
+
+/** The result, with what made it recorded. */
+function combined(
+  { given: [a, b], x, y, shape, dtype, data }: Operands,
+  node: string,
+  keeps: "both" | "other" | "",
+  backward: Backward,
+): Tensor {
+  if (!isFloat(dtype)) data.forEach((value, k) => data[k] = element(value, dtype));
+  const result = new Tensor(data, shape, dtype);
+  if (!x.requiresGrad && !y.requiresGrad) return result;
+  const inputs = [a, b].filter((one) => one instanceof Tensor);
+  const flow: Backward = typeof a === "number" ? (dy, db) => backward(dy, undefined, db) : backward;
+  return record(result, node, inputs, flow, [
+    ...keeps === "both" || (keeps && x.requiresGrad) ? [y] : [],
     ...keeps && y.requiresGrad ? [x] : [],
-  ];
-  const inputs = both.filter((one) => one instanceof Tensor);
-  const backward: Backward = (dy, ...grads) => {
-    const dx = typeof a === "number" ? undefined : grads.shift();
-    const [other] = grads;
-    run((k, at, to) => {
-      if (dx) dx[at] += dy[k] * byX(x.data[at], y.data[to]);
-      if (other) other[to] += dy[k] * byY(x.data[at], y.data[to]);
-    });
-  };
-  return record(
-    new Tensor(data, shape, dtype),
-    reversed ? "RsubBackward1" : `${node}Backward0`,
-    inputs,
-    backward,
-    kept,
-  );
+  ]);
 }
 
 /**
@@ -194,7 +177,9 @@ function binary(
  * @category Operations
  */
 export function tanh(x: Tensor): Tensor {
-  return unary("tanh", x, arguments);
+  const y = map(like("tanh", x, arguments), x, Math.tanh);
+  const flow: Backward = (dy, dx) => give(dy, dx, (d, i) => d * (1 - y.data[i] * y.data[i]));
+  return record(y, "TanhBackward0", [x], flow, [y]);
 }
 
 /**
@@ -213,7 +198,9 @@ export function tanh(x: Tensor): Tensor {
  * @category Operations
  */
 export function sigmoid(x: Tensor): Tensor {
-  return unary("sigmoid", x, arguments);
+  const y = map(like("sigmoid", x, arguments), x, (value) => 1 / (1 + Math.exp(-value)));
+  const flow: Backward = (dy, dx) => give(dy, dx, (d, i) => d * y.data[i] * (1 - y.data[i]));
+  return record(y, "SigmoidBackward0", [x], flow, [y]);
 }
 
 /**
@@ -232,7 +219,10 @@ export function sigmoid(x: Tensor): Tensor {
  * @category Operations
  */
 export function relu(x: Tensor): Tensor {
-  return unary("relu", x, arguments);
+  const refusal = "Boolean inputs not supported for relu";
+  const y = map(like("relu", x, arguments, refusal), x, (value) => value < 0 ? 0 : value);
+  const flow: Backward = (dy, dx) => give(dy, dx, (d, i) => y.data[i] <= 0 ? 0 : d);
+  return record(y, "ReluBackward0", [x], flow, [y]);
 }
 
 /**
@@ -251,7 +241,8 @@ export function relu(x: Tensor): Tensor {
  * @category Operations
  */
 export function sin(x: Tensor): Tensor {
-  return unary("sin", x, arguments);
+  const flow: Backward = (dy, dx) => give(dy, dx, (d, i) => d * Math.cos(x.data[i]));
+  return record(map(like("sin", x, arguments), x, Math.sin), "SinBackward0", [x], flow, [x]);
 }
 
 /**
@@ -270,7 +261,9 @@ export function sin(x: Tensor): Tensor {
  * @category Operations
  */
 export function exp(x: Tensor): Tensor {
-  return unary("exp", x, arguments);
+  const y = map(like("exp", x, arguments), x, Math.exp);
+  const flow: Backward = (dy, dx) => give(dy, dx, (d, i) => d * y.data[i]);
+  return record(y, "ExpBackward0", [x], flow, [y]);
 }
 
 /**
@@ -289,7 +282,8 @@ export function exp(x: Tensor): Tensor {
  * @category Operations
  */
 export function log(x: Tensor): Tensor {
-  return unary("log", x, arguments);
+  const flow: Backward = (dy, dx) => give(dy, dx, (d, i) => d / x.data[i]);
+  return record(map(like("log", x, arguments), x, Math.log), "LogBackward0", [x], flow, [x]);
 }
 
 /**
@@ -308,7 +302,11 @@ export function log(x: Tensor): Tensor {
  * @category Operations
  */
 export function neg(x: Tensor): Tensor {
-  return unary("neg", x, arguments);
+  const refusal = `Negation, the \`-\` operator, on a bool tensor is not supported. ${invert}`;
+  const y = like("neg", x, arguments, refusal);
+  const integer = !isFloat(y.dtype); // of which there is no -0
+  map(y, x, (value) => integer ? 0 - value : -value);
+  return record(y, "NegBackward0", [x], (dy, dx) => give(dy, dx, (d) => -d));
 }
 
 /**
@@ -327,7 +325,11 @@ export function neg(x: Tensor): Tensor {
  * @category Operations
  */
 export function abs(x: Tensor): Tensor {
-  return unary("abs", x, arguments);
+  const refusal = "\"abs_cpu\" not implemented for 'Bool'";
+  const y = map(like("abs", x, arguments, refusal), x, Math.abs);
+  const sign = (value: number) => value > 0 ? 1 : value < 0 ? -1 : 0;
+  const flow: Backward = (dy, dx) => give(dy, dx, (d, i) => d * sign(x.data[i]));
+  return record(y, "AbsBackward0", [x], flow, [x]);
 }
 
 /**
@@ -349,7 +351,12 @@ export function abs(x: Tensor): Tensor {
  * @category Operations
  */
 export function add(a: Tensor, b: Tensor | number): Tensor {
-  return binary("add", a, b, arguments);
+  const pair = operands("add", a, b, arguments);
+  fill(pair, (x, y) => x + y);
+  return combined(pair, "AddBackward0", "", (dy, da, db) => {
+    giveBoth(pair, dy, da, pair.inX, (d) => d);
+    giveBoth(pair, dy, db, pair.inY, (d) => d);
+  });
 }
 
 /**
@@ -373,7 +380,22 @@ export function sub(a: Tensor, b: Tensor | number): Tensor;
 /** The difference from a number, element by element. */
 export function sub(a: number, b: Tensor): Tensor;
 export function sub(a: Tensor | number, b: Tensor | number): Tensor {
-  return binary("sub", a, b, arguments);
+  const pair = operands("sub", a, b, arguments);
+  const bools = Number(pair.x.dtype === "bool") + Number(pair.y.dtype === "bool");
+  if (bools) {
+    const [which, advice] = bools > 1
+      ? ["two bool tensors", "Use the `^` or `logical_xor()` operator instead."]
+      : ["a bool tensor", invert];
+    throw new NotImplementedError(
+      `Subtraction, the \`-\` operator, with ${which} is not supported. ${advice}`,
+    );
+  }
+  fill(pair, (x, y) => x - y);
+  const node = typeof a === "number" ? "RsubBackward1" : "SubBackward0";
+  return combined(pair, node, "", (dy, da, db) => {
+    giveBoth(pair, dy, da, pair.inX, (d) => d);
+    giveBoth(pair, dy, db, pair.inY, (d) => -d);
+  });
 }
 
 /**
@@ -394,7 +416,12 @@ export function sub(a: Tensor | number, b: Tensor | number): Tensor {
  * @category Operations
  */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
-  return binary("mul", a, b, arguments);
+  const pair = operands("mul", a, b, arguments);
+  fill(pair, (x, y) => x * y);
+  return combined(pair, "MulBackward0", "other", (dy, da, db) => {
+    giveBoth(pair, dy, da, pair.inX, (d, _, y) => d * y);
+    giveBoth(pair, dy, db, pair.inY, (d, x) => d * x);
+  });
 }
 
 /**
@@ -415,7 +442,12 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
  * @category Operations
  */
 export function div(a: Tensor, b: Tensor | number): Tensor {
-  return binary("div", a, b, arguments);
+  const pair = operands("div", a, b, arguments);
+  fill(pair, (x, y) => x / y);
+  return combined(pair, "DivBackward0", "both", (dy, da, db) => {
+    giveBoth(pair, dy, da, pair.inX, (d, _, y) => d / y);
+    giveBoth(pair, dy, db, pair.inY, (d, x, y) => -d * x / (y * y));
+  });
 }
 
 /**

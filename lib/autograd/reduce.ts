@@ -30,9 +30,8 @@ const calls = {
   logSoftmax: ["logSoftmax", { input: aTensor, dim: int }],
 } satisfies Record<string, Call>;
 
-/** The elements that become one: to which number of the result each goes. */
-interface Groups {
-  readonly to: (k: number) => number;
+/** The elements that become one: which number of the result each goes to. */
+interface Groups extends Places {
   readonly shape: readonly number[];
   /** How many numbers the result has. */
   readonly size: number;
@@ -42,15 +41,17 @@ interface Groups {
 
 function groupsOf(
   { shape }: Tensor,
-  dim: number | readonly number[] = [],
+  dim: number | readonly number[] | undefined,
   options: ReduceOptions = {},
 ): Groups {
-  const given = [dim].flat();
+  if (dim === undefined && !options.keepdim) {
+    return { table: null, step: 0, shape: [], size: 1, count: numel(shape) };
+  }
+  const given = [dim ?? []].flat();
   const reduced = wrapDims(given.length ? given : [...shape.keys()], shape.length);
   const kept = shape.map((extent, k) => reduced.includes(k) ? 1 : extent);
-  const { table, step }: Places = placesIn(kept, shape);
   return {
-    to: table ? (k) => table[k] : (k) => k * step,
+    ...placesIn(kept, shape),
     shape: options.keepdim ? kept : shape.filter((_, k) => !reduced.includes(k)),
     size: numel(kept),
     count: numel(reduced.map((k) => shape[k] ?? 1)),
@@ -64,19 +65,26 @@ function total(
   dim: number | readonly number[] | undefined,
   options: ReduceOptions,
 ): Tensor {
-  const { to, shape, size, count } = groupsOf(x, dim, options);
+  const { table, step, shape, size, count } = groupsOf(x, dim, options);
   const dtype = x.dtype === "bool" ? "int64" : x.dtype;
   const by = name === "Sum" ? 1 : count;
   const sums = new Float64Array(size);
-  for (let k = 0; k < x.data.length; k++) {
-    sums[to(k)] += x.data[k];
-    if (!isFloat(dtype)) whole(sums[to(k)]); // what is lost on the way does not come back
+  const { data: given } = x;
+  let all = 0;
+  if (step === 0 && dtype !== "int64") {
+    for (let k = 0; k < given.length; k++) all += given[k];
+    sums[0] = all;
+  } else {
+    for (let k = 0; k < given.length; k++) {
+      const sum = sums[table ? table[k] : k * step] += given[k];
+      if (dtype === "int64") whole(sum); // what is lost on the way does not come back
+    }
   }
   const data = allocate(dtype, size);
   for (let g = 0; g < size; g++) data[g] = sums[g] / by;
   const node = `${name}Backward${dim === undefined ? 0 : 1}`;
   return record(new Tensor(data, shape, dtype), node, [x], (dy, dx) => {
-    for (let k = 0; k < dx!.length; k++) dx![k] += dy[to(k)] / by;
+    for (let k = 0; k < dx!.length; k++) dx![k] += dy[table ? table[k] : k * step] / by;
   });
 }
 
@@ -168,7 +176,7 @@ function largest(
   }
   const at = new Float64Array(groups.size).fill(-1);
   x.data.forEach((value, k) => {
-    const g = groups.to(k);
+    const g = groups.table ? groups.table[k] : k * groups.step;
     const best = x.data[at[g]];
     if (at[g] < 0 || value > best || (value !== value && best === best)) at[g] = k;
   });
