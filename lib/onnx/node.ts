@@ -286,7 +286,44 @@ export function judgeNode(
       `${orders[0]!.length > 8 ? ", …" : ""}`;
     return wrong([...said, fileMistake("units-permuted", says, kind)]);
   }
+  const parts = layer.directions.length === 2 ? byDirection(node, layer, options) : [];
+  if (parts.length > 0) return wrong([...said, ...parts]);
   return wrong(said, "its weights are the layer's numbers, but in no order that is known");
+}
+
+/** The mistakes of each direction alone, where each is right or explained; none otherwise. */
+function byDirection(
+  node: RecurrentNode,
+  layer: ReferenceLayer,
+  options: JudgeOptions,
+): FileMistake[] {
+  const part = (x: Value | null, d: number): Value | null => {
+    if (!x) return null;
+    const size = x.data.length / 2;
+    return {
+      ...x,
+      shape: [1, ...x.shape.slice(1)],
+      data: x.data.subarray(d * size, (d + 1) * size),
+    };
+  };
+  const found = ["forward", "reverse"].map((direction, d) => {
+    const { W, R, B } = node.weights;
+    // What both directions are told has been said already.
+    const usual = toldOtherwise(node.told, false, bendOf(node, options))
+      .reduce((told, one) => one.mended(told), node.told);
+    const own: RecurrentNode = {
+      ...node,
+      told: { ...usual, direction: "forward", activations: [usual.activations[0]] },
+      weights: { W: part(W, d)!, R: part(R, d)!, B: part(B, d), P: null },
+    };
+    const one = { ...layer, directions: [layer.directions[d]] };
+    const match: Match = { layer: one, direction: 0, relation: "same", apart: 0 };
+    const { verdict, mistakes } = judgeNode(own, match, options);
+    return verdict === "right" ? [] : mistakes.map((mistake) => (
+      { ...mistake, says: `${mistake.says}, in the ${direction} direction only` }
+    ));
+  });
+  return found.flat();
 }
 
 function otherWeights(kind: LayerKind, how: string): FileMistake {

@@ -69,8 +69,8 @@ export const onnxOrder: Readonly<Record<LayerKind, string>> = {
   GRU: "zrn",
 };
 
-/** The most graphs, calls among them, that are looked into. */
-const GRAPHS = 20_000;
+/** The most nodes that are looked at, those of functions at each of their calls. */
+const NODES = 2 ** 18;
 
 /** The name of a node: its own, or its operator and what it puts out. */
 function nameOf({ name, opType, outputs }: OnnxNode): string {
@@ -80,10 +80,9 @@ function nameOf({ name, opType, outputs }: OnnxNode): string {
 /** All nodes of a file, in order, those of inner graphs and of called functions among them. */
 export function allNodes(model: OnnxModel, top: Scope, world: World): FoundNode[] {
   const found: FoundNode[] = [];
-  let graphs = 0;
   const visit = (scope: Scope, within: OnnxGraph | OnnxFunction, path: string) => {
-    if (++graphs > GRAPHS) return;
     for (const node of scope.nodes) {
+      if (found.length >= NODES) return;
       const own = path + nameOf(node);
       found.push({ path: own, node, scope, within });
       for (const attribute of node.attributes.values()) {
@@ -133,8 +132,9 @@ export function recurrentNodes(model: OnnxModel, extra?: Extra): Recurrence {
       else nodes.push(known);
     }
     if (found.node.domain === "" && /^(Loop|Scan)$/.test(found.node.opType)) {
-      const inner = all.filter(({ path }) => path.startsWith(`${found.path} → `));
-      const has = (types: RegExp) => inner.some(({ node }) => types.test(node.opType));
+      const inner = [...found.node.attributes.values()].flatMap(graphsOf)
+        .flatMap(({ nodes }) => nodes);
+      const has = (types: RegExp) => inner.some(({ opType }) => types.test(opType));
       if (has(/^(MatMul|Gemm)$/) && has(/^(Tanh|Sigmoid|Relu)$/)) {
         const why = "a recurrence as a loop of products, which is no recurrent node";
         unknown.push({ path: found.path, why, loop: true });
@@ -163,6 +163,7 @@ export function readNode(found: FoundNode, opset: number): RecurrentNode | strin
   if (!w || !r || missing.length > 0) return "its weights are no constants of the file";
   const [W, R] = quantisedOp ? [dequantised(found, w, 8), dequantised(found, r, 10)] : [w, r];
   if (!W || !R) return "the scales of its weights are no constants of the file";
+  if (!scope.charge(W.data.length + R.data.length)) return "more nodes than its weights are for";
   const count = told.direction === "bidirectional" ? 2 : 1;
   const hiddenSize = told.hiddenSize ?? R.shape[2] ?? 0;
   const inputSize = W.shape[2] ?? 0;

@@ -124,7 +124,8 @@ export class Scope {
         stack.push(...missing);
         continue;
       }
-      const outputs = missing.length > 0 ? null : this.#carryOut(node);
+      // Carrying out costs time, however little it makes: loops within loops are much of it.
+      const outputs = missing.length > 0 || !this.#fits([64]) ? null : this.#carryOut(node);
       node.outputs.forEach((output, k) => this.#known.set(output, outputs?.[k] ?? null));
     }
     return this.#known.get(name)!;
@@ -136,7 +137,11 @@ export class Scope {
     return this.#fits(tensor.shape) ? valueOf(tensor) : null;
   }
 
-  /** Whether this many more elements may be made. */
+  /** Whether this many more elements may be made, of all that the file may make. */
+  charge(count: number): boolean {
+    return this.#fits([count]);
+  }
+
   #fits(shape: readonly number[]): boolean {
     return (this.#world.left -= shape.reduce((product, extent) => product * extent, 1)) >= 0;
   }

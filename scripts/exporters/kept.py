@@ -376,6 +376,17 @@ def orders(kind):
     return [order for order in map("".join, itertools.permutations(right)) if order != right]
 
 
+def one_direction(change, direction=1):
+    """A change of one direction's parameters only."""
+    def changed(file):
+        for node in file.nodes:
+            parts = file.read(node)
+            parts[direction] = {**parts[direction], **change(**parts[direction])}
+            file.write(node, parts)
+
+    return changed
+
+
 def misread(order, kind, keys=("w", "r", "bi", "bh")):
     """Gates read in a wrong order."""
     def change(**own):
@@ -419,7 +430,7 @@ def mistakes():
         yield "swapped-biases", name, each(lambda w, r, bi, bh: {"bi": bh, "bh": bi}), True
         yield "update-swapped", name, each(negate_update), True
         yield "reset-before", name, told(linear_before_reset=None), True
-    yield "reset-before", "gru-dynamo", told(linear_before_reset=0), True
+    yield "reset-before", "gru-dynamo", told(linear_before_reset=0), True  # as onnxscript 0.6.2 wrote it
     for name in ("lstm-square", "gru-square"):
         yield "transposed-weight_ih", name, each(lambda w, r, bi, bh: {"w": gates(w)}), True
         yield "transposed-weights", name, each(lambda w, r, bi, bh: {"w": gates(w), "r": gates(r)}), True
@@ -434,6 +445,14 @@ def mistakes():
     yield "gates-iofg", "lstm-both-2", misread("iofg", "LSTM"), True
     yield "gates-iofg", "lstm-head", misread("iofg", "LSTM"), True
     yield "gates-zrn", "gru-both", misread("zrn", "GRU"), True
+    for name, direction in (("gru-both", 1), ("gru-2", 0)):
+        for mistake, change in (
+            ("transposed-weight_hh", lambda w, r, bi, bh: {"r": gates(r)}),
+            ("gates-zrn", lambda **own: {key: reorder(x, "zrn", "rzn") for key, x in own.items()}),
+            ("no-bias-hh", lambda w, r, bi, bh: {"bh": bh * 0}),
+            ("negated-weight_ih", lambda w, r, bi, bh: {"w": -w}),
+        ):
+            yield mistake, name, one_direction(change, direction), True
     yield "forget-bias", "lstm", each(forget), True
     yield "units-permuted", "lstm", units, True
     yield "units-permuted", "gru", units, True
@@ -522,7 +541,8 @@ def made():
     for mistake, name, change, mendable in mistakes():
         file = File(name)
         change(file)
-        files.append(line(f"{name}/{mistake}", file, mistake, mendable))
+        again = sum(entry["name"].startswith(f"{name}/{mistake}") for entry in files)
+        files.append(line(f"{name}/{mistake}{f'-{again + 1}' if again else ''}", file, mistake, mendable))
     for entry in files:
         onnx.checker.check_model(onnx.load_from_string(base64.b64decode(entry["onnx"])))
     text = ",\n".join(json.dumps(entry) for entry in files)
