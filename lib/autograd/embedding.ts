@@ -7,7 +7,7 @@ import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
 /** What PyTorch has besides, and this has not. */
-const absent: Kind = {
+export const absent: Kind = {
   word: "left out (of the options of an embedding there is only padding_idx here)",
   is: (value) => value === null || value === false,
 };
@@ -29,8 +29,14 @@ export interface EmbeddingArguments {
   readonly sparse?: false;
 }
 
-export const embeddingArguments: Options<EmbeddingArguments> = {
-  paddingIdx: { word: "int", is: (value) => value === null || Number.isInteger(value) },
+/** The number of a row, or `null` for none. */
+export const rowOrNone: Kind = {
+  word: "int",
+  is: (value) => value === null || Number.isInteger(value),
+};
+
+const embeddingArguments: Options<EmbeddingArguments> = {
+  paddingIdx: rowOrNone,
   maxNorm: absent,
   normType: absent,
   scaleGradByFreq: absent,

@@ -2,10 +2,11 @@
 
 import { any, type Call, check, checkCount, dtype } from "../call.ts";
 import {
+  absent,
   embedding,
   type EmbeddingArguments,
-  embeddingArguments,
   paddingRow,
+  rowOrNone,
 } from "../autograd/embedding.ts";
 import { normal } from "../random/distributions.ts";
 import { allocate, type FloatDType } from "../tensor/dtype.ts";
@@ -26,7 +27,14 @@ export interface EmbeddingOptions extends EmbeddingArguments {
 const embeddingCall: Call<EmbeddingOptions> = [
   "Embedding",
   { numEmbeddings: any, embeddingDim: any },
-  { ...embeddingArguments, dtype },
+  { // listed and not spread, so that a bundler sees that making this does nothing
+    paddingIdx: rowOrNone,
+    maxNorm: absent,
+    normType: absent,
+    scaleGradByFreq: absent,
+    sparse: absent,
+    dtype,
+  },
 ];
 
 /**

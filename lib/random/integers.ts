@@ -30,13 +30,15 @@ export interface MultinomialOptions extends IntegerOptions {
 
 const generator: Options<IntegerOptions> = { generator: aGenerator };
 
+// Options are listed and not spread, so that a bundler sees that making this does nothing.
 const calls = {
   randint: ["randint", { low: int, high: int, size: ints }, generator],
   randperm: ["randperm", { n: int }, generator],
-  multinomial: ["multinomial", { input: aTensor, numSamples: int }, {
-    replacement: bool,
-    ...generator,
-  }],
+  multinomial: [
+    "multinomial",
+    { input: aTensor, numSamples: int },
+    { replacement: bool, generator: aGenerator },
+  ],
 } satisfies Record<string, Call>;
 
 /** PyTorch's 64-bit draw, two of 32 bits with the high half first, as a number of a range. */

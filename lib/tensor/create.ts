@@ -44,7 +44,7 @@ const calls = {
   zeros: ["zeros", { size: ints }, tensorOptions],
   ones: ["ones", { size: ints }, tensorOptions],
   full: ["full", { size: ints, fillValue: number }, tensorOptions],
-  linspace: ["linspace", { start: number, end: number, steps: int }, { ...tensorOptions, dtype }],
+  linspace: ["linspace", { start: number, end: number, steps: int }, { dtype, requiresGrad: bool }],
 } satisfies Record<string, Call>;
 
 function finish(data: FloatArray, shape: readonly number[], options: TensorOptions): Tensor {
