@@ -90,6 +90,16 @@ def raw(value):
     return value
 
 
+def rewritten(deno, files):
+    """The same files, read and written by this library."""
+    command = [*shlex.split(deno), "run", str(HERE / "checkpoints" / "rewrite.ts")]
+    asked = "\n".join(json.dumps({"base64": base64.b64encode(file).decode()}) for file in files)
+    found = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
+    answers = [base64.b64decode(json.loads(line)["base64"]) for line in found.stdout.splitlines()]
+    assert len(answers) == len(files), found.stderr
+    return answers
+
+
 def check_written(deno, count, seed):
     """Compare files byte for byte; how many differ."""
     choices = random.Random(seed)
@@ -98,12 +108,7 @@ def check_written(deno, count, seed):
     # tensor it writes no JSON.
     notes = [choices.choice([None, {name(choices): name(choices)}]) for _ in made]
     files = [library.save(state, metadata=note) for state, note in zip(made, notes, strict=True)]
-    lines = [json.dumps({"base64": base64.b64encode(file).decode()}) for file in files]
-    command = [*shlex.split(deno), "run", str(HERE / "checkpoints" / "rewrite.ts")]
-    asked = "\n".join(lines)
-    found = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
-    answers = [base64.b64decode(json.loads(line)["base64"]) for line in found.stdout.splitlines()]
-    assert len(answers) == count, found.stderr
+    answers = rewritten(deno, files)
     wrong = 0
     for state, file, ours in zip(made, files, answers, strict=True):
         loaded = library.load(ours)
@@ -158,16 +163,12 @@ def check_torch(deno, count, seed):
     """Compare what PyTorch finds in files written here; how many differ."""
     choices = random.Random(seed)
     made = [values(choices) for _ in range(count)]
-    lines = []
+    files = []
     for value in made:
         buffer = io.BytesIO()
         torch.save(value, buffer)
-        lines.append(json.dumps({"base64": base64.b64encode(buffer.getvalue()).decode()}))
-    command = [*shlex.split(deno), "run", str(HERE / "checkpoints" / "rewrite.ts")]
-    asked = "\n".join(lines)
-    found = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
-    answers = [base64.b64decode(json.loads(line)["base64"]) for line in found.stdout.splitlines()]
-    assert len(answers) == count, found.stderr
+        files.append(buffer.getvalue())
+    answers = rewritten(deno, files)
     wrong = 0
     for value, file in zip(made, answers, strict=True):
         again = torch.load(io.BytesIO(file), weights_only=True)
