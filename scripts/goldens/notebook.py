@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import exact, notebook_text
+from . import exact
 from .case import Case, GoldenFile, both, request
 
 SEED = 1949603856
