@@ -9,195 +9,48 @@
 
 import { parseArgs } from "node:util";
 import * as esbuild from "npm:esbuild@0.28.2";
-import { marked, type Tokens, type TokensList } from "npm:marked@18.2.1";
-import { files } from "../golden/mod.ts";
-import { type Case, goldenFile } from "../lib/conformance/mod.ts";
-import config from "../deno.json" with { type: "json" };
+import { files as goldenFiles } from "../golden/mod.ts";
+import { type Case, goldenFile, type Level } from "../lib/conformance/mod.ts";
+import { fileOf, fits } from "./site/case.ts";
+import { specPage } from "./site/chapters.ts";
+import { page, read, root } from "./site/html.ts";
+import { mistakePages, shown, whoPage } from "./site/who.ts";
 
-const root = new URL("../", import.meta.url);
 const path = (file: string) => new URL(file, root).pathname;
-const read = (file: string) => Deno.readTextFile(new URL(file, root));
-
-/** The pages: file, title, what stands in the menu. */
-const pages = [
-  ["flow", "index.html", "Flow"],
-  ["spec", "spec.html", "Spec"],
-  ["file", "file.html", "Your file"],
-  ["who", "who.html", "Who computes what"],
-] as const;
-
-const escape = (text: string) =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
-
-function page(name: string, body: string, policy = ""): string {
-  const menu = pages.map(([key, file, title]) =>
-    `<a href="${file}"${key === name ? ' aria-current="page"' : ""}>${title}</a>`
-  );
-  const [, , title] = pages.find(([key]) => key === name)!;
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-${policy && `<meta http-equiv="content-security-policy" content="${policy}">`}
-<title>${title} · rnn-spec</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="site.css">
-<body data-page="${name}">
-<header class="top"><strong>rnn-spec</strong><nav aria-label="Pages" class="row">${
-    menu.join(" ")
-  }</nav><button type="button" id="theme" aria-label="Dark or light">◐</button></header>
-<main>${body}</main>
-<footer>rnn-spec ${config.version}. What PyTorch's recurrent networks compute, computed here.</footer>
-<script src="rnn-spec.js"></script>
-<script src="app.js"></script>
-</body>
-</html>
-`;
-}
 
 /** How many golden cases of a clause are shown. */
 const most = 4;
 
-/** The numbers in a case. */
-const weight = ({ request, expect }: Case) => JSON.stringify([request, expect]).length;
+const rank: Record<Level, number> = { core: 0, family: 1, edge: 2 };
 
-/** Of each clause, the smallest golden cases that bear on it. */
+/** Of each clause, the most ordinary and smallest golden cases that bear on it. */
 function casesByClause(): Map<string, Case[]> {
-  const byClause = new Map<string, Case[]>();
-  for (const file of Object.keys(files)) {
+  const byClause = new Map<string, [number, Case][]>();
+  for (const file of Object.keys(goldenFiles)) {
     if (file.startsWith("checkpoints/") || file.startsWith("training/")) continue;
     for (const one of goldenFile(file).cases) {
+      const size = 1e6 * rank[one.level ?? "edge"] + (one.request.dtype === "float64" ? 1e5 : 0) +
+        JSON.stringify([one.request, one.expect]).length;
       for (const clause of one.clauses) {
-        byClause.set(clause, [...byClause.get(clause) ?? [], one]);
+        const smallest = [...byClause.get(clause) ?? [], [size, one] as [number, Case]];
+        byClause.set(clause, smallest.sort(([a], [b]) => a - b).slice(0, most));
       }
     }
   }
-  for (const [clause, cases] of byClause) {
-    byClause.set(clause, cases.sort((a, b) => weight(a) - weight(b)).slice(0, most));
-  }
-  return byClause;
+  return new Map([...byClause].map(([clause, list]) => [clause, list.map(([, one]) => one)]));
 }
 
-/** An example without its types, so that a browser runs it. */
-async function erased(program: string): Promise<string> {
-  const { code } = await esbuild.transform(program, { loader: "ts", target: "esnext" });
-  return code.trim();
-}
-
-/** GitHub's anchor of a heading. */
-const anchor = (text: string) =>
-  text.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
-
-/** The examples of a page: its blocks of TypeScript that are whole programs. */
-function examples(tokens: TokensList): Tokens.Code[] {
-  const found: Tokens.Code[] = [];
-  marked.walkTokens(tokens, (token) => {
-    if (token.type === "code" && token.lang === "ts") found.push(token as Tokens.Code);
-  });
-  return found;
-}
-
-/** A chapter as HTML: headings with anchors, examples that run, cases by clause. */
-async function chapter(name: string, known: ReadonlyMap<string, Case[]>): Promise<string> {
-  const text = await read(`spec/${name}.md`);
-  const tokens = marked.lexer(text);
-  const programs = new Map<string, string>();
-  for (const { text: program } of examples(tokens)) programs.set(program, await erased(program));
-  const renderer = new marked.Renderer();
-  renderer.code = ({ text, lang }) => {
-    if (lang !== "ts") return `<pre tabindex="0"><code>${escape(text)}</code></pre>`;
-    const program = programs.get(text)!;
-    return `<div class="example"><textarea aria-label="An example" spellcheck="false">${
-      escape(program)
-    }</textarea><p><button type="button">Run</button></p><output></output></div>`;
-  };
-  renderer.heading = function ({ tokens, depth }) {
-    const html = this.parser.parseInline(tokens);
-    const plain = html.replaceAll(/<[^>]*>/g, "");
-    const clause = plain.match(/^([A-Z]+-\d+) — /)?.[1];
-    const cases = clause && known.has(clause)
-      ? `<details class="cases" data-cases="${clause}"><summary>golden cases of ${clause}</summary></details>`
-      : "";
-    const level = Math.min(depth, 3);
-    return `<h${level} id="${anchor(plain)}">${html}</h${level}>${cases}`;
-  };
-  renderer.link = function ({ href, tokens }) {
-    const text = this.parser.parseInline(tokens);
-    const [file, hash] = href.split("#");
-    if (/^[\w-]+\.md$/.test(file)) {
-      return `<a href="#${hash ?? file.replace(".md", "")}">${text}</a>`;
-    }
-    if (href.startsWith("#")) return `<a href="${href}">${text}</a>`;
-    return /^https?:/.test(href) ? `<a href="${href}">${text}</a>` : text;
-  };
-  renderer.image = ({ href, text }) => `<img src="${href}" alt="${escape(text)}" loading="lazy">`;
-  renderer.table = function (token) {
-    return `<div class="scroll" tabindex="0" role="region" aria-label="a table">${
-      marked.Renderer.prototype.table.call(this, token)
-    }</div>`;
-  };
-  const html = marked.parser(tokens, { renderer });
-  return `<article id="${name === "README" ? "start" : name}" hidden>${html}</article>`;
-}
-
-async function specPage(known: ReadonlyMap<string, Case[]>): Promise<string> {
-  const names = [
-    "README",
-    "guide",
-    "numerics",
-    "tensor",
-    "print",
-    "linear",
-    "rnn",
-    "lstm",
-    "gru",
-    "stack",
-  ];
-  const others = [...Deno.readDirSync(path("spec"))].map(({ name }) => name)
-    .filter((name) =>
-      name.endsWith(".md") && !["EXPORTS.md", "INDEX.md", "MATRIX.md"].includes(name)
-    )
-    .map((name) => name.slice(0, -3)).filter((name) => !names.includes(name)).sort();
-  const all = [...names, ...others];
-  const articles: string[] = [];
-  for (const name of all) articles.push(await chapter(name, known));
-  const links = all.map((name) => {
-    const title = articles[all.indexOf(name)].match(/<h1[^>]*>(.*?)<\/h1>/)?.[1] ?? name;
-    return `<li><a href="#${name === "README" ? "start" : name}">${title}</a></li>`;
-  });
-  return `<div class="layout"><nav aria-label="Chapters"><label>Search clauses <input id="search" type="search"></label><ul id="found" aria-live="polite"></ul><ul>${
-    links.join("")
-  }</ul></nav><div>${articles.join("")}</div></div>`;
-}
-
-/** The page of the matrix, and of the mistakes. */
-async function whoPage(): Promise<string> {
-  const renderer = new marked.Renderer();
-  renderer.table = function (token) {
-    return `<div class="scroll" tabindex="0" role="region" aria-label="the matrix">${
-      marked.Renderer.prototype.table.call(this, token)
-    }</div>`;
-  };
-  renderer.link = function ({ href, tokens }) {
-    const text = this.parser.parseInline(tokens);
-    return href.endsWith(".md") ? `<a href="spec.html#${href.slice(0, -3)}">${text}</a>` : text;
-  };
-  return await marked.parse(await read("spec/MATRIX.md"), { renderer });
-}
-
-/** Hands `mod.ts` to the script that all pages share. */
+/** Hands what a page asks of the library to the script that all pages share. */
 const shared: esbuild.Plugin = {
   name: "shared",
   setup(build) {
-    build.onResolve(
-      { filter: /\/mod\.ts$/ },
-      ({ path, importer }) =>
-        path.endsWith("../../mod.ts") && importer.includes("/scripts/")
-          ? { path, namespace: "shared" }
-          : undefined,
-    );
-    build.onLoad({ filter: /.*/, namespace: "shared" }, () => ({
-      contents: "module.exports = globalThis.rnnSpec;",
+    build.onResolve({ filter: /\/mod\.ts$/ }, ({ path, importer }) => {
+      const found = path.match(/^\.\.\/\.\.\/(lib\/onnx\/)?mod\.ts$/);
+      if (!found || !importer.includes("/scripts/")) return;
+      return { path: found[1] ? "rnnSpec.onnx" : "rnnSpec", namespace: "shared" };
+    });
+    build.onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
+      contents: `module.exports = globalThis.${path};`,
       loader: "js",
     }));
   },
@@ -229,45 +82,97 @@ async function install(): Promise<string> {
 
 export async function buildSite(folder = path("dist/site")): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
-  await Deno.mkdir(`${folder}/cases`, { recursive: true });
-  await Deno.mkdir(`${folder}/pictures`);
-  const installed = await install();
-  const common = { bundle: true, minify: true, target: "es2022", charset: "utf8" } as const;
-  await esbuild.build({
-    ...common,
-    entryPoints: [path("mod.ts")],
-    format: "iife",
-    globalName: "rnnSpec",
-    outfile: `${folder}/rnn-spec.js`,
-  });
-  await esbuild.build({
-    ...common,
-    entryPoints: [path("scripts/site/app.ts")],
-    format: "iife",
-    outfile: `${folder}/app.js`,
-    plugins: [shared, packages(installed)],
-  });
-  const known = casesByClause();
-  const write = (file: string, text: string) => Deno.writeTextFile(`${folder}/${file}`, text);
-  await write("index.html", page("flow", await read("scripts/site/flow.html")));
-  await write("spec.html", page("spec", await specPage(known)));
-  const policy =
-    "default-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' data: blob:; connect-src 'none'";
-  await write("file.html", page("file", await read("scripts/site/file.html"), policy));
-  await write("who.html", page("who", await whoPage()));
-  await Deno.copyFile(path("scripts/site/site.css"), `${folder}/site.css`);
-  for (const { name } of Deno.readDirSync(path("spec/pictures"))) {
-    await Deno.copyFile(path(`spec/pictures/${name}`), `${folder}/pictures/${name}`);
+  for (const inner of ["cases", "pictures", "mistakes"]) {
+    await Deno.mkdir(`${folder}/${inner}`, { recursive: true });
   }
-  for (const [clause, cases] of known) {
-    const list = cases.map(({ id, reason, request, expect }) => ({ id, reason, request, expect }));
-    await write(
-      `cases/${clause}.js`,
-      `rnnCases(${JSON.stringify(clause)}, ${JSON.stringify(list)});\n`,
+  const files = new Map<string, string | Uint8Array>();
+  const installed = await install();
+  const script = async (name: string, contents: string, more: esbuild.BuildOptions = {}) => {
+    const stdin = { contents, resolveDir: path("scripts/site"), loader: "ts" } as const;
+    const { outputFiles } = await esbuild.build(
+      {
+        ...{ stdin, bundle: true, minify: true, write: false, format: "iife" },
+        ...{ legalComments: "none", target: "es2022", charset: "utf8" },
+        ...more,
+      } as esbuild.BuildOptions & { write: false },
     );
+    files.set(`${name}.js`, outputFiles[0].text);
+  };
+  await script(
+    "rnn-spec",
+    'export * from "../../mod.ts"; export * as onnx from "../../lib/onnx/mod.ts";',
+    { globalName: "rnnSpec" },
+  );
+  const plugins = [shared, packages(installed)];
+  for (const name of ["flow", "spec", "file"]) {
+    const contents = `import { start } from "./theme.ts"; import { ${name} } from "./${name}.ts";
+      start(${name});`;
+    await script(name, contents, { plugins });
+  }
+  await script("who", 'import { start } from "./theme.ts"; start();', { plugins });
+  const known = casesByClause();
+  files.set("index.html", page("flow", await read("scripts/site/flow.html")));
+  files.set("spec.html", page("spec", await specPage(known)));
+  const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; " +
+    "style-src 'self' 'unsafe-inline'; img-src data:; connect-src 'none'";
+  files.set("file.html", page("file", await read("scripts/site/file.html"), { policy }));
+  files.set("who.html", page("who", await whoPage(), { library: false }));
+  for (const [id, text] of await mistakePages()) files.set(`mistakes/${id}.html`, text);
+  files.set("site.css", await read("scripts/site/site.css"));
+  for (const { name } of Deno.readDirSync(path("spec/pictures"))) {
+    files.set(`pictures/${name}`, await Deno.readFile(path(`spec/pictures/${name}`)));
+  }
+  for (const one of [...known.values(), [...shown.values()]].flat()) {
+    const { id, reason, request, expect } = one;
+    const text = JSON.stringify({ id, reason, request, expect, fits: fits(one) });
+    files.set(`cases/${fileOf(id)}.js`, `rnnCase(${text});\n`);
+  }
+  files.set("offline.js", await offline(files));
+  for (const [name, contents] of files) {
+    const file = `${folder}/${name}`;
+    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+    if (typeof contents === "string") await Deno.writeTextFile(file, contents);
+    else await Deno.writeFile(file, contents);
   }
   await Deno.remove(installed, { recursive: true });
   await esbuild.stop();
+}
+
+/** The script of the site. */
+export const scripts = ["rnn-spec", "flow", "spec", "file", "who", "offline"].map((name) =>
+  `${name}.js`
+);
+
+/** How long bytes are when they are gzipped. */
+export async function gzipped(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
+  const packed = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return (await new Response(packed).arrayBuffer()).byteLength;
+}
+
+/** The service worker: it keeps all files of this version, and answers with them. */
+async function offline(files: ReadonlyMap<string, string | Uint8Array>): Promise<string> {
+  const all = new Blob([...files].flat() as BlobPart[]);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await all.arrayBuffer()));
+  const version = `rnn-spec ${digest.toHex().slice(0, 16)}`;
+  return `const version = ${JSON.stringify(version)};
+const files = ${JSON.stringify(["./", ...files.keys()])};
+addEventListener("install", (event) => {
+  event.waitUntil(caches.open(version).then((cache) => cache.addAll(files)).then(() => skipWaiting()));
+});
+addEventListener("activate", (event) => {
+  const old = (name) => name.startsWith("rnn-spec ") && name !== version;
+  event.waitUntil(
+    caches.keys().then((names) => Promise.all(names.filter(old).map((name) => caches.delete(name))))
+      .then(() => clients.claim()),
+  );
+});
+addEventListener("fetch", (event) => {
+  if (event.request.method !== "GET") return;
+  event.respondWith(
+    caches.match(event.request, { ignoreSearch: true }).then((found) => found ?? fetch(event.request)),
+  );
+});
+`;
 }
 
 /**
@@ -288,9 +193,17 @@ export function serve(folder: string, port = 8080): Deno.HttpServer<Deno.NetAddr
     const file = pathname === "/" ? "/index.html" : decodeURIComponent(pathname);
     if (file.includes("..")) return new Response("not found", { status: 404 });
     try {
-      const body = await Deno.readFile(folder + file);
       const type = types[file.split(".").at(-1)!] ?? "application/octet-stream";
-      return new Response(body, { headers: { "content-type": type } });
+      const body = new Blob([await Deno.readFile(folder + file)]).stream();
+      return new Response(body.pipeThrough(new CompressionStream("gzip")), {
+        headers: {
+          "content-type": type,
+          "content-encoding": "gzip",
+          // With these, a page may use threads.
+          "cross-origin-opener-policy": "same-origin",
+          "cross-origin-embedder-policy": "require-corp",
+        },
+      });
     } catch {
       return new Response("not found", { status: 404 });
     }
@@ -303,9 +216,13 @@ if (import.meta.main) {
     options: { serve: { type: "boolean", default: false } },
   });
   await buildSite();
-  for (const file of ["rnn-spec.js", "app.js", "site.css", "index.html", "spec.html"]) {
-    const { size } = await Deno.stat(path(`dist/site/${file}`));
-    console.log(`${String(size).padStart(8)}  dist/site/${file}`);
+  let [raw, sent] = [0, 0];
+  for (const file of scripts) {
+    const bytes = await Deno.readFile(path(`dist/site/${file}`));
+    const packed = await gzipped(bytes);
+    [raw, sent] = [raw + bytes.length, sent + packed];
+    console.log(`${String(bytes.length).padStart(8)} ${String(packed).padStart(8)}  ${file}`);
   }
+  console.log(`${String(raw).padStart(8)} ${String(sent).padStart(8)}  script in all, gzipped`);
   if (values.serve) serve(path("dist/site"));
 }

@@ -59,6 +59,11 @@ function partsOf(network: Network): Part[] {
   return parts;
 }
 
+/** All weights, in the order in which Keras's `set_weights` takes them. */
+export function kerasWeights(network: Network): Tensor[] {
+  return partsOf(network).flatMap(({ groups }) => groups.flatMap(([, weights]) => weights));
+}
+
 /** The Python that makes the model that reads the file. */
 export function kerasProgram(network: Network, path: string): string[] {
   const { detected, head, options } = network;

@@ -4,19 +4,12 @@
 /** The Flow page: a sequence goes through a network, step by step. */
 
 import { formatSize, packSequence, slice, tensor, unpackSequence } from "../../mod.ts";
+import { difference, load, rowsOf, type Scene, sceneOf, type Shown } from "./case.ts";
 import { Gates } from "./gates.ts";
 import { colour, Heat, type Place } from "./heat.ts";
-import {
-  asPyTorch,
-  asTypeScript,
-  format,
-  initial,
-  limits,
-  parse,
-  sequenceOf,
-  type State,
-} from "./state.ts";
-import { build, isNotebook, type Network, type Setup, type Trace, trace } from "./trace.ts";
+import { asPyTorch, asTypeScript } from "./programs.ts";
+import { format, initial, limits, type Lit, parse, sequenceOf, type State } from "./state.ts";
+import { build, isNotebook, type Setup, type Trace, trace } from "./trace.ts";
 import { isDark, onTheme } from "./theme.ts";
 
 const get = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
@@ -27,9 +20,9 @@ export function flow(): void {
   const heat = new Heat(get("heat"));
   const gates = new Gates(get("gates"));
   let state: State = parse(location.hash);
-  let network: Network;
+  let opened: Shown | null = null;
+  let scene: Scene;
   let run: Trace;
-  let sequence: number[][];
   let playing = 0;
 
   const steps = () => run.steps[state.unit[0]][state.unit[1]];
@@ -42,10 +35,8 @@ export function flow(): void {
 
   /** Moves the marks and the numbers of one unit; draws nothing anew. */
   function look(): void {
-    const last = sequence.length - 1;
-    if (state.t > last) state = { ...state, t: last };
-    heat.mark(here(), state.hidden, sequence[0].length, state.both);
-    gates.show(network, steps()[state.t], state.unit, state.t);
+    heat.mark(here(), state.hidden, scene.sequence[0].length, state.both);
+    gates.show(scene.network, steps()[state.t], state.unit, state.t);
     get<HTMLInputElement>("t").value = `${state.t}`;
     get("now").textContent = `${state.t}`;
     const [layer, direction, unit] = state.unit;
@@ -59,21 +50,40 @@ export function flow(): void {
     history.replaceState(null, "", `#${format(state)}`);
   }
 
+  /** What is to be shown: a golden case, or what the controls say. */
+  function sceneNow(): Scene {
+    if (opened) return sceneOf(opened, Math.min(state.row, rowsOf(opened) - 1));
+    const sequence = sequenceOf(state);
+    return { setup: state, network: build(state, sequence[0].length), sequence };
+  }
+
   function show(): void {
     get("problem").textContent = "";
     try {
-      sequence = sequenceOf(state);
-      network = build(state, sequence[0].length);
-      run = trace(state, network, sequence);
+      scene = sceneNow();
+      run = trace(scene.setup, scene.network, scene.sequence, scene.start);
     } catch (error) {
       get("problem").textContent = (error as Error).message;
       return;
     }
-    const twice = isNotebook(state, sequence[0].length);
-    get<HTMLInputElement>("t").max = `${sequence.length - 1}`;
+    const { setup, network, sequence } = scene;
+    const { kind, hidden, layers, both } = setup;
+    const unit = state.unit.map((k, at) => Math.min(k, [layers, both ? 2 : 1, hidden][at] - 1));
+    const last = sequence.length - 1;
+    state = {
+      ...{ ...state, kind, hidden, layers, both },
+      ...{ t: Math.min(state.t, last), unit: unit as [number, number, number] },
+    };
+    get<HTMLInputElement>("t").max = `${last}`;
     heat.show(run, isDark());
     gates.make(state.kind);
-    get("answer").textContent = run.answer.toFixed(4);
+    light(state.lit);
+    const answer = run.answer.map((y) => y.toFixed(4)).join(", ");
+    get("answer").textContent = answer;
+    get("answer").parentElement!.hidden = !network.fc;
+    get("loss").textContent = network.fc
+      ? "the answer, fc(last step),"
+      : "the sum of the last output";
     document.querySelector(".ends")!.textContent = state.both
       ? "The reverse direction (←) reads from the last step to the first."
       : "";
@@ -83,19 +93,42 @@ export function flow(): void {
       get(`${name}-shape`).textContent = formatSize(value.shape);
     }
     get("cn-box").hidden = run.cn === null;
-    get("python").textContent = asPyTorch(state, twice);
-    get("typescript").textContent = asTypeScript(state, twice, "@rnn-spec/rnn-spec");
+    const twice = !opened && isNotebook(state, sequence[0].length);
+    get("python").textContent = asPyTorch(scene, twice);
+    get("typescript").textContent = asTypeScript(scene, twice, "@rnn-spec/rnn-spec");
     gradients();
-    packing();
+    if (opened) golden(opened);
+    else packing();
     look();
+  }
+
+  /** Says what the golden case is, and how far what is shown is from PyTorch's answer. */
+  function golden({ id, reason }: Shown): void {
+    const { output, hn, cn, answer } = run;
+    const parts = { output: output.data, h_n: hn.data, c_n: cn?.data ?? [], answer };
+    const far = Object.entries(scene.wanted!)
+      .map(([name, numbers]) => difference(parts[name as keyof typeof parts], numbers));
+    get("case-id").textContent = id;
+    get("case-says").textContent = `${reason} Nothing here is further than ${
+      Math.max(...far).toExponential(1)
+    } from what PyTorch answered.`;
+    const rows = rowsOf(opened!);
+    get<HTMLInputElement>("row").max = `${rows - 1}`;
+    get("row").parentElement!.hidden = rows === 1;
+  }
+
+  /** Lights up what the call returns in the picture. */
+  function light(lit: Lit): void {
+    get("heat").dataset.lit = lit === "c_n" && state.kind !== "lstm" ? "h_n" : lit;
   }
 
   /** The strips of |∂answer/∂h_t|: this network's, an RNN's and an LSTM's. */
   function gradients(): void {
+    const { sequence } = scene;
     const strip = (name: string, values: readonly number[]) => {
       const squares = values.map((value, t) => {
         // 1 is full, 1e-6 is nothing.
-        const size = value > 0 ? Math.max(0, 1 + Math.log10(value) / 6) : 0;
+        const size = value > 0 ? Math.max(0, 1 + Math.log10(value) / 6) ** 1.5 : 0;
         const title = `t = ${t}: ${value.toExponential(2)}`;
         return `<i title="${title}" style="background: ${
           colour(-Math.min(size, 1), isDark())
@@ -132,8 +165,11 @@ export function flow(): void {
   /** The table of three sequences, padded, packed, and where h_n comes from. */
   function packing(): void {
     const lengths = state.lengths;
+    const { sequence, network } = scene;
     const longest = Math.max(...lengths);
-    const whole = tensor(Array.from({ length: longest }, (_, t) => sequence[t % sequence.length]));
+    const whole = tensor(
+      Array.from({ length: longest }, (_, t) => [...sequence[t % sequence.length]]),
+    );
     const own = lengths.map((length) => slice(whole, 0, 0, length));
     const packed = packSequence(own, { enforceSorted: false });
     const [output, final] = network.rnn.forward(packed);
@@ -185,6 +221,8 @@ export function flow(): void {
         "length",
         "text",
         "numbers",
+        "row",
+        "lit",
       ] as const
     ) {
       get<HTMLInputElement>(key).value = `${state[key]}`;
@@ -194,10 +232,15 @@ export function flow(): void {
     for (const part of document.querySelectorAll<HTMLElement>("[data-for]")) {
       part.hidden = part.dataset.for !== state.signal;
     }
+    for (const part of document.querySelectorAll<HTMLElement>("[data-case]")) {
+      part.hidden = (part.dataset.case === "yes") !== (opened !== null);
+    }
+    get<HTMLSelectElement>("lit").options[2].disabled = state.kind !== "lstm";
   }
 
   function change(part: Partial<State>): void {
     state = parse(format({ ...state, ...part }));
+    if (!state.case) opened = null;
     show();
     address();
   }
@@ -222,13 +265,32 @@ export function flow(): void {
     change(initial);
     fill();
   });
+  get("row").addEventListener("change", () => {
+    change({ row: Number(get<HTMLInputElement>("row").value) });
+    fill();
+  });
+  get("lit").addEventListener("change", () => {
+    change({ lit: get<HTMLSelectElement>("lit").value as Lit });
+  });
+  for (const box of document.querySelectorAll<HTMLElement>("[data-lights]")) {
+    for (const begins of ["pointerenter", "focusin"]) {
+      box.addEventListener(begins, () => light(box.dataset.lights as Lit));
+    }
+    for (const ends of ["pointerleave", "focusout"]) {
+      box.addEventListener(ends, () => light(state.lit));
+    }
+  }
+  get("leave").addEventListener("click", () => {
+    change(initial);
+    fill();
+  });
   get("lengths").addEventListener("change", () => {
     change({ lengths: get<HTMLInputElement>("lengths").value.split(/[,\s]+/).map(Number) });
     fill();
   });
 
   const go = (t: number) => {
-    const last = sequence.length - 1;
+    const last = scene.sequence.length - 1;
     state = { ...state, t: Math.min(Math.max(t, 0), last) };
     look();
   };
@@ -248,13 +310,15 @@ export function flow(): void {
     if (playing) return stop();
     button.textContent = "Pause";
     button.setAttribute("aria-pressed", "true");
-    if (state.t === sequence.length - 1) go(0);
-    const pace = calm() ? 1000 : 350; // milliseconds a step
+    const last = scene.sequence.length - 1;
+    if (state.t === last) go(0);
     let before = performance.now();
     const frame = (now: number) => {
-      if (now - before >= pace) {
+      // Who wants no motion gets a step a second.
+      const pace = calm() ? 1000 : 1000 / Number(get<HTMLSelectElement>("pace").value);
+      if (now - before >= pace - 2) {
         before = now;
-        if (state.t === sequence.length - 1) return stop();
+        if (state.t === last) return stop();
         go(state.t + 1);
       }
       playing = requestAnimationFrame(frame);
@@ -290,7 +354,7 @@ export function flow(): void {
       ArrowUp: () => to(row - 1),
       ArrowDown: () => to(row + 1),
       Home: () => go(0),
-      End: () => go(sequence.length - 1),
+      End: () => go(scene.sequence.length - 1),
     };
     if (!keys[event.key]) return;
     event.preventDefault();
@@ -312,18 +376,33 @@ export function flow(): void {
     change({ signal: "numbers", numbers: values.map((x) => x.toFixed(2)).join("\n") });
     fill();
   });
-  addEventListener("hashchange", () => {
+  /** Shows what the address says. */
+  async function restore(): Promise<void> {
     state = parse(location.hash);
-    fill();
+    try {
+      if (!state.case) opened = null;
+      else if (opened?.id !== state.case) opened = await load(state.case);
+    } catch (error) {
+      opened = null;
+      state = { ...state, case: "" };
+      show();
+      get("problem").textContent = (error as Error).message;
+      return fill();
+    }
     show();
-  });
+    fill();
+  }
+
+  addEventListener("hashchange", restore);
+  let width = get("heat").clientWidth;
   new ResizeObserver(() => {
+    if (!run || get("heat").clientWidth === width) return;
+    width = get("heat").clientWidth;
     heat.show(run, isDark());
     look();
   }).observe(get("heat"));
-  onTheme(show);
-  fill();
-  show();
+  onTheme(() => run && show());
+  restore();
 }
 
 /** Lets somebody draw a signal of 24 steps. */

@@ -112,7 +112,9 @@ export class Gates {
       const product = (weight: string, bias: string, read: readonly number[]) => {
         const { data } = rnn.getParameter(weight + end);
         const own = read.map((x, j) => `${four(data[row * read.length + j])} · ${four(x)}`);
-        return `${own.join(" + ")} + ${four(rnn.getParameter(bias + end).data[row])}`;
+        return [...own, ...rnn.bias ? [four(rnn.getParameter(bias + end).data[row])] : []].join(
+          " + ",
+        );
       };
       // The products are many: written only where somebody looks.
       terms.textContent = (terms.parentElement as HTMLDetailsElement).open
@@ -121,11 +123,6 @@ export class Gates {
         } = ${b}`
         : "";
     });
-    this.#lines!.innerHTML = "";
-    for (const line of equations(kind, step, unit)) {
-      const p = document.createElement("p");
-      p.textContent = line;
-      this.#lines!.append(p);
-    }
+    this.#lines!.textContent = equations(kind, step, unit).join("\n");
   }
 }

@@ -20,6 +20,8 @@ interface Row {
   readonly layer: number;
   readonly direction: number;
   readonly unit: number;
+  /** `x`, or what of the state. */
+  readonly part: "x" | "h" | "c";
   readonly top: number;
   readonly value: (t: number) => number;
 }
@@ -59,33 +61,38 @@ export class Heat {
   show({ steps }: Trace, dark: boolean): void {
     const features = steps[0][0][0].x.length;
     const hidden = steps[0][0][0].h.length;
-    const count = features + steps.length * steps[0].length * hidden;
+    const parts = steps[0][0][0].c ? ["h", "c"] as const : ["h"] as const;
+    const count = features + steps.length * steps[0].length * parts.length * hidden;
     const height = count > 90 ? 6 : count > 40 ? 10 : count > 20 ? 16 : 24;
     this.#length = steps[0][0].length;
     this.#rows = [];
-    let top = 0;
+    let top = 4; // room for the first name
     const add = (
       layer: number,
       direction: number,
+      part: Row["part"],
       units: number,
       value: (unit: number, t: number) => number,
     ) => {
       for (let unit = 0; unit < units; unit++, top += height) {
-        this.#rows.push({ layer, direction, unit, top, value: (t) => value(unit, t) });
+        this.#rows.push({ layer, direction, unit, part, top, value: (t) => value(unit, t) });
       }
       top += gap;
     };
-    add(-1, 0, features, (unit, t) => steps[0][0][t].x[unit]);
+    add(-1, 0, "x", features, (unit, t) => steps[0][0][t].x[unit]);
+    // The h of both directions stand together, since the layer above reads both.
     steps.forEach((directions, layer) =>
-      directions.forEach((own, direction) =>
-        add(layer, direction, hidden, (unit, t) => own[t].h[unit])
+      parts.forEach((part) =>
+        directions.forEach((own, direction) =>
+          add(layer, direction, part, hidden, (unit, t) => own[t][part]![unit])
+        )
       )
     );
     this.#width = this.#element.clientWidth;
     this.#height = top - gap;
     this.#square = { width: (this.#width - labels) / this.#length, height };
     this.#draw(dark);
-    this.#frames(steps.length, steps[0].length, hidden);
+    this.#frames(steps.length, steps[0].length, parts, hidden);
   }
 
   #draw(dark: boolean): void {
@@ -126,43 +133,49 @@ export class Heat {
     }
   }
 
-  /** Frames what h_n repeats: the end of each direction of each layer. */
-  #frames(layers: number, directions: number, hidden: number): void {
-    const frames = [];
+  /** Frames what the call returns: `output` is the last layer's h, `h_n` and `c_n` are ends. */
+  #frames(layers: number, directions: number, parts: readonly ("h" | "c")[], hidden: number): void {
+    const frames: string[] = [];
+    const frame = (name: string, box: string) =>
+      frames.push(`<i class="${name}" style="${box}"></i>`);
     for (let layer = 0; layer < layers; layer++) {
       for (let direction = 0; direction < directions; direction++) {
         const t = direction ? 0 : this.#length - 1;
-        const box = this.#box({ layer, direction, unit: 0, t }, hidden);
-        frames.push(`<i class="end ${direction ? "reverse" : "forward"}" style="${box}"></i>`);
+        const place = { layer, direction, unit: 0, t };
+        for (const part of parts) frame(`lit ${part}_n`, this.#box(place, hidden, part));
+        if (layer < layers - 1) continue;
+        frame("lit output", this.#box({ ...place, t: 0 }, hidden, "h", this.#length));
       }
     }
-    this.#marks.innerHTML = `${frames.join("")}<i class="column"></i><i class="reads"></i>` +
-      `<i class="reads"></i><i class="here"></i>`;
+    this.#marks.innerHTML = `${frames.join("")}<i class="column"></i>${
+      '<i class="reads"></i>'.repeat(3)
+    }<i class="here"></i>`;
   }
 
-  /** Where a number of rows from a square on are, as a style. */
-  #box({ layer, direction, unit, t }: Place, rows = 1): string {
+  /** Where a number of rows and steps from a square on are, as a style. */
+  #box({ layer, direction, unit, t }: Place, rows = 1, part: Row["part"] = "h", steps = 1): string {
     const row = this.#rows.find((one) =>
-      one.layer === layer && one.direction === direction && one.unit === unit
+      one.layer === layer && one.direction === direction && one.unit === unit &&
+      one.part === (layer < 0 ? "x" : part)
     );
     if (!row || t < 0 || t >= this.#length) return "display: none";
     const { width, height } = this.#square;
-    return `transform: translate(${
-      labels + t * width
-    }px, ${row.top}px); width: ${width}px; height: ${rows * height}px`;
+    return `transform: translate(${labels + t * width}px, ${row.top}px); width: ${
+      steps * width
+    }px; height: ${rows * height}px`;
   }
 
   /** Moves the marks to a square: what its cell reads is dashed. */
   mark(place: Place, hidden: number, features: number, both: boolean): void {
     const { layer, direction, t } = place;
-    const [column, state, below, here] = ["column", "reads", "reads", "here"].map((_, k, all) =>
-      this.#marks.children[this.#marks.children.length - all.length + k] as HTMLElement
-    );
+    const [column, state, cell, below, here] = [...this.#marks.children].slice(-5) as HTMLElement[];
     const { width } = this.#square;
     column.style.cssText = `transform: translate(${
       labels + t * width
     }px, 0); width: ${width}px; height: ${this.#height}px`;
-    state.style.cssText = this.#box({ ...place, unit: 0, t: direction ? t + 1 : t - 1 }, hidden);
+    const before = direction ? t + 1 : t - 1;
+    state.style.cssText = this.#box({ ...place, unit: 0, t: before }, hidden);
+    cell.style.cssText = this.#box({ ...place, t: before }, 1, "c");
     const read = layer === 0
       ? this.#box({ layer: -1, direction: 0, unit: 0, t }, features)
       : this.#both(layer - 1, t, hidden, both);
@@ -170,7 +183,7 @@ export class Heat {
     here.style.cssText = this.#box(place);
   }
 
-  /** The squares of a whole layer at a time step. */
+  /** The squares of h of a whole layer at a time step. */
   #both(layer: number, t: number, hidden: number, both: boolean): string {
     const own = this.#box({ layer, direction: 0, unit: 0, t }, hidden);
     if (!both) return own;
@@ -188,6 +201,6 @@ export class Heat {
 }
 
 /** A row's name. */
-function name({ layer, direction, unit }: Row): string {
-  return layer < 0 ? `x_t[${unit}]` : `${direction ? "←" : "→"} l${layer} h[${unit}]`;
+function name({ layer, direction, unit, part }: Row): string {
+  return layer < 0 ? `x_t[${unit}]` : `${direction ? "←" : "→"} l${layer} ${part}[${unit}]`;
 }

@@ -7,31 +7,27 @@
  */
 
 import * as assertions from "@std/assert";
+import * as onnx from "../../lib/onnx/mod.ts";
 import * as rnn from "../../mod.ts";
-
-/** A golden case, as the build hands it over. */
-interface Case {
-  readonly id: string;
-  readonly reason: string;
-  readonly request: Record<string, unknown>;
-  readonly expect: Record<string, unknown>;
-  /** Where Flow can show it, its address. */
-  readonly flow?: string;
-}
+import { load, type Shown } from "./case.ts";
 
 /** Runs a program: its imports name the library and the assertions. */
 async function run(program: string, output: HTMLOutputElement): Promise<void> {
   const lines: string[] = [];
+  // The names of the rooms are none that a program would use.
   const body = program.replaceAll(
     /^import\s+(\{[^}]*\})\s+from\s+"([^"]+)";?/gm,
-    (_, names, from) => `const ${names} = ${from.startsWith("@std") ? "assertions" : "rnn"};`,
-  );
+    (_, names, from) =>
+      `const ${names.replaceAll(" as ", ": ")} = ${
+        from.startsWith("@std") ? "$assert" : from.endsWith("/onnx") ? "$onnx" : "$rnn"
+      };`,
+  ).replaceAll(/^export (?=\w)/gm, "").replaceAll(/^export \{[^}]*\};?$/gm, "");
   const { log } = console;
   output.classList.remove("wrong");
   console.log = (...parts) => lines.push(parts.join(" "));
   try {
     const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
-    await new AsyncFunction("rnn", "assertions", body)(rnn, assertions);
+    await new AsyncFunction("$rnn", "$onnx", "$assert", body)(rnn, onnx, assertions);
     lines.push("every assertion holds");
   } catch (error) {
     output.classList.add("wrong");
@@ -70,18 +66,21 @@ function rows(table: HTMLTableElement, object: unknown, path = ""): void {
 }
 
 /** Shows the golden cases of a clause below it. */
-function cases(details: HTMLDetailsElement, list: readonly Case[]): void {
-  for (const { id, reason, request, expect, flow } of list) {
+function cases(details: HTMLDetailsElement, list: readonly Shown[]): void {
+  for (const { id, reason, request, expect, fits } of list) {
     const title = document.createElement("p");
     title.textContent = `${id}: ${reason} `;
-    if (flow) {
+    if (fits) {
       const link = document.createElement("a");
-      link.href = `index.html#${flow}`;
+      link.href = `index.html#case=${encodeURIComponent(id)}`;
       link.textContent = "open in Flow";
       title.append(link);
     }
     const box = document.createElement("div");
     box.className = "scroll";
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", id);
     const table = document.createElement("table");
     rows(table, request);
     rows(table, expect, "expected");
@@ -144,17 +143,11 @@ export function spec(): void {
     area.rows = Math.min(area.value.split("\n").length + 1, 28);
     button.addEventListener("click", () => run(area.value, output));
   }
-  const loaded = globalThis as unknown as { rnnCases: (clause: string, list: Case[]) => void };
-  loaded.rnnCases = (clause, list) => {
-    const details = document.querySelector<HTMLDetailsElement>(`[data-cases="${clause}"]`);
-    if (details && details.childElementCount === 1) cases(details, list);
-  };
   for (const details of document.querySelectorAll<HTMLDetailsElement>("[data-cases]")) {
-    details.addEventListener("toggle", () => {
-      if (details.childElementCount > 1) return;
-      const script = document.createElement("script");
-      script.src = `cases/${details.dataset.cases}.js`;
-      document.head.append(script);
+    details.addEventListener("toggle", async () => {
+      if (details.dataset.loaded) return;
+      details.dataset.loaded = "yes";
+      cases(details, await Promise.all(details.dataset.cases!.split(" ").map(load)));
     });
   }
 }

@@ -4,6 +4,9 @@ import { type Kind, notebook, type Setup } from "./trace.ts";
 
 export type Signal = "sine" | "numbers" | "text";
 
+/** What is lit up in the picture of the states. */
+export type Lit = "output" | "h_n" | "c_n";
+
 /** All that the page shows follows from this. */
 export interface State extends Setup {
   /** Where the sequence comes from. */
@@ -20,6 +23,11 @@ export interface State extends Setup {
   readonly unit: readonly [layer: number, direction: number, unit: number];
   /** The lengths of the three sequences that are packed. */
   readonly lengths: readonly number[];
+  readonly lit: Lit;
+  /** The id of the golden case that is shown instead; empty for none. */
+  readonly case: string;
+  /** Which row of the case's batch. */
+  readonly row: number;
 }
 
 /** What the notebook does. */
@@ -32,6 +40,9 @@ export const initial: State = {
   t: 9,
   unit: [0, 0, 0],
   lengths: [5, 3, 2],
+  lit: "h_n",
+  case: "",
+  row: 0,
 };
 
 /** What a screen holds. */
@@ -54,6 +65,7 @@ export function parse(hash: string): State {
   const hidden = whole(given.get("h"), 1, limits.hidden, initial.hidden);
   const layers = whole(given.get("layers"), 1, limits.layers, 1);
   const both = given.get("both") === "1";
+  const lit = given.get("lit") as Lit;
   const unit = (given.get("unit") ?? "0.0.0").split(".");
   const lengths = (given.get("lengths") ?? "5,3,2").split(",");
   return {
@@ -73,6 +85,9 @@ export function parse(hash: string): State {
       whole(unit[2], 0, hidden - 1, 0),
     ],
     lengths: [0, 1, 2].map((k) => whole(lengths[k] ?? null, 1, 8, [5, 3, 2][k])),
+    lit: ["output", "c_n"].includes(lit) ? lit : "h_n",
+    case: given.get("case") ?? "",
+    row: whole(given.get("row"), 0, 999, 0),
   };
 }
 
@@ -83,15 +98,24 @@ export function parse(hash: string): State {
  */
 export function format(state: State): string {
   const { kind, hidden, layers, both, seed, signal, length, numbers, text, t, unit } = state;
-  const shown = new URLSearchParams({ kind, h: `${hidden}`, layers: `${layers}`, seed: `${seed}` });
+  const shown = new URLSearchParams({ kind, h: `${hidden}`, layers: `${layers}` });
   if (both) shown.set("both", "1");
-  shown.set("signal", signal);
-  if (signal === "sine") shown.set("length", `${length}`);
-  if (signal === "numbers") shown.set("numbers", numbers.trim().replaceAll(/\r?\n/g, ";"));
-  if (signal === "text") shown.set("text", text);
+  if (state.case) {
+    shown.set("case", state.case);
+    shown.set("row", `${state.row}`);
+  } else {
+    shown.set("seed", `${seed}`);
+    shown.set("signal", signal);
+    shown.set("lengths", state.lengths.join(","));
+  }
+  shown.set("lit", state.lit);
+  if (state.case === "" && signal === "sine") shown.set("length", `${length}`);
+  if (state.case === "" && signal === "numbers") {
+    shown.set("numbers", numbers.trim().replaceAll(/\r?\n/g, ";"));
+  }
+  if (state.case === "" && signal === "text") shown.set("text", text);
   shown.set("t", `${t}`);
   shown.set("unit", unit.join("."));
-  shown.set("lengths", state.lengths.join(","));
   return shown.toString();
 }
 
@@ -116,7 +140,10 @@ export function sequenceOf({ signal, length, numbers, text }: State): number[][]
     if (text === "") throw new Error("Type at least one character.");
     return [...text].map((letter) => letters.map((one) => Number(one === letter)));
   }
-  const rows = numbers.trim().split(/\r?\n/).slice(0, limits.length)
+  const lines = numbers.trim().split(/\r?\n/);
+  // A table's first line may name its columns.
+  if (lines.length > 1 && !/\d/.test(lines[0])) lines.shift();
+  const rows = lines.slice(0, limits.length)
     .map((line) => line.split(/[,;\t ]+/).filter(Boolean).slice(0, limits.features).map(Number));
   rows.forEach((row, k) => {
     if (row.length === 0 || row.some(Number.isNaN)) {
@@ -131,71 +158,4 @@ export function sequenceOf({ signal, length, numbers, text }: State): number[][]
     }
   });
   return rows.map((row) => row.map(Math.fround));
-}
-
-/** The program that prints what the screen shows, in PyTorch. */
-export function asPyTorch(state: State, notebookTwice: boolean): string {
-  const sequence = sequenceOf(state);
-  const { kind, hidden, layers, both, seed } = state;
-  const name = { tanh: "RNN", relu: "RNN", lstm: "LSTM", gru: "GRU" }[kind];
-  const options = [
-    layers > 1 && `num_layers=${layers}`,
-    kind === "relu" && 'nonlinearity="relu"',
-    "batch_first=True",
-    both && "bidirectional=True",
-  ].filter(Boolean).join(", ");
-  const make = [
-    `rnn = torch.nn.${name}(${sequence[0].length}, ${hidden}, ${options})`,
-    `fc = torch.nn.Linear(${hidden * (both ? 2 : 1)}, 1)`,
-  ];
-  return [
-    "import torch",
-    "",
-    `torch.manual_seed(${seed})`,
-    ...notebookTwice ? ["for _ in range(2):  # the notebook's model was constructed twice"] : [],
-    ...make.map((line) => notebookTwice ? `    ${line}` : line),
-    `x = torch.tensor(${JSON.stringify([sequence])}, dtype=torch.float32)  # (N, L, H_in)`,
-    "with torch.no_grad():",
-    `    output, ${kind === "lstm" ? "(h_n, c_n)" : "h_n"} = rnn(x)`,
-    "    answer = fc(output[:, -1])",
-    "print(output[0])",
-    "print(h_n[:, 0])",
-    ...kind === "lstm" ? ["print(c_n[:, 0])"] : [],
-    'print(f"{answer.item():.4f}")',
-    "",
-  ].join("\n");
-}
-
-/** The program that prints what the screen shows, with this library. */
-export function asTypeScript(state: State, notebookTwice: boolean, from: string): string {
-  const sequence = sequenceOf(state);
-  const { kind, hidden, layers, both, seed } = state;
-  const name = { tanh: "RNN", relu: "RNN", lstm: "LSTM", gru: "GRU" }[kind];
-  const options = [
-    layers > 1 && `numLayers: ${layers}`,
-    kind === "relu" && 'nonlinearity: "relu"',
-    "batchFirst: true",
-    both && "bidirectional: true",
-  ].filter(Boolean).join(", ");
-  const make = (keep: string) => [
-    `${keep}new ${name}(${sequence[0].length}, ${hidden}, { ${options} });`,
-    `${keep ? "const fc = " : ""}new Linear(${hidden * (both ? 2 : 1)}, 1);`,
-  ];
-  return [
-    `import { ${name}, Linear, manualSeed, noGrad, select, tensor } from "${from}";`,
-    "",
-    `manualSeed(${seed});`,
-    ...notebookTwice ? [...make(""), "// the notebook's model was constructed twice"] : [],
-    ...make("const rnn = "),
-    `const x = tensor(${JSON.stringify([sequence])}); // (N, L, H_in)`,
-    "noGrad(() => {",
-    `  const [output, ${kind === "lstm" ? "[hn, cn]" : "hn"}] = rnn.forward(x);`,
-    "  const answer = fc.forward(select(output, 1, -1));",
-    "  console.log(String(select(output, 0, 0)));",
-    "  console.log(String(select(hn, 1, 0)));",
-    ...kind === "lstm" ? ["  console.log(String(select(cn, 1, 0)));"] : [],
-    "  console.log(answer.item().toFixed(4));",
-    "});",
-    "",
-  ].join("\n");
 }

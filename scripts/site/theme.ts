@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 
-/** Dark and light: what the system prefers, until somebody chooses. */
+/** Dark and light: what the system prefers, until somebody chooses. What every page starts. */
 
 const listeners: (() => void)[] = [];
 
@@ -16,14 +16,34 @@ export function onTheme(changed: () => void): void {
   listeners.push(changed);
 }
 
-/** Wires the switch that every page has. */
-export function theme(): void {
-  const button = document.getElementById("theme")!;
-  button.addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+/**
+ * What every page starts: the switch of the theme, which is kept, and what works offline.
+ *
+ * @param page what the page itself starts, once something has been painted
+ */
+export function start(page: () => void = () => {}): void {
+  const { dataset } = document.documentElement;
+  try {
+    const kept = localStorage.getItem("theme");
+    if (kept) dataset.theme = kept;
+  } catch { /* a page without a place to keep it */ }
+  document.getElementById("theme")!.addEventListener("click", () => {
+    dataset.theme = isDark() ? "light" : "dark";
+    try {
+      localStorage.setItem("theme", dataset.theme);
+    } catch { /* as above */ }
     for (const changed of listeners) changed();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const changed of listeners) changed();
   });
+  const ready = () => {
+    page();
+    performance.mark("ready");
+  };
+  requestAnimationFrame(() => setTimeout(ready));
+  if (location.protocol.startsWith("http") && "serviceWorker" in navigator) {
+    const keep = () => navigator.serviceWorker.register(`${document.body.dataset.up}offline.js`);
+    addEventListener("load", () => keep().catch(() => {}));
+  }
 }

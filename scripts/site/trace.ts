@@ -25,6 +25,7 @@ import {
   sigmoid,
   SimpleRNN,
   sub,
+  sum,
   tanh,
   type Tensor,
   tensor,
@@ -51,10 +52,17 @@ export const notebook: Setup = {
   seed: 1949603856,
 };
 
-/** The layers, and the fully connected layer that answers. */
+/** The layers, and the fully connected layer that answers; a golden case has none. */
 export interface Network {
   readonly rnn: RNN | LSTM | GRU;
-  readonly fc: Linear;
+  readonly fc: Linear | null;
+}
+
+/** Initial states: a row for each direction of each layer. */
+export interface Start {
+  readonly h: readonly (readonly number[])[];
+  /** Of an LSTM. */
+  readonly c: readonly (readonly number[])[];
 }
 
 /** Whether a setup is the notebook's, whose model was constructed twice. */
@@ -123,17 +131,21 @@ export interface Trace {
   readonly hn: Tensor;
   /** `c_n`, of an LSTM. */
   readonly cn: Tensor | null;
-  /** The answer: the fully connected layer on the last time step. */
-  readonly answer: number;
+  /** The answer: the fully connected layer on the last time step; empty without one. */
+  readonly answer: readonly number[];
 }
 
 const names: Record<Kind, string> = { tanh: "h", relu: "h", lstm: "ifgo", gru: "rzn" };
 
 const numbers = (x: Tensor): number[] => [...x.data];
 
+/** A weight; without biases there is none. */
+type Weight = Tensor | null;
+
 /** One step of a cell by its equations; all that is shown of it, and the state after it. */
-function step(kind: Kind, x: Tensor, [h, c]: readonly Tensor[], weights: readonly Tensor[]) {
-  const [weightIh, weightHh, biasIh, biasHh] = weights;
+function step(kind: Kind, x: Tensor, [h, c]: readonly Tensor[], weights: readonly Weight[]) {
+  const [weightIh, weightHh] = weights as Tensor[];
+  const [, , biasIh, biasHh] = weights;
   const count = names[kind].length;
   const input = chunk(linear(x, weightIh, biasIh), count, -1);
   const state = chunk(linear(h, weightHh, biasHh), count, -1);
@@ -167,21 +179,31 @@ function step(kind: Kind, x: Tensor, [h, c]: readonly Tensor[], weights: readonl
  * Runs a network on one sequence.
  *
  * @param sequence L lists of H_in numbers
+ * @param start zeros where it is left out
  */
-export function trace(setup: Setup, { rnn, fc }: Network, sequence: readonly number[][]): Trace {
+export function trace(
+  setup: Setup,
+  { rnn, fc }: Network,
+  sequence: readonly (readonly number[])[],
+  start?: Start,
+): Trace {
   const { kind, hidden, layers, both } = setup;
   const length = sequence.length;
   const states: Tensor[][][] = [];
   const shown: Omit<Step, "gradient">[][][] = [];
   const [finalH, finalC]: Tensor[][] = [[], []];
-  let inputs = sequence.map((x) => tensor(x));
+  let inputs = sequence.map((x) => tensor([...x]));
   for (let layer = 0; layer < layers; layer++) {
     states.push([]);
     shown.push([]);
     for (const suffix of both ? ["", "_reverse"] : [""]) {
       const weights = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-        .map((name) => rnn.getParameter(`${name}_l${layer}${suffix}`));
-      let state = Array.from({ length: kind === "lstm" ? 2 : 1 }, () => zeros([hidden]));
+        .map((name) =>
+          rnn.bias || name.startsWith("w") ? rnn.getParameter(`${name}_l${layer}${suffix}`) : null
+        );
+      const row = finalH.length;
+      let state = (kind === "lstm" ? [start?.h, start?.c] : [start?.h])
+        .map((rows) => rows?.length ? tensor([...rows[row]]) : zeros([hidden]));
       const own: Tensor[] = new Array(length);
       const steps: Omit<Step, "gradient">[] = new Array(length);
       for (let k = 0; k < length; k++) {
@@ -206,9 +228,11 @@ export function trace(setup: Setup, { rnn, fc }: Network, sequence: readonly num
     const below = states[layer];
     inputs = inputs.map((_, t) => below.length > 1 ? cat([below[0][t], below[1][t]]) : below[0][t]);
   }
-  const answer = fc.forward(inputs[length - 1]);
+  const last = inputs[length - 1];
+  const answer = fc && fc.forward(last);
   const all = states.flat(2);
-  const gradients = grad([select(answer, 0, 0)], all, undefined, { allowUnused: true });
+  const loss = answer && answer.shape[0] === 1 ? select(answer, 0, 0) : sum(answer ?? last);
+  const gradients = grad([loss], all, undefined, { allowUnused: true });
   const size = (dh: Tensor | null) => dh ? Math.hypot(...dh.data) : 0;
   let next = 0;
   const steps = shown.map((directions) =>
@@ -221,6 +245,6 @@ export function trace(setup: Setup, { rnn, fc }: Network, sequence: readonly num
     output: rows(inputs, hidden * (both ? 2 : 1)),
     hn: rows(finalH, hidden),
     cn: kind === "lstm" ? rows(finalC, hidden) : null,
-    answer: answer.item(),
+    answer: answer ? numbers(answer) : [],
   };
 }
