@@ -136,6 +136,31 @@ describe("fields", () => {
     200,
   );
 
+  it("MODULE-1: a declared field has its place where register puts something in it", () => {
+    class Declared extends Module {
+      readonly b: Linear;
+      readonly a: Linear;
+      constructor() {
+        super();
+        this.a = this.register("a", new Linear(1, 1, { bias: false }));
+        this.b = this.register("b", new Linear(1, 1, { bias: false }));
+      }
+      override forward(): void {}
+    }
+    assertEquals(names(new Declared()), ["a.weight", "b.weight"]);
+  });
+
+  it("MODULE-1: what was registered and deleted is forgotten", () => {
+    const module = new Free();
+    module.a = new Linear(1, 1, { bias: false });
+    assertEquals(names(module), ["a.weight"]);
+    delete module.a;
+    module.a = 5;
+    assertEquals([names(module), module.a], [[], 5]);
+    module.a = parameter(1);
+    assertEquals(names(module), ["a"]);
+  });
+
   it("MODULE-1: what is assigned counts at once, in the forward pass, too", () => {
     const linear = new Linear(2, 1);
     linear.weight = new Parameter(ones([1, 2]));
@@ -261,6 +286,10 @@ describe("buffers", () => {
     module.w = parameter(1);
     assertEquals(names(module), ["w", "kept"]);
     assertEquals([...module.namedBuffers()].map(([name]) => name), ["kept", "passing"]);
+    module.add("registerBuffer", "passing", ones([1])); // persistent unless told otherwise
+    assertEquals(names(module), ["w", "kept", "passing"]);
+    (module as unknown as { registerBuffer: (...given: unknown[]) => void })
+      .registerBuffer("passing", ones([1]), { persistent: false });
     assertEquals([module.buffers().length, module.parameters().length], [2, 1]);
     module.loadStateDict({ w: ones([1]), kept: tensor([3, 4]) });
     assertEquals((module.kept as Tensor).tolist(), [3, 4]);
@@ -278,8 +307,9 @@ describe("buffers", () => {
 
   it("MODULE-2, TENSOR-7: a buffer of int64 stays one", () => {
     const module = new Free();
-    module.add("registerBuffer", "steps", tensor([7], { dtype: "int64" }));
-    module.to("float64").loadStateDict({ steps: tensor([2.5]) });
+    module.add("registerBuffer", "steps", tensor([2 ** 40 + 1], { dtype: "int64" }));
+    assertEquals(module.to("float32").buffers()[0].item(), 2 ** 40 + 1);
+    module.loadStateDict({ steps: tensor([2.5]) });
     assertEquals(String(module.steps), "tensor([2])");
     assertThrows(() => module.loadStateDict({ steps: tensor([NaN]) }), ValueError, "int64");
     assertEquals(String(module.steps), "tensor([2])");

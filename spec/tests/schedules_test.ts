@@ -188,6 +188,22 @@ describe("initial weights", () => {
     },
   );
 
+  it("INIT-6: a large orthogonal_ is as orthogonal as float64 can be", () => {
+    const n = 80;
+    const { data } = orthogonal_(zeros([n, n], { dtype: "float64" }), {
+      generator: new Generator(1),
+    });
+    let worst = 0;
+    for (let j = 0; j < n; j++) {
+      for (let k = 0; k < j; k++) {
+        let product = 0;
+        for (let i = 0; i < n; i++) product += data[i * n + j] * data[i * n + k];
+        worst = Math.max(worst, Math.abs(product));
+      }
+    }
+    assert(worst < 5e-15, String(worst));
+  });
+
   fact(["INIT-6"], "parameters are changed in place, and not recorded", () => {
     const p = new Parameter(zeros([2, 2]));
     manualSeed(1);
