@@ -16,7 +16,7 @@ import {
 } from "./cell.ts";
 import { aSequence, type PackedSequence } from "./packed.ts";
 import { RNNBase, type SequenceLike } from "./rnn_base.ts";
-import { baseOptions, refuseProjection, type RNNBaseOptions } from "./rnn_checks.ts";
+import { baseOptions, type RNNBaseOptions } from "./rnn_checks.ts";
 
 /**
  * The equations (GRU-1 to GRU-3); in the weights, the gates stand in the order r, z, n. The reset
@@ -122,7 +122,6 @@ export class GRU extends RNNBase {
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNBaseOptions = {}) {
     checkArguments(calls.GRU, arguments);
-    refuseProjection(options);
     super(equation, inputSize, hiddenSize, options);
   }
 

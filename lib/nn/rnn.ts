@@ -184,7 +184,7 @@ export class RNN extends RNNBase {
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     checkArguments(calls.RNN, arguments);
     const { nonlinearity = "tanh", ...rest } = options;
-    refuseProjection(rest);
+    refuseProjection(rest); // before φ, as PyTorch; RNNBase refuses it for a GRU
     if (!isNonlinearity(nonlinearity)) {
       throw new ValueError(
         `Unknown nonlinearity '${pythonStr(nonlinearity)}'. Select from 'tanh' or 'relu'.`,
