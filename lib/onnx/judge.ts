@@ -37,6 +37,8 @@ export interface Judgement {
   readonly nodes: readonly NodeJudgement[];
   /** What is out of reach: recurrences that are no recurrent nodes, layers that no node is. */
   readonly beyond: readonly string[];
+  /** The inputs of the file that no node reads: lengths or a state that are given for nothing. */
+  readonly unread: readonly string[];
   /** For each module of the checkpoint that is here, its nodes together, by numbers. */
   readonly whole: readonly WholeJudgement[];
 }
@@ -197,6 +199,7 @@ export function examine(
     opset: model.opsets.get("") ?? 0,
     nodes: judged,
     beyond: outOfReach,
+    unread: recurrence.unread,
     whole,
   };
   return { judgement, nodes: recurrence.nodes, matches };

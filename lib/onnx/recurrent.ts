@@ -56,6 +56,10 @@ export interface Recurrence {
   readonly nodes: readonly RecurrentNode[];
   /** Those whose function is not, each with the reason. */
   readonly unknown: readonly Unknown[];
+  /** The nodes of dropout that drop: they are told to be in training. */
+  readonly dropping: readonly string[];
+  /** The inputs of the file that no node reads. */
+  readonly unread: readonly string[];
   /** What the scopes share. */
   readonly world: World;
   /** The outermost graph. */
@@ -69,8 +73,8 @@ export const onnxOrder: Readonly<Record<LayerKind, string>> = {
   GRU: "zrn",
 };
 
-/** The most nodes that are looked at, those of functions at each of their calls. */
-const NODES = 2 ** 18;
+/** The most nodes that are looked at, those of functions at each of their calls, by the file's size. */
+const mostNodes = ({ bytes }: OnnxModel) => 4096 + bytes.length / 4;
 
 /** The name of a node: its own, or its operator and what it puts out. */
 function nameOf({ name, opType, outputs }: OnnxNode): string {
@@ -80,9 +84,10 @@ function nameOf({ name, opType, outputs }: OnnxNode): string {
 /** All nodes of a file, in order, those of inner graphs and of called functions among them. */
 export function allNodes(model: OnnxModel, top: Scope, world: World): FoundNode[] {
   const found: FoundNode[] = [];
+  const most = mostNodes(model);
   const visit = (scope: Scope, within: OnnxGraph | OnnxFunction, path: string) => {
     for (const node of scope.nodes) {
-      if (found.length >= NODES) return;
+      if (found.length > most) return;
       const own = path + nameOf(node);
       found.push({ path: own, node, scope, within });
       for (const attribute of node.attributes.values()) {
@@ -125,6 +130,10 @@ export function recurrentNodes(model: OnnxModel, extra?: Extra): Recurrence {
   const nodes: RecurrentNode[] = [];
   const unknown: Unknown[] = [];
   const all = allNodes(model, top, world);
+  if (all.length > mostNodes(model)) {
+    const why = "its functions call each other more often than a file of this size may";
+    unknown.push({ path: "the file", why, loop: false });
+  }
   for (const found of all) {
     if (isRecurrence(found.node)) {
       const known = readNode(found, model.opsets.get("") ?? 1);
@@ -141,7 +150,15 @@ export function recurrentNodes(model: OnnxModel, extra?: Extra): Recurrence {
       }
     }
   }
-  return { nodes, unknown, world, top };
+  const read = new Set(all.flatMap(({ node }) => node.inputs));
+  for (const { name } of model.graph.outputs) read.add(name);
+  const unread = model.graph.inputs.filter(({ name }) =>
+    !read.has(name) && !model.graph.initializers.has(name)
+  ).map(({ name }) => name);
+  const dropping = all.filter(({ node, scope }) =>
+    node.opType === "Dropout" && node.inputs[2] && scope.get(node.inputs[2])?.data[0]
+  ).map(({ path }) => path);
+  return { nodes, unknown, dropping, unread, world, top };
 }
 
 /** A node with its numbers; in words, why they are not to be had. */

@@ -75,6 +75,7 @@ BASES = dict([
     base("gru-2", "GRU", args={"num_layers": 2, "batch_first": True, **BOTH}, opset=9, seed=15),
     base("gru-dynamo", "GRU", exporter="dynamo", opset=18, args={"bidirectional": True, "batch_first": True}, seed=16),
     base("gru-no-bias", "GRU", args={"bias": False}, opset=13, seed=17),
+    base("gru-batch-first", "GRU", args={"batch_first": True}, seed=19),
     base("gru-packed", "GRU", args={"batch_first": True}, lengths=True, seed=18),
 ])  # fmt: skip
 
@@ -228,30 +229,78 @@ def first_for_both(file):
         file.write(node, file.read(node)[:1] * 2)
 
 
-def runs_forward(file):
-    """Two nodes that both run forwards, in place of one of two directions."""
+def in_two(file, directions=("forward", "reverse"), lengths=(True, True)):
+    """Two nodes of one direction in place of one of two, told which way to run and whether to read lengths."""
     node = file.nodes[-1]
-    w, r, b = node.input[1:4]
-    names = []
     index = list(file.graph.node).index(node)
-    state = node.input[5]
+    names = []
+    file.integers("axis", [0])
     for d in range(2):
         own = []
-        for name in (w, r, b):
+        for name in node.input[1:4]:
             value = numpy_helper.to_array(file.tensor(name))[d : d + 1]
             file.graph.initializer.append(numpy_helper.from_array(value, f"{name}_{d}"))
             own.append(f"{name}_{d}")
-        file.insert(file.graph.node[index - 1], "Slice", [state, f"start_{d}", f"end_{d}", "axis"], [f"state_{d}"])
         file.integers(f"start_{d}", [d]), file.integers(f"end_{d}", [d + 1])
+        states = []
+        for k, state in enumerate(node.input[5:]):
+            cut = [state, f"start_{d}", f"end_{d}", "axis"]
+            file.insert(file.graph.node[index - 1], "Slice", cut, [f"state_{d}_{k}"])
+            states.append(f"state_{d}_{k}")
         attributes = {x.name: helper.get_attribute_value(x) for x in node.attribute if x.name != "direction"}
         outputs = [f"{name}_{d}" for name in node.output]
         names.append(outputs)
-        file.insert(node, file.kind, [node.input[0], *own, "", f"state_{d}"], outputs, **attributes)
-    file.integers("axis", [0])
+        given = [node.input[0], *own, node.input[4] if lengths[d] else "", *states]
+        file.insert(node, file.kind, given, outputs, direction=directions[d], **attributes)
     last = [x for x in file.graph.node if x.op_type == file.kind][-1]
-    for k, axis in ((0, 1), (1, 0)):
-        file.insert(last, "Concat", [names[0][k], names[1][k]], [node.output[k]], axis=axis)
+    for k, name in enumerate(node.output):
+        file.insert(last, "Concat", [names[0][k], names[1][k]], [name], axis=1 if k == 0 else 0)
     file.graph.node.remove(node)
+
+
+def time_first(file):
+    """The file reads (L, N, H_in) although the module has the batch first."""
+    node = file.nodes[0]
+    node.input[0] = file.graph.input[0].name
+    del node.input[4:]
+    file.maker("output").attribute[0].ints[:] = [0, 1, 2]
+
+
+def output_kept(file):
+    """The output stays in the order of the node, time first."""
+    file.maker("output").attribute[0].ints[:] = [0, 1, 2]
+
+
+def left_sorted(file):
+    """The batch stays in the order in which it was packed."""
+    for name, axis in (("output", 0), ("h_n", 1)):
+        maker = file.maker(name)
+        assert maker.op_type == "Gather", maker.op_type
+        maker.op_type = "Identity"
+        del maker.input[1:], maker.attribute[:]
+        assert axis >= 0
+
+
+def flattened(file):
+    """All steps of a sequence in one row."""
+    file.integers("rows_and_steps", [0, -1])
+    file.around("output", "Reshape", "rows_and_steps")
+    del file.graph.output[0].type.tensor_type.shape.dim[2]
+    file.graph.output[0].type.tensor_type.shape.dim[1].Clear()
+
+
+def squeezed(file):
+    """h_n without its dimension of layers and directions."""
+    file.integers("first", [0])
+    file.around("h_n", "Squeeze", "first")
+    del file.graph.output[1].type.tensor_type.shape.dim[0]
+
+
+def drops(file):
+    """Dropout between the layers, as in training."""
+    file.graph.initializer.append(numpy_helper.from_array(np.array(0.5, np.float32), "ratio"))
+    file.graph.initializer.append(helper.make_tensor("training", TensorProto.BOOL, [], [True]))
+    file.around(file.nodes[1].input[0], "Dropout", "ratio", "training")
 
 
 def joined_again(file, parts):
@@ -484,7 +533,16 @@ def mistakes():
     yield "reverse-weights-forward", "gru-both", first_for_both, True
     yield "direction", "gru", told(direction="reverse"), True
     yield "direction", "rnn-relu", told(direction="reverse"), True
-    yield "reverse-runs-forward", "rnn-both", runs_forward, False
+    yield "reverse-runs-forward", "rnn-both", lambda file: in_two(file, ("forward", "forward")), False
+    yield "lengths-ignored-by-forward", "lstm-packed", lambda file: in_two(file, lengths=(False, True)), False
+    yield "lengths-ignored-by-reverse", "lstm-packed", lambda file: in_two(file, lengths=(True, False)), False
+    yield "batch-left-sorted", "gru-packed", left_sorted, False
+    yield "batch-first-ignored", "gru-batch-first", time_first, False
+    yield "batch-first-output-kept", "gru-batch-first", output_kept, False
+    yield "batch-first-state", "gru-batch-first", lambda file: file.around("h_n", "Transpose", perm=[1, 0, 2]), False
+    yield "output-flattened", "gru-batch-first", flattened, False
+    yield "ones-squeezed", "gru", squeezed, False
+    yield "dropout-in-eval", "lstm-both-2", drops, False
     for name in ("rnn-both", "gru-both"):
         yield "backward-unreversed", name, turned_back, False
         yield "forward-for-backward", name, lambda file: joined_again(file, [0, 0]), False
@@ -533,6 +591,10 @@ def made():
             file = File(name)
             within(file, op)
             files.append(line(f"{name}-in-{op.lower()}", file, None, False))
+    for name in ("rnn-both", "lstm-packed"):
+        file = File(name)
+        in_two(file)
+        files.append(line(f"{name}-in-two", file, None, False))
     for op in ("If", "function"):
         file = File("gru")
         file.tell(linear_before_reset=0)

@@ -146,7 +146,7 @@ function wholeLines(whole: WholeJudgement, nodesRight: boolean, paint: Paints): 
 /** Writes a report. */
 export function reportLines(report: Report, colour: boolean): string[] {
   const { name, against, judgement } = report;
-  const { nodes, beyond, whole, producer, opset, verdict } = judgement;
+  const { nodes, beyond, unread, whole, producer, opset, verdict } = judgement;
   const paint = paints(colour);
   const nodesRight = nodes.every(({ verdict }) => verdict === "right");
   const by = producer ? `, by ${producer}` : "";
@@ -165,7 +165,8 @@ export function reportLines(report: Report, colour: boolean): string[] {
     ...beyond.flatMap((text) =>
       wrapped(text, "? ", "  ").map((line) => line.replace(/^\?/, paint.unsure("?")))
     ),
-    ...(beyond.length > 0 ? [""] : []),
+    ...unread.flatMap((name) => wrapped(`no node reads the file's input ${name}`, "  ")),
+    ...(beyond.length + unread.length > 0 ? [""] : []),
     against === null ? counted : `${end[verdict]}: ${counted}`,
   ];
 }

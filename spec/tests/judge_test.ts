@@ -12,6 +12,8 @@ import {
   readOnnx,
   recurrenceOf,
   replaceParts,
+  type WireField,
+  writeMessage,
 } from "../../lib/onnx/mod.ts";
 import text from "./judged/files.json" with { type: "text" };
 import {
@@ -87,7 +89,7 @@ describe("judging", () => {
   });
   it("JUDGE-4: a file with one mistake gets that one, and no other", () => {
     const wrong = kept.files.filter(({ mistake }) => mistake !== null);
-    assert(new Set(wrong.map(({ mistake }) => mistake)).size >= 75);
+    assert(new Set(wrong.map(({ mistake }) => mistake)).size >= 85);
     for (const file of wrong) {
       const judgement = judged(file);
       assertEquals([file.name, judgement.verdict], [file.name, "wrong"]);
@@ -193,6 +195,8 @@ describe("looking", () => {
     assert(notes("gru-both/fixed-batch").includes("fixed-batch"));
     assert(notes("gru-both/fixed-batch").includes("state-zero"));
     assertEquals(notes("lstm"), []);
+    const ignored = kept.files.find(({ name }) => name === "gru/h-0-ignored")!;
+    assertEquals(judge(readOnnx(bytesOf(ignored)), null).unread, ["h_0"]);
   });
   it("JUDGE-6: the file of a single node computes what the node does", () => {
     for (const file of kept.files.filter(({ base }) => base === "gru-both" || base === "lstm")) {
@@ -214,6 +218,36 @@ describe("looking", () => {
         assertEquals(Y.data, computed.Y.data);
       }
     }
+  });
+  it("JUDGE-1: a file that asks for more than its size is worth is told so, not obeyed", () => {
+    const node = (type: string, inputs: string[], outputs: string[], domain = ""): WireField[] => [
+      ...inputs.map((name): WireField => [1, name]),
+      ...outputs.map((name): WireField => [2, name]),
+      ...[[4, type], [7, domain]] as WireField[],
+    ];
+    const file = (graph: WireField[], functions: WireField[] = []) =>
+      readOnnx(
+        writeMessage([[1, 8], [7, graph], [8, [[2, 17]]], [8, [[1, "own"], [2, 1]]], ...functions]),
+      );
+    const size = new Uint8Array(BigInt64Array.of(2n ** 40n).buffer);
+    const huge = file([
+      [5, [[1, 1], [2, 7], [8, "size"], [9, size]]],
+      [1, node("ConstantOfShape", ["size"], ["w"])],
+      [1, node("GRU", ["x", "w", "w"], ["y"])],
+    ]);
+    assertEquals(judge(huge, null).beyond, [
+      "GRU that makes y: its weights are no constants of the file",
+    ]);
+    // Each function calls the next one three times.
+    const functions = Array.from({ length: 12 }, (_, k): WireField => [25, [
+      ...[[1, `f${k}`], [4, "a"], [5, "b"], [10, "own"], [9, [[2, 17]]]] as WireField[],
+      ...Array.from({ length: 3 }, (_, j): WireField => [
+        7,
+        node(`f${k + 1}`, ["a"], [["b", "c", "d"][j]], "own"),
+      ]),
+    ]]);
+    const calls = judge(file([[1, node("f0", ["x"], ["y"], "own")]], functions), null);
+    assert(calls.beyond[0].startsWith("the file: its functions call each other"), calls.beyond[0]);
   });
   it("JUDGE-1: a broken file is read and judged, or refused with one error", () => {
     const place = fc.tuple(fc.nat(), fc.nat(255));
