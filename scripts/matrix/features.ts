@@ -36,7 +36,7 @@ const isSequence = ({ request }: Task) => /^(RNN|LSTM|GRU)$/.test(request.module
 /** A forward pass in float32 of a layer with weights, with neither projection nor dropout. */
 function alone(task: Task): boolean {
   return isForward(task) && !isFloat64(task) && !args(task).proj_size &&
-    task.chapter !== "dropout" && task.request.module !== "Dropout";
+    task.request.module !== "Dropout" && !["dropout", "modules", "around"].includes(task.chapter);
 }
 
 /** One layer in one direction of a kind. */
