@@ -10,7 +10,7 @@ import { Heap } from "./heap.ts";
 import { assemble, type Options } from "./sequence.ts";
 import type { CellKind } from "./slots.ts";
 import { boxBytes, Team } from "./threads.ts";
-import { addTraining } from "./training/commands.ts";
+import { addTraining } from "./training/kernels.ts";
 
 /**
  * Which path computes: `"readable"`, plain TypeScript that reads like the equations; `"simd128"`,

@@ -3,7 +3,8 @@
 import { checkLinear, linearNode } from "../autograd/linear.ts";
 import { recordFlow } from "../autograd/graph.ts";
 import { anyEngine, engine } from "../kernels/engine.ts";
-import { denseBackward, denseForward } from "../kernels/training/dense.ts";
+import { denseForward } from "../kernels/training/dense.ts";
+import { denseBackward } from "../kernels/training/dense_backward.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** The fewest weights, and the fewest rows, for which packing the weights for one call pays. */

@@ -4,15 +4,6 @@
  */
 
 import { type Assembler, type Func, i32, type Madd, repeat, when } from "../assembler.ts";
-import {
-  elmanBackward,
-  elmanForward,
-  gruBackward,
-  gruForward,
-  lstmBackward,
-  lstmForward,
-} from "./recorded_cells.ts";
-import { add, columns, copy, multiply, outer, panels } from "./products.ts";
 
 const names = [
   ...["linear", "outer", "panels", "columns", "copy", "add", "multiply"] as const,
@@ -37,33 +28,24 @@ export function commandBytes(count: number): number {
  * Adds `train`, which carries out commands. Its parameters: where they begin, and how many.
  *
  * @param linear the kernel of that name, which other kernels use, too
+ * @param others those of the other commands, where they are to be carried out
  */
-export function addTraining(m: Assembler, madd: Madd, linear: Func): void {
-  const kernels: Record<Name, Func> = {
-    linear,
-    outer: outer(m, madd),
-    panels: panels(m),
-    columns: columns(m),
-    copy: copy(m),
-    add: add(m),
-    multiply: multiply(m),
-    lstm: lstmForward(m, madd),
-    lstmBackward: lstmBackward(m),
-    gru: gruForward(m, madd),
-    gruBackward: gruBackward(m),
-    tanh: elmanForward(m, madd, "tanh"),
-    tanhBackward: elmanBackward(m, madd, "tanh"),
-    relu: elmanForward(m, madd, "relu"),
-    reluBackward: elmanBackward(m, madd, "relu"),
-  };
+export function addCommands(
+  m: Assembler,
+  _: Madd,
+  linear: Func,
+  others: Partial<Record<Name, Func>> = {},
+): void {
+  const kernels = { ...others, linear };
   m.func(2, (f, at, count) => {
     const name = f.local("i32");
     f.emit(repeat([
       name.set(i32.load(at)),
-      ...names.map((own, k) => {
+      ...names.flatMap((own, k) => {
         const kernel = kernels[own];
+        if (!kernel) return [];
         const args = Array.from({ length: kernel.params }, (_, j) => i32.load(at, 4 + 4 * j));
-        return when(i32.eq(name, k), [kernel.call(...args)]);
+        return [when(i32.eq(name, k), [kernel.call(...args)])];
       }),
       at.set(i32.add(at, 4 * length)),
       count.set(i32.sub(count, 1)),
