@@ -170,6 +170,15 @@ describe("reading", () => {
     assertEquals(attribute([4, Uint8Array.of(65, 255)], [20, 3])?.value, "A\ufffd");
   });
 
+  fact(["ONNX-1"], "ONNX's own domain has two names", () => {
+    const own = node([4, "LSTM"], [7, "ai.onnx"]);
+    const { graph, opsets } = readOnnx(
+      writeMessage([[1, 8], [7, [own]], [8, [[1, "ai.onnx"], [2, 13]]]]),
+    );
+    assertEquals([graph.nodes[0].domain, isRecurrent(graph.nodes[0])], ["", true]);
+    assertEquals([...opsets], [["", 13]]);
+  });
+
   fact(["ONNX-1"], "a file is told by its first bytes", () => {
     for (const { bytes } of onnxSeeds()) assert(looksLikeOnnx(bytes));
     assert(!looksLikeOnnx(new Uint8Array([8, 8, 0x12, 0, 0, 0, 0, 0, 0x7b]))); // safetensors
@@ -187,6 +196,8 @@ describe("hostile files", () => {
       [Uint8Array.of(8), "it ends within a number"],
       [writeMessage([[1, 8], [7, []]]), "the file names no opset"],
       [Uint8Array.of(0), "a field with no number"],
+      [model([node([5, Uint8Array.of(2 * 8 + 5, 0, 0)])]), "attribute: it ends within field 2"],
+      [model([node([99, Uint8Array.of(1)], [5, Uint8Array.of(99, 0)])]), "attribute: wire type 3"],
       [Uint8Array.of(12 * 8 + 3), "wire type 3"],
       [writeMessage([[7, 1]]), "field 7 has the wire type 0, wanted 2"],
       [Uint8Array.of(8, ...Array(10).fill(255), 1), "a number of more than ten bytes"],

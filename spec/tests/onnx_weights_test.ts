@@ -16,6 +16,7 @@ import {
   Tensor,
   toOnnx,
   transpose,
+  zeros,
 } from "../../mod.ts";
 import { type WireField, writeMessage } from "../../lib/onnx/mod.ts";
 import { describe, it } from "./law.ts";
@@ -111,6 +112,20 @@ describe("weights of ONNX files", () => {
     );
   });
 
+  it("CKPT-14: what is added in another shape is no bias", async () => {
+    const graph = new Graph();
+    graph.recurrent(toOnnx(new RNN(2, 3).stateDict())[0], "x", "y", "/rnn/RNN");
+    graph.constant("w", zeros([3, 2]));
+    graph.constant("fc.bias", zeros([1]));
+    graph.node(
+      "Add",
+      [graph.node("MatMul", ["y", "w"], "product", "/fc/MatMul"), "fc.bias"],
+      "out",
+    );
+    const names = Object.keys(await loadCheckpoint(graph.encode()));
+    assertEquals(names.filter((name) => name.startsWith("fc.")), ["fc.weight"]);
+  });
+
   it("CKPT-14: weights that are put together from constants have the constants' names", async () => {
     const rnn = new RNN(2, 3, { dtype: "float64" });
     const { weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 } = rnn.stateDict();
@@ -141,7 +156,7 @@ describe("weights of ONNX files", () => {
   });
 
   it("CKPT-14: modules that do not read each other have names of their own", async () => {
-    const [one, two] = [new LSTM(2, 3, { bias: false }), new LSTM(2, 3, { bias: false })];
+    const [one, two] = [new LSTM(3, 3, { bias: false }), new LSTM(3, 3, { bias: false })];
     const layers = [one, two].map((lstm) => toOnnx(lstm.stateDict())[0]);
     const both = async (names: string[]) => {
       const graph = new Graph();
