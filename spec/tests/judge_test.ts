@@ -167,7 +167,8 @@ law(
 
 describe("mending", () => {
   it("JUDGE-5: each mendable file is right afterwards, and no other is said to be", () => {
-    for (const file of kept.files.filter(({ mistake }) => mistake !== null)) {
+    const wrong = kept.files.filter(({ mistake }) => mistake !== null);
+    for (const [file] of Map.groupBy(wrong, ({ mistake }) => mistake).values()) {
       const { judgement } = mend(readOnnx(bytesOf(file)), stateOf(file.base), told(file));
       assertEquals([file.name, judgement.verdict === "right"], [file.name, file.mendable]);
     }
@@ -248,6 +249,17 @@ describe("looking", () => {
     ]]);
     const calls = judge(file([[1, node("f0", ["x"], ["y"], "own")]], functions), null);
     assert(calls.beyond[0].startsWith("the file: its functions call each other"), calls.beyond[0]);
+    // A function that calls itself, in a file whose size would allow many calls.
+    const itself: WireField = [25, [
+      ...[[1, "f0"], [4, "a"], [5, "b"], [10, "own"], [9, [[2, 17]]]] as WireField[],
+      [7, node("f0", ["a"], ["b"], "own")],
+    ]];
+    const large: WireField = [5, [[1, 10 ** 6], [2, 3], [8, "large"], [
+      9,
+      new Uint8Array(10 ** 6),
+    ]]];
+    const recursive = file([large, [1, node("f0", ["x"], ["y"], "own")]], [itself]);
+    assertEquals(judge(recursive, null).nodes, []);
   });
   it("JUDGE-1: a broken file is read and judged, or refused with one error", () => {
     const place = fc.tuple(fc.nat(), fc.nat(255));
