@@ -12,7 +12,8 @@ import { existsSync } from "node:fs";
 import axe from "npm:axe-core@4.14.1";
 import { type BrowserContext, chromium, type Page } from "npm:playwright-core@1.65.1";
 import { goldenFile, select, tolerance } from "../../lib/conformance/mod.ts";
-import { tensor } from "../../mod.ts";
+import { parseCheckpoint, stateDictOf, tensor } from "../../mod.ts";
+import { fromWebnnFile } from "../convert/webnn.ts";
 import { buildSite, gzipped, scripts, serve } from "../site.ts";
 import { fileOf, fits, rowsOf, sceneOf } from "./case.ts";
 import { root } from "./html.ts";
@@ -60,15 +61,20 @@ const ready = (page: Page) =>
     look();
   })`);
 
-/** Whatever a screen reader would stumble over badly. */
+/** Whatever a screen reader would stumble over badly, light and dark. */
 async function accessible(page: Page, name: string): Promise<void> {
   await page.evaluate(axe.source);
-  const { violations } = await page.evaluate("axe.run()") as {
-    violations: { id: string; impact: string; nodes: { target: string[] }[] }[];
-  };
-  const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-  const said = serious.map(({ id, nodes }) => `${id} at ${nodes[0].target}`).join("; ");
-  report(serious.length === 0, `${name}: axe-core finds nothing serious${said && `, but ${said}`}`);
+  const said: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await page.evaluate("axe.run()") as {
+      violations: { id: string; impact: string; nodes: { target: string[] }[] }[];
+    };
+    const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+    said.push(...serious.map(({ id, nodes }) => `${colorScheme}: ${id} at ${nodes[0].target}`));
+  }
+  await page.emulateMedia({ colorScheme: null });
+  report(said.length === 0, `${name}: axe-core finds nothing serious ${said.join("; ")}`);
 }
 
 const text = (page: Page, selector: string) => page.locator(selector).innerText();
@@ -299,6 +305,19 @@ await give("model.onnx", saved.get("ONNX")!);
 const judged = await text(file, "#judged");
 report(/^right: /m.test(judged), "an ONNX file is held against the checkpoint before it");
 report((await text(file, "#ran")).startsWith("output (3, 1, 3)"), "and its layers run");
+const lstm = checkpoints.find(({ id }) => id.endsWith("/run-lstm"))!.request.file!.base64;
+const lstmBytes = Uint8Array.from(atob(lstm), (letter) => letter.charCodeAt(0));
+await give("lstm.pt", lstmBytes);
+const [download] = await Promise.all([
+  file.waitForEvent("download"),
+  file.locator("#convert").getByText("WebNN").click(),
+]);
+const { state } = fromWebnnFile(await Deno.readFile(await download.path()));
+const its = stateDictOf(parseCheckpoint(lstmBytes).value);
+report(
+  Object.entries(its).every(([name, { data }]) => String(state[name].data) === String(data)),
+  "WebNN's operands hold the weights",
+);
 const cut = bytes.subarray(0, bytes.length - 9);
 await give("broken.pt", cut, "#problem:not(:empty)");
 const why = await text(file, "#problem");

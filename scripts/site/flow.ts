@@ -131,7 +131,7 @@ export function flow(): void {
         const size = value > 0 ? Math.max(0, 1 + Math.log10(value) / 6) ** 1.5 : 0;
         const title = `t = ${t}: ${value.toExponential(2)}`;
         return `<i title="${title}" style="background: ${
-          colour(-Math.min(size, 1), isDark())
+          colour(Math.min(size, 1), isDark())
         }"></i>`;
       });
       const [first, last] = [values[0], values[values.length - 1]];
@@ -144,7 +144,7 @@ export function flow(): void {
     const strips = run.steps.flatMap((directions, layer) =>
       directions.map((own, direction) =>
         strip(
-          `your network, layer ${layer}, ${direction ? "reverse" : "forward"}`,
+          `this network, layer ${layer}, ${direction ? "reverse" : "forward"}`,
           own.map(({ gradient }) => gradient),
         )
       )
