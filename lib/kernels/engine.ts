@@ -214,7 +214,7 @@ const setKernelsCall: Call = ["setKernels", { kernels: text }];
 
 let chosen: Kernels = "auto";
 let engines = new Engines();
-let changing: Promise<void> = Promise.resolve();
+let changing: Promise<void> = /* @__PURE__ */ Promise.resolve();
 
 /**
  * Sees to it that engines run `train`, too. It stands apart so that a bundler leaves those kernels out

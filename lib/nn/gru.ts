@@ -30,7 +30,7 @@ import { baseOptions, type RNNBaseOptions } from "./rnn_checks.ts";
  * ```
  */
 const equation: Equation<CellParameters> = {
-  parameters: gated(gateOrder.GRU), // W_ih, W_hh, b_ih, b_hh
+  parameters: /* @__PURE__ */ gated(gateOrder.GRU), // W_ih, W_hh, b_ih, b_hh
   state: ({ hidden }) => [hidden], // of h
   kernel: "gru",
   step(x, [h], { weightIh, weightHh, biasIh, biasHh }) {

@@ -29,7 +29,7 @@ export type Nonlinearity = "tanh" | "relu";
 /** `h′ = φ(W_ih x + b_ih + W_hh h + b_hh)`, where φ is tanh or relu (RNN-1, RNN-2). */
 function equation(phi: (x: Tensor) => Tensor, kernel: Nonlinearity): Equation<CellParameters> {
   return {
-    parameters: gated(gateOrder.RNN), // W_ih, W_hh, b_ih, b_hh
+    parameters: /* @__PURE__ */ gated(gateOrder.RNN), // W_ih, W_hh, b_ih, b_hh
     state: ({ hidden }) => [hidden], // of h
     kernel,
     step(x, [h], { weightIh, weightHh, biasIh, biasHh }) {
@@ -39,8 +39,8 @@ function equation(phi: (x: Tensor) => Tensor, kernel: Nonlinearity): Equation<Ce
 }
 
 const equations = {
-  tanh: equation(tanh, "tanh"),
-  relu: equation(relu, "relu"),
+  tanh: /* @__PURE__ */ equation(tanh, "tanh"),
+  relu: /* @__PURE__ */ equation(relu, "relu"),
 };
 
 function isNonlinearity(name: unknown): name is Nonlinearity {

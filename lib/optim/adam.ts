@@ -52,8 +52,13 @@ const defaults = {
 };
 
 const adamCall = /* @__PURE__ */ optimizerCall("Adam", defaults);
-const { decoupledWeightDecay: _, ...adamWKinds } = adamCall[2]!;
-const adamWCall: Call<Record<string, unknown>> = ["AdamW", adamCall[1], adamWKinds];
+const adamWCall = /* @__PURE__ */ callOfAdamW();
+
+function callOfAdamW(): Call<Record<string, unknown>> {
+  const [, takes, options] = adamCall;
+  const { decoupledWeightDecay: _, ...others } = options!;
+  return ["AdamW", takes, others];
+}
 
 /**
  * Adam (`torch.optim.Adam`; OPTIM-2), with g the gradient, p the parameter, m and v (`exp_avg`,

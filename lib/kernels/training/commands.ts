@@ -14,7 +14,10 @@ const names = [
 /** A function that a command calls; its arguments are those of the kernel of that name. */
 export type Name = typeof names[number];
 
-const numbers = Object.fromEntries(names.map((name, k) => [name, k])) as Record<Name, number>;
+const numbers = /* @__PURE__ */ Object.fromEntries(names.map((name, k) => [name, k])) as Record<
+  Name,
+  number
+>;
 
 /** The integers of a command: the number of its function, then up to 15 arguments. */
 const length = 16;

@@ -45,10 +45,11 @@ export interface Group {
   readonly pieces: readonly Piece[];
 }
 
-const none = new Float32Array(0);
+const none = /* @__PURE__ */ new Float32Array(0);
 
 /** The floats of a piece, about; and the most that one step of a group may have. */
-const [pieceFloats, stepFloats] = [2 ** 20, 2 ** 22];
+const pieceFloats = 2 ** 20;
+const stepFloats = 2 ** 22;
 
 /** The fewest rows of a piece, where there are as many. */
 const leastRows = 96;

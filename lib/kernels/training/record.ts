@@ -45,7 +45,7 @@ export function planOf(packing: Packing, given: Batch): Plan {
   return new Plan(given, 2 * packing.sums + 6 * packing.gate + 3 * padded(features));
 }
 
-const none = new Float32Array(0);
+const none = /* @__PURE__ */ new Float32Array(0);
 
 /** The arrays that a cell keeps beside its gates. */
 export const extras = { tanh: 0, relu: 0, lstm: 2, gru: 1 };
