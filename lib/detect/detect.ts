@@ -7,7 +7,11 @@ import { type CellSizes, endOf, gated, gateOrder, kindOf, parameterName } from "
 import { sameShape } from "../tensor/dtype.ts";
 
 /** The parameters of each cell. */
-const declared = { RNN: gated(gateOrder.RNN), LSTM: lstmParameters, GRU: gated(gateOrder.GRU) };
+const declared = {
+  RNN: /* @__PURE__ */ gated(gateOrder.RNN),
+  LSTM: lstmParameters,
+  GRU: /* @__PURE__ */ gated(gateOrder.GRU),
+};
 
 const detectCall: Call = ["detectModules", { stateDict: record }];
 

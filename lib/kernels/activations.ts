@@ -6,7 +6,10 @@
  * a quarter of a unit in the last place). Bounds are in the specification, KERNEL-3.
  */
 
-import { type Code, f32x4, type Func, i32x4, type Local, type Madd, v128 } from "./assembler.ts";
+import type { Code, Func, Local, Madd } from "./assembler.ts";
+import * as f32x4 from "./f32x4.ts";
+import * as i32x4 from "./i32x4.ts";
+import * as v128 from "./v128.ts";
 
 /** ln 2 in two parts; the first has so few bits that its product with k is exact. */
 const [ln2, ln2Rest] = [0.69140625, 0.0017409305599452862];

@@ -1,210 +1,25 @@
 /**
  * A small assembler for WebAssembly: kernels are TypeScript functions that put instructions
- * together. Code is a list of bytes and of more code, flattened at the end; an expression's code
- * leaves its value on the stack, so `f32x4.add(a, b)` is the code of `a`, the code of `b`, and the
- * bytes of one instruction.
- *
- * The TypeScript type of code names the WebAssembly type of its value, so that an operand of the
- * wrong type does not compile: `i32.add(v128.load(at), 1)` is refused where it is written.
+ * together. `f32x4.add(a, b)` is the code of `a`, the code of `b`, and the bytes of one instruction
+ * (`code.ts`; the instructions are in files of their types' names).
  */
 
-/** The types of value that the kernels use, with their encodings. */
-const types = { i32: [0x7f], v128: [0x7b], struct: [0x64, 0], table: [0x64, 1] } as const;
+import {
+  type Bytes,
+  type Code,
+  code,
+  leaving,
+  Local,
+  type Operand,
+  type Type,
+  types,
+  unsigned,
+  type Vector,
+} from "./code.ts";
+import * as f32x4 from "./f32x4.ts";
 
-/** A type of value. */
-export type Type = keyof typeof types;
-
-/** Bytes, in lists of lists. */
-type Bytes = readonly (number | Bytes)[];
-
-/** Stands in the type of code for the type of its value; at run time there is no such property. */
-declare const leaves: unique symbol;
-
-/** The bytes of instructions that leave a value of type T on the stack; of `Code` alone, nothing. */
-export type Code<T extends Type | "nothing" = "nothing"> = Bytes & { readonly [leaves]: T };
-
-/** What an instruction reads: a value's code, a local, or a number that becomes a constant. */
-export type Operand<T extends Type = "i32"> =
-  | Code<T>
-  | Local<T>
-  | (T extends "i32" | "v128" ? number : never);
-
-/** Declares which type of value some bytes leave: the only place where this is said by hand. */
-function leaving<T extends Type | "nothing" = "nothing">(...bytes: Bytes): Code<T> {
-  return bytes as Code<T>;
-}
-
-/** A local variable or parameter of a function. */
-export class Local<T extends Type = "i32"> {
-  /** The code that reads it. */
-  readonly code: Code<T>;
-  readonly #type: T;
-  readonly #assign: Bytes;
-
-  /** Names the `index`-th local. */
-  constructor(index: number, type: T) {
-    this.code = leaving(0x20, ...unsigned(index));
-    this.#type = type;
-    this.#assign = [0x21, ...unsigned(index)];
-  }
-
-  /** The code that assigns to it. */
-  set(value: Operand<T>): Code {
-    const bytes = this.#type === "v128" ? lanes(value as Operand<"v128">) : code(value as Operand);
-    return leaving(bytes, this.#assign);
-  }
-}
-
-/** A non-negative integer in LEB128. */
-export function unsigned(value: number): number[] {
-  const bytes: number[] = [];
-  do {
-    const rest = Math.floor(value / 128);
-    bytes.push((value % 128) | (rest > 0 ? 0x80 : 0));
-    value = rest;
-  } while (value > 0);
-  return bytes;
-}
-
-/** An integer of 32 bits in signed LEB128. */
-function signed(value: number): number[] {
-  const bytes: number[] = [];
-  for (;;) {
-    const byte = value & 0x7f;
-    value >>= 7;
-    const done = (value === 0 && !(byte & 0x40)) || (value === -1 && (byte & 0x40) !== 0);
-    bytes.push(done ? byte : byte | 0x80);
-    if (done) return bytes;
-  }
-}
-
-/** The code of an operand; a number is an `i32`. */
-function code<T extends Type>(operand: Operand<T>): Code<T> {
-  if (typeof operand === "number") return leaving(0x41, ...signed(operand));
-  return operand instanceof Local ? operand.code : operand as Code<T>;
-}
-
-/** The code of an operand of vectors; a number stands in all four lanes, as a float32. */
-function lanes(operand: Operand<"v128">): Code<"v128"> {
-  if (typeof operand !== "number") return code(operand);
-  return v128.bits(new Uint32Array(Float32Array.of(operand).buffer)[0]);
-}
-
-/** An instruction on two integers. */
-const integers = (opcode: number) => (a: Operand, b: Operand): Code<"i32"> =>
-  leaving(code(a), code(b), opcode);
-
-/** Instructions on integers, which here are addresses and counts. */
-export const i32 = {
-  add: integers(0x6a),
-  sub: integers(0x6b),
-  mul: integers(0x6c),
-  shl: integers(0x74),
-  eq: integers(0x46),
-  ge: integers(0x4e),
-  divU: integers(0x6e),
-  and: integers(0x71),
-  shrU: integers(0x76),
-  load: (address: Operand, offset = 0): Code<"i32"> =>
-    leaving(code(address), 0x28, 2, ...unsigned(offset)),
-  store: (address: Operand, value: Operand, offset = 0): Code =>
-    leaving(code(address), code(value), 0x36, 2, ...unsigned(offset)),
-};
-
-const simd = (opcode: number) => [0xfd, ...unsigned(opcode)];
-
-/** An operand or result of instructions on vectors. */
-type Vector = Operand<"v128">;
-
-/** Instructions on two or three vectors. */
-const binary = (opcode: number) => (a: Vector, b: Vector): Code<"v128"> =>
-  leaving(lanes(a), lanes(b), simd(opcode));
-const ternary = (opcode: number) => (a: Vector, b: Vector, c: Vector): Code<"v128"> =>
-  leaving(lanes(a), lanes(b), lanes(c), simd(opcode));
-
-/** Instructions on 128 bits, whatever they are. */
-export const v128 = {
-  /** The four floats at an address. */
-  load: (address: Operand, offset = 0): Code<"v128"> =>
-    leaving(code(address), simd(0x00), 2, ...unsigned(offset)),
-  /** The float at an address, in all four lanes. */
-  splat: (address: Operand, offset = 0): Code<"v128"> =>
-    leaving(code(address), simd(0x09), 2, ...unsigned(offset)),
-  store: (address: Operand, value: Vector, offset = 0): Code =>
-    leaving(code(address), lanes(value), simd(0x0b), 2, ...unsigned(offset)),
-  /** The same 32 bits in all four lanes. */
-  bits: (value: number): Code<"v128"> => {
-    const bytes = [value, value >>> 8, value >>> 16, value >>> 24].map((byte) => byte & 0xff);
-    return leaving(simd(0x0c), bytes, bytes, bytes, bytes);
-  },
-  /** The same float in all four lanes. */
-  floats: (value: number): Code<"v128"> => lanes(value),
-  /** One lane, in all four. */
-  lane: (a: Vector, index: number): Code<"v128"> => {
-    const bytes = [0, 1, 2, 3].map((byte) => 4 * index + byte);
-    return leaving(lanes(a), lanes(a), simd(0x0d), bytes, bytes, bytes, bytes);
-  },
-  and: binary(0x4e),
-  or: binary(0x50),
-  xor: binary(0x51),
-  /** The bits of `a` where those of the third operand are set, elsewhere those of `b`. */
-  select: ternary(0x52),
-  /** The bits of the first operand that are not set in the second. */
-  andNot: binary(0x4f),
-};
-
-/** Instructions on four integers. */
-export const i32x4 = {
-  shl: (a: Vector, bits: Operand): Code<"v128"> => leaving(lanes(a), code(bits), simd(0xab)),
-  add: binary(0xae),
-};
-
-/** Instructions on four floats. */
-export const f32x4 = {
-  add: binary(0xe4),
-  sub: binary(0xe5),
-  mul: binary(0xe6),
-  div: binary(0xe7),
-  abs: (a: Vector): Code<"v128"> => leaving(lanes(a), simd(0xe0)),
-  /** All bits of a lane where `a < b`, or `a ≤ b`, none elsewhere. */
-  lt: binary(0x43),
-  le: binary(0x45),
-  /** `a < b ? b : a`: a NaN in `a` stays. */
-  pmax: binary(0xeb),
-  /** `a · b + c`, rounded once where the machine can, twice where it cannot. */
-  relaxedMadd: ternary(0x105),
-};
-
-/**
- * Instructions on structs: objects of vectors, in a table that all functions see. An engine need not
- * check where a field of an object lies, as it must for every address in memory.
- */
-export const structs = {
-  /** The table. */
-  table: leaving<"table">(0x23, 0, 0xd4),
-  /** Replaces the table. */
-  setTable: (table: Operand<"table">): Code => leaving(code(table), 0x24, 0),
-  /** A table that has the same struct everywhere. */
-  newTable: (struct: Operand<"struct">, length: Operand): Code<"table"> =>
-    leaving(code(struct), code(length), 0xfb, 0x06, 1),
-  /** Copies the first structs of one table into another. */
-  copy: (to: Operand<"table">, from: Operand<"table">, length: Operand): Code =>
-    leaving(code(to), code(0), code(from), code(0), code(length), 0xfb, 0x11, 1, 1),
-  /** A struct of a table. */
-  at: (table: Operand<"table">, index: Operand): Code<"struct"> =>
-    leaving(code(table), code(index), 0xfb, 0x0b, 1),
-  /** Puts a struct into a table. */
-  put: (table: Operand<"table">, index: Operand, struct: Operand<"struct">): Code =>
-    leaving(code(table), code(index), code(struct), 0xfb, 0x0e, 1),
-  /** A new struct, all zeros. */
-  create: leaving<"struct">(0xfb, 0x01, 0),
-  /** A field of a struct. */
-  get: (struct: Operand<"struct">, field: number): Code<"v128"> =>
-    leaving(code(struct), 0xfb, 0x02, 0, ...unsigned(field)),
-  /** Sets a field of a struct. */
-  set: (struct: Operand<"struct">, field: number, value: Vector): Code =>
-    leaving(code(struct), lanes(value), 0xfb, 0x05, 0, ...unsigned(field)),
-};
+export type { Code, Operand, Type } from "./code.ts";
+export { Local } from "./code.ts";
 
 /** How products are added: `a · b + c`. */
 export type Madd = (a: Vector, b: Vector, c: Vector) => Code<"v128">;

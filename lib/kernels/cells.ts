@@ -9,14 +9,14 @@ import { Activations } from "./activations.ts";
 import {
   type Assembler,
   type Code,
-  f32x4,
   type Func,
-  i32,
   type Local,
   type Madd,
   repeat,
-  v128,
 } from "./assembler.ts";
+import * as f32x4 from "./f32x4.ts";
+import * as i32 from "./i32.ts";
+import * as v128 from "./v128.ts";
 
 /** The bytes of a vector. */
 const vector = 16;
@@ -39,11 +39,11 @@ export function overUnits(
     left.set(width),
     repeat([
       ...body(walkers),
-      ...walkers.map((walker) => walker.set(i32.add(walker, vector))),
-      left.set(i32.sub(left, vector)),
+      ...walkers.map((walker) => walker.add(vector)),
+      left.sub(vector),
     ], left),
-    ...given.map(([start, step]) => start.set(i32.add(start, step))),
-    rows.set(i32.sub(rows, 1)),
+    ...given.map(([start, step]) => start.add(step)),
+    rows.sub(1),
   ], rows));
 }
 

@@ -3,7 +3,9 @@
 import { type Call, check, checkCount, text } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { pythonType } from "../python.ts";
-import { Assembler, f32x4, mulAdd, v128 } from "./assembler.ts";
+import { Assembler, mulAdd } from "./assembler.ts";
+import * as f32x4 from "./f32x4.ts";
+import * as v128 from "./v128.ts";
 import { type StructFunctions, StructTable } from "./struct_table.ts";
 import { supportsStructs } from "./structs.ts";
 import { Heap } from "./heap.ts";

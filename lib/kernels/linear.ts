@@ -14,15 +14,15 @@ import {
   type Assembler,
   type Code,
   during,
-  f32x4,
   type Func,
-  i32,
   type Local,
   type Madd,
   repeat,
-  v128,
   when,
 } from "./assembler.ts";
+import * as f32x4 from "./f32x4.ts";
+import * as i32 from "./i32.ts";
+import * as v128 from "./v128.ts";
 
 /** How many outputs a panel of W has. */
 export const panelWidth = 8;
@@ -80,9 +80,9 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
     const loop = (unroll: number, features: Code[]) =>
       during(i32.ge(k, unroll), [
         ...features,
-        ...xs.map((x) => x.set(i32.add(x, unroll * float))),
-        ...ws.map((w) => w.set(i32.add(w, unroll * panelRow))),
-        k.set(i32.sub(k, unroll)),
+        ...xs.map((x) => x.add(unroll * float)),
+        ...ws.map((w) => w.add(unroll * panelRow)),
+        k.sub(unroll),
       ]);
     if (rows === 1) { // one load of x for four features
       const four = [0, 1, 2, 3].flatMap((u) => holdX(u, () => v128.lane(quad, u)));
@@ -98,7 +98,7 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
           v128.store(out, f32x4.add(v128.load(init, c * vector), sum), c * vector)
         ),
       );
-      if (r < rows - 1) f.emit(init.set(i32.add(init, ldi)), out.set(i32.add(out, ldo)));
+      if (r < rows - 1) f.emit(init.add(ldi), out.add(ldo));
     });
   });
 }
@@ -131,10 +131,10 @@ export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Fun
           ...[xr.set(x), from.set(initAt), to.set(outAt), tilesLeft.set(i32.shrU(rows, 2))],
           repeat([
             call(xr, from, to),
-            xr.set(i32.add(xr, i32.shl(ldx, 2))),
-            from.set(i32.add(from, i32.shl(ldi, 2))),
-            to.set(i32.add(to, i32.shl(ldo, 2))),
-            tilesLeft.set(i32.sub(tilesLeft, 1)),
+            xr.add(i32.shl(ldx, 2)),
+            from.add(i32.shl(ldi, 2)),
+            to.add(i32.shl(ldo, 2)),
+            tilesLeft.sub(1),
           ], tilesLeft),
         ];
       };
@@ -143,10 +143,10 @@ export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Fun
         ...wide.map(({ count, tile }) =>
           during(i32.ge(left, count), [
             ...rowTiles(tile),
-            panel.set(i32.add(panel, i32.mul(stride, count))),
-            initAt.set(i32.add(initAt, count * panelRow)),
-            outAt.set(i32.add(outAt, count * panelRow)),
-            left.set(i32.sub(left, count)),
+            panel.add(i32.mul(stride, count)),
+            initAt.add(count * panelRow),
+            outAt.add(count * panelRow),
+            left.sub(count),
           ])
         ),
       ];
@@ -154,9 +154,9 @@ export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Fun
       const done = i32.and(rows, -4);
       return when(i32.ge(rows, 4), [
         ...columns,
-        x.set(i32.add(x, i32.mul(ldx, done))),
-        init.set(i32.add(init, i32.mul(ldi, done))),
-        out.set(i32.add(out, i32.mul(ldo, done))),
+        x.add(i32.mul(ldx, done)),
+        init.add(i32.mul(ldi, done)),
+        out.add(i32.mul(ldo, done)),
         rows.set(i32.and(rows, 3)),
       ]);
     });
@@ -169,10 +169,10 @@ export function addLinear(m: Assembler, madd: Madd, byStructs: Func | null): Fun
       now.set(k),
       when(i32.ge(k, sumFeatures), [now.set(sumFeatures)]),
       some.call(x, ldx, rows, w, stride, now, panels, init, ldi, out, ldo),
-      x.set(i32.add(x, sumFeatures * float)),
-      w.set(i32.add(w, sumFeatures * panelRow)),
+      x.add(sumFeatures * float),
+      w.add(sumFeatures * panelRow),
       ...[init.set(out), ldi.set(ldo)], // later features add to what is there
-      k.set(i32.sub(k, now)),
+      k.sub(now),
     ], k);
     if (byStructs === null) f.emit(onPanels);
     else {

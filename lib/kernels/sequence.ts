@@ -11,14 +11,14 @@ import {
   type Code,
   during,
   type Func,
-  i32,
   type Local,
   type Madd,
   type Operand,
   repeat,
-  v128,
   when,
 } from "./assembler.ts";
+import * as i32 from "./i32.ts";
+import * as v128 from "./v128.ts";
 import { addLinearByStructs, addStructTable, structFields } from "./structs.ts";
 import { elman, gru, lstm } from "./cells.ts";
 import { addLinear, panelRow } from "./linear.ts";
@@ -30,14 +30,14 @@ function addCopy(m: Assembler): Func {
     const [source, target, left] = f.locals("i32", 3);
     const next = (size: number) =>
       [source, target]
-        .map((at) => at.set(i32.add(at, size))).concat([left.set(i32.sub(left, size))]);
+        .map((at) => at.add(size)).concat([left.sub(size)]);
     f.emit(during(rows, [
       ...[source.set(from), target.set(to), left.set(bytes)],
       during(i32.ge(left, 16), [v128.store(target, v128.load(source)), ...next(16)]),
       during(left, [i32.store(target, i32.load(source)), ...next(4)]),
-      from.set(i32.add(from, fromRow)),
-      to.set(i32.add(to, toRow)),
-      rows.set(i32.sub(rows, 1)),
+      from.add(fromRow),
+      to.add(toRow),
+      rows.sub(1),
     ]));
   });
 }
@@ -54,8 +54,8 @@ function addDifference(m: Assembler): void {
         ...found.map((bits, k) =>
           bits.set(v128.or(bits, v128.xor(v128.load(a, 16 * k), v128.load(b, 16 * k))))
         ),
-        ...[a, b].map((at) => at.set(i32.add(at, 32))),
-        bytes.set(i32.sub(bytes, 32)),
+        ...[a, b].map((at) => at.add(32)),
+        bytes.sub(32),
       ]),
       v128.store(result, v128.or(found[0], found[1])),
     );
@@ -106,9 +106,9 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
         ...[x, slot("xRow"), slot("xRows"), slot("input"), slot("inputStructs"), slot("features")],
         ...[slot("panels"), slot("bias"), 0, inputSums, row],
       ),
-      x.set(i32.add(x, slot("xRun"))),
-      inputSums.set(i32.add(inputSums, i32.mul(slot("xRows"), row))),
-      runs.set(i32.sub(runs, 1)),
+      x.add(slot("xRun")),
+      inputSums.add(i32.mul(slot("xRows"), row)),
+      runs.sub(1),
     ];
     const cellCall = (...state: Operand[]) =>
       cell.call(sums, sumsRow, rows, slot("width"), ...state);
@@ -139,7 +139,7 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
       during(runs, input),
       during(steps, [
         when(batches, [
-          when(reverse, [batches.set(i32.sub(batches, 4))]),
+          when(reverse, [batches.sub(4)]),
           rows.set(i32.load(batches)),
         ]),
         when(reverse, moveAll(i32.sub)),
@@ -150,11 +150,11 @@ function addSequence(m: Assembler, kind: CellKind, madd: Madd, { linear, copy }:
         ...body,
         when(out, [copy.call(h, hRow, out, slot("outRow"), rows, slot("outBytes"))]),
         when(reverse, [], moveAll(i32.add)),
-        when(batches, [when(reverse, [], [batches.set(i32.add(batches, 4))])]),
-        steps.set(i32.sub(steps, 1)),
+        when(batches, [when(reverse, [], [batches.add(4)])]),
+        steps.sub(1),
       ]),
-      at.set(i32.add(at, 4 * slotCount)),
-      count.set(i32.sub(count, 1)),
+      at.add(4 * slotCount),
+      count.sub(1),
     ], count));
   }, kind);
 }

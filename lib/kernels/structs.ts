@@ -17,18 +17,18 @@ import {
   Assembler,
   type Code,
   during,
-  f32x4,
   type Func,
-  i32,
   leavable,
   leave,
   type Local,
   type Madd,
   repeat,
-  structs,
-  v128,
   when,
 } from "./assembler.ts";
+import * as f32x4 from "./f32x4.ts";
+import * as i32 from "./i32.ts";
+import * as structs from "./struct_code.ts";
+import * as v128 from "./v128.ts";
 import { float, ladder, panelRow, panelVectors, sumFeatures, vector } from "./linear.ts";
 
 /** How many vectors a struct has. */
@@ -71,7 +71,7 @@ function features(k: Local, feature: (u: number) => Code[]): { all: Code[]; some
 function overBlocks(k: Local, all: readonly Code[], openNext: readonly Code[]): Code {
   return during(i32.ge(k, structFeatures), [
     ...all,
-    k.set(i32.sub(k, structFeatures)),
+    k.sub(structFeatures),
     when(k, openNext),
   ]);
 }
@@ -91,7 +91,7 @@ function rowTile(m: Assembler, madd: Madd, panels: number): Func {
       next.set(at),
       ...weights.flatMap((struct) => [
         struct.set(structs.at(table, next)),
-        next.set(i32.add(next, step)),
+        next.add(step),
       ]),
     ];
     const { all, some } = features(k, (u) => [
@@ -106,8 +106,8 @@ function rowTile(m: Assembler, madd: Madd, panels: number): Func {
     f.emit(
       ...open,
       overBlocks(k, all, [
-        x.set(i32.add(x, structFeatures * float)),
-        at.set(i32.add(at, 1)),
+        x.add(structFeatures * float),
+        at.add(1),
         ...open,
       ]),
       some,
@@ -132,9 +132,9 @@ function stage(m: Assembler, rows: number): Func {
     f.emit(repeat([ // fields beyond the last feature get other numbers, which are never read
       struct.set(structs.at(table, at)),
       ...splats.flat(),
-      ...xs.map((x) => x.set(i32.add(x, inputFeatures * float))),
-      at.set(i32.add(at, 1)),
-      k.set(i32.sub(k, inputFeatures)),
+      ...xs.map((x) => x.add(inputFeatures * float)),
+      at.add(1),
+      k.sub(inputFeatures),
     ], i32.ge(k, 1)));
   });
 }
@@ -169,8 +169,8 @@ function rowsTile(m: Assembler, madd: Madd, rows: number): Func {
     f.emit(
       ...open,
       overBlocks(k, all, [
-        at.set(i32.add(at, 1)),
-        from.set(i32.add(from, inputs.length)),
+        at.add(1),
+        from.add(inputs.length),
         ...open,
       ]),
       some,
@@ -178,7 +178,7 @@ function rowsTile(m: Assembler, madd: Madd, rows: number): Func {
         ...row.map((sum, c) =>
           v128.store(out, f32x4.add(v128.load(init, c * vector), sum), c * vector)
         ),
-        ...(r < rows - 1 ? [init.set(i32.add(init, ldi)), out.set(i32.add(out, ldo))] : []),
+        ...(r < rows - 1 ? [init.add(ldi), out.add(ldo)] : []),
       ]),
     );
   });
@@ -201,9 +201,9 @@ function addRow(m: Assembler, madd: Madd): Func {
       ...sizes.map(({ panels, tile }) =>
         when(i32.eq(size, panels), [tile.call(x, at, step, k, init, out)])
       ),
-      at.set(i32.add(at, i32.mul(step, size))),
-      ...[init, out].map((address) => address.set(i32.add(address, i32.mul(size, panelRow)))),
-      panels.set(i32.sub(panels, size)),
+      at.add(i32.mul(step, size)),
+      ...[init, out].map((address) => address.add(i32.mul(size, panelRow))),
+      panels.sub(size),
     ]));
   });
 }
@@ -224,10 +224,10 @@ function addRows(m: Assembler, madd: Madd): Func {
         ...[weights.set(at), initAt.set(start), outAt.set(to), panel.set(some)],
         repeat([
           tile.call(weights, k, initAt, ldi, outAt, ldo),
-          weights.set(i32.add(weights, step)),
-          initAt.set(i32.add(initAt, panelRow)),
-          outAt.set(i32.add(outAt, panelRow)),
-          panel.set(i32.sub(panel, 1)),
+          weights.add(step),
+          initAt.add(panelRow),
+          outAt.add(panelRow),
+          panel.sub(1),
         ], panel),
       ])
     );
@@ -236,19 +236,19 @@ function addRows(m: Assembler, madd: Madd): Func {
       repeat([
         ...share(size, left),
         ...oneTile,
-        xr.set(i32.add(xr, i32.mul(ldx, size))),
-        start.set(i32.add(start, i32.mul(ldi, size))),
-        to.set(i32.add(to, i32.mul(ldo, size))),
-        left.set(i32.sub(left, size)),
+        xr.add(i32.mul(ldx, size)),
+        start.add(i32.mul(ldi, size)),
+        to.add(i32.mul(ldo, size)),
+        left.sub(size),
       ], left),
     ];
     f.emit(repeat([
       some.set(panels),
       when(i32.ge(panels, group), [some.set(group)]),
       ...allRows,
-      at.set(i32.add(at, i32.mul(step, some))),
-      ...[init, out].map((address) => address.set(i32.add(address, i32.mul(some, panelRow)))),
-      panels.set(i32.sub(panels, some)),
+      at.add(i32.mul(step, some)),
+      ...[init, out].map((address) => address.add(i32.mul(some, panelRow))),
+      panels.sub(some),
     ], panels));
   });
 }
@@ -278,10 +278,10 @@ export function addLinearByStructs(m: Assembler, madd: Madd): Func {
         [row.call(x, at, step, now, panels, init, out)],
         [rowsOf.call(x, ldx, rows, at, step, now, panels, init, ldi, out, ldo)],
       ),
-      x.set(i32.add(x, chunk * float)),
-      at.set(i32.add(at, i32.mul(step, panels))),
+      x.add(chunk * float),
+      at.add(i32.mul(step, panels)),
       ...[init.set(out), ldi.set(ldo)], // the next features add to the sums of these
-      k.set(i32.sub(k, now)),
+      k.sub(now),
     ], k));
   });
 }
@@ -296,8 +296,8 @@ export function addStructTable(m: Assembler): void {
   m.func(2, (f, at, count) => {
     f.emit(during(count, [
       structs.put(structs.table, at, structs.create),
-      at.set(i32.add(at, 1)),
-      count.set(i32.sub(count, 1)),
+      at.add(1),
+      count.sub(1),
     ]));
   }, "create");
   // Parameters: the number of the first struct, the address of W, its features and its panels.
@@ -317,15 +317,15 @@ export function addStructTable(m: Assembler): void {
             { length: structFields },
             (_, n) => structs.set(struct, n, v128.load(from, n * vector)),
           ),
-          from.set(i32.add(from, structFields * vector)),
-          at.set(i32.add(at, 1)),
-          structsLeft.set(i32.sub(structsLeft, 1)),
+          from.add(structFields * vector),
+          at.add(1),
+          structsLeft.sub(1),
         ], structsLeft),
-        panel.set(i32.add(panel, stride)),
-        left.set(i32.sub(left, 1)),
+        panel.add(stride),
+        left.sub(1),
       ], left),
-      w.set(i32.add(w, chunk * panelRow)),
-      k.set(i32.sub(k, now)),
+      w.add(chunk * panelRow),
+      k.sub(now),
     ], k));
   }, "fill");
 }

@@ -44,9 +44,9 @@ const equation: Equation<CellParameters> = {
 };
 
 const calls = {
-  GRUCell: layerCall<CellOptions>("GRUCell", cellOptions),
+  GRUCell: /* @__PURE__ */ layerCall<CellOptions>("GRUCell", cellOptions),
   step: ["GRUCell.forward", { input: aTensor, "hx?": tensorOrNone }],
-  GRU: layerCall<RNNBaseOptions>("GRU", baseOptions, "RNNBase.__init__"),
+  GRU: /* @__PURE__ */ layerCall<RNNBaseOptions>("GRU", baseOptions, "RNNBase.__init__"),
   forward: ["GRU.forward", { input: aSequence, "hx?": tensorOrNone }],
 } satisfies Record<string, Call>;
 

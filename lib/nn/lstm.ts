@@ -74,9 +74,13 @@ const aPair: Kind = {
 };
 
 const calls = {
-  LSTMCell: layerCall<CellOptions>("LSTMCell", cellOptions),
+  LSTMCell: /* @__PURE__ */ layerCall<CellOptions>("LSTMCell", cellOptions),
   step: ["LSTMCell.forward", { input: aTensor, "hx?": aPair }],
-  LSTM: layerCall<LSTMOptions>("LSTM", { ...baseOptions, projSize: int }, "RNNBase.__init__"),
+  LSTM: /* @__PURE__ */ layerCall<LSTMOptions>(
+    "LSTM",
+    { ...baseOptions, projSize: int },
+    "RNNBase.__init__",
+  ),
   forward: ["LSTM.forward", { input: aSequence, "hx?": aPair }],
 } satisfies Record<string, Call>;
 

@@ -48,13 +48,13 @@ function isNonlinearity(name: unknown): name is Nonlinearity {
 }
 
 const calls = {
-  RNNCell: layerCall<RNNCellOptions>("RNNCell", {
+  RNNCell: /* @__PURE__ */ layerCall<RNNCellOptions>("RNNCell", {
     bias: cellOptions.bias,
     nonlinearity: any,
     dtype: cellOptions.dtype,
   }),
   step: ["RNNCell.forward", { input: aTensor, "hx?": tensorOrNone }],
-  RNN: layerCall<RNNOptions>("RNN", {
+  RNN: /* @__PURE__ */ layerCall<RNNOptions>("RNN", {
     ...baseOptions,
     nonlinearity: text,
   }, "RNNBase.__init__"),

@@ -3,7 +3,10 @@
  * ones of four floats, on registers alone.
  */
 
-import { Assembler, f32x4, i32, repeat, v128 } from "../../lib/kernels/assembler.ts";
+import { Assembler, repeat } from "../../lib/kernels/assembler.ts";
+import * as f32x4 from "../../lib/kernels/f32x4.ts";
+import * as i32 from "../../lib/kernels/i32.ts";
+import * as v128 from "../../lib/kernels/v128.ts";
 
 /** Sums side by side, as many as it takes to wait for none; and additions to each a round. */
 const [sums, unrolled] = [12, 4];

@@ -3,13 +3,26 @@
  * on the heap and carried out in order without leaving WebAssembly.
  */
 
-import { type Assembler, type Func, i32, type Madd, repeat, when } from "../assembler.ts";
+import { type Assembler, type Func, type Madd, repeat, when } from "../assembler.ts";
+import * as i32 from "../i32.ts";
 
 const names = [
-  ...["linear", "outer", "panels", "columns", "copy", "add", "multiply"] as const,
-  ...["lstm", "lstmBackward", "gru", "gruBackward"] as const,
-  ...["tanh", "tanhBackward", "relu", "reluBackward"] as const,
-];
+  "linear",
+  "outer",
+  "panels",
+  "columns",
+  "copy",
+  "add",
+  "multiply",
+  "lstm",
+  "lstmBackward",
+  "gru",
+  "gruBackward",
+  "tanh",
+  "tanhBackward",
+  "relu",
+  "reluBackward",
+] as const;
 
 /** A function that a command calls; its arguments are those of the kernel of that name. */
 export type Name = typeof names[number];
@@ -50,8 +63,8 @@ export function addCommands(
         const args = Array.from({ length: kernel.params }, (_, j) => i32.load(at, 4 + 4 * j));
         return [when(i32.eq(name, k), [kernel.call(...args)])];
       }),
-      at.set(i32.add(at, 4 * length)),
-      count.set(i32.sub(count, 1)),
+      at.add(4 * length),
+      count.sub(1),
     ], count));
   }, "train");
 }

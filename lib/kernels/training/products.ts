@@ -1,16 +1,9 @@
 /** The products of a backward pass that sum over rows, and what they read. */
 
-import {
-  type Assembler,
-  type Code,
-  during,
-  f32x4,
-  type Func,
-  i32,
-  type Madd,
-  repeat,
-  v128,
-} from "../assembler.ts";
+import { type Assembler, type Code, during, type Func, type Madd, repeat } from "../assembler.ts";
+import * as f32x4 from "../f32x4.ts";
+import * as i32 from "../i32.ts";
+import * as v128 from "../v128.ts";
 import { overUnits } from "../cells.ts";
 import { float, ladder, panelRow, vector } from "../linear.ts";
 
@@ -29,12 +22,12 @@ export function panels(m: Assembler): Func {
       repeat([
         v128.store(to, v128.load(at)),
         v128.store(to, v128.load(at, vector), vector),
-        at.set(i32.add(at, fromRow)),
-        to.set(i32.add(to, panelRow)),
-        left.set(i32.sub(left, 1)),
+        at.add(fromRow),
+        to.add(panelRow),
+        left.sub(1),
       ], left),
-      from.set(i32.add(from, panelRow)),
-      count.set(i32.sub(count, 1)),
+      from.add(panelRow),
+      count.sub(1),
     ], count));
   });
 }
@@ -62,8 +55,8 @@ export function outer(m: Assembler, madd: Madd): Func {
     const loop = (unroll: number) =>
       during(i32.ge(k, unroll), [
         ...Array.from({ length: unroll }, (_, u) => one(u)).flat(),
-        ...[a, b].map((at) => at.set(i32.add(at, panelRow * unroll))),
-        k.set(i32.sub(k, unroll)),
+        ...[a, b].map((at) => at.add(panelRow * unroll)),
+        k.sub(unroll),
       ]);
     f.emit(
       loop(4),
@@ -80,19 +73,19 @@ export function outer(m: Assembler, madd: Madd): Func {
     const stride = f.let("i32", i32.shl(rows, 5));
     const half = f.let("i32", i32.shl(outRow, 2));
     f.emit(
-      ...[a, b].map((at) => at.set(i32.add(at, i32.shl(first, 5)))),
+      ...[a, b].map((at) => at.add(i32.shl(first, 5))),
       repeat([
         ...[bAt.set(b), left.set(bPanels), outAt.set(out)],
         repeat([
           tile.call(a, bAt, count, outAt, outRow),
           tile.call(i32.add(a, float * tileRows), bAt, count, i32.add(outAt, half), outRow),
-          bAt.set(i32.add(bAt, stride)),
-          outAt.set(i32.add(outAt, panelRow)),
-          left.set(i32.sub(left, 1)),
+          bAt.add(stride),
+          outAt.add(panelRow),
+          left.sub(1),
         ], left),
-        a.set(i32.add(a, stride)),
-        out.set(i32.add(out, i32.shl(outRow, 3))),
-        aPanels.set(i32.sub(aPanels, 1)),
+        a.add(stride),
+        out.add(i32.shl(outRow, 3)),
+        aPanels.sub(1),
       ], aPanels),
     );
   });
@@ -122,17 +115,17 @@ export function columns(m: Assembler): Func {
       ...at.slice(1).map((next, k) => next.set(i32.add(at[k], fromRow))),
       during(i32.ge(left, paired), [
         sum.set(f32x4.add(sum, inPairs(at.map((row) => v128.load(row))))),
-        ...at.map((row) => row.set(i32.add(row, far))),
-        left.set(i32.sub(left, paired)),
+        ...at.map((row) => row.add(far)),
+        left.sub(paired),
       ]),
       during(left, [
         sum.set(f32x4.add(sum, v128.load(at[0]))),
         at[0].set(i32.add(at[0], fromRow)),
-        left.set(i32.sub(left, 1)),
+        left.sub(1),
       ]),
       v128.store(out, f32x4.add(sum, v128.load(out))),
-      ...[from, out].map((start) => start.set(i32.add(start, vector))),
-      width.set(i32.sub(width, vector)),
+      ...[from, out].map((start) => start.add(vector)),
+      width.sub(vector),
     ], width));
   });
 }

@@ -8,15 +8,10 @@
  */
 
 import { Activations } from "../activations.ts";
-import {
-  type Assembler,
-  f32x4,
-  type Func,
-  i32,
-  type Local,
-  type Madd,
-  v128,
-} from "../assembler.ts";
+import type { Assembler, Func, Local, Madd } from "../assembler.ts";
+import * as f32x4 from "../f32x4.ts";
+import * as i32 from "../i32.ts";
+import * as v128 from "../v128.ts";
 import { overUnits, type Row } from "../cells.ts";
 
 /** The pointers to a row's gates: `sums`, and one `width` after the other. */
