@@ -81,6 +81,24 @@ describe("chance", () => {
     }
   });
 
+  fact(
+    ["INIT-9", "INIT-4"],
+    "a category ends where its sum does: what is equal still belongs to it",
+    () => {
+      // A state whose first draws are 2^20 and 0, and so on: u = 2^20 · 2^32 · 2^-53 = 0.5, exactly.
+      const state = new Generator(1).getState();
+      const view = new DataView(state.buffer);
+      view.setInt32(8, 625, true); // all words are left
+      [2 ** 20, 0, 2 ** 20, 0].forEach((draw, k) =>
+        view.setUint32(24 + 8 * k, untempered(draw), true)
+      );
+      const generator = new Generator().setState(state);
+      assertEquals(generator.clone().random(), 2 ** 20);
+      const drawn = multinomial(tensor([1, 1, 1, 1]), 2, { replacement: true, generator });
+      assertEquals(drawn.tolist(), [1, 1]);
+    },
+  );
+
   fact(["INIT-9"], "each category comes as often as its probability says", () => {
     const generator = new Generator(1);
     const p = [0.1, 0.2, 0.7];
@@ -93,3 +111,16 @@ describe("chance", () => {
     }
   });
 });
+
+/** The word that the generator tempers into a draw (INIT-3). */
+function untempered(draw: number): number {
+  const undo = (y: number, mix: (x: number) => number) => {
+    let x = y;
+    for (let k = 0; k < 32; k++) x = y ^ mix(x);
+    return x;
+  };
+  let y = undo(draw, (x) => x >>> 18);
+  y = undo(y, (x) => (x << 15) & 0xefc60000);
+  y = undo(y, (x) => (x << 7) & 0x9d2c5680);
+  return undo(y, (x) => x >>> 11) >>> 0;
+}
