@@ -165,7 +165,8 @@ async function browser(folder: string): Promise<void> {
   };
   const bundles: esbuild.BuildOptions[] = [whole, asking, onnxWeights(folder)];
   for (const { plugins = [], ...one } of bundles) {
-    await esbuild.build({ ...common, ...one, plugins: [onnxElsewhere, ...plugins] });
+    const minified = { ...common, minifyIdentifiers: true, ...one };
+    await esbuild.build({ ...minified, plugins: [onnxElsewhere, ...plugins] });
     await shrink(one.outfile!);
   }
   await types({ "rnn-spec": "mod.ts" }, folder);
@@ -224,7 +225,13 @@ async function sizes(folder: string): Promise<void> {
   const contents = 'export { LSTM, loadCheckpoint } from "./mod.ts";';
   const stdin = { contents, resolveDir: path("."), loader: "ts" as const };
   const outfile = `${folder}/lstm.js`;
-  await esbuild.build({ ...common, stdin, outfile, plugins: [onnxElsewhere] });
+  await esbuild.build({
+    ...common,
+    minifyIdentifiers: true,
+    stdin,
+    outfile,
+    plugins: [onnxElsewhere],
+  });
   await shrink(`${folder}/lstm.js`);
 }
 
