@@ -93,8 +93,10 @@ export async function serve(implementation: Implementation, channel: Channel): P
   const decoder = new TextDecoder();
   let rest = "";
   for await (const piece of channel.input) {
-    const lines = (rest + decoder.decode(piece, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
+    // Only the new piece is split: a line may be long, and come in a thousand pieces.
+    const lines = decoder.decode(piece, { stream: true }).split("\n");
+    lines[0] = rest + lines[0];
+    rest = lines.pop()!;
     for (const line of lines) await reply(line);
   }
   await reply(rest + decoder.decode());
