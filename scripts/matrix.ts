@@ -33,7 +33,10 @@ left out, and the page says so.`;
 function seenIn(rows: readonly Row[]): Map<string, string[]> {
   const seen = new Map<string, string[]>();
   for (const { found: { title, results } } of rows) {
-    const counts = Map.groupBy(results.flatMap(({ mistake }) => mistake?.id ?? []), (id) => id);
+    const counts = Map.groupBy(
+      results.flatMap(({ mistake }) => mistake?.id.split(" + ") ?? []),
+      (id) => id,
+    );
     for (const [id, cases] of counts) {
       if (cases.length > 1) seen.set(id, [...seen.get(id) ?? [], title]);
     }

@@ -7,16 +7,28 @@
  * ```
  */
 
+import { parseArgs } from "node:util";
 import {
   commit,
-  diagnose,
-  judge,
   type Level,
   type Mistake,
   mistakes,
   select,
   type Task,
 } from "../lib/conformance/mod.ts";
+import { run } from "./command/run.ts";
+import { checkAlone, checkPairs, type Naming } from "./mistakes/check.ts";
+
+const usage = `deno task mistakes [flags]
+
+Writes golden/mistakes.json. With a flag, nothing is written:
+
+  --check     makes each mistake, and looks whether it is named right: by its own name, by one that
+              computes the same in all cases of the core level, or with "or" beside it
+  --pairs N   makes N pairs of mistakes at once, drawn evenly from all, or "all"
+  --help      this text
+
+The status is 1 where less than 99 % are named right.`;
 
 /** One mistake, as others can use it. */
 export interface Listed {
@@ -98,38 +110,6 @@ export function list(seen: ReadonlyMap<string, readonly string[]> = new Map()): 
   });
 }
 
-/** What the kit says of an implementation that makes one mistake; `null` where nothing shows it. */
-function named(mistake: Mistake, tasks: readonly Task[]): string | null {
-  const results = tasks.map((task) => judge(task, commit(mistake, task) ?? task.expect));
-  return diagnose(results).summary[0]?.id ?? null;
-}
-
-/**
- * Makes mistakes on purpose, each alone, in 30 cases of the core level of one module, and looks what the
- * kit calls them.
- *
- * @param some the mistakes; those that are only recognised are passed over
- * @returns how many were made, and each that got another name
- */
-export function check(some: readonly Mistake[]): { runs: number; wrong: string[] } {
-  const core = select({ levels: ["forward", "core"] }).filter((task) =>
-    JSON.stringify(task).length < 4000
-  );
-  const modules = [...Map.groupBy(core, ({ request }) => request.module).values()];
-  const found = { runs: 0, wrong: [] as string[] };
-  for (const [k, mistake] of some.entries()) {
-    if (mistake.recognise) continue;
-    for (const tasks of modules) {
-      const chosen = Array.from({ length: 30 }, (_, i) => tasks[(i * 7 + k) % tasks.length]);
-      const name = named(mistake, [...new Set(chosen)]);
-      if (name === null) continue; // it cannot show in this module
-      found.runs++;
-      if (name !== mistake.id) found.wrong.push(`${mistake.id} is called ${name}`);
-    }
-  }
-  return found;
-}
-
 /** The file, or what is known of it. */
 const file = new URL("../golden/mistakes.json", import.meta.url);
 
@@ -140,19 +120,35 @@ export async function write(seen?: ReadonlyMap<string, readonly string[]>): Prom
   await Deno.writeTextFile(file, `${JSON.stringify(list(known), null, 1)}\n`);
 }
 
-if (import.meta.main) {
-  const [flag] = Deno.args;
-  if (flag === "--check") {
-    const { runs, wrong } = check(mistakes);
-    console.log(`${runs - wrong.length} of ${runs} named right`);
-    if (wrong.length) console.log(wrong.join("\n"));
-    Deno.exit(wrong.length > runs / 100 ? 1 : 0);
-  } else if (flag === undefined) await write();
-  else {
-    console.log("deno task mistakes            writes golden/mistakes.json");
-    console.log(
-      "deno task mistakes --check    makes each mistake, and looks whether it is named right",
-    );
-    Deno.exit(flag === "--help" || flag === "-h" ? 0 : 2);
-  }
+function say(what: string, { runs, alike, wrong }: Naming): boolean {
+  const right = runs - wrong.length;
+  const share = (100 * right / runs).toFixed(1);
+  console.log(
+    `${what}: ${right} of ${runs} named right (${share} %), ${alike} by another name that is as right`,
+  );
+  if (wrong.length) console.log(wrong.join("\n"));
+  return wrong.length <= runs / 100;
 }
+
+async function main(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      check: { type: "boolean", default: false },
+      pairs: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  const { check, pairs, help } = values;
+  if (help) console.log(usage);
+  else if (check) return say("each alone", checkAlone(mistakes)) ? 0 : 1;
+  else if (pairs !== undefined) {
+    const most = pairs === "all" ? Infinity : Number(pairs);
+    if (!(most > 0)) throw new RangeError(`--pairs wants a number above 0, or all, not ${pairs}`);
+    const found = checkPairs(most);
+    return say(`two at once, of ${found.of} pairs`, found) ? 0 : 1;
+  } else await write();
+  return 0;
+}
+
+if (import.meta.main) await run("mistakes", main, "\n(--help shows how it is used)");

@@ -3,6 +3,7 @@
 import { compare } from "./compare.ts";
 import type { Answer } from "./pair.ts";
 import type { Task } from "./cases.ts";
+import { both } from "./mistakes/both.ts";
 import { cells } from "./mistakes/cells.ts";
 import { linearLayers } from "./mistakes/linear.ts";
 import type { Mistake } from "./mistakes/mistake.ts";
@@ -37,6 +38,8 @@ export interface Finding extends Explanation {
   cases: number;
   /** Whether it is a single one: then it may be chance. */
   weak: boolean;
+  /** What explains the very same answers, and as well: no case that was put tells them apart. */
+  or: readonly Explanation[];
 }
 
 /** What was found. */
@@ -57,15 +60,30 @@ function agree(task: Task, wanted: Answer, given: Answer): boolean {
 }
 
 /**
+ * Answers a request with a mistake in the computation, whether it shows or not.
+ *
+ * @param mistake the mistake
+ * @param task the case
+ * @returns the answer; `null` where the mistake does not apply, or cannot be recomputed
+ */
+export function answerWith({ deviation, restate }: Mistake, task: Task): Answer | null {
+  const { request, expect } = task;
+  const made = deviation ? recompute(request, deviation) : expect;
+  if (!restate || !made?.outputs) return deviation ? made : null;
+  const outputs = restate(made.outputs, request);
+  return outputs && { outputs };
+}
+
+/**
  * Answers a request with a mistake in the computation.
  *
+ * @param mistake the mistake
+ * @param task the case
  * @returns the wrong answer; `null` where the mistake makes none, or cannot be recomputed
  */
-export function commit({ deviation, restate }: Mistake, task: Task): Answer | null {
-  const { request, expect } = task;
-  const outputs = restate && expect.outputs && restate(expect.outputs, request);
-  const mistaken = deviation ? recompute(request, deviation) : outputs ? { outputs } : null;
-  return mistaken && !agree(task, expect, mistaken) ? mistaken : null;
+export function commit(mistake: Mistake, task: Task): Answer | null {
+  const mistaken = answerWith(mistake, task);
+  return mistaken && !agree(task, task.expect, mistaken) ? mistaken : null;
 }
 
 /** Whether a mistake makes this answer of a right one. */
@@ -107,9 +125,57 @@ function inTurns(results: readonly Result[]): Result[] {
 /** How many wrong answers are compared with every mistake; the others, first with those found. */
 const thorough = 120;
 
+/** In how many of a module's unexplained answers two mistakes at once are looked for. */
+const tries = 3;
+
+/** The pairs of mistakes, of which at least one is among some, that make just this answer. */
+function pairsIn({ task, answer }: Result, some: readonly Mistake[]): Mistake[] {
+  const applying = mistakes.filter((one) => !one.recognise && answerWith(one, task));
+  const found: Mistake[] = [];
+  applying.forEach((first, k) => {
+    for (const second of applying.slice(k + 1)) {
+      if (!some.includes(first) && !some.includes(second)) continue;
+      const orders = [both(first, second), both(second, first)];
+      const pair = orders.find((one) => one && explains(one, task, answer!));
+      if (pair) found.push(pair);
+    }
+  });
+  return found;
+}
+
+/**
+ * The pairs of mistakes that explain what no mistake alone does, by module. Of a pair that explains a
+ * single such answer, one mistake must explain another answer alone.
+ *
+ * @returns for each pair, the ids of all cases that it explains; of a single one, that one
+ */
+function pairsFor(
+  wrong: readonly Result[],
+  byCase: ReadonlyMap<string, readonly Mistake[]>,
+): Map<Mistake, string[]> {
+  const pairs = new Map<Mistake, string[]>();
+  const ids = (results: readonly Result[]) => results.map(({ task }) => task.id);
+  for (const own of Map.groupBy(wrong, ({ task }) => task.request.module).values()) {
+    const open = own.filter(({ task }) => !byCase.get(task.id)?.some(({ vague }) => !vague));
+    const known = [...new Set(own.flatMap(({ task }) => byCase.get(task.id) ?? []))];
+    for (const among of [known, mistakes]) {
+      const candidates = open.slice(0, tries).flatMap((result) => pairsIn(result, among));
+      for (const pair of candidates) {
+        const fits = ({ task, answer }: Result) => explains(pair, task, answer!);
+        const needed = open.filter(fits);
+        if (needed.length > 1) pairs.set(pair, ids(own.filter(fits)));
+        else if (among === known) pairs.set(pair, ids(needed));
+      }
+      if (candidates.length) break;
+    }
+  }
+  return pairs;
+}
+
 /**
  * Looks for the mistakes behind wrong answers.
  *
+ * @param results what became of the cases
  * @returns what explains each, and what explains most
  */
 export function diagnose(results: readonly Result[]): Findings {
@@ -125,26 +191,72 @@ export function diagnose(results: readonly Result[]): Findings {
   const clear = [...seen].filter(({ vague }) => !vague);
   const others = mistakes.filter((mistake) => !clear.includes(mistake));
   for (const result of wrong.slice(thorough)) look(result, clear) || look(result, others);
-  const summary = summarise(byCase);
+  for (const [pair, ids] of pairsFor(wrong, byCase)) {
+    for (const id of ids) byCase.set(id, [...byCase.get(id) ?? [], pair]);
+  }
+  const chosen = fewest(wrong, byCase);
+  const summary = summarise(chosen);
   // What explains many cases is likelier to be the mistake than what explains this one alone.
   const likely = new Set(summary.map(({ id }) => id));
-  const kept = [...byCase].map(([id, found]): [string, Explanation[]] => [
+  const kept = [...chosen].map(([id, found]): [string, Explanation[]] => [
     id,
     found.filter(({ id }) => likely.has(id)).map(({ id, says }) => ({ id, says })),
   ]);
   return { diagnosed: wrong.length, byCase: new Map(kept), summary };
 }
 
-/** Takes the mistake that explains most, then the one that explains most of the rest, and so on. */
+/**
+ * What two mistakes alone and together explain, where more than two are named and two of them explain
+ * as many answers: the others fit some of these by chance.
+ */
+function fewest(
+  wrong: readonly Result[],
+  byCase: ReadonlyMap<string, readonly Mistake[]>,
+): ReadonlyMap<string, readonly Mistake[]> {
+  const summary = summarise(byCase);
+  const split = ({ id }: Explanation) => id.split(" + ");
+  if (new Set(summary.flatMap(split)).size < 3) return byCase;
+  const ids = new Set(summary.flatMap((one) => [one, ...one.or]).flatMap(split));
+  const named = mistakes.filter(({ id }) => ids.has(id));
+  const explained = wrong.filter(({ task }) => byCase.has(task.id));
+  const chosen = new Map<string, Mistake[]>();
+  for (const [k, one] of named.entries()) {
+    for (const other of named.slice(k + 1)) {
+      const all = [one, other, both(one, other), both(other, one)].filter((x) => x !== null);
+      const own = new Map<string, Mistake[]>();
+      const fits = explained.every(({ task, answer }) => {
+        const found = all.filter((mistake) => explains(mistake, task, answer!));
+        own.set(task.id, found);
+        return found.length > 0;
+      });
+      if (!fits) continue;
+      for (const [id, found] of own) {
+        chosen.set(id, [...new Set([...chosen.get(id) ?? [], ...found])]);
+      }
+    }
+  }
+  return chosen.size ? chosen : byCase;
+}
+
+/**
+ * Takes the mistake that explains most, then the one that explains most of the rest, and so on. Of those
+ * that explain as many, one alone comes before two at once, and these before a vague one.
+ */
 function summarise(byCase: ReadonlyMap<string, readonly Mistake[]>): Finding[] {
   const left = new Map(byCase);
   const summary: Finding[] = [];
+  const size = ({ parts, vague }: Mistake) => vague ? 3 : parts ? 2 : 1;
   while (left.size) {
     const counts = new Map<Mistake, number>();
     for (const one of [...left.values()].flat()) counts.set(one, (counts.get(one) ?? 0) + 1);
-    const [[best]] = [...counts].sort(([, a], [, b]) => b - a);
+    const [[best, most], ...rest] = [...counts]
+      .sort(([one, a], [two, b]) => b - a || size(one) - size(two));
     const cases = [...byCase.values()].filter((found) => found.includes(best)).length;
-    summary.push({ id: best.id, says: best.says, cases, weak: cases === 1 });
+    const or = rest.filter(([one, count]) =>
+      count === most && size(one) === size(best) &&
+      [...left.values()].every((found) => found.includes(one) === found.includes(best))
+    ).map(([{ id, says }]) => ({ id, says }));
+    summary.push({ id: best.id, says: best.says, cases, weak: cases === 1, or });
     for (const [id, found] of left) if (found.includes(best)) left.delete(id);
   }
   return summary;

@@ -92,8 +92,9 @@ function gruStep(options: Options): Step {
 
 /** A cell's step. */
 export function stepOf(kind: Kind, options: Options = {}): Step {
-  if (options.skipsZeroState) {
-    const own = stepOf(kind);
+  const { skipsZeroState, ...others } = options;
+  if (skipsZeroState) {
+    const own = stepOf(kind, others);
     return (x, state, p) => {
       const isZero = state[0].data.every((value) => value === 0);
       return own(x, state, isZero ? { ...p, weightHh: map(p.weightHh, () => 0) } : p);
@@ -103,11 +104,3 @@ export function stepOf(kind: Kind, options: Options = {}): Step {
   if (kind === "GRU") return gruStep(options);
   return rnnStep(options.phi ?? (kind === "RNN relu" ? relu : tanh));
 }
-
-/** The cells as they should be. */
-export const steps: Readonly<Record<Kind, Step>> = {
-  "RNN tanh": stepOf("RNN tanh"),
-  "RNN relu": stepOf("RNN relu"),
-  LSTM: stepOf("LSTM"),
-  GRU: stepOf("GRU"),
-};

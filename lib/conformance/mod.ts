@@ -61,6 +61,7 @@ export {
   type Talk,
 } from "./examine.ts";
 export {
+  answerWith,
   commit,
   diagnose,
   explain,
@@ -70,6 +71,7 @@ export {
   mistakes,
   noFindings,
 } from "./diagnose.ts";
+export { both } from "./mistakes/both.ts";
 export type { Mistake, Outputs } from "./mistakes/mistake.ts";
 export type { Deviation, Layer, Place, Setting } from "./variant.ts";
 export type { Kind, Parameters, State, Step } from "./equations.ts";

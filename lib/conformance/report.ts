@@ -184,9 +184,10 @@ export function odditiesOf(found: Oddities): string[] {
 
 /** What explains the wrong answers, one line for each mistake. */
 export function explanationsOf({ summary, diagnosed }: Findings): string[] {
-  return summary.map(({ says, cases, weak }) =>
+  return summary.map(({ says, cases, weak, or }) =>
     `${cases} of ${diagnosed} wrong answers ${cases === 1 ? "matches" : "match"} PyTorch if ` +
-    says + (weak ? " (weak: a single case may be chance)" : "")
+    says + or.slice(0, 3).map(({ says }) => `, or as well if ${says}`).join("") +
+    (weak ? " (weak: a single case may be chance)" : "")
   );
 }
 

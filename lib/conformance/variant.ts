@@ -23,7 +23,14 @@ import {
   type JsonTensor,
   type Request,
 } from "./pair.ts";
-import { type Kind, type Parameters, type State, type Step, steps } from "./equations.ts";
+import {
+  type Kind,
+  type Options,
+  type Parameters,
+  type State,
+  type Step,
+  stepOf,
+} from "./equations.ts";
 
 /** A layer's question, whatever its form: time first, with a batch, as layers and directions. */
 export interface Setting {
@@ -71,8 +78,8 @@ export interface Deviation {
   setting?(setting: Setting): Setting | null;
   /** Changes the parameters of one layer and direction. */
   parameters?(own: Parameters, place: Place): Parameters | null;
-  /** Computes another step. */
-  step?(setting: Setting): Step | null;
+  /** Computes the step of some cells otherwise. */
+  equation?: { kinds: readonly Kind[]; options: Options };
   /** Changes what a layer gives; `setting.parameters.length - 1` is the last layer. */
   layer?(own: Layer, layer: number, setting: Setting): Layer | null;
   /** Changes what a layer above the first reads. */
@@ -83,6 +90,8 @@ export interface Deviation {
   reverseRunsForward?: boolean;
   /** A state past a sequence's end is kept by multiplying with 0 and 1. */
   maskMultiplied?: boolean;
+  /** Changes the weight and the bias of a Linear; all else is of recurrent layers. */
+  linear?(weight: Tensor, bias: Tensor | null): [Tensor, Tensor | null] | null;
   /** Changes the result: `output` (time first), `h_n`, `c_n`. */
   outputs?(own: Record<string, Tensor>, setting: Setting): Record<string, Tensor> | null;
 }
@@ -106,6 +115,7 @@ const normal = new WeakMap<Request, Setting | null>();
 export function recompute(request: Request, deviation: Deviation): Answer | null {
   try {
     return noGrad(() => {
+      if (deviation.linear) return { outputs: { output: raw(layer(request, deviation.linear)) } };
       if (!normal.has(request)) normal.set(request, normalise(request));
       const found = applicable(normal.get(request)!);
       const setting = deviation.setting ? applicable(deviation.setting(found)) : found;
@@ -116,6 +126,15 @@ export function recompute(request: Request, deviation: Deviation): Answer | null
   } catch {
     return null; // it does not apply, or makes shapes that do not fit: then nobody computed it
   }
+}
+
+/** A Linear's output, its weight and bias changed. */
+function layer(request: Request, change: NonNullable<Deviation["linear"]>): Tensor {
+  const { module, op, inputs = {}, dtype = "float32" } = request;
+  applicable(module === "Linear" && op === "forward" || null);
+  const { weight, bias = null } = decodeStateDict(request);
+  const own = applicable(change(weight, bias));
+  return linear(decode(inputs.input as JsonTensor, dtype), ...own);
 }
 
 const modules = /^(RNN|LSTM|GRU)(Cell)?$/;
@@ -230,7 +249,8 @@ export function mask(x: Tensor, lengths: readonly number[]): Tensor {
 
 function run(setting: Setting, deviation: Deviation): Record<string, Tensor> {
   const { parameters, input, state, lengths, kind } = setting;
-  const step = deviation.step ? applicable(deviation.step(setting)) : steps[kind];
+  const { kinds = [kind], options } = deviation.equation ?? {};
+  const step = stepOf(applicable(kinds.includes(kind) ? kind : null), options);
   const finals: State[] = [];
   let below = input;
   parameters.forEach((directions, layer) => {

@@ -41,6 +41,11 @@ export const bugs: readonly Bug[] = [
     says: "sequence_lens is ignored",
   },
   {
+    file: "onnxruntime_gates_nan.py",
+    only: ["onnxruntime", "onnxruntime-web", "onnx-torchscript", "onnx-dynamo"],
+    says: "an LSTM or a GRU with biases makes a number of NaN",
+  },
+  {
     file: "onnxruntime_lstm_clip.py",
     only: ["onnxruntime"],
     says: "an LSTM's clip is not applied to what h reads",
@@ -67,6 +72,12 @@ export const bugs: readonly Bug[] = [
     says: "sequence_lens is ignored where the shapes are dynamic",
   },
   {
+    file: "openvino_float64.py",
+    only: ["openvino"],
+    says: "a model of float64 is computed in float32",
+    upstream: "openvinotoolkit/openvino#35822",
+  },
+  {
     file: "openvino_relu_nan.py",
     only: ["openvino"],
     says: "relu makes NaN 0",
@@ -82,11 +93,76 @@ export const bugs: readonly Bug[] = [
     only: ["paddle"],
     says: "NaN in the padding reaches the outputs",
   },
+  {
+    file: "paddle_relu_nan.py",
+    only: ["paddle"],
+    says: "relu makes NaN 0",
+    upstream: "PaddlePaddle/Paddle#79351",
+  },
   { file: "rten_sequence_lens", only: ["rten"], says: "sequence_lens is ignored" },
+  {
+    file: "tract_nan",
+    only: ["tract"],
+    says: "tanh and sigmoid make a number of NaN",
+  },
   {
     file: "tract_relu",
     only: ["tract"],
     says: "the attribute activations is not read: relu is computed as tanh",
     upstream: "sonos/tract#2751",
+  },
+];
+
+/** Why an implementation computes otherwise what no single mistake explains. */
+export interface Reason {
+  /** The implementations that it is of, by their short names. */
+  only: readonly string[];
+  /** The reason, in a sentence. */
+  says: string;
+}
+
+export const reasons: readonly Reason[] = [
+  {
+    only: ["onnxruntime", "onnxruntime-web"],
+    says:
+      "what is unexplained begins as NaN in a relu or a gate, is made finite there, and is carried " +
+      "on through the steps that follow",
+  },
+  {
+    only: ["openvino"],
+    says:
+      "what is unexplained in float64 has one of the other mistakes besides: lengths that are not " +
+      "read, a relu over NaN, or an infinity, which float32 replaces by its largest number " +
+      "(openvinotoolkit/openvino#37968)",
+  },
+  {
+    only: ["openvino"],
+    says:
+      "what is unexplained in packed sequences has two mistakes at once: the padding is read, and " +
+      "it holds NaN or infinity, over which relu gives 0",
+  },
+  {
+    only: ["tract"],
+    says:
+      "what is unexplained has two mistakes at once: relu is computed as tanh, and tanh of NaN is " +
+      "about -1; or NaN is lost in a gate and carried on",
+  },
+  {
+    only: ["paddle"],
+    says:
+      "what is unexplained is NaN or infinity in the padding, which is multiplied with 0, on one " +
+      "side of a bidirectional layer or in float64",
+  },
+  {
+    only: ["gonnx"],
+    says:
+      "no initial state is zeros that are not multiplied with the weights; PyTorch multiplies, and " +
+      "0 · ∞ is NaN",
+  },
+  {
+    only: ["torch-1.13"],
+    says:
+      "another release: its optimisers and schedules were changed since, and its messages and " +
+      "types of errors were others (CONFORM-5)",
   },
 ];

@@ -91,6 +91,7 @@ export const implementations: readonly Implementation[] = [
   python("keras-tensorflow", "keras/with_tensorflow.py", { sample: 240 }),
   python("flax", "flax", { command: uv("flax/adapter.py"), sample: 180 }),
   python("equinox", "equinox", { command: uv("equinox/adapter.py"), sample: 300 }),
+  python("haiku", "haiku", { command: uv("haiku/adapter.py"), sample: 300 }),
   python("mlx", "mlx", { command: uv("mlx/adapter.py") }),
   python("paddle", "paddle", { command: uv("paddle/adapter.py"), sample: 180 }),
   python("tinygrad", "tinygrad", { command: uv("tinygrad/adapter.py"), sample: 240 }),

@@ -3,7 +3,7 @@
  */
 
 import type { Level, Task } from "../../lib/conformance/mod.ts";
-import { type Bug, bugs } from "./bugs.ts";
+import { type Bug, bugs, reasons } from "./bugs.ts";
 import type { Found, Kept } from "./examine.ts";
 import { type Feature, features, others } from "./features.ts";
 import type { Implementation } from "./implementations.ts";
@@ -140,9 +140,11 @@ function explain(row: Row, tasks: ReadonlyMap<string, Task>): string {
   const links = known.map(({ file, says, upstream }: Bug) =>
     `- [${file}](bugs/${file}): ${says}${upstream ? ` (${upstream})` : ""}`
   );
-  if (items.length + links.length === 0) return "";
+  const said = reasons.filter(({ only }) => only.includes(one.id)).map(({ says }) => `- ${says}`);
+  if (items.length + links.length + said.length === 0) return "";
   const put = `${found.results.length} cases put`;
-  return [`### ${found.title}`, "", `${one.language}, ${put}.`, "", ...items, ...links].join("\n");
+  return [`### ${found.title}`, "", `${one.language}, ${put}.`, "", ...items, ...said, ...links]
+    .join("\n");
 }
 
 /**

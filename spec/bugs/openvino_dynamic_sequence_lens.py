@@ -9,6 +9,8 @@
 """OpenVINO 2026.4.1, CPU: an ONNX RNN or GRU ignores sequence_lens where its input's shape is dynamic.
 
 The same model with static shapes is right; with dynamic ones the padding is read like data.
+
+Two sources: PyTorch 2.15.0 0.46211716532707214, float64 by hand 0.46211715726000974.
 """
 
 import numpy as np

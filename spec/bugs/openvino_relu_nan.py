@@ -8,6 +8,8 @@
 """OpenVINO 2026.4.1, CPU: relu(NaN) is 0.
 
 IEEE 754 and every framework that the model may come from give NaN, so that a broken input shows.
+
+Two sources: PyTorch 2.15.0 nan, float64 by hand nan.
 """
 
 import numpy as np

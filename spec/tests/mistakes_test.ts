@@ -6,7 +6,8 @@
 import { assert, assertEquals } from "@std/assert";
 import listed from "../../golden/mistakes.json" with { type: "text" };
 import { commit, mistakes, select } from "../../lib/conformance/mod.ts";
-import { check, type Listed } from "../../scripts/mistakes.ts";
+import type { Listed } from "../../scripts/mistakes.ts";
+import { checkAlone, checkPairs } from "../../scripts/mistakes/check.ts";
 import { describe, fact as onEveryPath, readablePath } from "./law.ts";
 
 const fact = (clauses: readonly string[], claim: string, holds: () => void) =>
@@ -35,9 +36,16 @@ describe("the list of mistakes", () => {
     ["CONFORM-7"],
     "alone, at the core level, from 30 cases, at least 99 % are named right",
     () => {
-      const { runs, wrong } = check(mistakes.filter((_, k) => k % 8 === 0));
+      const { runs, wrong } = checkAlone(mistakes.filter((_, k) => k % 8 === 0));
       assert(runs > 10, `${runs} runs`);
       assert(wrong.length <= runs / 100, `${wrong.length} of ${runs}: ${wrong.join("; ")}`);
     },
   );
+
+  // More of them: deno task mistakes --pairs 400.
+  fact(["CONFORM-7"], "two at once, from 30 cases of the core level, are both named", () => {
+    const { runs, wrong, of } = checkPairs(8);
+    assert(runs === 8 && of > 5000, `${runs} runs of ${of}`);
+    assertEquals(wrong, []);
+  });
 });

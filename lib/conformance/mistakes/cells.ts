@@ -3,13 +3,12 @@
 import { relu, sigmoid, tanh } from "../../autograd/pointwise.ts";
 import { narrow } from "../../autograd/slices.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { hardSigmoid, type Kind, map, type Options, stepOf } from "../equations.ts";
+import { hardSigmoid, type Kind, map, type Options } from "../equations.ts";
 import type { Mistake } from "./mistake.ts";
 
 /** A mistake in the equation of some cells. */
 function miscomputed(id: string, says: string, kinds: Kind[], options: Options): Mistake {
-  const step = ({ kind }: { kind: Kind }) => kinds.includes(kind) ? stepOf(kind, options) : null;
-  return { id, says, deviation: { step } };
+  return { id, says, deviation: { equation: { kinds, options } } };
 }
 
 const gated: Kind[] = ["LSTM", "GRU"];

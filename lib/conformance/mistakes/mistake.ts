@@ -7,7 +7,7 @@ import type { Deviation } from "../variant.ts";
 /** Output tensors by name. */
 export type Outputs = NonNullable<Answer["outputs"]>;
 
-/** A mistake known from ports of recurrent layers; it has one of the three ways to know it. */
+/** A mistake known from ports of recurrent layers; it has one of three ways to know it, or two. */
 export interface Mistake {
   /** Its name, in short. */
   id: string;
@@ -19,6 +19,8 @@ export interface Mistake {
   restate?: (outputs: Outputs, request: Request) => Outputs | null;
   /** How to know it from the answer alone, where it cannot be recomputed. */
   recognise?: (task: Task, answer: Answer) => boolean;
+  /** The two that it consists of, in their order. */
+  parts?: readonly [Mistake, Mistake];
   /** Whether it is vague, and so only worth saying where nothing else explains the answer. */
   vague?: boolean;
 }

@@ -26,6 +26,10 @@ The function is given more where it has parameters of these names:
     lengths   how long each sequence is, as integers, or None. Without it, packed sequences are
               unsupported. What comes out past a sequence's end does not matter: zeros are put there.
 
+`w.order("igfo")` has the same weights with the gates in the framework's own order. Frameworks that
+compute in float64 say `run(…, dtypes=["float32", "float64"])`, those that have a Linear
+`linear=function`, of (x, weight, bias); all else is in `run`.
+
 The rest is done here: the forms of a request (cells, no batch, batch_first, the notebook's SimpleRNN),
 states that are left out, layers on top of each other, directions side by side, reading and writing of
 JSON, and a standard output that nothing but answers goes to.

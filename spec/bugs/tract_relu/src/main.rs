@@ -1,4 +1,5 @@
 //! tract 0.23.9: an ONNX RNN with activations=["Relu"] is computed with tanh; the attribute is not read.
+//! Two sources: PyTorch 2.15.0 2.0, float64 by hand 2.0.
 
 use tract_onnx::prelude::*;
 
