@@ -181,27 +181,7 @@ export function recordPart(output: Tensor, name: string, input: Tensor, partOf: 
   return output;
 }
 
-/**
- * Records a tensor that PyTorch makes a view of another one: what changes one in place, changes
- * the other (GRAD-6).
- *
- * @param output the tensor made
- * @param name PyTorch's name of the node
- * @param input the tensor that it is a view of
- * @param backward how a gradient flows from the output to the input
- * @returns `output`
- */
-export function recordView(
-  output: Tensor,
-  name: string,
-  input: Tensor,
-  backward: Backward,
-): Tensor {
-  shareVersion(output, input);
-  return record(output, name, [input], backward);
-}
-
-/** Records, as {@linkcode recordView} does, a view of the same values in another shape. */
+/** Records a view of the same values in another shape: a change counts for both. */
 export function recordShape(output: Tensor, name: string, input: Tensor): Tensor {
   shareVersion(output, input);
   return recordFlow(output, name, [input], (grad) => [grad], []);

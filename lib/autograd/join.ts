@@ -2,7 +2,7 @@
 
 import { type Call, check, int } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import { blocksOf, resized } from "../tensor/blocks.ts";
+import { placesBy, resized, stridesOf } from "../tensor/blocks.ts";
 import { allocate, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { checkTensors, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
@@ -49,28 +49,33 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
   tensors.forEach((x, position) => checkJoins(first, x, at, position));
   const extents = tensors.map((x) => isEmptyVector(x) ? 0 : x.shape[at]);
   const shape = resized(first.shape, at, extents.reduce((sum, extent) => sum + extent, 0));
-  const blocks = blocksOf(shape, at);
-  const data = allocate(first.dtype, numel(shape));
+  return joined(tensors, "CatBackward0", shape, at, extents);
+}
+
+/** Puts tensors one behind the other in a new one. `extents` is how far each reaches there. */
+function joined(
+  tensors: readonly Tensor[],
+  name: string,
+  shape: readonly number[],
+  dim: number,
+  extents: readonly number[],
+): Tensor {
+  const data = allocate(tensors[0].dtype, numel(shape));
+  const strides = stridesOf(shape);
   let start = 0;
-  const starts = tensors.map((x, k) => {
-    const [run, at] = [extents[k] * blocks.inner, start];
-    for (let o = 0; o < blocks.outer; o++) {
-      data.set(
-        x.data.subarray(o * run, (o + 1) * run),
-        (o * blocks.extent + at) * blocks.inner,
-      );
-    }
+  const tables = tensors.map((x, k) => {
+    const table = placesBy(shape.slice(0, dim), strides, start * strides[dim]);
+    const run = x.data.length / table.length;
+    table.forEach((to, k) => data.set(x.data.subarray(k * run, (k + 1) * run), to));
     start += extents[k];
-    return at;
+    return table;
   });
-  return record(new Tensor(data, shape, first.dtype), "CatBackward0", tensors, (dy, ...dxs) => {
+  return record(new Tensor(data, shape, tensors[0].dtype), name, tensors, (dy, ...dxs) => {
     dxs.forEach((dx, k) => {
-      if (!dx) return;
-      const run = extents[k] * blocks.inner;
-      for (let o = 0; o < blocks.outer; o++) {
-        const from = (o * blocks.extent + starts[k]) * blocks.inner;
-        for (let i = 0; i < run; i++) dx[o * run + i] += dy[from + i];
-      }
+      const run = (dx?.length ?? 0) / tables[k].length;
+      tables[k].forEach((from, k) => {
+        for (let i = 0; i < run; i++) dx![k * run + i] += dy[from + i];
+      });
     });
   });
 }
@@ -139,20 +144,5 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   });
   const at = wrapDim(dim, first.dim() + 1);
   const shape = [...first.shape.slice(0, at), tensors.length, ...first.shape.slice(at)];
-  const { outer, inner } = blocksOf(shape, at);
-  const data = allocate(first.dtype, numel(shape));
-  tensors.forEach((x, k) => {
-    for (let o = 0; o < outer; o++) {
-      data.set(x.data.subarray(o * inner, (o + 1) * inner), (o * tensors.length + k) * inner);
-    }
-  });
-  return record(new Tensor(data, shape, first.dtype), "StackBackward0", tensors, (dy, ...dxs) => {
-    dxs.forEach((dx, k) => {
-      if (!dx) return;
-      for (let o = 0; o < outer; o++) {
-        const from = (o * tensors.length + k) * inner;
-        for (let i = 0; i < inner; i++) dx[o * inner + i] += dy[from + i];
-      }
-    });
-  });
+  return joined(tensors, "StackBackward0", shape, at, tensors.map(() => 1));
 }

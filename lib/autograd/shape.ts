@@ -5,17 +5,10 @@
 
 import { type Call, check, int, ints } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { blocksOf, type Places, placesIn, resized } from "../tensor/blocks.ts";
+import { placesBy, resized, spreadPlaces, stridesOf } from "../tensor/blocks.ts";
 import { allocate, listed, numel, typeName } from "../tensor/dtype.ts";
-import {
-  aTensor,
-  type Backward,
-  shareVersion,
-  Tensor,
-  wrapDim,
-  wrapDims,
-} from "../tensor/tensor.ts";
-import { record, recordShape, recordView } from "./graph.ts";
+import { aTensor, shareVersion, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
+import { record, recordShape } from "./graph.ts";
 
 const calls = {
   reshape: ["reshape", { input: aTensor, shape: ints }],
@@ -27,8 +20,40 @@ const calls = {
   transpose: ["transpose", { input: aTensor, dim0: int, dim1: int }],
 } satisfies Record<string, Call>;
 
-function addAll(dy: Float64Array, dx: Float64Array | undefined): void {
-  if (dx) { for (let i = 0; i < dy.length; i++) dx[i] += dy[i]; }
+/**
+ * Elements of a tensor, in another shape. Their gradient goes back to where they were taken from.
+ *
+ * @param table where each run of neighbours starts in `x`; all are equally long
+ * @param name what PyTorch calls the node
+ */
+export function taken(
+  x: Tensor,
+  shape: readonly number[],
+  table: Uint32Array,
+  name: string,
+): Tensor {
+  const data = allocate(x.dtype, numel(shape));
+  const run = data.length / table.length;
+  for (let k = 0, to = 0; k < table.length; k++) {
+    for (let i = 0; i < run; i++) data[to++] = x.data[table[k] + i];
+  }
+  return record(new Tensor(data, shape, x.dtype), name, [x], (dy, dx) => {
+    for (let k = 0, from = 0; k < table.length; k++) {
+      for (let i = 0; i < run; i++) dx![table[k] + i] += dy[from++];
+    }
+  });
+}
+
+/** {@linkcode taken}, of what PyTorch only looks at in another way: a change counts for both. */
+export function viewed(
+  x: Tensor,
+  shape: readonly number[],
+  table: Uint32Array,
+  name: string,
+): Tensor {
+  const y = taken(x, shape, table, name);
+  shareVersion(y, x);
+  return y;
 }
 
 /**
@@ -167,22 +192,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
       );
     }
   });
-  const places = placesIn(x.shape, shape);
-  return recordView(taken(x, shape, places), "ExpandBackward0", x, giveBack(places));
-}
-
-/** The elements of `x` that stand at some places, in another shape. */
-function taken(x: Tensor, shape: readonly number[], { table, step }: Places): Tensor {
-  const data = allocate(x.dtype, numel(shape));
-  for (let k = 0; k < data.length; k++) data[k] = x.data[table ? table[k] : k * step];
-  return new Tensor(data, shape, x.dtype);
-}
-
-/** Adds the gradient of what {@linkcode taken} took to the places that it came from. */
-function giveBack({ table, step }: Places): Backward {
-  return (dy, dx) => {
-    for (let k = 0; k < dy.length; k++) dx![table ? table[k] : k * step] += dy[k];
-  };
+  return viewed(x, shape, spreadPlaces(x.shape, shape), "ExpandBackward0");
 }
 
 /**
@@ -203,7 +213,7 @@ function giveBack({ table, step }: Places): Backward {
  */
 export function clone(x: Tensor): Tensor {
   check(calls.clone, arguments);
-  return record(new Tensor(x.data.slice(), x.shape, x.dtype), "CloneBackward0", [x], addAll);
+  return taken(x, x.shape, Uint32Array.of(0), "CloneBackward0");
 }
 
 /**
@@ -226,8 +236,14 @@ export function clone(x: Tensor): Tensor {
  */
 export function flip(x: Tensor, dims: readonly number[]): Tensor {
   check(calls.flip, arguments);
-  const places = placesIn(x.shape, x.shape, wrapDims(dims, x.dim()));
-  return record(taken(x, x.shape, places), "FlipBackward0", [x], giveBack(places));
+  const strides = stridesOf(x.shape);
+  let start = 0;
+  for (const dim of wrapDims(dims, x.dim())) {
+    if (dim >= x.dim()) continue; // of a scalar
+    start += (x.shape[dim] - 1) * strides[dim];
+    strides[dim] *= -1;
+  }
+  return taken(x, x.shape, placesBy(x.shape, strides, start), "FlipBackward0");
 }
 
 /**
@@ -250,9 +266,7 @@ export function flip(x: Tensor, dims: readonly number[]): Tensor {
  */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
   check(calls.transpose, arguments);
-  const y = exchange(x, dim0, dim1, "TransposeBackward0");
-  shareVersion(y, x); // a view in PyTorch
-  return y;
+  return viewed(x, ...exchange(x, dim0, dim1), "TransposeBackward0");
 }
 
 /**
@@ -260,34 +274,15 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
  * its recurrent layers transpose their own output in place.
  */
 export function transposeOwn(x: Tensor, dim0: number, dim1: number): Tensor {
-  return exchange(x, dim0, dim1, "TransposeBackward1");
+  return taken(x, ...exchange(x, dim0, dim1), "TransposeBackward1");
 }
 
-function exchange(x: Tensor, dim0: number, dim1: number, name: string): Tensor {
-  const dims = [wrapDim(dim0, x.dim()), wrapDim(dim1, x.dim())];
-  const [p, q] = [Math.min(...dims), Math.max(...dims)];
-  if (p === q) return record(new Tensor(x.data.slice(), x.shape, x.dtype), name, [x], addAll);
-  // As five dimensions: outer, p, between, q, inner. Only p and q change places.
-  const { outer, extent: m } = blocksOf(x.shape, p);
-  const { extent: n, inner } = blocksOf(x.shape, q);
-  const between = numel(x.shape.slice(p + 1, q));
-  const source = new Int32Array(outer * m * between * n); // where each run of `inner` comes from
-  let run = 0;
-  for (let o = 0; o < outer; o++) {
-    for (let j = 0; j < n; j++) {
-      for (let b = 0; b < between; b++) {
-        for (let i = 0; i < m; i++) source[run++] = (((o * m + i) * between + b) * n + j) * inner;
-      }
-    }
-  }
-  const data = allocate(x.dtype, x.data.length);
-  source.forEach((from, to) => {
-    for (let i = 0; i < inner; i++) data[to * inner + i] = x.data[from + i];
-  });
-  const shape = resized(resized(x.shape, p, n), q, m);
-  return record(new Tensor(data, shape, x.dtype), name, [x], (dy, dx) => {
-    source.forEach((from, to) => {
-      for (let i = 0; i < inner; i++) dx![from + i] += dy[to * inner + i];
-    });
-  });
+/** The shape with two dimensions exchanged, and where what stands behind them comes from. */
+function exchange(x: Tensor, dim0: number, dim1: number): [number[], Uint32Array] {
+  const [p, q] = [wrapDim(dim0, x.dim()), wrapDim(dim1, x.dim())];
+  const exchanged = (given: readonly number[]) =>
+    given.map((own, k) => k === p ? given[q] : k === q ? given[p] : own);
+  const shape = exchanged(x.shape);
+  const leading = shape.slice(0, Math.max(p, q) + 1);
+  return [shape, placesBy(leading, exchanged(stridesOf(x.shape)))];
 }

@@ -5,10 +5,10 @@
 
 import { type Call, check, int, type Kind } from "../call.ts";
 import { IndexError, RuntimeError } from "../errors.ts";
-import { type Blocks, blocksOf, resized } from "../tensor/blocks.ts";
-import { allocate, type FloatArray, listed, numel } from "../tensor/dtype.ts";
+import { placesBy, resized, stridesOf } from "../tensor/blocks.ts";
+import { listed } from "../tensor/dtype.ts";
 import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
-import { record, recordView } from "./graph.ts";
+import { taken, viewed } from "./shape.ts";
 
 /** Which slices: a list, or a tensor, of which the function sees whether it is one of int64. */
 const indices: Kind = {
@@ -24,30 +24,10 @@ const calls = {
   indexSelect: ["indexSelect", { input: aTensor, dim: int, index: indices }],
 } satisfies Record<string, Call>;
 
-/** Copies slices `start … start + length` of a dimension. */
-function take(x: Tensor, dim: number, start: number, length: number): FloatArray {
-  const { outer, extent, inner } = blocksOf(x.shape, dim);
-  const data = allocate(x.dtype, outer * length * inner);
-  for (let o = 0; o < outer; o++) {
-    const from = (o * extent + start) * inner;
-    data.set(x.data.subarray(from, from + length * inner), o * length * inner);
-  }
-  return data;
-}
-
-/** Adds the gradient of what {@linkcode take} copied back to where it was copied from. */
-function giveBack(
-  dy: Float64Array,
-  dx: Float64Array,
-  { outer, extent, inner }: Blocks,
-  start: number,
-  length: number,
-): void {
-  const run = length * inner;
-  for (let o = 0; o < outer; o++) {
-    const at = (o * extent + start) * inner;
-    for (let i = 0; i < run; i++) dx[at + i] += dy[o * run + i];
-  }
+/** Where the slices of a dimension from `start` on begin, in each of what stands before it. */
+function placesOf({ shape }: Tensor, dim: number, start: number): Uint32Array {
+  const strides = stridesOf(shape);
+  return placesBy(shape.slice(0, dim), strides, start * strides[dim]);
 }
 
 /**
@@ -81,10 +61,7 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
     );
   }
   const start = index < 0 ? index + extent : index;
-  const y = new Tensor(take(x, at, start, 1), resized(x.shape, at), x.dtype);
-  return recordView(y, "SelectBackward0", x, (dy, dx) => {
-    giveBack(dy, dx!, blocksOf(x.shape, at), start, 1);
-  });
+  return viewed(x, resized(x.shape, at), placesOf(x, at, start), "SelectBackward0");
 }
 
 /**
@@ -164,10 +141,8 @@ export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
 }
 
 function takeRange(x: Tensor, dim: number, start: number, length: number): Tensor {
-  const y = new Tensor(take(x, dim, start, length), resized(x.shape, dim, length), x.dtype);
-  return recordView(y, "SliceBackward0", x, (dy, dx) => {
-    giveBack(dy, dx!, blocksOf(x.shape, dim), start, length);
-  });
+  const shape = resized(x.shape, dim, length);
+  return viewed(x, shape, placesOf(x, dim, start), "SliceBackward0");
 }
 
 /**
@@ -233,34 +208,22 @@ export function indexSelect(x: Tensor, dim: number, index: readonly number[] | T
   }
   const slices = index;
   const at = wrapDim(dim, x.dim());
-  const from = blocksOf(x.shape, at);
+  const extent = x.shape[at] ?? 1;
   slices.forEach((i) => {
-    if (Number.isInteger(i) && i >= 0 && i < from.extent) return;
-    if (x.dim() > 1 && from.extent === 0) {
+    if (Number.isInteger(i) && i >= 0 && i < extent) return;
+    if (x.dim() > 1 && extent === 0) {
       throw new RuntimeError("index_select(): self indexing axis dim should be positive");
     }
     if (at === 0 && (x.dim() <= 1 || x.numel() > 0)) {
       throw new IndexError("index out of range in self");
     }
     throw new RuntimeError(
-      `INDICES element is out of DATA bounds, id=${i} axis_dim=${from.extent}`,
+      `INDICES element is out of DATA bounds, id=${i} axis_dim=${extent}`,
     );
   });
+  const strides = stridesOf(x.shape);
+  const starts = placesBy(x.shape.slice(0, at), strides);
+  const places = [...starts].flatMap((start) => slices.map((i) => start + i * (strides[at] ?? 1)));
   const shape = resized(x.shape, at, slices.length);
-  const data = allocate(x.dtype, numel(shape));
-  const { outer, extent, inner } = from;
-  for (let o = 0; o < outer; o++) {
-    slices.forEach((i, k) => {
-      const start = (o * extent + i) * inner;
-      data.set(x.data.subarray(start, start + inner), (o * slices.length + k) * inner);
-    });
-  }
-  return record(new Tensor(data, shape, x.dtype), "IndexSelectBackward0", [x], (dy, dx) => {
-    for (let o = 0; o < outer; o++) {
-      slices.forEach((i, k) => {
-        const [to, at] = [(o * extent + i) * inner, (o * slices.length + k) * inner];
-        for (let j = 0; j < inner; j++) dx![to + j] += dy[at + j];
-      });
-    }
-  });
+  return taken(x, shape, Uint32Array.from(places), "IndexSelectBackward0");
 }

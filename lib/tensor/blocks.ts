@@ -56,31 +56,48 @@ export interface Places {
   readonly step: number;
 }
 
+/** How far apart the elements of neighbouring indices stand, in each dimension. */
+export function stridesOf(shape: readonly number[]): number[] {
+  return shape.map((_, dim) => numel(shape.slice(dim + 1)));
+}
+
+/**
+ * Where each element of a shape stands, row-major, in a tensor that is laid out otherwise.
+ *
+ * @param strides how far apart they stand there, in each dimension
+ * @param start where the first one stands
+ */
+export function placesBy(
+  shape: readonly number[],
+  strides: readonly number[],
+  start = 0,
+): Uint32Array {
+  let table = Uint32Array.of(start);
+  shape.forEach((extent, dim) => {
+    const next = new Uint32Array(table.length * extent);
+    table.forEach((place, k) => {
+      for (let i = 0; i < extent; i++) next[k * extent + i] = place + i * strides[dim];
+    });
+    table = next;
+  });
+  return table;
+}
+
+/** Which element of a tensor of shape `from` stands at each place of `to`, which it broadcasts to. */
+export function spreadPlaces(from: readonly number[], to: readonly number[]): Uint32Array {
+  const missing = to.length - from.length;
+  const own = stridesOf(from);
+  return placesBy(to, to.map((_, k) => (from[k - missing] ?? 1) === 1 ? 0 : own[k - missing]));
+}
+
 /**
  * How a tensor is broadcast: which of its elements each one of a shape is. A reduction is the same,
  * read backwards: to which element of the smaller shape each one goes.
  *
  * @param from the tensor's shape, each extent as in `to`, 1 or missing
- * @param flipped dimensions that are read from their end
  */
-export function placesIn(
-  from: readonly number[],
-  to: readonly number[],
-  flipped: readonly number[] = [],
-): Places {
+export function placesIn(from: readonly number[], to: readonly number[]): Places {
   if (numel(from) === 1) return { table: null, step: 0 };
-  if (flipped.length === 0 && sameShape(from, to)) return { table: null, step: 1 };
-  let table = Uint32Array.of(0);
-  to.forEach((extent, dim) => {
-    const own = from[dim - to.length + from.length] ?? 1;
-    const next = new Uint32Array(table.length * extent);
-    table.forEach((start, k) => {
-      for (let i = 0; i < extent; i++) {
-        const index = own === 1 ? 0 : flipped.includes(dim) ? own - 1 - i : i;
-        next[k * extent + i] = start * own + index;
-      }
-    });
-    table = next;
-  });
-  return { table, step: 1 };
+  if (sameShape(from, to)) return { table: null, step: 1 };
+  return { table: spreadPlaces(from, to), step: 1 };
 }
