@@ -87,6 +87,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    */
   constructor(params: OptimizerParams<O>, options: O, defaults: Readonly<OptionValues>) {
     useTraining();
+    // As a method it would keep bundlers from leaving the class out.
+    Object.defineProperty(this, Symbol.for("nodejs.util.inspect.custom"), {
+      value: () => this.toString(),
+    });
     checkOptions(this.#call = optimizerCall(this.getName(), defaults), options);
     this.#defaults = settle(defaults, options);
     checkRate(this.#defaults.lr);
@@ -360,11 +364,6 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   toString(): string {
     const groups = this.paramGroups.map((group, k) => `\nParameter Group ${k}\n${describe(group)}`);
     return `${this.getName()} (${groups.join("")})`;
-  }
-
-  /** Lets `console.log` show what PyTorch would print, in Deno and in Node. */
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
   }
 }
 
