@@ -276,19 +276,16 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return best && best.apart <= Math.min(2, best.other.length / 3) ? best.other : undefined;
 }
 
-/** How many letters have to be put in, taken out, changed or swapped with the next. */
-function distance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      row[j] = Math.min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        row[j] = Math.min(row[j], rows[i - 2][j - 2] + 1);
-      }
-    }
-    rows.push(row);
-  }
-  return rows[a.length][b.length];
+/**
+ * How many letters have to be put in, taken out, changed or swapped with the next; infinitely many
+ * where more than `most` would have to be.
+ */
+function distance(a: string, b: string, most = 2): number {
+  if (most < 0) return Infinity;
+  if (!a || !b) return a.length + b.length;
+  const [c, d] = [a.slice(1), b.slice(1)];
+  if (a[0] === b[0]) return distance(c, d, most);
+  const ways = [[c, d], [c, b], [a, d]];
+  if (a[0] === d[0] && c[0] === b[0]) ways.push([c.slice(1), d.slice(1)]);
+  return 1 + Math.min(...ways.map(([x, y]) => distance(x, y, most - 1)));
 }

@@ -5,6 +5,7 @@ import { cat, stack } from "../autograd/join.ts";
 import { select, slice } from "../autograd/slices.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonClass, pythonText, pythonType } from "../python.ts";
+import { broadcastShape } from "../tensor/blocks.ts";
 import { full } from "../tensor/create.ts";
 import { listed, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, checkTensors, Tensor } from "../tensor/tensor.ts";
@@ -122,18 +123,7 @@ function checkFeatures(sequences: readonly Tensor[]): void {
   for (const sequence of sequences) {
     const { shape } = sequence;
     const slot = [sequence.size(0), ...first.shape.slice(1)]; // where PyTorch copies it to
-    const rank = Math.max(slot.length, shape.length);
-    const whole: number[] = [];
-    for (let dim = rank - 1; dim >= 0; dim--) {
-      const [a, b] = [slot, shape].map((size) => size[dim - rank + size.length] ?? 1);
-      if (a !== b && a !== 1 && b !== 1) {
-        throw new RuntimeError(
-          `The size of tensor a (${a}) must match the size of tensor b (${b}) at non-singleton ` +
-            `dimension ${dim}`,
-        );
-      }
-      whole.unshift(a === 1 ? b : a);
-    }
+    const whole = broadcastShape(slot, shape);
     if (!sameShape(whole, slot)) {
       throw new RuntimeError(
         `output with shape ${listed(slot)} doesn't match the broadcast shape ${listed(whole)}`,

@@ -4,7 +4,7 @@
 
 import { any, bool, type Call, type Kind, number, snakeCase } from "../call.ts";
 import { KeyError, ValueError } from "../errors.ts";
-import { pythonFloat, pythonText } from "../python.ts";
+import { pythonFloat, pythonNumber, pythonText } from "../python.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /**
@@ -159,6 +159,24 @@ export function describe(group: object): string {
  */
 export function requireOptions(group: object, names: readonly string[]): void {
   for (const name of names) if (!(name in group)) throw new KeyError(pythonText(snakeCase(name)));
+}
+
+/**
+ * Refuses options that are negative.
+ *
+ * @param group the options
+ * @param names which of them
+ * @param nan whether NaN is refused, too
+ * @throws {ValueError} in PyTorch's words
+ */
+export function checkSigns(group: object, names: readonly string[], nan = true): void {
+  for (const name of names) {
+    const value = (group as Record<string, number>)[name];
+    if (nan ? value >= 0 : !(value < 0)) continue;
+    const words: Record<string, string> = { lr: "learning rate", eps: "epsilon value" };
+    const word = words[name] ?? `${snakeCase(name)} value`;
+    throw new ValueError(`Invalid ${word}: ${pythonNumber(value)}`);
+  }
 }
 
 /**

@@ -1,13 +1,12 @@
 /** RMSprop. */
 
 import { check } from "../call.ts";
-import { ValueError } from "../errors.ts";
-import { pythonNumber } from "../python.ts";
 import type { FloatArray } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { countStep, Optimizer, type OptimizerParams } from "./optimizer.ts";
 import { lerp, roundingTo } from "./rounding.ts";
 import {
+  checkSigns,
   optimizerCall,
   type OptimizerOptions,
   type OptionValues,
@@ -85,14 +84,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
 
   /** Refuses options that are out of range. */
   protected override check(options: Readonly<ParamGroup<RMSpropOptions>>): void {
-    const { lr, eps, momentum, weightDecay, alpha } = options;
-    if (!(lr >= 0)) throw new ValueError(`Invalid learning rate: ${pythonNumber(lr)}`);
-    if (!(eps >= 0)) throw new ValueError(`Invalid epsilon value: ${pythonNumber(eps)}`);
-    if (!(momentum >= 0)) throw new ValueError(`Invalid momentum value: ${pythonNumber(momentum)}`);
-    if (!(weightDecay >= 0)) {
-      throw new ValueError(`Invalid weight_decay value: ${pythonNumber(weightDecay)}`);
-    }
-    if (!(alpha >= 0)) throw new ValueError(`Invalid alpha value: ${pythonNumber(alpha)}`);
+    checkSigns(options, ["lr", "eps", "momentum", "weightDecay", "alpha"]);
   }
 
   /** Names what is remembered. */

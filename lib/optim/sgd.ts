@@ -2,12 +2,12 @@
 
 import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";
-import { pythonNumber } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { Optimizer, type OptimizerParams } from "./optimizer.ts";
 import { roundingTo } from "./rounding.ts";
 import {
+  checkSigns,
   optimizerCall,
   type OptimizerOptions,
   type OptionValues,
@@ -81,12 +81,8 @@ export class SGD extends Optimizer<SGDOptions> {
 
   /** Refuses options that are out of range. */
   protected override check(options: Readonly<ParamGroup<SGDOptions>>): void {
-    const { lr, momentum, weightDecay, nesterov, dampening } = options;
-    if (lr < 0) throw new ValueError(`Invalid learning rate: ${pythonNumber(lr)}`);
-    if (momentum < 0) throw new ValueError(`Invalid momentum value: ${pythonNumber(momentum)}`);
-    if (weightDecay < 0) {
-      throw new ValueError(`Invalid weight_decay value: ${pythonNumber(weightDecay)}`);
-    }
+    const { momentum, nesterov, dampening } = options;
+    checkSigns(options, ["lr", "momentum", "weightDecay"], false);
     if (nesterov && (momentum <= 0 || dampening !== 0)) {
       throw new ValueError("Nesterov momentum requires a momentum and zero dampening");
     }
