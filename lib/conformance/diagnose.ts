@@ -128,6 +128,19 @@ const thorough = 120;
 /** In how many of a module's unexplained answers two mistakes at once are looked for. */
 const tries = 3;
 
+/** Pairs that were made before: the same two are one mistake, however often they are found. */
+const made = new Map<string, Mistake | null>();
+
+/** Two mistakes at once, in this order. */
+function pairOf(first: Mistake, second: Mistake): Mistake | null {
+  const key = `${first.id} + ${second.id}`;
+  if (!made.has(key)) made.set(key, both(first, second));
+  return made.get(key)!;
+}
+
+/** The mistakes that a name stands for, in one order. */
+const parts = (id: string) => id.split(" + ").sort().join();
+
 /** The pairs of mistakes, of which at least one is among some, that make just this answer. */
 function pairsIn({ task, answer }: Result, some: readonly Mistake[]): Mistake[] {
   const applying = mistakes.filter((one) => !one.recognise && answerWith(one, task));
@@ -135,7 +148,7 @@ function pairsIn({ task, answer }: Result, some: readonly Mistake[]): Mistake[] 
   applying.forEach((first, k) => {
     for (const second of applying.slice(k + 1)) {
       if (!some.includes(first) && !some.includes(second)) continue;
-      const orders = [both(first, second), both(second, first)];
+      const orders = [pairOf(first, second), pairOf(second, first)];
       const pair = orders.find((one) => one && explains(one, task, answer!));
       if (pair) found.push(pair);
     }
@@ -194,8 +207,13 @@ export function diagnose(results: readonly Result[]): Findings {
   for (const [pair, ids] of pairsFor(wrong, byCase)) {
     for (const id of ids) byCase.set(id, [...byCase.get(id) ?? [], pair]);
   }
-  const chosen = fewest(wrong, byCase);
-  const summary = summarise(chosen);
+  const [chosen, ...alternatives] = fewest(wrong, byCase);
+  const summary = summarise(chosen).map((finding, k): Finding => {
+    const or = alternatives.flatMap((one) => summarise(one)[k] ?? [])
+      .map(({ id, says }) => ({ id, says }));
+    const more = [...finding.or, ...or].filter(({ id }) => parts(id) !== parts(finding.id));
+    return { ...finding, or: [...new Map(more.map((one) => [parts(one.id), one])).values()] };
+  });
   // What explains many cases is likelier to be the mistake than what explains this one alone.
   const likely = new Set(summary.map(({ id }) => id));
   const kept = [...chosen].map(([id, found]): [string, Explanation[]] => [
@@ -208,34 +226,33 @@ export function diagnose(results: readonly Result[]): Findings {
 /**
  * What two mistakes alone and together explain, where more than two are named and two of them explain
  * as many answers: the others fit some of these by chance.
+ *
+ * @returns for each such two, what they explain; what was known, where there are none
  */
 function fewest(
   wrong: readonly Result[],
   byCase: ReadonlyMap<string, readonly Mistake[]>,
-): ReadonlyMap<string, readonly Mistake[]> {
+): ReadonlyMap<string, readonly Mistake[]>[] {
   const summary = summarise(byCase);
   const split = ({ id }: Explanation) => id.split(" + ");
-  if (new Set(summary.flatMap(split)).size < 3) return byCase;
+  if (new Set(summary.flatMap(split)).size < 3) return [byCase];
   const ids = new Set(summary.flatMap((one) => [one, ...one.or]).flatMap(split));
   const named = mistakes.filter(({ id }) => ids.has(id));
   const explained = wrong.filter(({ task }) => byCase.has(task.id));
-  const chosen = new Map<string, Mistake[]>();
+  const chosen: Map<string, Mistake[]>[] = [];
   for (const [k, one] of named.entries()) {
     for (const other of named.slice(k + 1)) {
-      const all = [one, other, both(one, other), both(other, one)].filter((x) => x !== null);
+      const all = [one, other, pairOf(one, other), pairOf(other, one)].filter((x) => x !== null);
       const own = new Map<string, Mistake[]>();
       const fits = explained.every(({ task, answer }) => {
         const found = all.filter((mistake) => explains(mistake, task, answer!));
         own.set(task.id, found);
         return found.length > 0;
       });
-      if (!fits) continue;
-      for (const [id, found] of own) {
-        chosen.set(id, [...new Set([...chosen.get(id) ?? [], ...found])]);
-      }
+      if (fits) chosen.push(own);
     }
   }
-  return chosen.size ? chosen : byCase;
+  return chosen.length ? chosen : [byCase];
 }
 
 /**

@@ -94,6 +94,10 @@ SOURCES = {
         lambda: str(nn.RNN(2, 2, dtype=torch.float64)(torch.ones(1, 3, 2).double())[0].dtype)[6:],
         lambda: "float64",
     ),
+    "keras_jax_tanh_float64.py": (
+        lambda: torch.tanh(torch.tensor(0.1, dtype=torch.float64)).item(),
+        lambda: tanh(0.1),
+    ),
     "onnx_reference_peephole.py": (
         lambda: own("LSTM", [1.0], 0.0, inf),
         lambda: lstm(1.0, 0.0, inf),

@@ -31,6 +31,11 @@ export const bugs: readonly Bug[] = [
     says: "SimpleRNN of float64 cannot be called",
   },
   {
+    file: "keras_jax_tanh_float64.py",
+    only: ["keras-jax"],
+    says: "tanh of float64 is computed in float32, and so are LSTM and GRU",
+  },
+  {
     file: "onnx_reference_peephole.py",
     only: ["onnx-reference"],
     says: "an LSTM without peepholes makes NaN of an infinite initial_c",
