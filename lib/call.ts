@@ -164,6 +164,12 @@ export function snakeCase(name: string): string {
   return name.replace(/(?<=[a-z\d])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** The options that were given, and what stands for the others. */
+export function settle<O extends object>(defaults: O, options: object): O {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
+}
+
 /** Whether a value is an object written as `{ … }`. */
 export function isPlain(value: unknown): value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;

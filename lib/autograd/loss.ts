@@ -7,7 +7,14 @@ import { any, type Call, check, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonStr } from "../python.ts";
 import { broadcastShape } from "../tensor/blocks.ts";
-import { allocate, type DType, type FloatArray, listed, sameShape } from "../tensor/dtype.ts";
+import {
+  allocate,
+  convert,
+  type DType,
+  type FloatArray,
+  listed,
+  sameShape,
+} from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { noGrad, record, wouldRecord } from "./graph.ts";
 import { abs, sub, to } from "./pointwise.ts";
@@ -87,9 +94,7 @@ export function reduce(
 ): { result: Tensor; share: number } {
   const share = reduction === "mean" ? 1 / count : 1;
   if (reduction === "none") {
-    const data = allocate(dtype, elements.length);
-    data.set(elements);
-    return { result: new Tensor(data, shape), share };
+    return { result: new Tensor(convert(elements, dtype), shape), share };
   }
   let total = 0;
   for (const element of elements) total += element;

@@ -16,6 +16,7 @@ import { AttributeError, KeyError, ValueError } from "../errors.ts";
 import { pythonClass, pythonText, pythonType } from "../python.ts";
 import {
   allocate,
+  convert,
   type DType,
   type FloatDType,
   isFloat,
@@ -437,12 +438,7 @@ export abstract class Module {
     check(calls.to, arguments);
     const tensors = [...this.parameters(), ...this.buffers()].filter((x) => isFloat(x.dtype))
       .flatMap((x) => x.grad ? [x, x.grad] : [x]);
-    const converted = tensors.map((x) => {
-      if (x.dtype === dtype) return x.data;
-      const data = allocate(dtype, x.numel());
-      data.set(x.data);
-      return data;
-    });
+    const converted = tensors.map((x) => x.dtype === dtype ? x.data : convert(x.data, dtype));
     tensors.forEach((x, k) => replaceData(x, converted[k]));
     return this;
   }

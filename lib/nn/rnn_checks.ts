@@ -1,6 +1,14 @@
 /** What RNN, LSTM and GRU refuse, in PyTorch's order and words. */
 
-import { bool, dtype as dtypeKind, int, number, type Options, refuseUnknown } from "../call.ts";
+import {
+  bool,
+  dtype as dtypeKind,
+  int,
+  number,
+  type Options,
+  refuseUnknown,
+  settle,
+} from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonFloat, pythonType } from "../python.ts";
 import { type DType, type FloatDType, sameShape } from "../tensor/dtype.ts";
@@ -154,8 +162,7 @@ export function checkArguments(
   for (const name in options) {
     if (!known.includes(name)) refuseUnknown("RNNBase.__init__", name, known);
   }
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const settings: Settings = { ...defaults, ...Object.fromEntries(given) };
+  const settings = settle(defaults, options);
   const { numLayers, bias, batchFirst, dropout, bidirectional, projSize } = settings;
   if (typeof dropout === "object") {
     throw new TypeError(

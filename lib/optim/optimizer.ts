@@ -11,6 +11,7 @@ import {
   checkCount,
   checkOptions,
   isPlain,
+  settle,
   snakeCase,
 } from "../call.ts";
 import { KeyError, RuntimeError, ValueError } from "../errors.ts";
@@ -372,12 +373,6 @@ export function checkIterable(value: unknown): void {
   if (typeof (value as Iterable<unknown> | null)?.[Symbol.iterator] !== "function") {
     throw new TypeError(`'${pythonType(value)}' object is not iterable`);
   }
-}
-
-/** The options given, over the defaults. */
-function settle(defaults: Readonly<OptionValues>, options: object): OptionValues {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(given) };
 }
 
 /** Options as a group has them: a learning rate that is a tensor reads as its number. */

@@ -3,7 +3,7 @@
 import { number } from "../call.ts";
 import { KeyError, RuntimeError } from "../errors.ts";
 import { pythonText, pythonType } from "../python.ts";
-import { allocate, type DType, sameShape } from "../tensor/dtype.ts";
+import { convert, type DType, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { OptionValue, OptionValues } from "./param_group.ts";
 
@@ -131,9 +131,7 @@ export function readParamState(given: unknown, param: Tensor, key: string): Para
 
 function inDType(tensor: Tensor, dtype: DType): Tensor {
   if (tensor.dtype === dtype) return tensor;
-  const data = allocate(dtype, tensor.numel());
-  data.set(tensor.data);
-  return new Tensor(data, tensor.shape);
+  return new Tensor(convert(tensor.data, dtype), tensor.shape);
 }
 
 /**

@@ -6,6 +6,7 @@
 import { type Call, check, dtype, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, type FloatDType, numel } from "../tensor/dtype.ts";
+import { formatExponential } from "../tensor/format.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fma32, fma64 } from "./fma.ts";
 import { aGenerator, defaultGenerator, type Generator } from "./generator.ts";
@@ -33,12 +34,11 @@ export interface RandomOptions {
 
 /** A number as C++ prints it in PyTorch's messages: six significant digits, `%g`. */
 function printed(x: number): string {
-  if (!Number.isFinite(x)) return String(x).replace("Infinity", "inf").replace("NaN", "nan");
-  const [digits, exponent] = x.toExponential(5).split("e");
-  const power = Number(exponent);
-  if (power >= -4 && power < 6) return String(Number(x.toPrecision(6)));
-  const twoDigits = String(Math.abs(power)).padStart(2, "0");
-  return `${Number(digits)}e${power < 0 ? "-" : "+"}${twoDigits}`;
+  const scientific = formatExponential(x, 5);
+  const power = Number(scientific.split("e")[1]);
+  return power >= -4 && power < 6
+    ? String(Number(x.toPrecision(6)))
+    : scientific.replace(/\.?0+e/, "e");
 }
 
 /** Refuses the bounds that `uniform_` refuses, in its order and words. */
