@@ -51,11 +51,20 @@ const onnxWeights = (folder: string): esbuild.BuildOptions => ({
 const trainingOnly =
   /^\.\/lib\/(optim|nn\/(losses|backward|init|data_loader)|autograd\/(class_)?loss)/;
 
-/** The exports of `mod.ts` that a program needs which only asks a model, as statements. */
-async function inference(): Promise<string[]> {
+/** The folders of `lib/` in the order in which files for browsers have them: they compress best so. */
+const order = ["kernels", "checkpoints", "tensor", "random", "autograd", "optim", "nn"];
+
+/** The exports of `mod.ts`, as statements: of everything, and of what a program needs which only asks. */
+async function exportsOf(): Promise<{ all: string[]; inference: string[] }> {
   const text = await Deno.readTextFile(path("mod.ts"));
-  return [...text.matchAll(/^export (?:type )?\{[^}]*\} from "([^"]+)";$/gm)]
-    .filter(([, source]) => !trainingOnly.test(source)).map(([statement]) => statement);
+  const place = (source: string) => (order.indexOf(source.split("/")[2]) + 100) % 100;
+  const found = [...text.matchAll(/^export (?:type )?\{[^}]*\} from "([^"]+)";$/gm)]
+    .sort(([, a], [, b]) => place(a) - place(b));
+  return {
+    all: found.map(([statement]) => statement),
+    inference: found.filter(([, source]) => !trainingOnly.test(source))
+      .map(([statement]) => statement),
+  };
 }
 
 /** What a program without backward passes never runs, by file, and what stands in its place. */
@@ -155,11 +164,13 @@ async function shrink(file: string): Promise<void> {
  * each with its types; and the reader of ONNX files, which both load when they meet one.
  */
 async function browser(folder: string): Promise<void> {
-  const statements = await inference();
-  const contents = statements.join("\n");
-  const whole = { entryPoints: [path("mod.ts")], outfile: `${folder}/rnn-spec.js` };
+  const { all, inference } = await exportsOf();
+  const entry = (statements: string[]) => ({
+    stdin: { contents: statements.join("\n"), resolveDir: path("."), loader: "ts" as const },
+  });
+  const whole = { ...entry(all), outfile: `${folder}/rnn-spec.js` };
   const asking = {
-    stdin: { contents, resolveDir: path("."), loader: "ts" as const },
+    ...entry(inference),
     outfile: `${folder}/inference.js`,
     plugins: [askingOnly],
   };
@@ -170,7 +181,7 @@ async function browser(folder: string): Promise<void> {
     await shrink(one.outfile!);
   }
   await types({ "rnn-spec": "mod.ts" }, folder);
-  const declared = statements.map((one) => one.replace(/from "[^"]+"/, 'from "./rnn-spec.js"'));
+  const declared = inference.map((one) => one.replace(/from "[^"]+"/, 'from "./rnn-spec.js"'));
   await Deno.writeTextFile(`${folder}/inference.d.ts`, `${declared.join("\n")}\n`);
 }
 
