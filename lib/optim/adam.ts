@@ -3,6 +3,7 @@
 import { type Call, check } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { pythonFloat } from "../python.ts";
+import type { FloatArray } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import { countStep, Optimizer, type OptimizerParams } from "./optimizer.ts";
 import { lerp, roundingTo } from "./rounding.ts";
@@ -166,28 +167,61 @@ export class Adam extends Optimizer<AdamOptions> {
     const largest = amsgrad ? state.max_exp_avg_sq.data : v;
     const round = roundingTo(param.dtype);
     if (weightDecay !== 0 && decoupledWeightDecay) countChange(param); // a change of its own
-    const rate = round(lr / (1 - beta1 ** t));
-    const root = round(Math.sqrt(1 - beta2 ** t));
-    const decay = round(decoupledWeightDecay ? 1 - lr * weightDecay : weightDecay);
-    const [fresh, kept, added] = [round(1 - beta1), round(beta2), round(1 - beta2)];
-    const least = round(eps);
-    for (let i = 0; i < p.length; i++) {
-      let g = grad[i];
-      if (weightDecay !== 0) {
-        if (decoupledWeightDecay) p[i] *= decay;
-        else g = round(g + decay * p[i]);
-      }
-      m[i] = lerp(m[i], g, fresh, round);
-      v[i] = round(kept * v[i]) + round(added * g) * g;
-      if (amsgrad && !(v[i] <= largest[i])) largest[i] = Math.max(v[i], largest[i]); // NaN stays
-      const divisor = round(round(round(Math.sqrt(largest[i])) / root) + least);
-      p[i] -= round(round(rate * m[i]) / divisor);
-    }
+    descend(p, grad, m, v, largest, {
+      ...{ round, amsgrad, decays: weightDecay !== 0, decoupled: decoupledWeightDecay },
+      rate: round(lr / (1 - beta1 ** t)),
+      root: round(Math.sqrt(1 - beta2 ** t)),
+      decay: round(decoupledWeightDecay ? 1 - lr * weightDecay : weightDecay),
+      fresh: round(1 - beta1),
+      kept: round(beta2),
+      added: round(1 - beta2),
+      least: round(eps),
+    });
   }
 
   /** Returns `Adam`. */
   protected override getName(): string {
     return "Adam";
+  }
+}
+
+/** The options of a step and the numbers that follow from them, of the dtype. */
+interface Numbers {
+  readonly round: (x: number) => number;
+  readonly amsgrad: boolean;
+  readonly decays: boolean;
+  readonly decoupled: boolean;
+  readonly rate: number;
+  readonly root: number;
+  readonly decay: number;
+  readonly fresh: number;
+  readonly kept: number;
+  readonly added: number;
+  readonly least: number;
+}
+
+/** The step of every element; a function of its own, so that an engine compiles nothing else with it. */
+function descend(
+  p: FloatArray,
+  grad: FloatArray,
+  m: FloatArray,
+  v: FloatArray,
+  largest: FloatArray,
+  numbers: Numbers,
+): void {
+  const { round, amsgrad, decays, decoupled } = numbers;
+  const { rate, root, decay, fresh, kept, added, least } = numbers;
+  for (let i = 0; i < p.length; i++) {
+    let g = grad[i];
+    if (decays) {
+      if (decoupled) p[i] *= decay;
+      else g = round(g + decay * p[i]);
+    }
+    m[i] = lerp(m[i], g, fresh, round);
+    v[i] = round(kept * v[i]) + round(added * g) * g;
+    if (amsgrad && !(v[i] <= largest[i])) largest[i] = Math.max(v[i], largest[i]); // NaN stays
+    const divisor = round(round(round(Math.sqrt(largest[i])) / root) + least);
+    p[i] -= round(round(rate * m[i]) / divisor);
   }
 }
 
