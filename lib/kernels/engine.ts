@@ -113,20 +113,17 @@ class Engines {
   }
 
   /**
-   * Starts other threads, before any engine is asked for.
+   * Takes other threads on, before any engine is asked for.
    *
-   * @throws {RuntimeError} if memory, kernels or threads cannot be made here
+   * @param begin starts them, given the modules of all levels
    */
-  async start(others: number): Promise<void> {
-    try {
-      const levels = (Object.keys(madds) as Level[]).filter(supports);
-      this.#heap = new Heap(sharedPages);
-      const { at } = this.#heap.allocate(boxBytes(others));
-      const modules = levels.map((level) => this.#module(level));
-      this.#team = await Team.start(this.#heap.memory, at, others, modules);
-    } catch (error) {
-      throw new RuntimeError(`${others + 1} threads cannot run here: ${error}`, { cause: error });
-    }
+  async start(
+    heap: Heap,
+    begin: (modules: readonly WebAssembly.Module[]) => Promise<Team>,
+  ): Promise<void> {
+    const levels = (Object.keys(madds) as Level[]).filter(supports);
+    this.#heap = heap;
+    this.#team = await begin(levels.map((level) => this.#module(level)));
   }
 
   /** Ends the other threads. */
@@ -325,13 +322,27 @@ export function setNumThreads(threads: number): Promise<void> {
     if (threads === engines.threads) return;
     useTrainingKernels();
     const next = new Engines(threads > 1);
-    if (threads > 1) await next.start(threads - 1);
+    if (threads > 1) await startThreads(next, threads - 1);
     engines.end();
     engines = next;
   };
   const changed = changing.then(change);
   changing = changed.catch(() => {});
   return changed;
+}
+
+/**
+ * Starts threads beside this one. It stands apart from the engines, so that a bundler leaves threads
+ * out of a program that does not ask for them.
+ */
+async function startThreads(next: Engines, others: number): Promise<void> {
+  try {
+    const heap = new Heap(sharedPages);
+    const { at } = heap.allocate(boxBytes(others));
+    await next.start(heap, (modules) => Team.start(heap.memory, at, others, modules));
+  } catch (error) {
+    throw new RuntimeError(`${others + 1} threads cannot run here: ${error}`, { cause: error });
+  }
 }
 
 function checkThreads(threads: number): void {

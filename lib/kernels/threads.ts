@@ -1,12 +1,13 @@
 /** Other threads that run kernels on the memory that all share. */
 
-import { kinds } from "./slots.ts";
+import { type CellKind, kinds } from "./slots.ts";
 
 /** What a thread can be asked to call, by the names that a module of kernels exports. */
-const callable = [...kinds, "train", "grow", "create", "fill"] as const;
+const callable = /* @__PURE__ */ (kinds as readonly Callable[])
+  .concat("train", "grow", "create", "fill");
 
 /** A function that a thread can be asked to call. */
-export type Callable = typeof callable[number];
+export type Callable = CellKind | "train" | "grow" | "create" | "fill";
 
 /**
  * How this thread tells another one what to call: 16 integers on a cache line of their own, its box.
@@ -24,7 +25,8 @@ export function boxBytes(threads: number): number {
  * The program of a thread. It sleeps until there is a request; one with a module that does not exist
  * ends it. The text imports nothing, so that it runs wherever this library was loaded from.
  */
-const program = `const serve = ({ modules, memory, at, names }) => {
+const program = () =>
+  `const serve = ({ modules, memory, at, names }) => {
   const box = new Int32Array(memory.buffer, at, ${box.length});
   const instances = modules.map((one) => new WebAssembly.Instance(one, { env: { memory } }).exports);
   Atomics.store(box, ${box.answered}, 0);
@@ -73,14 +75,14 @@ function spawn(data: unknown, onError: (error: Error) => void): () => void {
   const node = workerThreads();
   if (node) {
     const worker = new node.Worker(
-      `${program}serve(process.getBuiltinModule("node:worker_threads").workerData);`,
+      `${program()}serve(process.getBuiltinModule("node:worker_threads").workerData);`,
       { eval: true, workerData: data },
     );
     worker.unref();
     worker.on("error", onError);
     return () => void worker.terminate();
   }
-  const text = `${program}onmessage = ({ data }) => { serve(data); close(); };`;
+  const text = `${program()}onmessage = ({ data }) => { serve(data); close(); };`;
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const worker = new Worker(url, { type: "module" });
   worker.onerror = ({ message }) => onError(new Error(message));

@@ -27,10 +27,12 @@ const names = [
 /** A function that a command calls; its arguments are those of the kernel of that name. */
 export type Name = typeof names[number];
 
-const numbers = /* @__PURE__ */ Object.fromEntries(names.map((name, k) => [name, k])) as Record<
-  Name,
-  number
->;
+const numbers = /* @__PURE__ */ numbered();
+
+/** The number of each function. */
+function numbered(): Record<Name, number> {
+  return Object.fromEntries(names.map((name, k) => [name, k])) as Record<Name, number>;
+}
 
 /** The integers of a command: the number of its function, then up to 15 arguments. */
 const length = 16;
