@@ -17,6 +17,14 @@
  * @module
  */
 
+// Kernels first: a file that is bundled compresses best so.
+export {
+  getKernels,
+  getNumThreads,
+  type Kernels,
+  setKernels,
+  setNumThreads,
+} from "./lib/kernels/engine.ts";
 export {
   AssertionError,
   AttributeError,
@@ -178,13 +186,6 @@ export { SimpleRNN } from "./lib/nn/simple_rnn.ts";
 export { type Stepper, Stream, type StreamSource } from "./lib/nn/stream.ts";
 export type { StackSizes } from "./lib/kernels/packing.ts";
 export type { CellKind } from "./lib/kernels/slots.ts";
-export {
-  getKernels,
-  getNumThreads,
-  type Kernels,
-  setKernels,
-  setNumThreads,
-} from "./lib/kernels/engine.ts";
 export { fromOnnx, type OnnxLayer, toOnnx } from "./lib/layouts/onnx.ts";
 export { fromKeras, type KerasLayer, toKeras } from "./lib/layouts/keras.ts";
 export {
