@@ -74,7 +74,7 @@ export {
 export { both } from "./mistakes/both.ts";
 export type { Mistake, Outputs } from "./mistakes/mistake.ts";
 export type { Deviation, Layer, Place, Setting } from "./variant.ts";
-export type { Kind, Parameters, State, Step } from "./equations.ts";
+export type { Kind, Options, Parameters, Pointwise, State, Step } from "./equations.ts";
 export {
   failures,
   type Group,

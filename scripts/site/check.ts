@@ -181,8 +181,8 @@ const played = await flow.evaluate(`new Promise((done) => {
   }).observe({ type: "layout-shift" });
   const start = performance.now();
   document.getElementById("play").click();
-  const look = () => document.getElementById("play").textContent === "Play"
-    ? setTimeout(() => done({ moved, seconds: (performance.now() - start) / 1000 }), 100)
+  const look = (now) => document.getElementById("play").textContent === "Play"
+    ? setTimeout(() => done({ moved, seconds: (now - start) / 1000 }), 100)
     : requestAnimationFrame(look);
   requestAnimationFrame(look);
 })`) as { moved: number; seconds: number };
@@ -405,14 +405,18 @@ for (const address of everyPage) {
   const [paints, readies]: number[][] = [[], []];
   for (let k = 0; k < 20; k++) {
     const page = await open(address);
-    const [paint, ready] = await page.evaluate(`[
-      performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? NaN,
-      Math.max(
-        performance.getEntriesByName("ready")[0].startTime,
-        performance.getEntriesByType("navigation")[0].loadEventEnd,
-      ),
-    ]`) as [number, number];
-    if (paint > 0) paints.push(paint);
+    const [paint, ready] = await page.evaluate(`new Promise((resolve) => {
+      new PerformanceObserver((list) => {
+        const [paint] = list.getEntriesByName("first-contentful-paint");
+        if (!paint) return;
+        const ready = Math.max(
+          performance.getEntriesByName("ready")[0].startTime,
+          performance.getEntriesByType("navigation")[0].loadEventEnd,
+        );
+        resolve([paint.startTime, ready]);
+      }).observe({ type: "paint", buffered: true });
+    })`) as [number, number];
+    paints.push(paint);
     readies.push(ready);
     await page.close();
   }
