@@ -109,7 +109,7 @@ export async function buildSite(folder = path("dist/site")): Promise<void> {
       start(${name});`;
     await script(name, contents, { plugins });
   }
-  await script("who", 'import { start } from "./theme.ts"; start();', { plugins });
+  await script("who", 'import { start, uncover } from "./theme.ts"; start(uncover);', { plugins });
   const known = casesByClause();
   files.set("index.html", page("flow", await read("scripts/site/flow.html")));
   files.set("spec.html", page("spec", await specPage(known)));

@@ -47,3 +47,9 @@ export function start(page: () => void = () => {}): void {
     addEventListener("load", () => keep().catch(() => {}));
   }
 }
+
+/** Shows what a page leaves out of its first frame, and goes to where its address points. */
+export function uncover(): void {
+  document.body.classList.add("whole");
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
