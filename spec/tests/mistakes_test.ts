@@ -5,7 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import listed from "../../golden/mistakes.json" with { type: "text" };
-import { commit, mistakes, select } from "../../lib/conformance/mod.ts";
+import { both, commit, mistakes, select } from "../../lib/conformance/mod.ts";
 import type { Listed } from "../../scripts/mistakes.ts";
 import { checkAlone, checkPairs } from "../../scripts/mistakes/check.ts";
 import { describe, fact as onEveryPath, readablePath } from "./law.ts";
@@ -41,6 +41,20 @@ describe("the list of mistakes", () => {
       assert(wrong.length <= runs / 100, `${wrong.length} of ${runs}: ${wrong.join("; ")}`);
     },
   );
+
+  fact(["CONFORM-7"], "two at once change the same part one after the other", () => {
+    const [ih, hh, none] = ["no-bias-ih", "no-bias-hh", "no-bias"].map((id) =>
+      mistakes.find((one) => one.id === id)!
+    );
+    const { cases } = list.find(({ id }) => id === "no-bias")!;
+    assert(cases.length > 0);
+    for (const task of cases.map((name) => byId.get(name)!)) {
+      const wanted = commit(none, task);
+      assert(wanted);
+      assertEquals(commit(both(ih, hh)!, task), wanted);
+      assertEquals(commit(both(hh, ih)!, task), wanted);
+    }
+  });
 
   // More of them: deno task mistakes --pairs 400.
   fact(["CONFORM-7"], "two at once, from 30 cases of the core level, are both named", () => {
