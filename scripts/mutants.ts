@@ -110,15 +110,24 @@ async function noticed(
   }
 }
 
-/** A bar that says how far it is, where somebody watches. */
+/** A bar that says how far it is; a line for every tenth, where it goes to a file. */
 function progress(done: number, all: number, alive: number): void {
-  if (!Deno.stderr.isTerminal()) return;
+  if (!Deno.stderr.isTerminal()) {
+    if (done % Math.ceil(all / 10) === 0) console.error(`${done}/${all}, ${alive} unnoticed`);
+    return;
+  }
   const width = 40;
   const full = Math.round(width * done / all);
   const text = `\r${"█".repeat(full)}${
     "░".repeat(width - full)
   } ${done}/${all}, ${alive} unnoticed`;
   Deno.stderr.writeSync(new TextEncoder().encode(text));
+}
+
+/** Prints a change that no test noticed, as soon as that is known. */
+function show({ file, line, before, after, text }: Change): void {
+  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
+  console.log(`${file}:${line}: ${before} → ${after || "nothing"}    ${text}`);
 }
 
 async function main(): Promise<number> {
@@ -162,7 +171,10 @@ async function main(): Promise<number> {
     await Promise.all(folders.map(async (folder) => {
       while (next < drawn.length) {
         const change = drawn[next++];
-        if (!await noticed(folder, change, covered)) unnoticed.push(change);
+        if (!await noticed(folder, change, covered)) {
+          unnoticed.push(change);
+          show(change);
+        }
         progress(++done, drawn.length, unnoticed.length);
       }
     }));
@@ -170,9 +182,6 @@ async function main(): Promise<number> {
     await Promise.all(folders.map((folder) => Deno.remove(folder, { recursive: true })));
   }
   if (Deno.stderr.isTerminal()) console.error();
-  for (const { file, line, before, after, text } of unnoticed) {
-    console.log(`${file}:${line}: ${before} → ${after || "nothing"}    ${text}`);
-  }
   const score = 100 * (drawn.length - unnoticed.length) / drawn.length;
   console.log(
     `${drawn.length} changes of ${all.length} possible, ${unnoticed.length} unnoticed: ${
