@@ -51,14 +51,14 @@ export type Options<O> = { readonly [K in keyof O]-?: Kind };
  * What may be passed: the name as it is written in a program, `LSTM` or `LSTM.forward`; each
  * argument by name, those that may be left out with `?` behind it; the options, in the order in
  * which PyTorch takes them, where the last argument is an object of them; and PyTorch's name, where
- * that does not follow from the other, or where PyTorch's function is one of Python's, which words
- * some things in another way.
+ * that does not follow from the other, or `true`, where PyTorch's function is one of Python's, which
+ * words some things in another way.
  */
 export type Call<O = unknown> = readonly [
   name: string,
   takes: Readonly<Record<string, Kind>>,
   options?: Options<O>,
-  python?: string,
+  python?: string | true,
 ];
 
 /**
@@ -182,7 +182,8 @@ function namesOf(call: Call): string[] {
 }
 
 function pythonName([name, , , python]: Call): string {
-  return python ?? (/^[A-Z]\w*$/.test(name) ? `${name}.__init__` : snakeCase(name));
+  if (typeof python === "string") return python;
+  return /^[A-Z]\w*$/.test(name) ? `${name}.__init__` : snakeCase(name);
 }
 
 function refuseArgument(call: Call, given: ArrayLike<unknown>, k: number): never {

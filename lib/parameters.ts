@@ -6,7 +6,7 @@
 
 import { type Call, check, snakeCase, text } from "./call.ts";
 
-const calls = { gated: ["gated", { gates: text }] } satisfies Record<string, Call>;
+const gatedCall: Call = ["gated", { gates: text }];
 
 /**
  * The gates of PyTorch's cells, one letter each, in the order in which they stand below each other in
@@ -72,7 +72,7 @@ export type Declared<P> = { readonly [K in keyof P]: ShapeOf };
 export function gated(
   gates: string,
 ): Declared<Record<"weightIh" | "weightHh" | "biasIh" | "biasHh", unknown>> {
-  check(calls.gated, arguments);
+  check(gatedCall, arguments);
   const { length } = gates;
   return {
     weightIh: ({ hidden, input }) => [length * hidden, input],

@@ -26,15 +26,18 @@ export const crossEntropyOptions: Options<CrossEntropyOptions> = {
   labelSmoothing: number,
 };
 
-const calls = {
-  nllLoss: ["nllLoss", { input: aTensor, target: any }, classLossOptions, "nll_loss"],
-  crossEntropy: [
-    "crossEntropy",
-    { input: aTensor, target: any },
-    crossEntropyOptions,
-    "cross_entropy",
-  ],
-} satisfies Record<string, Call>;
+const nllLossCall: Call = [
+  "nllLoss",
+  { input: aTensor, target: any },
+  classLossOptions,
+  true,
+];
+const crossEntropyCall: Call = [
+  "crossEntropy",
+  { input: aTensor, target: any },
+  crossEntropyOptions,
+  true,
+];
 
 /**
  * How a loss of classes is to be computed.
@@ -211,7 +214,7 @@ export function nllLoss(
   target: ClassIndices,
   options: ClassLossOptions = {},
 ): Tensor {
-  check(calls.nllLoss, arguments);
+  check(nllLossCall, arguments);
   checkReduction(options.reduction ?? "mean");
   return classLoss(input, target, options, 0);
 }
@@ -249,7 +252,7 @@ export function crossEntropy(
   target: ClassIndices,
   options: CrossEntropyOptions = {},
 ): Tensor {
-  check(calls.crossEntropy, arguments);
+  check(crossEntropyCall, arguments);
   const { reduction = "mean", ignoreIndex = -100, labelSmoothing = 0 } = options;
   checkReduction(reduction);
   const probable = target instanceof Tensor && isFloat(target.dtype);

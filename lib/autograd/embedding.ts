@@ -49,7 +49,7 @@ const embeddingCall: Call = [
   "embedding",
   { weight: aTensor, indices: aTensor },
   embeddingArguments,
-  "embedding",
+  true,
 ];
 
 /**

@@ -18,12 +18,10 @@ const aState: Kind = {
   is: (value) => [value].flat().every((part) => part instanceof Tensor),
 };
 
-const calls = {
-  noGrad: ["noGrad", { run: callable }],
-  detach: ["detach", { input: aTensor }],
-  detachState: ["detachState", { state: aState }],
-  incrementVersion: ["incrementVersion", { tensor: any }],
-} satisfies Record<string, Call>;
+const noGradCall: Call = ["noGrad", { run: callable }];
+const detachCall: Call = ["detach", { input: aTensor }];
+const detachStateCall: Call = ["detachState", { state: aState }];
+const incrementVersionCall: Call = ["incrementVersion", { tensor: any }];
 
 let enabled = true;
 let recorded = 0;
@@ -67,7 +65,7 @@ export function isGradEnabled(surplus?: unknown): boolean {
  * @category Gradients
  */
 export function noGrad<T>(run: () => T): T {
-  check(calls.noGrad, arguments);
+  check(noGradCall, arguments);
   const before = enabled;
   enabled = false;
   try {
@@ -216,7 +214,7 @@ function saved(kept: Keeps): SavedTensor {
  * @category Gradients
  */
 export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
-  check(calls.incrementVersion, arguments);
+  check(incrementVersionCall, arguments);
   const given: unknown = tensors;
   const several = typeof given === "object" && given !== null && Symbol.iterator in given;
   const all = several ? [...given as Iterable<unknown>] : [given];
@@ -244,7 +242,7 @@ export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
  * @category Gradients
  */
 export function detach(input: Tensor): Tensor {
-  check(calls.detach, arguments);
+  check(detachCall, arguments);
   const same = new Tensor(input.data, input.shape, input.dtype);
   shareVersion(same, input);
   return same;
@@ -277,7 +275,7 @@ export function detach(input: Tensor): Tensor {
  * @category Gradients
  */
 export function detachState<S extends Tensor | readonly Tensor[]>(state: S): S {
-  check(calls.detachState, arguments);
+  check(detachStateCall, arguments);
   if (state instanceof Tensor) return detach(state) as S;
   return state.map((part) => detach(part)) as unknown as S;
 }

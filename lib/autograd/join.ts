@@ -7,10 +7,8 @@ import { allocate, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { checkTensors, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
-const calls = {
-  cat: ["cat", { tensors, "dim?": int }],
-  stack: ["stack", { tensors, "dim?": int }],
-} satisfies Record<string, Call>;
+const catCall: Call = ["cat", { tensors, "dim?": int }];
+const stackCall: Call = ["stack", { tensors, "dim?": int }];
 
 /**
  * Tensors one after the other along a dimension (`torch.cat`).
@@ -31,7 +29,7 @@ const calls = {
  * @category Operations
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
-  check(calls.cat, arguments);
+  check(catCall, arguments);
   checkTensors(tensors);
   if (tensors.length === 0) {
     throw new ValueError("torch.cat(): expected a non-empty list of Tensors");
@@ -129,7 +127,7 @@ function checkDType(first: Tensor, x: Tensor, position: number): void {
  * @category Operations
  */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
-  check(calls.stack, arguments);
+  check(stackCall, arguments);
   checkTensors(tensors);
   if (tensors.length === 0) throw new RuntimeError("stack expects a non-empty TensorList");
   const [first] = tensors;

@@ -6,12 +6,10 @@ import { allocate, type FloatArray, listed, numel, sameShape, words } from "../t
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { type Keeps, record } from "./graph.ts";
 
-const calls = {
-  linear: ["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }],
-  term: ["affine", {
-    term: { word: "list of an input, a weight, and a bias or null", is: () => false },
-  }],
-} satisfies Record<string, Call>;
+const linearCall: Call = ["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }];
+const termCall: Call = ["affine", {
+  term: { word: "list of an input, a weight, and a bias or null", is: () => false },
+}];
 
 /**
  * Refuses operands that do not fit, in PyTorch's words.
@@ -81,7 +79,7 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
  * @category Operations
  */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  check(calls.linear, arguments);
+  check(linearCall, arguments);
   const term: Term = [input, weight, bias];
   return sumOfProducts(linearNode(term).name, [term]);
 }
@@ -124,7 +122,7 @@ function isTerm(term: unknown): boolean {
 
 function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
   if (terms.length === 0) throw new RuntimeError("affine expects at least one term");
-  for (const term of terms) if (!isTerm(term)) check(calls.term, [term]);
+  for (const term of terms) if (!isTerm(term)) check(termCall, [term]);
   for (const [input, weight, bias] of terms) checkLinear(input, weight, bias);
   const [[first, { shape: [outputs] }]] = terms;
   const shape = [...first.shape.slice(0, -1), outputs];

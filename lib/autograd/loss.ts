@@ -30,16 +30,14 @@ export const logitsOptions: Options<BCEWithLogitsOptions> = {
   posWeight: tensorOrNone,
 };
 
-const calls = {
-  mseLoss: ["mseLoss", { input: aTensor, target: aTensor }, lossOptions, "mse_loss"],
-  l1Loss: ["l1Loss", { input: aTensor, target: aTensor }, lossOptions, "l1_loss"],
-  binaryCrossEntropyWithLogits: [
-    "binaryCrossEntropyWithLogits",
-    { input: aTensor, target: aTensor },
-    logitsOptions,
-    "binary_cross_entropy_with_logits",
-  ],
-} satisfies Record<string, Call>;
+const mseLossCall: Call = ["mseLoss", { input: aTensor, target: aTensor }, lossOptions, true];
+const l1LossCall: Call = ["l1Loss", { input: aTensor, target: aTensor }, lossOptions, true];
+const binaryCrossEntropyWithLogitsCall: Call = [
+  "binaryCrossEntropyWithLogits",
+  { input: aTensor, target: aTensor },
+  logitsOptions,
+  true,
+];
 
 /**
  * What a loss makes of its elements: nothing, their mean, or their sum.
@@ -135,7 +133,7 @@ function broadcast(input: Tensor, target: Tensor): [Tensor, Tensor] {
  * @category Losses
  */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  check(calls.mseLoss, arguments);
+  check(mseLossCall, arguments);
   const { reduction = "mean" } = options;
   checkReduction(reduction);
   const [x, y] = broadcast(input, target);
@@ -172,7 +170,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
  * @category Losses
  */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  check(calls.l1Loss, arguments);
+  check(l1LossCall, arguments);
   const { reduction = "mean" } = options;
   checkReduction(reduction);
   const dtype = promoted(input, target);
@@ -250,7 +248,7 @@ export function binaryCrossEntropyWithLogits(
   target: Tensor,
   options: BCEWithLogitsOptions = {},
 ): Tensor {
-  check(calls.binaryCrossEntropyWithLogits, arguments);
+  check(binaryCrossEntropyWithLogitsCall, arguments);
   const { reduction = "mean", weight = null, posWeight = null } = options;
   checkReduction(reduction);
   const { shape } = input;

@@ -29,19 +29,17 @@ const tensorOrNumber: Kind = {
   is: (value) => typeof value === "number" || value instanceof Tensor,
 };
 
-const calls = {
-  unary: { input: aTensor },
-  binary: { input: aTensor, other: tensorOrNumber },
-  rsub: { input: tensorOrNumber, other: aTensor },
-  to: ["to", { input: aTensor, dtype: anyDType }] satisfies Call,
-};
+const unary = { input: aTensor };
+const binary = { input: aTensor, other: tensorOrNumber };
+const rsub = { input: tensorOrNumber, other: aTensor };
+const toCall: Call = ["to", { input: aTensor, dtype: anyDType }];
 
 /**
  * A tensor for what a function makes of `x`. Integers become float32; where PyTorch keeps them,
  * `noBool` is what it says to a bool.
  */
 function like(name: string, x: Tensor, given: IArguments, noBool?: string): Tensor {
-  check([name, calls.unary], given);
+  check([name, unary], given);
   if (noBool && x.dtype === "bool") throw new NotImplementedError(noBool);
   const dtype = isFloat(x.dtype) || noBool ? x.dtype : "float32";
   return new Tensor(allocate(dtype, x.data.length), x.shape, dtype);
@@ -105,7 +103,7 @@ function operands(
   given: IArguments,
 ): Operands {
   const reversed = typeof a === "number" && name === "sub" && b instanceof Tensor;
-  check([name, reversed ? calls.rsub : calls.binary], given);
+  check([name, reversed ? rsub : binary], given);
   const [x, y] = [asTensor(a), asTensor(b)];
   const own = promoted(a, b);
   const dtype = name === "div" && !isFloat(own) ? "float32" : own;
@@ -469,7 +467,7 @@ export function div(a: Tensor, b: Tensor | number): Tensor {
  * @category Operations
  */
 export function to(x: Tensor, dtype: DType): Tensor {
-  check(calls.to, arguments);
+  check(toCall, arguments);
   if (x.dtype === dtype) return x;
   const y = new Tensor(convert(x.data, dtype), x.shape, dtype);
   return !isFloat(dtype) ? y : record(y, "ToCopyBackward0", [x], (dy, dx) => {

@@ -21,14 +21,12 @@ const keepdim: Options<ReduceOptions> = { keepdim: bool };
 /** One dimension, or several. */
 const dims: Kind = { word: "tuple of ints", is: (value) => int.is(value) || Array.isArray(value) };
 
-const calls = {
-  sum: ["sum", { input: aTensor, "dim?": dims }, keepdim],
-  mean: ["mean", { input: aTensor, "dim?": dims }, keepdim],
-  max: ["max", { input: aTensor, "dim?": int }, keepdim],
-  argmax: ["argmax", { input: aTensor, "dim?": int }, keepdim],
-  softmax: ["softmax", { input: aTensor, dim: int }],
-  logSoftmax: ["logSoftmax", { input: aTensor, dim: int }],
-} satisfies Record<string, Call>;
+const sumCall: Call = ["sum", { input: aTensor, "dim?": dims }, keepdim];
+const meanCall: Call = ["mean", { input: aTensor, "dim?": dims }, keepdim];
+const maxCall: Call = ["max", { input: aTensor, "dim?": int }, keepdim];
+const argmaxCall: Call = ["argmax", { input: aTensor, "dim?": int }, keepdim];
+const softmaxCall: Call = ["softmax", { input: aTensor, dim: int }];
+const logSoftmaxCall: Call = ["logSoftmax", { input: aTensor, dim: int }];
 
 /** The elements that become one: which number of the result each goes to. */
 interface Groups extends Places {
@@ -114,7 +112,7 @@ export function sum(
   dim?: number | readonly number[],
   options: ReduceOptions = {},
 ): Tensor {
-  check(calls.sum, arguments);
+  check(sumCall, arguments);
   return total("Sum", x, dim, options);
 }
 
@@ -145,7 +143,7 @@ export function mean(
   dim?: number | readonly number[],
   options: ReduceOptions = {},
 ): Tensor {
-  check(calls.mean, arguments);
+  check(meanCall, arguments);
   if (!isFloat(x.dtype)) {
     throw new NotImplementedError(
       "mean(): could not infer output dtype. Input dtype must be either a floating point or " +
@@ -227,7 +225,7 @@ export function max(
   dim?: number,
   options: ReduceOptions = {},
 ): Tensor | [Tensor, Tensor] {
-  check(calls.max, arguments);
+  check(maxCall, arguments);
   const { at, shape } = largest("max", x, dim, options);
   const data = allocate(x.dtype, at.length);
   at.forEach((k, g) => data[g] = x.data[k]);
@@ -265,7 +263,7 @@ export function max(
  * @category Operations
  */
 export function argmax(x: Tensor, dim?: number, options: ReduceOptions = {}): Tensor {
-  check(calls.argmax, arguments);
+  check(argmaxCall, arguments);
   if (x.dtype === "bool") throw new NotImplementedError("argmax(): does not support bool input");
   const { at, shape } = largest("argmax", x, dim, options);
   return new Tensor(slicesOf(x, dim, at), shape, "int64");
@@ -329,7 +327,7 @@ function shares(log: boolean, x: Tensor, dim: number): Tensor {
  * @category Operations
  */
 export function softmax(x: Tensor, dim: number): Tensor {
-  check(calls.softmax, arguments);
+  check(softmaxCall, arguments);
   return shares(false, x, dim);
 }
 
@@ -353,6 +351,6 @@ export function softmax(x: Tensor, dim: number): Tensor {
  * @category Operations
  */
 export function logSoftmax(x: Tensor, dim: number): Tensor {
-  check(calls.logSoftmax, arguments);
+  check(logSoftmaxCall, arguments);
   return shares(true, x, dim);
 }

@@ -10,15 +10,13 @@ import { allocate, listed, numel, typeName } from "../tensor/dtype.ts";
 import { aTensor, shareVersion, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
 import { record, recordShape } from "./graph.ts";
 
-const calls = {
-  reshape: ["reshape", { input: aTensor, shape: ints }],
-  unsqueeze: ["unsqueeze", { input: aTensor, dim: int }],
-  squeeze: ["squeeze", { input: aTensor, dim: int }],
-  expand: ["expand", { input: aTensor, size: ints }],
-  clone: ["clone", { input: aTensor }],
-  flip: ["flip", { input: aTensor, dims: ints }],
-  transpose: ["transpose", { input: aTensor, dim0: int, dim1: int }],
-} satisfies Record<string, Call>;
+const reshapeCall: Call = ["reshape", { input: aTensor, shape: ints }];
+const unsqueezeCall: Call = ["unsqueeze", { input: aTensor, dim: int }];
+const squeezeCall: Call = ["squeeze", { input: aTensor, dim: int }];
+const expandCall: Call = ["expand", { input: aTensor, size: ints }];
+const cloneCall: Call = ["clone", { input: aTensor }];
+const flipCall: Call = ["flip", { input: aTensor, dims: ints }];
+const transposeCall: Call = ["transpose", { input: aTensor, dim0: int, dim1: int }];
 
 /**
  * Elements of a tensor, in another shape. Their gradient goes back to where they were taken from.
@@ -74,7 +72,7 @@ export function viewed(
  * @category Operations
  */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
-  check(calls.reshape, arguments);
+  check(reshapeCall, arguments);
   const unknown = shape.indexOf(-1);
   const wrong = shape.findIndex((extent) => !Number.isInteger(extent) || extent < -1);
   if (wrong >= 0) {
@@ -122,7 +120,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
  * @category Operations
  */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
-  check(calls.unsqueeze, arguments);
+  check(unsqueezeCall, arguments);
   const at = wrapDim(dim, x.dim() + 1);
   const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
   return recordShape(new Tensor(x.data, shape, x.dtype), "UnsqueezeBackward0", x);
@@ -146,7 +144,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
  * @category Operations
  */
 export function squeeze(x: Tensor, dim: number): Tensor {
-  check(calls.squeeze, arguments);
+  check(squeezeCall, arguments);
   const at = wrapDim(dim, x.dim());
   const shape = x.shape[at] === 1 ? resized(x.shape, at) : x.shape;
   return recordShape(new Tensor(x.data, shape, x.dtype), "SqueezeBackward1", x);
@@ -172,7 +170,7 @@ export function squeeze(x: Tensor, dim: number): Tensor {
  * @category Operations
  */
 export function expand(x: Tensor, shape: readonly number[]): Tensor {
-  check(calls.expand, arguments);
+  check(expandCall, arguments);
   const missing = shape.length - x.dim();
   if (missing < 0) {
     throw new RuntimeError(
@@ -212,7 +210,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
  * @category Operations
  */
 export function clone(x: Tensor): Tensor {
-  check(calls.clone, arguments);
+  check(cloneCall, arguments);
   return taken(x, x.shape, Uint32Array.of(0), "CloneBackward0");
 }
 
@@ -235,7 +233,7 @@ export function clone(x: Tensor): Tensor {
  * @category Operations
  */
 export function flip(x: Tensor, dims: readonly number[]): Tensor {
-  check(calls.flip, arguments);
+  check(flipCall, arguments);
   const strides = stridesOf(x.shape);
   let start = 0;
   for (const dim of wrapDims(dims, x.dim())) {
@@ -265,7 +263,7 @@ export function flip(x: Tensor, dims: readonly number[]): Tensor {
  * @category Operations
  */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
-  check(calls.transpose, arguments);
+  check(transposeCall, arguments);
   return viewed(x, ...exchange(x, dim0, dim1), "TransposeBackward0");
 }
 

@@ -16,13 +16,11 @@ const indices: Kind = {
   is: (value) => Array.isArray(value) || value instanceof Tensor,
 };
 
-const calls = {
-  select: ["select", { input: aTensor, dim: int, index: int }],
-  narrow: ["narrow", { input: aTensor, dim: int, start: int, length: int }],
-  slice: ["slice", { input: aTensor, dim: int, "start?": int, "end?": int }],
-  chunk: ["chunk", { input: aTensor, chunks: int, "dim?": int }],
-  indexSelect: ["indexSelect", { input: aTensor, dim: int, index: indices }],
-} satisfies Record<string, Call>;
+const selectCall: Call = ["select", { input: aTensor, dim: int, index: int }];
+const narrowCall: Call = ["narrow", { input: aTensor, dim: int, start: int, length: int }];
+const sliceCall: Call = ["slice", { input: aTensor, dim: int, "start?": int, "end?": int }];
+const chunkCall: Call = ["chunk", { input: aTensor, chunks: int, "dim?": int }];
+const indexSelectCall: Call = ["indexSelect", { input: aTensor, dim: int, index: indices }];
 
 /** Where the slices of a dimension from `start` on begin, in each of what stands before it. */
 function placesOf({ shape }: Tensor, dim: number, start: number): Uint32Array {
@@ -50,7 +48,7 @@ function placesOf({ shape }: Tensor, dim: number, start: number): Uint32Array {
  * @category Operations
  */
 export function select(x: Tensor, dim: number, index: number): Tensor {
-  check(calls.select, arguments);
+  check(selectCall, arguments);
   if (x.dim() === 0) throw new IndexError("select() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
@@ -85,7 +83,7 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
  * @category Operations
  */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
-  check(calls.narrow, arguments);
+  check(narrowCall, arguments);
   if (x.dim() === 0) throw new RuntimeError("narrow() cannot be applied to a 0-dim tensor.");
   if (length < 0) throw new RuntimeError("narrow(): length must be non-negative.");
   const at = wrapDim(dim, x.dim());
@@ -125,7 +123,7 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
  * @category Operations
  */
 export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
-  check(calls.slice, arguments);
+  check(sliceCall, arguments);
   if (x.dim() === 0) throw new IndexError("slice() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
@@ -166,7 +164,7 @@ function takeRange(x: Tensor, dim: number, start: number, length: number): Tenso
  * @category Operations
  */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
-  check(calls.chunk, arguments);
+  check(chunkCall, arguments);
   if (x.dim() === 0) throw new RuntimeError("chunk expects at least a 1-dimensional tensor");
   const at = wrapDim(dim, x.dim());
   const length = x.shape[at] / chunks;
@@ -196,7 +194,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
  * @category Operations
  */
 export function indexSelect(x: Tensor, dim: number, index: readonly number[] | Tensor): Tensor {
-  check(calls.indexSelect, arguments);
+  check(indexSelectCall, arguments);
   if (index instanceof Tensor) {
     if (index.dim() > 1) {
       throw new IndexError("index_select(): Index is supposed to be a vector");

@@ -45,13 +45,11 @@ const stateDictOptions: Options<StateDictOptions> = {
   widen: bool,
 };
 
-const calls = {
-  parseCheckpoint: ["parseCheckpoint", { bytes }],
-  readCheckpoint: ["readCheckpoint", { source: any }],
-  loadCheckpoint: ["loadCheckpoint", { source: any }, stateDictOptions],
-  stateDictOf: ["stateDictOf", { value: any }, stateDictOptions],
-  storedStateDictOf: ["storedStateDictOf", { value: any }, stateDictOptions],
-} satisfies Record<string, Call>;
+const parseCheckpointCall: Call = ["parseCheckpoint", { bytes }];
+const readCheckpointCall: Call = ["readCheckpoint", { source: any }];
+const loadCheckpointCall: Call = ["loadCheckpoint", { source: any }, stateDictOptions];
+const stateDictOfCall: Call = ["stateDictOf", { value: any }, stateDictOptions];
+const storedStateDictOfCall: Call = ["storedStateDictOf", { value: any }, stateDictOptions];
 
 /**
  * Reads a checkpoint, a safetensors file or one of `torch.save`; its first bytes tell which.
@@ -72,7 +70,7 @@ const calls = {
  * @category Checkpoints
  */
 export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
-  check(calls.parseCheckpoint, arguments);
+  check(parseCheckpointCall, arguments);
   if (looksLikeTorchFile(bytes)) {
     return { format: "torch", value: readTorchFile(bytes), metadata: null };
   }
@@ -111,7 +109,7 @@ export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
  * @category Checkpoints
  */
 export async function readCheckpoint(source: CheckpointSource): Promise<Checkpoint> {
-  check(calls.readCheckpoint, arguments);
+  check(readCheckpointCall, arguments);
   return await named(source, (checkpoint) => checkpoint);
 }
 
@@ -145,7 +143,7 @@ export async function loadCheckpoint(
   source: CheckpointSource,
   options: StateDictOptions = {},
 ): Promise<StateDict> {
-  check(calls.loadCheckpoint, arguments);
+  check(loadCheckpointCall, arguments);
   return await named(source, ({ value }) => stateDictOf(value, options));
 }
 
@@ -201,7 +199,7 @@ async function parseOnnx(bytes: Uint8Array, source: CheckpointSource): Promise<C
  * @category Checkpoints
  */
 export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): StateDict {
-  check(calls.stateDictOf, arguments);
+  check(stateDictOfCall, arguments);
   const stored = storedStateDictOf(value, options);
   const made = new Map<StoredTensor, Tensor>(); // two names of one tensor share it
   return Object.fromEntries(
@@ -240,7 +238,7 @@ export function storedStateDictOf(
   value: TorchValue,
   options: StateDictOptions = {},
 ): Record<string, StoredTensor> {
-  check(calls.storedStateDictOf, arguments);
+  check(storedStateDictOfCall, arguments);
   const { at = [], prefix = "", tensorsOnly = false } = options;
   const path = typeof at === "string" ? [at] : at;
   let [part, place] = [value, "the checkpoint"];

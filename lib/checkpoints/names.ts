@@ -3,10 +3,8 @@
 import { type Call, check, record, text } from "../call.ts";
 import { CheckpointError, quote } from "./error.ts";
 
-const calls = {
-  selectPrefix: ["selectPrefix", { state: record, prefix: text }],
-  stripPrefix: ["stripPrefix", { state: record, prefix: text }],
-} satisfies Record<string, Call>;
+const selectPrefixCall: Call = ["selectPrefix", { state: record, prefix: text }];
+const stripPrefixCall: Call = ["stripPrefix", { state: record, prefix: text }];
 
 /**
  * Takes what is under a prefix, and takes the prefix off: the weights of one module inside another.
@@ -32,7 +30,7 @@ export function selectPrefix<T>(
   state: Readonly<Record<string, T>>,
   prefix: string,
 ): Record<string, T> {
-  check(calls.selectPrefix, arguments);
+  check(selectPrefixCall, arguments);
   const under = Object.entries(state).filter(([name]) => name.startsWith(prefix));
   if (under.length === 0) {
     throw new CheckpointError(`no name begins with ${quote(prefix)}; ${beginnings(state)}`);
@@ -63,7 +61,7 @@ export function stripPrefix<T>(
   state: Readonly<Record<string, T>>,
   prefix: string,
 ): Record<string, T> {
-  check(calls.stripPrefix, arguments);
+  check(stripPrefixCall, arguments);
   const result = new Map<string, T>();
   for (const [name, value] of Object.entries(state)) {
     const bare = name.startsWith(prefix) ? name.slice(prefix.length) : name;

@@ -55,7 +55,7 @@ export function looksLikeSafetensors(bytes: Uint8Array): boolean {
  * @category Checkpoints
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
-  check(calls.readSafetensors, arguments);
+  check(readSafetensorsCall, arguments);
   const fail = (what: string): never => {
     throw new CheckpointError(`safetensors: ${what}`);
   };
@@ -165,10 +165,12 @@ export const tensorsByName: Kind = {
   is: (value) => value instanceof Map || isPlain(value),
 };
 
-const calls = {
-  readSafetensors: ["readSafetensors", { bytes: bytesKind }],
-  writeSafetensors: ["writeSafetensors", { tensors: tensorsByName }, safetensorsOptions],
-} satisfies Record<string, Call>;
+const readSafetensorsCall: Call = ["readSafetensors", { bytes: bytesKind }];
+const writeSafetensorsCall: Call = [
+  "writeSafetensors",
+  { tensors: tensorsByName },
+  safetensorsOptions,
+];
 
 /**
  * Writes a safetensors file, byte for byte as the Python library does: the tensors sorted by dtype,
@@ -194,7 +196,7 @@ export function writeSafetensors(
   tensors: TensorsByName,
   options: SafetensorsOptions = {},
 ): Uint8Array {
-  check(calls.writeSafetensors, arguments);
+  check(writeSafetensorsCall, arguments);
   return joined([...safetensorsParts(tensors, options)]);
 }
 

@@ -16,11 +16,13 @@ const target: Kind = {
   is: (value) => text.is(value) || value instanceof URL || value instanceof WritableStream,
 };
 
-const calls = {
-  saveSafetensors: ["saveSafetensors", { target, tensors: tensorsByName }, safetensorsOptions],
-  saveTorchFile: ["saveTorchFile", { target, value: any }],
-  writeTorchFile: ["writeTorchFile", { "value?": any }], // which says itself what it cannot save
-} satisfies Record<string, Call>;
+const saveSafetensorsCall: Call = [
+  "saveSafetensors",
+  { target, tensors: tensorsByName },
+  safetensorsOptions,
+];
+const saveTorchFileCall: Call = ["saveTorchFile", { target, value: any }];
+const writeTorchFileCall: Call = ["writeTorchFile", { "value?": any }]; // which says itself what it cannot save
 
 /**
  * Writes a safetensors file, byte for byte as the Python library does, without a copy in memory.
@@ -49,7 +51,7 @@ export async function saveSafetensors(
   tensors: TensorsByName,
   options: SafetensorsOptions = {},
 ): Promise<void> {
-  check(calls.saveSafetensors, arguments);
+  check(saveSafetensorsCall, arguments);
   await writeTo(target, safetensorsParts(tensors, options));
 }
 
@@ -84,7 +86,7 @@ export async function saveTorchFile(
   target: string | URL | WritableStream<Uint8Array>,
   value: TorchWritable,
 ): Promise<void> {
-  check(calls.saveTorchFile, arguments);
+  check(saveTorchFileCall, arguments);
   await writeTo(target, torchFileParts(value));
 }
 
@@ -107,7 +109,7 @@ export async function saveTorchFile(
  * @category Checkpoints
  */
 export function writeTorchFile(value: TorchWritable): Uint8Array {
-  check(calls.writeTorchFile, arguments);
+  check(writeTorchFileCall, arguments);
   return joined(torchFileParts(value));
 }
 

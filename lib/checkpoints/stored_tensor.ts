@@ -57,22 +57,20 @@ export interface WidenOptions {
 
 export const widenOptions: Options<WidenOptions> = { widen: bool };
 
-const calls = {
-  StoredTensor: [
-    "StoredTensor",
-    {
-      dtype: {
-        word: "name of a dtype",
-        is: (value) => text.is(value) && Object.hasOwn(stored, value as string),
-      },
-      shape: ints,
-      storage: bytesKind,
+const storedTensorCall: Call = [
+  "StoredTensor",
+  {
+    dtype: {
+      word: "name of a dtype",
+      is: (value) => text.is(value) && Object.hasOwn(stored, value as string),
     },
-    { byteOffset: int, strides: ints, littleEndian: bool } satisfies Options<StoredLayout>,
-  ],
-  from: ["StoredTensor.from", { tensor: aTensor }],
-  toTensor: ["StoredTensor.toTensor", {}, widenOptions],
-} satisfies Record<string, Call>;
+    shape: ints,
+    storage: bytesKind,
+  },
+  { byteOffset: int, strides: ints, littleEndian: bool } satisfies Options<StoredLayout>,
+];
+const fromCall: Call = ["StoredTensor.from", { tensor: aTensor }];
+const toTensorCall: Call = ["StoredTensor.toTensor", {}, widenOptions];
 
 /**
  * A tensor as it stands in a file: a dtype, a shape, and the file's own bytes, not copied. It
@@ -114,7 +112,7 @@ export class StoredTensor {
     storage: Uint8Array,
     layout: StoredLayout = {},
   ) {
-    check(calls.StoredTensor, arguments);
+    check(storedTensorCall, arguments);
     const { byteOffset = 0, strides, littleEndian = true } = layout;
     this.dtype = dtype;
     this.shape = shape;
@@ -143,7 +141,7 @@ export class StoredTensor {
    * @returns it, as stored
    */
   static from(tensor: Tensor): StoredTensor {
-    check(calls.from, arguments);
+    check(fromCall, arguments);
     const { dtype, shape, data } = tensor;
     const { buffer, byteOffset, byteLength } = dtype === "int64"
       ? BigInt64Array.from(data, BigInt)
@@ -192,7 +190,7 @@ export class StoredTensor {
    * @throws {ValueError} if an int64 is beyond 2^53
    */
   toTensor(options: WidenOptions = {}): Tensor {
-    check(calls.toTensor, arguments);
+    check(toTensorCall, arguments);
     const { dtype } = this;
     const half = dtype === "float16" || dtype === "bfloat16";
     if (dtype === "int64" || dtype === "bool") {

@@ -42,14 +42,12 @@ const modelOptions: Options<ModelOptions> = {
   dropout: number,
 };
 
-const calls = {
-  model: ["modelFromStateDict", { stateDict: record }, modelOptions],
-  options: ["constructModule", {}, modelOptions],
-  constructModule: [
-    "constructModule",
-    { detected: record, "options?": record, "dtype?": dtypeKind },
-  ],
-} satisfies Record<string, Call>;
+const modelCall: Call = ["modelFromStateDict", { stateDict: record }, modelOptions];
+const optionsCall: Call = ["constructModule", {}, modelOptions];
+const constructModuleCall: Call = [
+  "constructModule",
+  { detected: record, "options?": record, "dtype?": dtypeKind },
+];
 
 /**
  * The modules that {@linkcode modelFromStateDict} makes.
@@ -106,8 +104,8 @@ export function constructModule(
   options: ModelOptions = {},
   dtype: FloatDType = "float32",
 ): Exclude<DetectedModel, SimpleRNN> {
-  check(calls.constructModule, arguments);
-  checkOptions(calls.options, options);
+  check(constructModuleCall, arguments);
+  checkOptions(optionsCall, options);
   const { kind, inputSize, hiddenSize, bias, numLayers, bidirectional, projSize } = detected;
   const { nonlinearity = "tanh", batchFirst = false, dropout = 0 } = options;
   checkFits(kind, options);
@@ -157,7 +155,7 @@ export function constructModule(
  * @category Modules from weights
  */
 export function modelFromStateDict(state: StateDict, options: ModelOptions = {}): ModelFromWeights {
-  check(calls.model, arguments);
+  check(modelCall, arguments);
   const { modules, others } = detectModules(state);
   const dtype = Object.values(state).map((x) => x.dtype).find(isFloat);
   const given: Record<string, unknown> = {

@@ -69,25 +69,23 @@ export interface KerasLayer {
 }
 
 /** What each may be given; a layer's arguments and weights are as options. */
-const calls = {
-  toKeras: ["toKeras", { stateDict: record }],
-  fromKeras: ["fromKeras", { layers: list }, fromLayoutOptions],
-  layer: [
-    "fromKeras",
-    {},
-    {
-      className: any,
-      goBackwards: bool,
-      units: int,
-      resetAfter: bool,
-      kernel: aTensor,
-      recurrentKernel: aTensor,
-      bias: tensorOrNone,
-      activation: text,
-      recurrentActivation: text,
-    } satisfies Options<KerasLayer>,
-  ],
-} satisfies Record<string, Call>;
+const toKerasCall: Call = ["toKeras", { stateDict: record }];
+const fromKerasCall: Call = ["fromKeras", { layers: list }, fromLayoutOptions];
+const layerCall: Call = [
+  "fromKeras",
+  {},
+  {
+    className: any,
+    goBackwards: bool,
+    units: int,
+    resetAfter: bool,
+    kernel: aTensor,
+    recurrentKernel: aTensor,
+    bias: tensorOrNone,
+    activation: text,
+    recurrentActivation: text,
+  } satisfies Options<KerasLayer>,
+];
 
 /**
  * The weights of a PyTorch layer as Keras has them (LAYOUT-3, LAYOUT-4): matrices transposed, gates
@@ -111,7 +109,7 @@ const calls = {
  * @category Weights of other frameworks
  */
 export function toKeras(state: StateDict): KerasLayer[][] {
-  check(calls.toKeras, arguments);
+  check(toKerasCall, arguments);
   const { kind, hiddenSize, layers } = readLayers(state);
   const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
   const bias = ({ biasIh, biasHh }: GatedTensors): Tensor | null => {
@@ -158,7 +156,7 @@ export function fromKeras(
   layers: readonly (readonly KerasLayer[])[],
   options: FromLayoutOptions = {},
 ): StateDict {
-  check(calls.fromKeras, arguments);
+  check(fromKerasCall, arguments);
   const biased = layers.some((directions) => directions.some(({ bias }) => bias));
   return writeLayers(layers.map((directions) =>
     directions.map((layer, direction) => {
@@ -175,7 +173,7 @@ function parametersOf(
   biased: boolean,
   options: FromLayoutOptions,
 ): GatedTensors {
-  checkOptions(calls.layer, layer);
+  checkOptions(layerCall, layer);
   const { className, units, kernel, recurrentKernel, bias, resetAfter = true } = layer;
   const kind = (["RNN", "LSTM", "GRU"] as const).find((kind) => classNames[kind] === className);
   if (!kind) throw new ValueError(`PyTorch has no layer for ${className}`);

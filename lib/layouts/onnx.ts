@@ -77,30 +77,28 @@ const places: Readonly<Record<OnnxLayer["direction"], readonly (number | null)[]
 };
 
 /** What each may be given; a node's attributes and inputs are as options. */
-const calls = {
-  toOnnx: ["toOnnx", { stateDict: record }],
-  fromOnnx: ["fromOnnx", { nodes: list }, fromLayoutOptions],
-  node: [
-    "fromOnnx",
-    {},
-    {
-      opType: any,
-      direction: any,
-      hiddenSize: int,
-      linearBeforeReset: any,
-      W: aTensor,
-      R: aTensor,
-      B: tensorOrNone,
-      P: tensorOrNone,
-      activations: list,
-      activationAlpha: list,
-      activationBeta: list,
-      clip: any,
-      inputForget: any,
-      layout: any,
-    } satisfies Options<OnnxLayer>,
-  ],
-} satisfies Record<string, Call>;
+const toOnnxCall: Call = ["toOnnx", { stateDict: record }];
+const fromOnnxCall: Call = ["fromOnnx", { nodes: list }, fromLayoutOptions];
+const nodeCall: Call = [
+  "fromOnnx",
+  {},
+  {
+    opType: any,
+    direction: any,
+    hiddenSize: int,
+    linearBeforeReset: any,
+    W: aTensor,
+    R: aTensor,
+    B: tensorOrNone,
+    P: tensorOrNone,
+    activations: list,
+    activationAlpha: list,
+    activationBeta: list,
+    clip: any,
+    inputForget: any,
+    layout: any,
+  } satisfies Options<OnnxLayer>,
+];
 
 /**
  * The weights of a PyTorch layer as ONNX nodes have them (LAYOUT-2): gates in the orders i, o, f, c
@@ -123,7 +121,7 @@ const calls = {
  * @category Weights of other frameworks
  */
 export function toOnnx(state: StateDict): OnnxLayer[] {
-  checkCall(calls.toOnnx, arguments);
+  checkCall(toOnnxCall, arguments);
   const { kind, hiddenSize, layers } = readLayers(state);
   const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
   return noGrad(() =>
@@ -164,7 +162,7 @@ export function toOnnx(state: StateDict): OnnxLayer[] {
  * @category Weights of other frameworks
  */
 export function fromOnnx(nodes: readonly OnnxLayer[], options: FromLayoutOptions = {}): StateDict {
-  checkCall(calls.fromOnnx, arguments);
+  checkCall(fromOnnxCall, arguments);
   const bias = nodes.some(({ B }) => B);
   const layers = nodes.map((node) => {
     check(node, options);
@@ -187,7 +185,7 @@ export function fromOnnx(nodes: readonly OnnxLayer[], options: FromLayoutOptions
 }
 
 function check(node: OnnxLayer, options: FromLayoutOptions): void {
-  checkOptions(calls.node, node);
+  checkOptions(nodeCall, node);
   const { opType, direction, hiddenSize, linearBeforeReset, W, R, B, P } = node;
   if (!Object.hasOwn(orders, opType)) throw new ValueError(`PyTorch has no layer for ${opType}`);
   if (opType === "GRU" && linearBeforeReset !== 1) refuseReset("a GRU with linear_before_reset=0");

@@ -75,27 +75,29 @@ export interface WebnnOptions {
 }
 
 /** What each may be given; an operator's operands are as options. */
-const calls = {
-  toWebnn: ["toWebnn", { stateDict: record }, { layout: any } satisfies Options<WebnnOptions>],
-  fromWebnn: ["fromWebnn", { operands: list }],
-  layer: [
-    "fromWebnn",
-    {},
-    {
-      op: any,
-      direction: any,
-      hiddenSize: int,
-      layout: any,
-      resetAfter: bool,
-      weight: aTensor,
-      recurrentWeight: aTensor,
-      bias: tensorOrNone,
-      recurrentBias: tensorOrNone,
-      peepholeWeight: tensorOrNone,
-      activations: list,
-    } satisfies Options<WebnnLayer>,
-  ],
-} satisfies Record<string, Call>;
+const toWebnnCall: Call = [
+  "toWebnn",
+  { stateDict: record },
+  { layout: any } satisfies Options<WebnnOptions>,
+];
+const fromWebnnCall: Call = ["fromWebnn", { operands: list }];
+const layerCall: Call = [
+  "fromWebnn",
+  {},
+  {
+    op: any,
+    direction: any,
+    hiddenSize: int,
+    layout: any,
+    resetAfter: bool,
+    weight: aTensor,
+    recurrentWeight: aTensor,
+    bias: tensorOrNone,
+    recurrentBias: tensorOrNone,
+    peepholeWeight: tensorOrNone,
+    activations: list,
+  } satisfies Options<WebnnLayer>,
+];
 
 /** For each direction, forward and reverse, where it stands in the operands. */
 const places: Readonly<Record<WebnnLayer["direction"], readonly (number | null)[]>> = {
@@ -136,7 +138,7 @@ function checkLayout(op: "lstm" | "gru", layout: WebnnLayout): void {
  * @category Weights of other frameworks
  */
 export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLayer[] {
-  checkCall(calls.toWebnn, arguments);
+  checkCall(toWebnnCall, arguments);
   const { kind, hiddenSize, layers } = readLayers(state);
   if (kind === "RNN") throw new ValueError("WebNN has no method for an RNN, only lstm and gru");
   const op = kind === "LSTM" ? "lstm" : "gru";
@@ -181,7 +183,7 @@ export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLaye
  * @category Weights of other frameworks
  */
 export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
-  checkCall(calls.fromWebnn, arguments);
+  checkCall(fromWebnnCall, arguments);
   const biased = operands.some(({ bias, recurrentBias }) => bias || recurrentBias);
   return writeLayers(operands.map((layer) => {
     check(layer);
@@ -205,7 +207,7 @@ export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
 }
 
 function check(layer: WebnnLayer): void {
-  checkOptions(calls.layer, layer);
+  checkOptions(layerCall, layer);
   const { op, direction, hiddenSize, layout, resetAfter = true } = layer;
   if (!Object.hasOwn(layouts, op)) throw new ValueError(`PyTorch has no layer for ${op}`);
   checkLayout(op, layout);

@@ -19,14 +19,16 @@ import { useTraining } from "./fast_training.ts";
 
 const passOptions: Options<BackwardOptions> = { retainGraph: bool, createGraph: bool };
 
-const calls = {
-  backward: ["backward", { tensor: aTensor, "gradient?": tensorOrNone }, passOptions],
-  grad: [
-    "grad",
-    { outputs: tensors, inputs: tensors, "gradOutputs?": tensors },
-    { retainGraph: bool, createGraph: bool, allowUnused: bool } satisfies Options<GradOptions>,
-  ],
-} satisfies Record<string, Call>;
+const backwardCall: Call = [
+  "backward",
+  { tensor: aTensor, "gradient?": tensorOrNone },
+  passOptions,
+];
+const gradCall: Call = [
+  "grad",
+  { outputs: tensors, inputs: tensors, "gradOutputs?": tensors },
+  { retainGraph: bool, createGraph: bool, allowUnused: bool } satisfies Options<GradOptions>,
+];
 
 /**
  * Adds the gradient of `output` to the `grad` of every leaf behind it (`Tensor.backward`).
@@ -55,7 +57,7 @@ export function backward(
   gradient?: Tensor | null,
   options: BackwardOptions = {},
 ): void {
-  check(calls.backward, arguments);
+  check(backwardCall, arguments);
   useTraining();
   propagate([output], [gradient], null, options, (x, grad) => {
     if (x.gradFn !== null) return;
@@ -110,7 +112,7 @@ export function grad(
   gradOutputs: readonly (Tensor | null | undefined)[] = [],
   options: GradOptions = {},
 ): (Tensor | null)[] {
-  check(calls.grad, arguments);
+  check(gradCall, arguments);
   useTraining();
   if (inputs.length === 0) {
     throw new RuntimeError("`inputs` argument to `grad()` cannot be empty.");

@@ -1,17 +1,12 @@
 /** Modules that hold others in an order. */
 
-import { type Call, check, checkCount, int, isPlain, type Kind } from "../call.ts";
+import { type Call, check, checkCount, int, isPlain } from "../call.ts";
 import { IndexError, NotImplementedError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
-const aModule: Kind = { word: "Module", is: (value) => value instanceof Module };
-
-const calls = {
-  append: ["append", { module: aModule }],
-  at: ["at", { index: int }],
-} satisfies Record<string, Call>;
+const atCall: Call = ["at", { index: int }];
 
 /**
  * The base of {@linkcode Sequential} and {@linkcode ModuleList}: modules by number.
@@ -45,7 +40,7 @@ export abstract class Container extends Module implements Iterable<Module> {
    * @throws {IndexError} if there is none
    */
   at<T extends Module = Module>(index: number): T {
-    check(calls.at, arguments);
+    check(atCall, arguments);
     const module = this.#all().at(index);
     if (!module) throw new IndexError(`index ${index} is out of range`);
     return module as T;

@@ -54,28 +54,26 @@ export interface PadCollateOptions {
   readonly paddingValue?: number | readonly number[];
 }
 
-const calls = {
-  loader: [
-    "DataLoader",
-    { dataset: list },
-    {
-      batchSize: any,
-      shuffle: bool,
-      collateFn: callable,
-      dropLast: any,
-      generator: aGenerator,
-    } satisfies Options<DataLoaderOptions<unknown, unknown>>,
-  ],
-  collate: ["defaultCollate", { batch: list }],
-  pad: [
-    "padCollate",
-    { batch: list },
-    {
-      batchFirst: bool,
-      paddingValue: numberOrList,
-    } satisfies Options<PadCollateOptions>,
-  ],
-} satisfies Record<string, Call>;
+const loaderCall: Call = [
+  "DataLoader",
+  { dataset: list },
+  {
+    batchSize: any,
+    shuffle: bool,
+    collateFn: callable,
+    dropLast: any,
+    generator: aGenerator,
+  } satisfies Options<DataLoaderOptions<unknown, unknown>>,
+];
+const collateCall: Call = ["defaultCollate", { batch: list }];
+const padCall: Call = [
+  "padCollate",
+  { batch: list },
+  {
+    batchFirst: bool,
+    paddingValue: numberOrList,
+  } satisfies Options<PadCollateOptions>,
+];
 
 /**
  * Makes one of several items: tensors are stacked, numbers become a tensor (int64 where all are
@@ -98,7 +96,7 @@ const calls = {
  * @category Batches
  */
 export function defaultCollate<T>(batch: readonly T[]): Collated<T> {
-  check(calls.collate, arguments);
+  check(collateCall, arguments);
   return collate(batch) as Collated<T>;
 }
 
@@ -151,7 +149,7 @@ export function padCollate(
   batch: readonly unknown[],
   options: PadCollateOptions = {},
 ): [...Tensor[], number[]] {
-  check(calls.pad, arguments);
+  check(padCall, arguments);
   const { batchFirst, paddingValue = 0 } = options;
   const columns = Array.isArray(batch[0]) ? places(batch) : [[...batch]];
   const made = columns.map((column, k) => {
@@ -194,7 +192,7 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B> {
    * @throws {TypeError} if the items are no list, or there is no such option
    */
   constructor(dataset: readonly T[], options: DataLoaderOptions<T, B> = {}) {
-    check(calls.loader, arguments);
+    check(loaderCall, arguments);
     const { batchSize = 1, dropLast = false, shuffle = false } = options;
     if (shuffle && dataset.length === 0) refuse("num_samples", "a positive integer", 0);
     if (!(Number.isInteger(batchSize) && batchSize > 0)) {

@@ -9,10 +9,13 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { aTensor, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
 
-const calls = {
-  dropout: ["dropout", { input: aTensor, p: number, training: bool }, undefined, "dropout"],
-  Dropout: ["Dropout", { "p?": number }],
-} satisfies Record<string, Call>;
+const dropoutCall: Call = [
+  "dropout",
+  { input: aTensor, p: number, training: bool },
+  undefined,
+  true,
+];
+const moduleCall: Call = ["Dropout", { "p?": number }];
 
 /**
  * Zeroes each element with probability `p` in training, and scales the others by `1 / (1 - p)`,
@@ -36,7 +39,7 @@ const calls = {
  * @category Modules
  */
 export function dropout(x: Tensor, p: number, training: boolean): Tensor {
-  check(calls.dropout, arguments);
+  check(dropoutCall, arguments);
   checkProbability(p);
   if (!training || p === 0) return x;
   return mul(x, dropoutMask(x, p));
@@ -84,7 +87,7 @@ export class Dropout extends Module {
   constructor(p = 0.5) {
     super();
     this.p = p;
-    check(calls.Dropout, arguments);
+    check(moduleCall, arguments);
     checkProbability(p);
   }
 

@@ -43,12 +43,14 @@ const equation: Equation<CellParameters> = {
   },
 };
 
-const calls = {
-  GRUCell: /* @__PURE__ */ layerCall<CellOptions>("GRUCell", cellOptions),
-  step: ["GRUCell.forward", { input: aTensor, "hx?": tensorOrNone }],
-  GRU: /* @__PURE__ */ layerCall<RNNBaseOptions>("GRU", baseOptions, "RNNBase.__init__"),
-  forward: ["GRU.forward", { input: aSequence, "hx?": tensorOrNone }],
-} satisfies Record<string, Call>;
+const GRUCellCall: Call = /* @__PURE__ */ layerCall<CellOptions>("GRUCell", cellOptions);
+const stepCall: Call = ["GRUCell.forward", { input: aTensor, "hx?": tensorOrNone }];
+const GRUCall: Call = /* @__PURE__ */ layerCall<RNNBaseOptions>(
+  "GRU",
+  baseOptions,
+  "RNNBase.__init__",
+);
+const forwardCall: Call = ["GRU.forward", { input: aSequence, "hx?": tensorOrNone }];
 
 /**
  * One step of a GRU (`torch.nn.GRUCell`; GRU-1 to GRU-4).
@@ -74,7 +76,7 @@ export class GRUCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
-    check(calls.GRUCell, arguments);
+    check(GRUCellCall, arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -87,7 +89,7 @@ export class GRUCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
    */
   override forward(input: Tensor, hx?: Tensor | null): Tensor {
-    check(calls.step, arguments);
+    check(stepCall, arguments);
     return this.takeStep(input, hx ? [hx] : null)[0];
   }
 
@@ -121,7 +123,7 @@ export class GRU extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNBaseOptions = {}) {
-    checkArguments(calls.GRU, arguments);
+    checkArguments(GRUCall, arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -146,7 +148,7 @@ export class GRU extends RNNBase {
     surplus?: unknown,
   ): [SequenceLike<T>, Tensor] {
     if (surplus !== undefined || !aSequence.is(input) || !tensorOrNone.is(h0 ?? null)) {
-      check(calls.forward, [input, h0, surplus]);
+      check(forwardCall, [input, h0, surplus]);
     }
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];

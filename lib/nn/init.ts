@@ -20,13 +20,11 @@ export interface InitOptions {
 
 const options = { gain: number, generator: aGenerator };
 
-const calls = {
-  zeros: ["zeros_", { tensor: aTensor }],
-  constant: ["constant_", { tensor: aTensor, val: number }],
-  uniform: ["xavierUniform_", { tensor: aTensor }, options],
-  normal: ["xavierNormal_", { tensor: aTensor }, options],
-  orthogonal: ["orthogonal_", { tensor: aTensor }, options],
-} satisfies Record<string, Call<InitOptions> | Call>;
+const zerosCall: Call = ["zeros_", { tensor: aTensor }];
+const constantCall: Call = ["constant_", { tensor: aTensor, val: number }];
+const uniformCall: Call = ["xavierUniform_", { tensor: aTensor }, options];
+const normalCall: Call = ["xavierNormal_", { tensor: aTensor }, options];
+const orthogonalCall: Call = ["orthogonal_", { tensor: aTensor }, options];
 
 /** Refuses a tensor that holds no floating-point numbers. */
 function checkFloat({ dtype }: Tensor, kernel: string): void {
@@ -67,7 +65,7 @@ function xavier({ shape }: Tensor, gain: number): number {
  * @category Initial weights
  */
 export function constant_<T extends Tensor>(tensor: T, val: number): T {
-  check(calls.constant, arguments);
+  check(constantCall, arguments);
   tensor.data.fill(convert([val], tensor.dtype)[0]);
   countChange(tensor);
   return tensor;
@@ -89,7 +87,7 @@ export function constant_<T extends Tensor>(tensor: T, val: number): T {
  * @category Initial weights
  */
 export function zeros_<T extends Tensor>(tensor: T): T {
-  check(calls.zeros, arguments);
+  check(zerosCall, arguments);
   return constant_(tensor, 0);
 }
 
@@ -115,7 +113,7 @@ export function zeros_<T extends Tensor>(tensor: T): T {
  * @category Initial weights
  */
 export function xavierUniform_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
-  check(calls.uniform, arguments);
+  check(uniformCall, arguments);
   const { gain = 1, generator = defaultGenerator } = options;
   const bound = Math.sqrt(3) * xavier(tensor, gain);
   checkFloat(tensor, "check_uniform_bounds");
@@ -144,7 +142,7 @@ export function xavierUniform_<T extends Tensor>(tensor: T, options: InitOptions
  * @category Initial weights
  */
 export function xavierNormal_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
-  check(calls.normal, arguments);
+  check(normalCall, arguments);
   const { gain = 1, generator = defaultGenerator } = options;
   const std = xavier(tensor, gain);
   checkFloat(tensor, "normal_kernel_cpu");
@@ -175,7 +173,7 @@ export function xavierNormal_<T extends Tensor>(tensor: T, options: InitOptions 
  * @category Initial weights
  */
 export function orthogonal_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
-  check(calls.orthogonal, arguments);
+  check(orthogonalCall, arguments);
   const { gain = 1, generator = defaultGenerator } = options;
   const { data, shape: [rows] } = tensor;
   if (tensor.dim() < 2) {

@@ -24,15 +24,13 @@ export interface LayerNormOptions {
   readonly dtype?: FloatDType;
 }
 
-const calls = {
-  LayerNorm: ["LayerNorm", { normalizedShape: any }, {
-    eps: number,
-    elementwiseAffine: bool,
-    bias: bool,
-    dtype,
-  }] satisfies Call<LayerNormOptions>,
-  forward: ["layerNorm", { input: aTensor }],
-} satisfies Record<string, Call>;
+const layerNormCall: Call<LayerNormOptions> = ["LayerNorm", { normalizedShape: any }, {
+  eps: number,
+  elementwiseAffine: bool,
+  bias: bool,
+  dtype,
+}];
+const forwardCall: Call = ["layerNorm", { input: aTensor }];
 
 /**
  * Brings the last dimensions to mean 0 and variance 1, then scales and shifts each element
@@ -66,7 +64,7 @@ export class LayerNorm extends Module {
    */
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
     super();
-    check(calls.LayerNorm, arguments);
+    check(layerNormCall, arguments);
     const { eps = 1e-5, elementwiseAffine = true, bias = true, dtype = "float32" } = options;
     const shape = Number.isInteger(normalizedShape) ? [normalizedShape].flat() : normalizedShape;
     if (!Array.isArray(shape)) {
@@ -99,7 +97,7 @@ export class LayerNorm extends Module {
    * @throws {RuntimeError} if the last dimensions or the dtype do not fit
    */
   override forward(input: Tensor): Tensor {
-    check(calls.forward, arguments);
+    check(forwardCall, arguments);
     return layerNorm(input, this.normalizedShape, this.weight, this.bias, this.eps);
   }
 

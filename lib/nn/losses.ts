@@ -23,11 +23,9 @@ import { Module } from "./module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** What the constructors may be given. */
-const calls = {
-  nllLoss: ["NLLLoss", {}, classLossOptions],
-  crossEntropy: ["CrossEntropyLoss", {}, crossEntropyOptions],
-  logits: ["BCEWithLogitsLoss", {}, logitsOptions],
-} satisfies Record<string, Call>;
+const nllLossCall: Call = ["NLLLoss", {}, classLossOptions];
+const crossEntropyCall: Call = ["CrossEntropyLoss", {}, crossEntropyOptions];
+const logitsCall: Call = ["BCEWithLogitsLoss", {}, logitsOptions];
 
 /**
  * The base of the losses: a module without parameters that knows its reduction.
@@ -145,7 +143,7 @@ export class NLLLoss extends Loss {
    * @throws {TypeError} if there is no such option, or the weight is no tensor
    */
   constructor(options: ClassLossOptions = {}) {
-    check(calls.nllLoss, arguments);
+    check(nllLossCall, arguments);
     super({ reduction: options.reduction });
     this.registerBuffer("weight", options.weight ?? null);
     this.ignoreIndex = options.ignoreIndex ?? -100;
@@ -200,7 +198,7 @@ export class CrossEntropyLoss extends Loss {
    * @throws {TypeError} if there is no such option, or the weight is no tensor
    */
   constructor(options: CrossEntropyOptions = {}) {
-    check(calls.crossEntropy, arguments);
+    check(crossEntropyCall, arguments);
     super({ reduction: options.reduction });
     this.registerBuffer("weight", options.weight ?? null);
     this.ignoreIndex = options.ignoreIndex ?? -100;
@@ -252,7 +250,7 @@ export class BCEWithLogitsLoss extends Loss {
    * @throws {TypeError} if a weight is no tensor
    */
   constructor(options: BCEWithLogitsOptions = {}) {
-    check(calls.logits, arguments);
+    check(logitsCall, arguments);
     super({ reduction: options.reduction });
     this.registerBuffer("weight", options.weight ?? null);
     this.registerBuffer("pos_weight", options.posWeight ?? null);

@@ -73,16 +73,14 @@ const aPair: Kind = {
     Array.isArray(value) && value.length === 2 && value.every((part) => part instanceof Tensor),
 };
 
-const calls = {
-  LSTMCell: /* @__PURE__ */ layerCall<CellOptions>("LSTMCell", cellOptions),
-  step: ["LSTMCell.forward", { input: aTensor, "hx?": aPair }],
-  LSTM: /* @__PURE__ */ layerCall<LSTMOptions>(
-    "LSTM",
-    { ...baseOptions, projSize: int },
-    "RNNBase.__init__",
-  ),
-  forward: ["LSTM.forward", { input: aSequence, "hx?": aPair }],
-} satisfies Record<string, Call>;
+const LSTMCellCall: Call = /* @__PURE__ */ layerCall<CellOptions>("LSTMCell", cellOptions);
+const stepCall: Call = ["LSTMCell.forward", { input: aTensor, "hx?": aPair }];
+const LSTMCall: Call = /* @__PURE__ */ layerCall<LSTMOptions>(
+  "LSTM",
+  { ...baseOptions, projSize: int },
+  "RNNBase.__init__",
+);
+const forwardCall: Call = ["LSTM.forward", { input: aSequence, "hx?": aPair }];
 
 /**
  * One step of an LSTM (`torch.nn.LSTMCell`; LSTM-1 to LSTM-4).
@@ -108,7 +106,7 @@ export class LSTMCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
-    check(calls.LSTMCell, arguments);
+    check(LSTMCellCall, arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -121,7 +119,7 @@ export class LSTMCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
    */
   override forward(input: Tensor, hx?: LSTMState | null): [Tensor, Tensor] {
-    check(calls.step, arguments);
+    check(stepCall, arguments);
     const [h1, c1] = this.takeStep(input, hx ?? null);
     return [h1, c1];
   }
@@ -166,7 +164,7 @@ export class LSTM extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
-    checkArguments(calls.LSTM, arguments);
+    checkArguments(LSTMCall, arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -192,7 +190,7 @@ export class LSTM extends RNNBase {
     surplus?: unknown,
   ): [SequenceLike<T>, [Tensor, Tensor]] {
     if (surplus !== undefined || !aSequence.is(input) || !aPair.is(hx ?? null)) {
-      check(calls.forward, [input, hx, surplus]);
+      check(forwardCall, [input, hx, surplus]);
     }
     const [output, [hn, cn]] = this.run(input, hx ?? null);
     return [output, [hn, cn]];

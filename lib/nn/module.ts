@@ -30,17 +30,15 @@ import { copyState, type IncompatibleKeys, inOrder } from "./state.ts";
 import { uniform } from "../random/distributions.ts";
 import { defaultGenerator } from "../random/generator.ts";
 
-const calls = {
-  getParameter: ["Module.getParameter", { target: text }],
-  loadStateDict: ["Module.loadStateDict", { stateDict: any }, { strict: bool }],
-  registerBuffer: ["Module.registerBuffer", { name: text, tensor: any }, {
-    persistent: bool,
-  }],
-  apply: ["Module.apply", { fn: callable }],
-  requiresGrad: ["Module.requiresGrad_", { "requiresGrad?": bool }],
-  to: ["Module.to", { dtype: dtypeKind }],
-  train: ["Module.train", { "mode?": any }],
-} satisfies Record<string, Call>;
+const getParameterCall: Call = ["Module.getParameter", { target: text }];
+const loadStateDictCall: Call = ["Module.loadStateDict", { stateDict: any }, { strict: bool }];
+const registerBufferCall: Call = ["Module.registerBuffer", { name: text, tensor: any }, {
+  persistent: bool,
+}];
+const applyCall: Call = ["Module.apply", { fn: callable }];
+const requiresGradCall: Call = ["Module.requiresGrad_", { "requiresGrad?": bool }];
+const toCall: Call = ["Module.to", { dtype: dtypeKind }];
+const trainCall: Call = ["Module.train", { "mode?": any }];
 
 /** What a module may register. */
 type Registered = Parameter | Tensor | Module;
@@ -161,7 +159,7 @@ export abstract class Module {
     tensor: T,
     options: { readonly persistent?: boolean } = {},
   ): T {
-    check(calls.registerBuffer, arguments);
+    check(registerBufferCall, arguments);
     this.put("buffer", name, tensor);
     if (options.persistent === false) this.#unsaved.add(name);
     else this.#unsaved.delete(name);
@@ -334,7 +332,7 @@ export abstract class Module {
    * @returns the module itself
    */
   apply(fn: (module: Module) => void): this {
-    check(calls.apply, arguments);
+    check(applyCall, arguments);
     for (const child of this.children()) child.apply(fn);
     fn(this);
     return this;
@@ -347,7 +345,7 @@ export abstract class Module {
    * @returns the module itself
    */
   requiresGrad_(requiresGrad = true): this {
-    check(calls.requiresGrad, arguments);
+    check(requiresGradCall, arguments);
     for (const parameter of this.parameters()) parameter.requiresGrad = requiresGrad;
     return this;
   }
@@ -368,7 +366,7 @@ export abstract class Module {
    * @throws {AttributeError} if there is none of that name
    */
   getParameter(target: string): Parameter {
-    check(calls.getParameter, arguments);
+    check(getParameterCall, arguments);
     const [head, ...rest] = target.split(".");
     const own = (this as unknown as Record<string, unknown>)[keyOf(head)];
     if (rest.length > 0 && own instanceof Module) return own.getParameter(rest.join("."));
@@ -402,7 +400,7 @@ export abstract class Module {
    * @throws {TypeError} if `state` is not an object
    */
   loadStateDict(state: StateDict, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
-    check(calls.loadStateDict, arguments);
+    check(loadStateDictCall, arguments);
     const { strict = true } = options;
     if (!isPlain(state)) {
       throw new TypeError(`Expected state_dict to be dict-like, got ${pythonClass(state)}.`);
@@ -435,7 +433,7 @@ export abstract class Module {
    * @throws {TypeError} if there is no such dtype
    */
   to(dtype: FloatDType): this {
-    check(calls.to, arguments);
+    check(toCall, arguments);
     const tensors = [...this.parameters(), ...this.buffers()].filter((x) => isFloat(x.dtype))
       .flatMap((x) => x.grad ? [x, x.grad] : [x]);
     const converted = tensors.map((x) => x.dtype === dtype ? x.data : convert(x.data, dtype));
@@ -450,7 +448,7 @@ export abstract class Module {
    * @returns the module itself
    */
   train(mode = true): this {
-    check(calls.train, arguments);
+    check(trainCall, arguments);
     if (typeof mode !== "boolean") {
       throw new ValueError("training mode is expected to be boolean");
     }

@@ -56,7 +56,7 @@ export class PackedSequence {
     sortedIndices: readonly number[] | null = null,
     unsortedIndices: readonly number[] | null = null,
   ) {
-    check(calls.PackedSequence, arguments);
+    check(packedSequenceCall, arguments);
     this.data = data;
 
     const sum = batchSizes.reduce((total, size) => total + size, 0);
@@ -108,33 +108,36 @@ const order: Kind = {
 };
 
 // PyTorch's names are those of functions in Python.
-const calls = {
-  PackedSequence: [
-    "PackedSequence",
-    { data: aTensor, batchSizes: ints, "sortedIndices?": order, "unsortedIndices?": order },
-  ],
-  packPaddedSequence: [
-    "packPaddedSequence",
-    { input: aTensor, lengths: any },
-    { batchFirst: bool, enforceSorted: bool } satisfies Options<PackOptions>,
-    "pack_padded_sequence",
-  ],
-  padPackedSequence: [
-    "padPackedSequence",
-    { sequence: aPackedSequence },
-    { batchFirst: bool, paddingValue: number, totalLength: int } satisfies Options<
-      PadPackedOptions
-    >,
-    "pad_packed_sequence",
-  ],
-  packSequence: ["packSequence", { sequences: any }, { enforceSorted: bool }, "pack_sequence"],
-  unpackSequence: [
-    "unpackSequence",
-    { packedSequences: aPackedSequence },
-    undefined,
-    "unpack_sequence",
-  ],
-} satisfies Record<string, Call>;
+const packedSequenceCall: Call = [
+  "PackedSequence",
+  { data: aTensor, batchSizes: ints, "sortedIndices?": order, "unsortedIndices?": order },
+];
+const packPaddedSequenceCall: Call = [
+  "packPaddedSequence",
+  { input: aTensor, lengths: any },
+  { batchFirst: bool, enforceSorted: bool } satisfies Options<PackOptions>,
+  true,
+];
+const padPackedSequenceCall: Call = [
+  "padPackedSequence",
+  { sequence: aPackedSequence },
+  { batchFirst: bool, paddingValue: number, totalLength: int } satisfies Options<
+    PadPackedOptions
+  >,
+  true,
+];
+const packSequenceCall: Call = [
+  "packSequence",
+  { sequences: any },
+  { enforceSorted: bool },
+  true,
+];
+const unpackSequenceCall: Call = [
+  "unpackSequence",
+  { packedSequences: aPackedSequence },
+  undefined,
+  true,
+];
 
 function isPermutation(order: readonly number[], length: number): boolean {
   return order.length === length && new Set(order).size === length &&
@@ -191,7 +194,7 @@ export function packPaddedSequence(
   lengths: readonly number[] | Tensor,
   options: PackOptions = {},
 ): PackedSequence {
-  check(calls.packPaddedSequence, arguments);
+  check(packPaddedSequenceCall, arguments);
   const { batchFirst = false, enforceSorted = true } = options;
   const own = lengthsOf(lengths);
   if (enforceSorted && input.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
@@ -280,7 +283,7 @@ export function padPackedSequence(
   sequence: PackedSequence,
   options: PadPackedOptions = {},
 ): [Tensor, number[]] {
-  check(calls.padPackedSequence, arguments);
+  check(padPackedSequenceCall, arguments);
   const { batchFirst = false, paddingValue = 0, totalLength } = options;
   const { data, batchSizes, unsortedIndices } = sequence;
   if (totalLength !== undefined && !Number.isInteger(totalLength)) {
@@ -335,7 +338,7 @@ export function packSequence(
   sequences: readonly Tensor[] | Tensor,
   options: { readonly enforceSorted?: boolean } = {},
 ): PackedSequence {
-  check(calls.packSequence, arguments);
+  check(packSequenceCall, arguments);
   const own = sequencesOf(sequences);
   const lengths = own.map((sequence) => sequence.size(0));
   return packPaddedSequence(padSequence(own), lengths, options);
@@ -358,7 +361,7 @@ export function packSequence(
  * @category Packing
  */
 export function unpackSequence(packed: PackedSequence): Tensor[] {
-  check(calls.unpackSequence, arguments);
+  check(unpackSequenceCall, arguments);
   const [padded, lengths] = padPackedSequence(packed, { batchFirst: true });
   return unpadSequence(padded, lengths, { batchFirst: true });
 }

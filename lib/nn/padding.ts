@@ -10,20 +10,18 @@ import { full } from "../tensor/create.ts";
 import { listed, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, checkTensors, Tensor } from "../tensor/tensor.ts";
 
-const calls = {
-  padSequence: [
-    "padSequence",
-    { sequences: any },
-    { batchFirst: bool, paddingValue: number, paddingSide: text } satisfies Options<PadOptions>,
-    "pad_sequence",
-  ],
-  unpadSequence: [
-    "unpadSequence",
-    { paddedSequences: aTensor, lengths: any },
-    { batchFirst: bool },
-    "unpad_sequence",
-  ],
-} satisfies Record<string, Call>;
+const padSequenceCall: Call = [
+  "padSequence",
+  { sequences: any },
+  { batchFirst: bool, paddingValue: number, paddingSide: text } satisfies Options<PadOptions>,
+  true,
+];
+const unpadSequenceCall: Call = [
+  "unpadSequence",
+  { paddedSequences: aTensor, lengths: any },
+  { batchFirst: bool },
+  true,
+];
 
 /** Lengths as a list of whole numbers. */
 export function lengthsOf(lengths: readonly number[] | Tensor): readonly number[] {
@@ -96,7 +94,7 @@ export function padSequence(
   sequences: readonly Tensor[] | Tensor,
   options: PadOptions = {},
 ): Tensor {
-  check(calls.padSequence, arguments);
+  check(padSequenceCall, arguments);
   const { batchFirst = false, paddingValue = 0, paddingSide = "right" } = options;
   const own = sequencesOf(sequences);
   if (own.length === 0) throw new RuntimeError("received an empty list of sequences");
@@ -162,7 +160,7 @@ export function unpadSequence(
   lengths: readonly number[] | Tensor,
   options: { readonly batchFirst?: boolean } = {},
 ): Tensor[] {
-  check(calls.unpadSequence, arguments);
+  check(unpadSequenceCall, arguments);
   const batchDim = options.batchFirst ? 0 : 1;
   const batch = padded.size(batchDim);
   const own = lengthsOf(lengths);

@@ -47,19 +47,17 @@ function isNonlinearity(name: unknown): name is Nonlinearity {
   return name === "tanh" || name === "relu";
 }
 
-const calls = {
-  RNNCell: /* @__PURE__ */ layerCall<RNNCellOptions>("RNNCell", {
-    bias: cellOptions.bias,
-    nonlinearity: any,
-    dtype: cellOptions.dtype,
-  }),
-  step: ["RNNCell.forward", { input: aTensor, "hx?": tensorOrNone }],
-  RNN: /* @__PURE__ */ layerCall<RNNOptions>("RNN", {
-    ...baseOptions,
-    nonlinearity: text,
-  }, "RNNBase.__init__"),
-  forward: ["RNN.forward", { input: aSequence, "hx?": tensorOrNone }],
-} satisfies Record<string, Call>;
+const RNNCellCall: Call = /* @__PURE__ */ layerCall<RNNCellOptions>("RNNCell", {
+  bias: cellOptions.bias,
+  nonlinearity: any,
+  dtype: cellOptions.dtype,
+});
+const stepCall: Call = ["RNNCell.forward", { input: aTensor, "hx?": tensorOrNone }];
+const RNNCall: Call = /* @__PURE__ */ layerCall<RNNOptions>("RNN", {
+  ...baseOptions,
+  nonlinearity: text,
+}, "RNNBase.__init__");
+const forwardCall: Call = ["RNN.forward", { input: aSequence, "hx?": tensorOrNone }];
 
 /**
  * The arguments of {@linkcode RNNCell} that have defaults.
@@ -98,7 +96,7 @@ export class RNNCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
-    check(calls.RNNCell, arguments);
+    check(RNNCellCall, arguments);
     const { nonlinearity = "tanh", ...rest } = options;
     super(
       equations[isNonlinearity(nonlinearity) ? nonlinearity : "tanh"],
@@ -118,7 +116,7 @@ export class RNNCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, or φ is unknown
    */
   override forward(input: Tensor, hx?: Tensor | null): Tensor {
-    check(calls.step, arguments);
+    check(stepCall, arguments);
     return this.takeStep(input, hx ? [hx] : null)[0];
   }
 
@@ -182,7 +180,7 @@ export class RNN extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
-    checkArguments(calls.RNN, arguments);
+    checkArguments(RNNCall, arguments);
     const { nonlinearity = "tanh", ...rest } = options;
     refuseProjection(rest); // before φ, as PyTorch; RNNBase refuses it for a GRU
     if (!isNonlinearity(nonlinearity)) {
@@ -190,7 +188,7 @@ export class RNN extends RNNBase {
         `Unknown nonlinearity '${pythonStr(nonlinearity)}'. Select from 'tanh' or 'relu'.`,
       );
     }
-    checkNames(calls.RNN, rest);
+    checkNames(RNNCall, rest);
     super(equations[nonlinearity], inputSize, hiddenSize, rest);
     this.nonlinearity = nonlinearity;
   }
@@ -216,7 +214,7 @@ export class RNN extends RNNBase {
     surplus?: unknown,
   ): [SequenceLike<T>, Tensor] {
     if (surplus !== undefined || !aSequence.is(input) || !tensorOrNone.is(h0 ?? null)) {
-      check(calls.forward, [input, h0, surplus]);
+      check(forwardCall, [input, h0, surplus]);
     }
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];

@@ -9,14 +9,12 @@ import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import { RNN } from "./rnn.ts";
 
-const calls = {
-  SimpleRNN: [
-    "SimpleRNN",
-    { inputSize: any, hiddenSize: any, numLayers: any },
-    { dtype: dtypeKind },
-  ],
-  forward: ["SimpleRNN.forward", { x: aTensor }],
-} satisfies Record<string, Call>;
+const simpleRNNCall: Call = [
+  "SimpleRNN",
+  { inputSize: any, hiddenSize: any, numLayers: any },
+  { dtype: dtypeKind },
+];
+const forwardCall: Call = ["SimpleRNN.forward", { x: aTensor }];
 
 /**
  * A recurrent layer, and a fully connected layer on its last time step (FC-1, FC-2):
@@ -62,7 +60,7 @@ export class SimpleRNN extends Module {
     options: { readonly dtype?: FloatDType } = {},
   ) {
     super();
-    check(calls.SimpleRNN, arguments);
+    check(simpleRNNCall, arguments);
     this.hiddenSize = hiddenSize;
     this.numLayers = numLayers;
     const { dtype } = options;
@@ -78,7 +76,7 @@ export class SimpleRNN extends Module {
    * @throws {RuntimeError | ValueError} if the shape or dtype does not fit
    */
   override forward(x: Tensor): Tensor {
-    check(calls.forward, arguments);
+    check(forwardCall, arguments);
     const h0 = zeros([this.numLayers, x.size(0), this.hiddenSize], { dtype: x.dtype });
     const [output] = this.rnn.forward(x, h0);
     return this.fc.forward(select(output, 1, -1));

@@ -51,10 +51,8 @@ const known: Readonly<Record<string, readonly [first: number, last: number, only
   layout: [14, Infinity],
 };
 
-const calls = {
-  recurrenceOf: ["recurrenceOf", { opType: any, attributes: record, opset: int }],
-  attributesOf: ["attributesOf", { node: record }],
-} satisfies Record<string, Call>;
+const recurrenceOfCall: Call = ["recurrenceOf", { opType: any, attributes: record, opset: int }];
+const attributesOfCall: Call = ["attributesOf", { node: record }];
 
 /** What a file says, fit for a message: without control characters, and cut where it is long. */
 function shown(value: unknown): string {
@@ -74,7 +72,7 @@ export function isRecurrent(node: Pick<OnnxNode, "opType" | "domain">): boolean 
  * @throws {ValueError} if one is that of the function's caller, whose value must be put in first
  */
 export function attributesOf(node: OnnxNode): Record<string, unknown> {
-  check(calls.attributesOf, arguments);
+  check(attributesOfCall, arguments);
   return Object.fromEntries(
     [...node.attributes].map(([name, { type, value }]) => {
       if (type !== "reference") return [name, value];
@@ -109,7 +107,7 @@ export function recurrenceOf(
   attributes: OnnxAttributes,
   opset: number,
 ): OnnxRecurrence {
-  check(calls.recurrenceOf, arguments);
+  check(recurrenceOfCall, arguments);
   if (!Object.hasOwn(usual, opType)) throw new ValueError(`${opType} is no recurrent operator`);
   if (!(opset >= 1)) throw new ValueError(`there is no opset ${opset}`);
   for (const name of Object.keys(attributes)) {

@@ -6,10 +6,8 @@ import { CheckpointError } from "../checkpoints/error.ts";
 import { joined } from "../checkpoints/source.ts";
 import { Message } from "./wire.ts";
 
-const calls = {
-  writeMessage: ["writeMessage", { fields: list }],
-  replaceParts: ["replaceParts", { file: bytes, edits: list }],
-} satisfies Record<string, Call>;
+const writeMessageCall: Call = ["writeMessage", { fields: list }];
+const replacePartsCall: Call = ["replaceParts", { file: bytes, edits: list }];
 
 /** What a field of a message that is written holds. */
 export type WireValue =
@@ -39,7 +37,7 @@ export type WireField = readonly [field: number, value: WireValue];
  * ```
  */
 export function writeMessage(fields: readonly WireField[]): Uint8Array {
-  check(calls.writeMessage, arguments);
+  check(writeMessageCall, arguments);
   const parts = fields.flatMap(([field, value]) => {
     if (typeof value === "number" || typeof value === "bigint") {
       return [varint(field * 8), varint(value)];
@@ -98,7 +96,7 @@ export interface Edit {
  * ```
  */
 export function replaceParts(file: Uint8Array, edits: readonly Edit[]): Uint8Array {
-  check(calls.replaceParts, arguments);
+  check(replacePartsCall, arguments);
   const places = edits.map(({ part, by }) => {
     const start = part.buffer === file.buffer ? part.byteOffset - file.byteOffset : -1;
     return { start, end: start + part.length, by };

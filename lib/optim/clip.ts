@@ -22,15 +22,18 @@ export interface ClipOptions {
   readonly errorIfNonfinite?: boolean;
 }
 
-const calls = {
-  norm: [
-    "clipGradNorm",
-    { parameters: any, maxNorm: number },
-    { normType: number, errorIfNonfinite: bool } satisfies Options<ClipOptions>,
-    "clip_grad_norm_",
-  ],
-  value: ["clipGradValue", { parameters: any, clipValue: number }, undefined, "clip_grad_value_"],
-} satisfies Record<string, Call>;
+const normCall: Call = [
+  "clipGradNorm",
+  { parameters: any, maxNorm: number },
+  { normType: number, errorIfNonfinite: bool } satisfies Options<ClipOptions>,
+  "clip_grad_norm_",
+];
+const valueCall: Call = [
+  "clipGradValue",
+  { parameters: any, clipValue: number },
+  undefined,
+  "clip_grad_value_",
+];
 
 /** The gradients of one parameter or of several; a generator without any is likely a mistake. */
 function gradsOf(parameters: Tensor | Iterable<Tensor>): Tensor[] {
@@ -101,7 +104,7 @@ export function clipGradNorm(
   maxNorm: number,
   options: ClipOptions = {},
 ): Tensor {
-  check(calls.norm, arguments);
+  check(normCall, arguments);
   const { normType = 2, errorIfNonfinite = false } = options;
   const grads = gradsOf(parameters);
   const dtype = grads.some(({ dtype }) => dtype === "float64") ? "float64" : "float32";
@@ -149,7 +152,7 @@ export function clipGradNorm(
  * @category Optimisers and schedules
  */
 export function clipGradValue(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
-  check(calls.value, arguments);
+  check(valueCall, arguments);
   for (const grad of gradsOf(parameters)) {
     const { data } = grad;
     const most = roundingTo(grad.dtype)(clipValue);

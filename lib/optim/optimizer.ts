@@ -53,10 +53,8 @@ export type OptimizerParams<O> =
   | Iterable<ParamGroupOptions<O>>;
 
 /** What the methods may be given. */
-const calls = {
-  add: ["Optimizer.addParamGroup", { paramGroup: any }],
-  load: ["Optimizer.loadStateDict", { stateDict: any }],
-} satisfies Record<string, Call>;
+const addCall: Call = ["Optimizer.addParamGroup", { paramGroup: any }];
+const loadCall: Call = ["Optimizer.loadStateDict", { stateDict: any }];
 
 /** The optimisers that have taken a step; a schedule that is stepped before one warns. */
 export const stepped = new WeakSet<Optimizer>();
@@ -180,7 +178,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * @throws {TypeError} if something is not a tensor, or there is no such option
    */
   addParamGroup(group: ParamGroupOptions<O>): void {
-    check(calls.add, arguments);
+    check(addCall, arguments);
     if (!isPlain(group)) {
       throw new TypeError(`param_group must be a dict, but got ${pythonClass(group)}`);
     }
@@ -315,7 +313,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * parameter; nothing is then changed
    */
   loadStateDict(state: StateLike<OptimizerState>): void {
-    check(calls.load, arguments);
+    check(loadCall, arguments);
     const given = dictOf(state, "the state of an optimiser");
     const groups = readGroups(given);
     if (groups.length !== this.paramGroups.length) {

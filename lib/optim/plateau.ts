@@ -37,19 +37,17 @@ export interface ReduceLROnPlateauOptions {
  */
 export type PlateauState = Record<string, number | string | readonly number[] | null>;
 
-const calls = {
-  plateau: ["ReduceLROnPlateau", { optimizer: any }, {
-    mode: text,
-    factor: number,
-    patience: int,
-    threshold: number,
-    thresholdMode: text,
-    cooldown: int,
-    minLr: numberOrList,
-    eps: number,
-  }],
-  load: ["ReduceLROnPlateau.loadStateDict", { stateDict: any }],
-} satisfies Record<string, Call<ReduceLROnPlateauOptions> | Call>;
+const plateauCall: Call = ["ReduceLROnPlateau", { optimizer: any }, {
+  mode: text,
+  factor: number,
+  patience: int,
+  threshold: number,
+  thresholdMode: text,
+  cooldown: int,
+  minLr: numberOrList,
+  eps: number,
+}];
+const loadCall: Call = ["ReduceLROnPlateau.loadStateDict", { stateDict: any }];
 
 /**
  * Multiplies the learning rate by `factor` once a metric has not become better for more than
@@ -84,7 +82,7 @@ export class ReduceLROnPlateau {
    * @throws {TypeError} if the optimiser is none, or there is no such option
    */
   constructor(optimizer: Optimizer, options: ReduceLROnPlateauOptions = {}) {
-    check(calls.plateau, arguments);
+    check(plateauCall, arguments);
     const { mode = "min", factor = 0.1, patience = 10, threshold = 1e-4 } = options;
     const { thresholdMode = "rel", cooldown = 0, minLr = 0, eps = 1e-8 } = options;
     if (factor >= 1) throw new ValueError("Factor should be < 1.0.");
@@ -188,7 +186,7 @@ export class ReduceLROnPlateau {
    * @throws {KeyError | TypeError | ValueError} if it is no such state; nothing is then changed
    */
   loadStateDict(state: StateLike<PlateauState>): void {
-    check(calls.load, arguments);
+    check(loadCall, arguments);
     const before = { ...this.#state, default_min_lr: null }; // a number, or none for a list
     const own = readSchedule(state, before as PlateauState, Object.keys(before));
     this.#state = known(own);

@@ -29,23 +29,21 @@ export interface CosineAnnealingLROptions extends SchedulerOptions {
   readonly etaMin?: number;
 }
 
-const calls = {
-  step: [
-    "StepLR",
-    { optimizer: any, stepSize: number },
-    { gamma: number, lastEpoch: int } satisfies Options<StepLROptions>,
-  ],
-  exponential: [
-    "ExponentialLR",
-    { optimizer: any, gamma: number },
-    { lastEpoch: int } satisfies Options<SchedulerOptions>,
-  ],
-  cosine: [
-    "CosineAnnealingLR",
-    { optimizer: any, T_max: number },
-    { etaMin: number, lastEpoch: int } satisfies Options<CosineAnnealingLROptions>,
-  ],
-} satisfies Record<string, Call>;
+const stepCall: Call = [
+  "StepLR",
+  { optimizer: any, stepSize: number },
+  { gamma: number, lastEpoch: int } satisfies Options<StepLROptions>,
+];
+const exponentialCall: Call = [
+  "ExponentialLR",
+  { optimizer: any, gamma: number },
+  { lastEpoch: int } satisfies Options<SchedulerOptions>,
+];
+const cosineCall: Call = [
+  "CosineAnnealingLR",
+  { optimizer: any, T_max: number },
+  { etaMin: number, lastEpoch: int } satisfies Options<CosineAnnealingLROptions>,
+];
 
 /**
  * Multiplies the learning rate by gamma after every `stepSize` steps
@@ -84,7 +82,7 @@ export class StepLR extends LRScheduler {
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
   constructor(optimizer: Optimizer, stepSize: number, options: StepLROptions = {}) {
-    check(calls.step, arguments);
+    check(stepCall, arguments);
     super(optimizer, { lastEpoch: options.lastEpoch });
     this.stepSize = stepSize;
     this.gamma = options.gamma ?? 0.1;
@@ -153,7 +151,7 @@ export class CosineAnnealingLR extends LRScheduler {
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
   constructor(optimizer: Optimizer, tMax: number, options: CosineAnnealingLROptions = {}) {
-    check(calls.cosine, arguments);
+    check(cosineCall, arguments);
     super(optimizer, { lastEpoch: options.lastEpoch });
     this.tMax = tMax;
     this.etaMin = options.etaMin ?? 0;
@@ -213,7 +211,7 @@ export class ExponentialLR extends LRScheduler {
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
   constructor(optimizer: Optimizer, gamma: number, options: SchedulerOptions = {}) {
-    check(calls.exponential, arguments);
+    check(exponentialCall, arguments);
     super(optimizer, options);
     this.gamma = gamma;
   }

@@ -16,10 +16,8 @@ const randomOptions: Options<RandomOptions> = {
   generator: aGenerator,
 };
 
-const calls = {
-  rand: ["rand", { size: ints }, randomOptions],
-  randn: ["randn", { size: ints }, randomOptions],
-} satisfies Record<string, Call>;
+const randCall: Call = ["rand", { size: ints }, randomOptions];
+const randnCall: Call = ["randn", { size: ints }, randomOptions];
 
 /**
  * The options of {@linkcode rand} and {@linkcode randn}.
@@ -237,7 +235,7 @@ export function allocateSize(name: string, size: readonly number[], dtype: Float
  * @category Random numbers
  */
 export function rand(size: readonly number[], options: RandomOptions = {}): Tensor {
-  check(calls.rand, arguments);
+  check(randCall, arguments);
   const data = allocateSize("rand", size, options.dtype ?? "float32");
   fillUnit(data, 0, options.generator ?? defaultGenerator);
   return new Tensor(data, size);
@@ -262,7 +260,7 @@ export function rand(size: readonly number[], options: RandomOptions = {}): Tens
  * @category Random numbers
  */
 export function randn(size: readonly number[], options: RandomOptions = {}): Tensor {
-  check(calls.randn, arguments);
+  check(randnCall, arguments);
   const data = allocateSize("randn", size, options.dtype ?? "float32");
   normal(data, 0, 1, options.generator ?? defaultGenerator);
   return new Tensor(data, size);

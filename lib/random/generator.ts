@@ -10,12 +10,10 @@ const N = 624, M = 397;
 /** The seed of a PyTorch generator that nobody has seeded. */
 const DEFAULT_SEED = 67280421310721n;
 
-const calls = {
-  manualSeed: ["manualSeed", { seed: any }],
-  Generator: ["Generator", { "seed?": any }],
-  seedGenerator: ["Generator.manualSeed", { seed: any }],
-  setState: ["Generator.setState", { newState: bytes }],
-} satisfies Record<string, Call>;
+const manualSeedCall: Call = ["manualSeed", { seed: any }];
+const generatorCall: Call = ["Generator", { "seed?": any }];
+const seedGeneratorCall: Call = ["Generator.manualSeed", { seed: any }];
+const setStateCall: Call = ["Generator.setState", { newState: bytes }];
 
 /** A seed as the unsigned 64-bit integer PyTorch stores: negative ones count down from 2^64. */
 function toUint64(seed: number | bigint): bigint {
@@ -92,7 +90,7 @@ export class Generator {
    * @param seed as for `manualSeed`; PyTorch's own default when left out
    */
   constructor(seed: number | bigint = DEFAULT_SEED) {
-    check(calls.Generator, arguments);
+    check(generatorCall, arguments);
     this.manualSeed(seed);
   }
 
@@ -106,7 +104,7 @@ export class Generator {
    * @throws {ValueError} if it does not fit in 64 bits, or is a number too large to be exact
    */
   manualSeed(seed: number | bigint): this {
-    check(calls.seedGenerator, arguments);
+    check(seedGeneratorCall, arguments);
     this.#seed = toUint64(seed);
     const words = this.#words;
     words[0] = Number(BigInt.asUintN(32, this.#seed));
@@ -200,7 +198,7 @@ export class Generator {
    * @throws {TypeError} if it is not bytes
    */
   setState(state: Uint8Array): this {
-    check(calls.setState, arguments);
+    check(setStateCall, arguments);
     if (state.length !== STATE_SIZE) {
       throw new RuntimeError(
         `Expected a CPUGeneratorImplState of size ${STATE_SIZE} but found the input RNG state ` +
@@ -273,6 +271,6 @@ export const defaultGenerator: Generator = new Generator();
  * @category Random numbers
  */
 export function manualSeed(seed: number | bigint): Generator {
-  check(calls.manualSeed, arguments);
+  check(manualSeedCall, arguments);
   return defaultGenerator.manualSeed(toInteger(seed));
 }

@@ -31,15 +31,13 @@ export interface MultinomialOptions extends IntegerOptions {
 const generator: Options<IntegerOptions> = { generator: aGenerator };
 
 // Options are listed and not spread, so that a bundler sees that making this does nothing.
-const calls = {
-  randint: ["randint", { low: int, high: int, size: ints }, generator],
-  randperm: ["randperm", { n: int }, generator],
-  multinomial: [
-    "multinomial",
-    { input: aTensor, numSamples: int },
-    { replacement: bool, generator: aGenerator },
-  ],
-} satisfies Record<string, Call>;
+const randintCall: Call = ["randint", { low: int, high: int, size: ints }, generator];
+const randpermCall: Call = ["randperm", { n: int }, generator];
+const multinomialCall: Call = [
+  "multinomial",
+  { input: aTensor, numSamples: int },
+  { replacement: bool, generator: aGenerator },
+];
 
 /** PyTorch's 64-bit draw, two of 32 bits with the high half first, as a number of a range. */
 function wide(generator: Generator, low: number, range: bigint): number {
@@ -75,7 +73,7 @@ export function randint(
   size: readonly number[],
   options: IntegerOptions = {},
 ): Tensor {
-  check(calls.randint, arguments);
+  check(randintCall, arguments);
   const { generator = defaultGenerator } = options;
   const data = allocateSize("randint", size, "float64");
   const range = BigInt(whole(high)) - BigInt(whole(low));
@@ -111,7 +109,7 @@ export function randint(
  * @category Random numbers
  */
 export function randperm(n: number, options: IntegerOptions = {}): Tensor {
-  check(calls.randperm, arguments);
+  check(randpermCall, arguments);
   const { generator = defaultGenerator } = options;
   const data = allocateSize("randperm", [n], "float64");
   const many = n >= 214748364; // 2^32 / 20: there 32 bits are no longer even
@@ -150,7 +148,7 @@ export function multinomial(
   numSamples: number,
   options: MultinomialOptions = {},
 ): Tensor {
-  check(calls.multinomial, arguments);
+  check(multinomialCall, arguments);
   const { replacement = false, generator = defaultGenerator } = options;
   const { shape, data: p, dtype } = input;
   const categories = shape.at(-1)!;

@@ -39,13 +39,14 @@ export interface TensorOptions {
 
 const tensorOptions: Options<TensorOptions> = { dtype: anyDType, requiresGrad: bool };
 
-const calls = {
-  tensor: ["tensor", { data: any }, tensorOptions],
-  zeros: ["zeros", { size: ints }, tensorOptions],
-  ones: ["ones", { size: ints }, tensorOptions],
-  full: ["full", { size: ints, fillValue: number }, tensorOptions],
-  linspace: ["linspace", { start: number, end: number, steps: int }, { dtype, requiresGrad: bool }],
-} satisfies Record<string, Call>;
+const tensorCall: Call = ["tensor", { data: any }, tensorOptions];
+const zerosCall: Call = ["zeros", { size: ints }, tensorOptions];
+const onesCall: Call = ["ones", { size: ints }, tensorOptions];
+const fullCall: Call = ["full", { size: ints, fillValue: number }, tensorOptions];
+const linspaceCall: Call = ["linspace", { start: number, end: number, steps: int }, {
+  dtype,
+  requiresGrad: bool,
+}];
 
 function finish(data: FloatArray, shape: readonly number[], options: TensorOptions): Tensor {
   const result = new Tensor(data, shape, options.dtype);
@@ -103,7 +104,7 @@ function shapeOf(data: TensorLike): [shape: number[], first: unknown] {
  * @category Tensors
  */
 export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
-  check(calls.tensor, arguments);
+  check(tensorCall, arguments);
   const [shape, first] = shapeOf(data);
   const own = data instanceof Float64Array
     ? "float64"
@@ -161,7 +162,7 @@ export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
  * @category Tensors
  */
 export function zeros(size: readonly number[], options: TensorOptions = {}): Tensor {
-  check(calls.zeros, arguments);
+  check(zerosCall, arguments);
   return filled("zeros", size, 0, options);
 }
 
@@ -183,7 +184,7 @@ export function zeros(size: readonly number[], options: TensorOptions = {}): Ten
  * @category Tensors
  */
 export function ones(size: readonly number[], options: TensorOptions = {}): Tensor {
-  check(calls.ones, arguments);
+  check(onesCall, arguments);
   return filled("ones", size, 1, options);
 }
 
@@ -211,7 +212,7 @@ export function full(
   value: number,
   options: TensorOptions = {},
 ): Tensor {
-  check(calls.full, arguments);
+  check(fullCall, arguments);
   return filled("full", size, value, options);
 }
 
@@ -254,7 +255,7 @@ export function linspace(
   steps: number,
   options: TensorOptions = {},
 ): Tensor {
-  check(calls.linspace, arguments);
+  check(linspaceCall, arguments);
   const { dtype = "float32" } = options;
   if (steps < 0) throw new RuntimeError("number of steps must be non-negative");
   const data = allocate(dtype, steps);

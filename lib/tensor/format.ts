@@ -17,16 +17,14 @@ const values: Kind = {
   is: (value) => ArrayBuffer.isView((value as Partial<Values> | null)?.data),
 };
 
-const calls = {
-  formatTensor: [
-    "formatTensor",
-    { values },
-    { requiresGrad: bool, gradFn: textOrNone, prefix: text } satisfies Options<FormatOptions>,
-  ],
-  formatSize: ["formatSize", { shape: ints }],
-  formatFixed: ["formatFixed", { x: number, digits: number }],
-  formatExponential: ["formatExponential", { x: number, digits: number }],
-} satisfies Record<string, Call>;
+const formatTensorCall: Call = [
+  "formatTensor",
+  { values },
+  { requiresGrad: bool, gradFn: textOrNone, prefix: text } satisfies Options<FormatOptions>,
+];
+const formatSizeCall: Call = ["formatSize", { shape: ints }];
+const formatFixedCall: Call = ["formatFixed", { x: number, digits: number }];
+const formatExponentialCall: Call = ["formatExponential", { x: number, digits: number }];
 
 const PRECISION = 4;
 const LINE_WIDTH = 80;
@@ -70,7 +68,7 @@ export interface FormatOptions {
  * @category Tensors
  */
 export function formatTensor(values: Values, options: FormatOptions = {}): string {
-  check(calls.formatTensor, arguments);
+  check(formatTensorCall, arguments);
   const prefix = options.prefix ?? "tensor(";
   const text = prefix + formatValues(values, prefix.length);
   return appendSuffixes(text, suffixesOf(values, options), prefix.length) + ")";
@@ -102,7 +100,7 @@ export function formatIntegers(integers: readonly number[]): string {
  * @category Tensors
  */
 export function formatSize(shape: readonly number[]): string {
-  check(calls.formatSize, arguments);
+  check(formatSizeCall, arguments);
   return `torch.Size([${shape.join(", ")}])`;
 }
 
@@ -128,7 +126,7 @@ export function formatSize(shape: readonly number[]): string {
  * @category Tensors
  */
 export function formatFixed(x: number, digits: number): string {
-  check(calls.formatFixed, arguments);
+  check(formatFixedCall, arguments);
   requireDigits(digits);
   if (!Number.isFinite(x)) return pythonFloat(x);
   const { integer, scale } = exactDecimal(x);
@@ -157,7 +155,7 @@ export function formatFixed(x: number, digits: number): string {
  * @category Tensors
  */
 export function formatExponential(x: number, digits: number): string {
-  check(calls.formatExponential, arguments);
+  check(formatExponentialCall, arguments);
   requireDigits(digits);
   if (!Number.isFinite(x)) return pythonFloat(x);
   const { integer, scale } = exactDecimal(x);
