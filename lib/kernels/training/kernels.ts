@@ -3,14 +3,8 @@
 import type { Assembler, Func, Madd } from "../assembler.ts";
 import { addCommands } from "./commands.ts";
 import { add, columns, copy, multiply, outer, panels } from "./products.ts";
-import {
-  elmanBackward,
-  elmanForward,
-  gruBackward,
-  gruForward,
-  lstmBackward,
-  lstmForward,
-} from "./recorded_cells.ts";
+import { elman, gru, lstm } from "../cells.ts";
+import { elmanBackward, gruBackward, lstmBackward } from "./recorded_cells.ts";
 
 /** Adds `train` with all that it can be told to do. */
 export function addTraining(m: Assembler, madd: Madd, linear: Func): void {
@@ -21,13 +15,13 @@ export function addTraining(m: Assembler, madd: Madd, linear: Func): void {
     copy: copy(m),
     add: add(m),
     multiply: multiply(m),
-    lstm: lstmForward(m, madd),
+    lstm: lstm(m, madd, true),
     lstmBackward: lstmBackward(m),
-    gru: gruForward(m, madd),
+    gru: gru(m, madd, true),
     gruBackward: gruBackward(m),
-    tanh: elmanForward(m, madd, "tanh"),
+    tanh: elman(m, madd, "tanh", true),
     tanhBackward: elmanBackward(m, madd, "tanh"),
-    relu: elmanForward(m, madd, "relu"),
+    relu: elman(m, madd, "relu", true),
     reluBackward: elmanBackward(m, madd, "relu"),
   });
 }

@@ -321,11 +321,11 @@ class Work {
         if (kind === "lstm") {
           const [cBefore, tanhC] = this.#extra.map((place) => place + at * width);
           if (told.projection === 0) {
-            program.add("lstm", ...cell, h, c, hOut, cBefore, tanhC);
+            program.add("lstm", ...cell, h, width, c, width, hOut, cBefore, tanhC);
             continue;
           }
           const full = this.#full + first * width;
-          program.add("lstm", ...cell, full, c, full, cBefore, tanhC);
+          program.add("lstm", ...cell, full, width, c, width, full, cBefore, tanhC);
           program.add(
             "linear",
             ...[full, width, count, told.projection, told.projectionStructs, told.fullK],
@@ -339,8 +339,8 @@ class Work {
             ...[h, hRow, count, told.newW, told.newStructs, k, told.newPanels],
             ...[told.newBias, 0, hn, width],
           );
-          program.add("gru", ...cell, h, hn, hOut);
-        } else program.add(kind, ...cell, h, hOut);
+          program.add("gru", ...cell, h, width, hn, hOut);
+        } else program.add(kind, ...cell, h, width, hOut);
       }
     });
   }

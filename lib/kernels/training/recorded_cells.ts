@@ -1,39 +1,15 @@
 /**
- * The cells of a recorded forward pass, which leave behind what the backward pass reads, and their
- * derivatives. Row r of everything but the state belongs to one step of one sequence; the state has
+ * The derivatives of the cells, from what a recorded forward pass leaves behind (`../cells.ts`). Row r of everything but the state belongs to one step of one sequence; the state has
  * a row for each sequence.
  *
  * Every pointer is an address. Rows of the sums (all gates of a row side by side, each `width` bytes
  * wide, a multiple of 32) are `sumsRow` bytes apart, all other rows `width` bytes unless said.
  */
 
-import { Activations } from "../activations.ts";
 import type { Assembler, Func, Local, Madd } from "../assembler.ts";
 import * as f32x4 from "../f32x4.ts";
-import * as i32 from "../i32.ts";
 import * as v128 from "../v128.ts";
-import { overUnits, type Row } from "../cells.ts";
-
-/** The pointers to a row's gates: `sums`, and one `width` after the other. */
-function gatesOf(f: Func, sums: Local, sumsRow: Local, width: Local, count: number): Row[] {
-  const gates = [sums];
-  while (gates.length < count) gates.push(f.let("i32", i32.add(gates.at(-1)!, width)));
-  return gates.map((gate) => [gate, sumsRow]);
-}
-
-/** `h = φ(sum)`. Parameters: sums, sumsRow, rows, width, h, hOut: h again, to be kept. */
-export function elmanForward(m: Assembler, madd: Madd, phi: "tanh" | "relu"): Func {
-  return m.func(6, (f, sums, sumsRow, rows, width, h, hOut) => {
-    const act = new Activations(f, madd);
-    const x = f.local("v128");
-    overUnits(f, rows, width, [[sums, sumsRow], [h, width], [hOut, width]], (at) => [
-      x.set(v128.load(at[0])),
-      ...(phi === "tanh" ? act.tanh(x, x) : [x.set(f32x4.pmax(x, 0))]),
-      v128.store(at[1], x),
-      v128.store(at[2], x),
-    ]);
-  });
-}
+import { gatesOf, overUnits, type Row } from "../cells.ts";
 
 /**
  * `da = dh (1 - h²)` for tanh, `da = dh` where h is not 0 for relu. Parameters: sums, which become
@@ -53,34 +29,6 @@ export function elmanBackward(m: Assembler, _: Madd, phi: "tanh" | "relu"): Func
           ? f32x4.mul(d, f32x4.sub(one, f32x4.mul(x, x)))
           : v128.andNot(d, f32x4.le(x, 0)),
       ),
-    ]);
-  });
-}
-
-/**
- * The LSTM's gates and new state. Parameters: sums, which become the gates i, f, g, o, sumsRow,
- * rows, width, h, c (both the state, before and after), hOut: h again, to be kept, cBefore: where c
- * goes as it was before, and tanhC: where tanh c′ goes.
- */
-export function lstmForward(m: Assembler, madd: Madd): Func {
-  return m.func(9, (fn, sums, sumsRow, rows, width, h, c, hOut, cBefore, tanhC) => {
-    const act = new Activations(fn, madd);
-    const [i, f, g, o, cell] = fn.locals("v128", 5);
-    const rest: Row[] = [h, c, hOut, cBefore, tanhC].map((part) => [part, width]);
-    overUnits(fn, rows, width, [...gatesOf(fn, sums, sumsRow, width, 4), ...rest], (at) => [
-      ...[i, f, g, o].map((gate, k) => gate.set(v128.load(at[k]))),
-      ...[...act.sigmoid(i, i), v128.store(at[0], i)],
-      ...[...act.tanh(g, g), v128.store(at[2], g)],
-      ...[...act.sigmoid(f, f), v128.store(at[1], f)],
-      cell.set(v128.load(at[5])),
-      v128.store(at[7], cell),
-      cell.set(madd(f, cell, f32x4.mul(i, g))),
-      v128.store(at[5], cell),
-      ...[...act.sigmoid(o, o), v128.store(at[3], o)],
-      ...[...act.tanh(cell, cell), v128.store(at[8], cell)],
-      o.set(f32x4.mul(o, cell)),
-      v128.store(at[4], o),
-      v128.store(at[6], o),
     ]);
   });
 }
@@ -116,28 +64,6 @@ export function lstmBackward(m: Assembler): Func {
       v128.store(at[0], f32x4.mul(f32x4.mul(q, g), minus(i))),
       v128.store(at[2], f32x4.mul(q, f32x4.sub(one, f32x4.mul(g, g)))),
       v128.store(at[1], f32x4.mul(f32x4.mul(f32x4.mul(e, v128.load(at[6])), f), minus(f))),
-    ]);
-  });
-}
-
-/**
- * The GRU's gates and new state. Parameters: sums, which become r, z, n, sumsRow, rows, width, h (the
- * state, before and after), hn = W_hn h + b_hn, and hOut: h again, to be kept.
- */
-export function gruForward(m: Assembler, madd: Madd): Func {
-  return m.func(7, (f, sums, sumsRow, rows, width, h, hn, hOut) => {
-    const act = new Activations(f, madd);
-    const [r, z, n] = f.locals("v128", 3);
-    const rest: Row[] = [h, hn, hOut].map((part) => [part, width]);
-    overUnits(f, rows, width, [...gatesOf(f, sums, sumsRow, width, 3), ...rest], (at) => [
-      ...[r, z, n].map((gate, k) => gate.set(v128.load(at[k]))),
-      ...[...act.sigmoid(r, r), v128.store(at[0], r)],
-      n.set(madd(r, v128.load(at[4]), n)),
-      ...[...act.tanh(n, n), v128.store(at[2], n)],
-      ...[...act.sigmoid(z, z), v128.store(at[1], z)],
-      n.set(madd(z, v128.load(at[3]), f32x4.mul(f32x4.sub(act.one, z), n))),
-      v128.store(at[3], n),
-      v128.store(at[5], n),
     ]);
   });
 }
