@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, Numbers, both, request
+from .case import Numbers, both, golden, integers, once
 
 INDICES = [
     ("vector", [2, 0, 2], "A repeated row."),
@@ -15,11 +15,7 @@ INDICES = [
 PADDINGS = [("", {}), ("-padding", {"padding_idx": 2}), ("-padding-last", {"padding_idx": -1})]
 
 
-def integers(values):
-    """An int64 array."""
-    return np.array(values, dtype=np.int64)
-
-
+@golden("around/embedding.json", "Rows by their numbers.")
 def lookups():
     """embedding and Embedding: forward and backward."""
     numbers = Numbers(9700)
@@ -30,12 +26,12 @@ def lookups():
             name = label + suffix
             inputs = {"input": index, "weight": table}
             yield from both(
-                f"around/embedding/{name}", reason, ["EMBED-1"], "call", function="embedding", args=args,
-                inputs=inputs
+                f"around/embedding/{name}", reason, "EMBED-1", "call", function="embedding",
+                args=args, inputs=inputs
             )
             yield from both(
                 f"around/embedding/{name}/vjp", "Repeated rows add up; padding gets nothing.",
-                ["EMBED-1", "GRAD-1"], "vjp", function="embedding", args=args, inputs=inputs,
+                "EMBED-1 GRAD-1", "vjp", function="embedding", args=args, inputs=inputs,
                 grad_outputs={"output": numbers.decimal(*index.shape, 3)}
             )
     for suffix, args in PADDINGS:
@@ -44,13 +40,14 @@ def lookups():
             "training": False, "state_dict": {"weight": table}, "inputs": {"input": integers([[2, 4], [0, 2]])},
         }
         yield from both(f"around/Embedding/forward{suffix}", "A loaded row of padding is read.",
-                        ["EMBED-1", "EMBED-2"], "forward", **asked)
+                        "EMBED-1 EMBED-2", "forward", **asked)
         yield from both(
-            f"around/Embedding/vjp{suffix}", "The gradient of the table.", ["EMBED-1", "GRAD-2"], "vjp",
+            f"around/Embedding/vjp{suffix}", "The gradient of the table.", "EMBED-1 GRAD-2", "vjp",
             **asked, grad_outputs={"output": numbers.decimal(2, 2, 3)}
         )
 
 
+@golden("around/modules.json", "First weights, and texts.")
 def tables():
     """Embedding's first weights, and its text."""
     for size in ((1, 1), (3, 4), (4, 4), (5, 3), (7, 5), (10, 1), (0, 3), (3, 0)):
@@ -58,17 +55,17 @@ def tables():
         for seed in (0, 42):
             yield from both(
                 f"around/Embedding/init-{size[0]}-{size[1]}/seed-{seed}", "One normal fill of the table.",
-                ["EMBED-2", "INIT-5"], "init", module="Embedding", args=args, seed=seed
+                "EMBED-2 INIT-5", "init", module="Embedding", args=args, seed=seed
             )
     for padding in (0, 2, -1, -4):
         args = {"num_embeddings": 4, "embedding_dim": 2, "padding_idx": padding}
         yield from both(
             f"around/Embedding/init-padding-{padding}", "The row of the padding is 0, after all is drawn.",
-            ["EMBED-2", "INIT-5"], "init", module="Embedding", args=args, seed=3
+            "EMBED-2 INIT-5", "init", module="Embedding", args=args, seed=3
         )
     yield from both(
         "around/Embedding/init-constructions-2", "The generator goes on, the kept half of a pair too.",
-        ["EMBED-2", "INIT-5"], "init", module="Embedding", seed=0, constructions=2,
+        "EMBED-2 INIT-5", "init", module="Embedding", seed=0, constructions=2,
         args={"num_embeddings": 3, "embedding_dim": 1}
     )
     texts = [
@@ -84,17 +81,19 @@ def tables():
         ("LayerNorm", "zero", {"normalized_shape": 0}),
     ]
     for module, name, args in texts:
-        yield Case(
-            f"around/{module}/repr-{name}", "The text of the module.", ["PRINT-6", "EMBED-2", "NORM-2"],
-            request("repr", module=module, args=args),
+        yield once(
+            f"around/{module}/repr-{name}", "The text of the module.", "PRINT-6 EMBED-2 NORM-2",
+            "repr", module=module, args=args,
         )
     for name, args in (("plain", {"normalized_shape": [2, 2]}), ("no-bias", {"normalized_shape": 3, "bias": False})):
-        yield from both(f"around/LayerNorm/init-{name}", "Ones and zeros; nothing is drawn.", ["NORM-2"],
-                        "init", module="LayerNorm", args=args, seed=0)
+        yield from both(
+            f"around/LayerNorm/init-{name}", "Ones and zeros; nothing is drawn.", "NORM-2", "init",
+            module="LayerNorm", args=args, seed=0
+        )
 
 
+@golden("around/norm.json", "Groups of mean 0 and variance 1.")
 def norms():
-    """LayerNorm, forward and backward."""
     numbers = Numbers(9800)
     shapes = [
         ("vector", [4], (4,), "A single group."),
@@ -120,10 +119,12 @@ def norms():
                 "module": "LayerNorm", "args": args, "training": False, "state_dict": state,
                 "inputs": {"input": numbers.decimal(*size, limit=2.0)},
             }
-            yield from both(f"around/LayerNorm/{label}{suffix}", reason, ["NORM-1", "NORM-2"], "forward", **asked)
             yield from both(
-                f"around/LayerNorm/{label}{suffix}/vjp", "Its gradients.", ["NORM-1", "GRAD-2"], "vjp", **asked,
-                grad_outputs={"output": numbers.decimal(*size)}
+                f"around/LayerNorm/{label}{suffix}", reason, "NORM-1 NORM-2", "forward", **asked
+            )
+            yield from both(
+                f"around/LayerNorm/{label}{suffix}/vjp", "Its gradients.", "NORM-1 GRAD-2", "vjp",
+                **asked, grad_outputs={"output": numbers.decimal(*size)}
             )
     edges = [
         ("flat", 3, np.full((2, 3), 0.5), "No variance: only eps keeps from dividing by 0."),
@@ -137,19 +138,21 @@ def norms():
     for label, shape, value, reason in edges:
         dtypes = ("float64",) if label == "offset" else ("float32", "float64")
         yield from both(
-            f"around/LayerNorm/{label}", reason, ["NORM-1"], "forward", dtypes=dtypes, module="LayerNorm",
-            args={"normalized_shape": shape, "elementwise_affine": False}, training=False, state_dict={},
-            inputs={"input": value}
+            f"around/LayerNorm/{label}", reason, "NORM-1", "forward", dtypes=dtypes,
+            module="LayerNorm", args={"normalized_shape": shape, "elementwise_affine": False},
+            training=False, state_dict={}, inputs={"input": value}
         )
 
 
+@golden("errors/around.json", "What Embedding and LayerNorm refuse.")
 def errors():
-    """What they refuse."""
     table = Numbers(9900).dyadic(5, 3)
 
     def lookup(name, reason, args=None, **inputs):
-        yield from both(f"errors/embedding/{name}", reason, ["ERROR-5", "EMBED-1"], "call", dtypes=("float32",),
-                        function="embedding", args=args or {}, inputs={"weight": table, **inputs})
+        yield from both(
+            f"errors/embedding/{name}", reason, "ERROR-5 EMBED-1", "call", dtypes=("float32",),
+            function="embedding", args=args or {}, inputs={"weight": table, **inputs}
+        )
 
     for label, value in (("past", [0, 5]), ("negative", [-1]), ("far", [[2**40]])):
         yield from lookup(label, "No such row.", input=integers(value))
@@ -176,15 +179,22 @@ def errors():
         ("LayerNorm", "none", {"normalized_shape": None}, "No shape."),
     ]
     for module, name, args, reason in made:
-        yield Case(
-            f"errors/{module}/{name}", reason, ["ERROR-1", "EMBED-2" if module == "Embedding" else "NORM-2"],
-            request("repr", "float32", module=module, args=args),
+        yield once(
+            f"errors/{module}/{name}",
+            reason,
+            f"ERROR-1 {'EMBED' if module == 'Embedding' else 'NORM'}-2",
+            "repr",
+            "float32",
+            module=module,
+            args=args,
         )
 
     def norm(name, reason, shape, value, **more):
         args = {"normalized_shape": shape, **more}
-        yield from both(f"errors/LayerNorm/{name}", reason, ["ERROR-5", "NORM-1"], "forward", dtypes=("float32",),
-                        module="LayerNorm", args=args, training=False, inputs={"input": value})
+        yield from both(
+            f"errors/LayerNorm/{name}", reason, "ERROR-5 NORM-1", "forward", dtypes=("float32",),
+            module="LayerNorm", args=args, training=False, inputs={"input": value}
+        )
 
     yield from norm("features", "Another number of features.", 3, np.ones((2, 4)))
     yield from norm("rank", "Too few dimensions.", [2, 3], np.ones(3))
@@ -198,14 +208,6 @@ def errors():
                          ("LSTM", {"input_size": 2, "hidden_size": 1})):
         yield from both(
             f"errors/{module}/int64", "A model without the embedding that its integers need.",
-            ["ERROR-2", "TENSOR-7"], "forward", dtypes=("float32",),
+            "ERROR-2 TENSOR-7", "forward", dtypes=("float32",),
             module=module, args=args, training=False, inputs={"input": integers([[1, 2]])}
         )
-
-
-FILES = [
-    GoldenFile("around/embedding.json", "Rows by their numbers.", lookups),
-    GoldenFile("around/modules.json", "First weights, and texts.", tables),
-    GoldenFile("around/norm.json", "Groups of mean 0 and variance 1.", norms),
-    GoldenFile("errors/around.json", "What Embedding and LayerNorm refuse.", errors),
-]

@@ -52,6 +52,19 @@ class GoldenFile(NamedTuple):
         return self.path.split("/")[0]
 
 
+FILES = []
+
+
+def golden(path, about):
+    """Decorates the function that yields the cases of a file."""
+
+    def add(cases):
+        FILES.append(GoldenFile(path, about, cases))
+        return cases
+
+    return add
+
+
 def cast(value, dtype):
     """`value`, every numpy number inside it rounded to `dtype`, whose range must hold it."""
     if isinstance(value, (np.ndarray, np.floating)):
@@ -92,10 +105,37 @@ def request(op, dtype=None, module=None, args=None, **rest):
     return fields
 
 
+def once(id, reason, clauses, op, dtype=None, **fields):
+    """A case; the clauses stand in one text, each counts once."""
+    return Case(id, reason, list(dict.fromkeys(clauses.split())), request(op, dtype, **fields))
+
+
 def both(id, reason, clauses, op, dtypes=DTYPES, **fields):
     """The same case in float32 and in float64: the same decimals, rounded to each."""
     for dtype in dtypes:
-        yield Case(f"{id}/{dtype}", reason, clauses, request(op, dtype, **fields))
+        yield once(f"{id}/{dtype}", reason, clauses, op, dtype, **fields)
+
+
+def call_of(chapter, more="", dtypes=DTYPES):
+    """What makes a chapter's cases of one call of a function, on which these clauses bear, too."""
+
+    def call(function, name, reason, clauses, args=None, **inputs):
+        yield from both(
+            f"{chapter}/{function}/{name}", reason, f"{more} {clauses}", "call", dtypes,
+            function=function, args=args or {}, inputs=inputs or None
+        )
+
+    return call
+
+
+def named(name, /, **args):
+    """A class or function of PyTorch's, with its arguments, inside a request."""
+    return {"name": name, "args": args}
+
+
+def integers(values):
+    """An int64 tensor."""
+    return np.array(values, dtype=np.int64)
 
 
 def of_dtype(values, dtype="float64"):

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .case import GoldenFile, Numbers, both, cell_weights
+from .case import Numbers, both, cell_weights, golden
 from .exact import next_states
+from .family import combined
 from .family_numerics import INF, NAN, OPEN, gate_biases
 
 
@@ -17,23 +18,23 @@ class Cell(NamedTuple):
     name: str
     module: str
     args: dict
-    clauses: list
+    clauses: str
     """The clauses of the equation; the one of shapes and states."""
     state: list
 
 
 CELLS = [
-    Cell("rnn-tanh", "RNNCell", {}, ["RNN-1", "RNN-4"], ["h_0"]),
-    Cell("rnn-relu", "RNNCell", {"nonlinearity": "relu"}, ["RNN-2", "RNN-4"], ["h_0"]),
-    Cell("lstm", "LSTMCell", {}, ["LSTM-1", "LSTM-2", "LSTM-4"], ["h_0", "c_0"]),
-    Cell("gru", "GRUCell", {}, ["GRU-1", "GRU-2", "GRU-4"], ["h_0"]),
+    Cell("rnn-tanh", "RNNCell", {}, "RNN-1 RNN-4", ["h_0"]),
+    Cell("rnn-relu", "RNNCell", {"nonlinearity": "relu"}, "RNN-2 RNN-4", ["h_0"]),
+    Cell("lstm", "LSTMCell", {}, "LSTM-1 LSTM-2 LSTM-4", ["h_0", "c_0"]),
+    Cell("gru", "GRUCell", {}, "GRU-1 GRU-2 GRU-4", ["h_0"]),
 ]
 
 
 def forward(cell, name, reason, clauses, args, inputs, state):
     """One forward case in both dtypes."""
     yield from both(
-        f"cells/{cell.name}/{name}", reason, list(dict.fromkeys([*cell.clauses, *clauses.split()])),
+        f"cells/{cell.name}/{name}", reason, f"{cell.clauses} {clauses}",
         "forward", module=cell.module, args=args, training=False, state_dict=state, inputs=inputs
     )
 
@@ -55,28 +56,21 @@ def combinations(cell, place):
     choices = product((True, False), (2, None), (True, False))
     for turn, (bias, batch, with_state) in enumerate(choices):
         numbers = Numbers(40000 + 100 * place + turn)
-        args = {"input_size": 3, "hidden_size": 4, **cell.args}
-        words, slips, clauses = [], [], []
-        if not bias:
-            args["bias"] = False
-            words.append("no-bias")
-            slips.append("a bias where there is none")
-            clauses.append(no_bias_clause(cell))
-        if batch is None:
-            words.append("unbatched")
-            slips.append("a batch dimension left in the answer")
-            clauses.append("BATCH-3")
-        words.append("state" if with_state else "no-state")
-        slips.append(
-            "a state not read" if with_state else "a state that is not zero where left out"
+        args, name, slips, clauses = combined(
+            (True, {"input_size": 3, "hidden_size": 4, **cell.args}, "", "", ""),
+            (not bias, {"bias": False}, "no-bias", "a bias where there is none",
+             no_bias_clause(cell)),
+            (batch is None, {}, "unbatched", "a batch dimension left in the answer", "BATCH-3"),
+            (with_state, {}, "state", "a state not read", ""),
+            (not with_state, {}, "no-state", "a state that is not zero where left out", "")
         )
         lead = () if batch is None else (batch,)
         inputs = {"input": numbers.decimal(*lead, 3)}
         if with_state:
             inputs |= initial(cell, numbers, args, batch)
         yield from forward(
-            cell, "-".join(words), f"Catches {' and '.join(slips)}.", " ".join(clauses), args,
-            inputs, cell_weights(numbers, cell.module, args)
+            cell, name, f"Catches {' and '.join(slips)}.", clauses, args, inputs,
+            cell_weights(numbers, cell.module, args)
         )
 
 
@@ -90,14 +84,10 @@ def sizes(cell, place):
         ("input-1", "One feature in: W_ih is a single column.", 1, 4, 2),
         ("wide", "More features in than out: W_ih and W_hh may not be exchanged.", 7, 2, 2),
         ("narrow", "Fewer features in than out: nor the other way round.", 2, 7, 2),
-        (
-            "square", "Batch, input and state of one size: no extent may be taken for another.", 3,
-            3, 3
-        ),
-        (
-            "input-0", "No features in, which a cell, unlike a layer, accepts: state and biases.",
-            0, 3, 2
-        ),
+        ("square", "Batch, input and state of one size: no extent may be taken for another.", 3, 3,
+         3),
+        ("input-0", "No features in, which a cell, unlike a layer, accepts: state and biases.", 0,
+         3, 2),
         ("hidden-0", "No features in the state, which a cell accepts.", 2, 0, 2),
     ]
     for turn, (name, reason, width, hidden, batch) in enumerate(cases):
@@ -178,6 +168,7 @@ def gates(cell, numbers, args):
         yield from forward(cell, "reset-takes-the-bias", reason, "GRU-3", args, inputs, shut)
 
 
+@golden("cells/forward.json", "One step of each cell.")
 def forwards():
     """Every cell over arguments, sizes and numbers."""
     for place, cell in enumerate(CELLS):
@@ -185,6 +176,7 @@ def forwards():
             yield from group(cell, place)
 
 
+@golden("cells/chain.json", "Each cell over five steps.")
 def chains():
     """Several steps: the state of each, rounded to float32, is where the next one starts."""
     for place, cell in enumerate(CELLS):
@@ -210,9 +202,3 @@ def chains():
                 states = [inputs[part] for part in cell.state if part in inputs]
                 after = next_states(cell.module, args, state, inputs["input"], states)
                 carried = dict(zip(cell.state, after, strict=True))
-
-
-FILES = [
-    GoldenFile("cells/forward.json", "One step of each cell.", forwards),
-    GoldenFile("cells/chain.json", "Each cell over five steps.", chains),
-]

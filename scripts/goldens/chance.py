@@ -4,19 +4,21 @@ import struct
 
 import numpy as np
 
-from .case import Case, GoldenFile, both, request
+from .case import both, golden, once
 
 SEEDS = [0, 1, 42, 4294967295]
 
 
 def drawn(name, reason, clauses, function, args, seed=0, **inputs):
     """One draw, and what comes next."""
-    asked = request("call", "float32", function=function, args=args, seed=seed, inputs=inputs or None)
-    yield Case(f"chance/{name}", reason, clauses, asked)
+    yield once(
+        f"chance/{name}", reason, clauses, "call", "float32", function=function, args=args,
+        seed=seed, inputs=inputs or None
+    )
 
 
+@golden("chance/randint.json", "torch.randint after torch.manual_seed.")
 def integers():
-    """torch.randint."""
     reason = "The remainder of one draw; from 2^28 numbers on, of two."
     ranges = [
         (0, 1), (0, 2), (0, 10), (-5, 5), (-100, -99), (0, 2**28 - 1), (0, 2**28), (1, 2**28 + 1),
@@ -24,27 +26,32 @@ def integers():
     ]
     for low, high in ranges:
         args = {"low": low, "high": high, "size": [6]}
-        yield from drawn(f"randint/{low}-{high}", reason, ["INIT-7"], "randint", args)
+        yield from drawn(f"randint/{low}-{high}", reason, "INIT-7", "randint", args)
     for size in ([], [0], [1], [3, 4], [2, 3, 2], [2, 0, 3], [700]):
         args = {"low": 0, "high": 1000, "size": size}
         name = "x".join(map(str, size)) or "scalar"
-        yield from drawn(f"randint/size-{name}", "Row-major.", ["INIT-7"], "randint", args, 123)
+        yield from drawn(f"randint/size-{name}", "Row-major.", "INIT-7", "randint", args, 123)
     for seed in SEEDS:
         args = {"low": 0, "high": 50, "size": [5]}
-        yield from drawn(f"randint/seed-{seed}", "The first draws.", ["INIT-7"], "randint", args, seed)
+        yield from drawn(
+            f"randint/seed-{seed}", "The first draws.", "INIT-7", "randint", args, seed
+        )
 
 
+@golden("chance/randperm.json", "torch.randperm after torch.manual_seed.")
 def permutations():
-    """torch.randperm."""
     for n in (0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 100, 623, 624, 625, 626, 1000):
         reason = "One draw less than there are numbers." if n < 623 else "Over the generator's blocks."
-        yield from drawn(f"randperm/{n}", reason, ["INIT-8"], "randperm", {"n": n})
+        yield from drawn(f"randperm/{n}", reason, "INIT-8", "randperm", {"n": n})
     for seed in SEEDS:
-        yield from drawn(f"randperm/seed-{seed}", "The order of a shuffle.", ["INIT-8"], "randperm", {"n": 12}, seed)
+        yield from drawn(
+            f"randperm/seed-{seed}", "The order of a shuffle.", "INIT-8", "randperm", {"n": 12},
+            seed
+        )
 
 
+@golden("chance/multinomial.json", "torch.multinomial after torch.manual_seed.")
 def categories():
-    """torch.multinomial."""
     rows = np.array([[1.0, 2.0, 3.0, 4.0], [0.5, 0.0, 0.25, 0.25]])
     many = ((np.arange(40.0) * 7) % 11 + 1) / 8
     cases = [
@@ -71,7 +78,7 @@ def categories():
     for name, value, args, reason in cases:
         for seed in (0, 7):
             yield from both(
-                f"chance/multinomial/{name}/seed-{seed}", reason, ["INIT-9"], "call",
+                f"chance/multinomial/{name}/seed-{seed}", reason, "INIT-9", "call",
                 function="multinomial", args=args, seed=seed, inputs={"input": value}
             )
 
@@ -93,13 +100,14 @@ def state_bytes(seed, left, following, normal=None, seeded=1):
     return np.frombuffer(data + bytes(5056 - len(data)), dtype=np.uint8).astype(np.int64)
 
 
+@golden("chance/state.json", "The generator as bytes.")
 def states():
     """torch.get_rng_state and torch.set_rng_state."""
     reason = "The bytes of the generator, where its words are used up, renewed, or a draw is kept."
     for rand, randn in ((0, 0), (1, 0), (623, 0), (624, 0), (625, 0), (1300, 0), (0, 1), (5, 3), (2, 2), (0, 17)):
         for seed in (0, -1) if rand == 0 else (7,):
             yield from both(
-                f"chance/get_state/{rand}-{randn}/seed-{seed}", reason, ["INIT-4", "INIT-5"], "call",
+                f"chance/get_state/{rand}-{randn}/seed-{seed}", reason, "INIT-4 INIT-5", "call",
                 dtypes=("float32",), function="get_state", args={"rand": rand, "randn": randn}, seed=seed
             )
     given = [
@@ -111,25 +119,29 @@ def states():
     ]
     for name, fields, reason in given:
         yield from both(
-            f"chance/set_state/{name}", reason, ["INIT-4", "INIT-5"], "call", function="set_state", args={},
-            inputs={"state": state_bytes(*fields)}
+            f"chance/set_state/{name}", reason, "INIT-4 INIT-5", "call", function="set_state",
+            args={}, inputs={"state": state_bytes(*fields)}
         )
 
 
+@golden("errors/chance.json", "What is not drawn.")
 def errors():
-    """What they refuse."""
     good = state_bytes(5, 1, 0)
     for name, state in (
         ("short", good[:5055]), ("long", np.append(good, 0)), ("zeros", good * 0),
         ("not-seeded", state_bytes(5, 1, 0, seeded=0)), ("none-left", state_bytes(5, 0, 0)),
         ("next-beyond", state_bytes(5, 1, 625)),
     ):
-        asked = request("call", "float32", function="set_state", args={}, inputs={"state": state})
-        yield Case(f"errors/set_state/{name}", "No state of the generator.", ["ERROR-5", "INIT-4"], asked)
+        yield once(
+            f"errors/set_state/{name}", "No state of the generator.", "ERROR-5 INIT-4", "call",
+            "float32", function="set_state", args={}, inputs={"state": state}
+        )
 
     def case(function, name, reason, clause, args, **inputs):
-        asked = request("call", "float32", function=function, args=args, seed=0, inputs=inputs or None)
-        yield Case(f"errors/{function}/{name}", reason, ["ERROR-5", clause], asked)
+        yield once(
+            f"errors/{function}/{name}", reason, f"ERROR-5 {clause}", "call", "float32",
+            function=function, args=args, seed=0, inputs=inputs or None
+        )
 
     for low, high in ((5, 5), (5, 2), (0, -1)):
         yield from case("randint", f"{low}-{high}", "Nothing between.", "INIT-7",
@@ -160,12 +172,3 @@ def errors():
         yield from case("multinomial", name, reason, "INIT-9", args, input=np.array(value))
     yield from case("multinomial", "int64", "Whole numbers.", "INIT-9", {"num_samples": 1},
                     input=np.array([1, 2], dtype=np.int64))
-
-
-FILES = [
-    GoldenFile("chance/randint.json", "torch.randint after torch.manual_seed.", integers),
-    GoldenFile("chance/randperm.json", "torch.randperm after torch.manual_seed.", permutations),
-    GoldenFile("chance/multinomial.json", "torch.multinomial after torch.manual_seed.", categories),
-    GoldenFile("chance/state.json", "The generator as bytes.", states),
-    GoldenFile("errors/chance.json", "What is not drawn.", errors),
-]

@@ -10,7 +10,7 @@ from .write import GOLDEN, case_text, derived, file_text
 ROOT = GOLDEN.parent
 
 
-def changed_chapters(since, modules):
+def changed_chapters(since, files):
     """
     The chapters that differ from a commit: those whose files below golden/ do, and those of the
     modules of this folder that do; all, where another part of this folder does.
@@ -22,10 +22,10 @@ def changed_chapters(since, modules):
         if path.parts[0] == "golden":
             found |= {path.parts[1]} if len(path.parts) > 2 else set()
         elif path.parts[1] == "goldens":
-            own = [module for module in modules if Path(module.__file__).name == path.name]
+            own = {one.chapter for one in files if one.cases.__module__ == f"goldens.{path.stem}"}
             if not own:
-                return {golden.chapter for module in modules for golden in module.FILES}
-            found |= {golden.chapter for golden in own[0].FILES}
+                return {one.chapter for one in files}
+            found |= own
     return found
 
 

@@ -7,15 +7,7 @@ import json
 import numpy as np
 import torch
 
-from .execute import (
-    OPERATIONS,
-    Unsupported,
-    arrays,
-    build,
-    default_dtype,
-    inputs_of,
-    run,
-)
+from .execute import OPERATIONS, Unsupported, arrays, build, default_dtype, inputs_of, run
 
 try:
     import safetensors.torch as library

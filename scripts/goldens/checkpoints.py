@@ -12,15 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .case import (
-    Case,
-    GoldenFile,
-    Numbers,
-    linear_weights,
-    request,
-    rnn_weights,
-    simple_weights,
-)
+from .case import Case, Numbers, golden, linear_weights, once, rnn_weights, simple_weights
 from .checkpoint_load import library
 from .execute import build
 
@@ -113,7 +105,7 @@ def optimiser():
 def torch_files():
     """(name, reason, clauses, bytes) of each file of torch.save that is read whole."""
     plain = rnn_state(7000, {"input_size": 2, "hidden_size": 3})
-    yield "state-dict", "The state_dict of an RNN.", ["CKPT-5"], saved(plain)
+    yield "state-dict", "The state_dict of an RNN.", "CKPT-5", saved(plain)
     numbers = Numbers(7001)
     values = torch.tensor(numbers.dyadic(2, 3))
     whole = torch.tensor([[0, 1, 100], [7, 2, 127]])
@@ -129,7 +121,7 @@ def torch_files():
     for name in [*names, "float8_e4m3fn", "float8_e5m2"]:
         dtypes[name] = whole.to(getattr(torch, name))
     for name, value in dtypes.items():
-        yield f"dtype-{name}", f"A tensor of {name}.", ["CKPT-4", "CKPT-5"], saved({"x": value})
+        yield f"dtype-{name}", f"A tensor of {name}.", "CKPT-4 CKPT-5", saved({"x": value})
     special = torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0, 2.0**-149])
     # By their bits: processors differ in the NaN that a conversion makes.
     half = torch.tensor([0x7E00, 0x7C00, -0x0400, -0x8000, 0], dtype=torch.int16)
@@ -137,7 +129,7 @@ def torch_files():
     tiny = {
         "single": special, "half": half.view(torch.float16), "brain": brain.view(torch.bfloat16)
     }
-    yield "special-numbers", "What is not finite, and a denormal.", ["CKPT-4"], saved(tiny)
+    yield "special-numbers", "What is not finite, and a denormal.", "CKPT-4", saved(tiny)
     base = torch.tensor(numbers.dyadic(4, 6)).float()
     views = {
         "whole": base, "transposed": base.t(), "row": base[2], "column": base[:, 1],
@@ -145,53 +137,53 @@ def torch_files():
         "cube": base.reshape(2, 2, 6).permute(2, 0, 1), "empty": base[:0],
         "expanded": base[0, :3].expand(5, 3), "element": base[3, 5]
     }
-    yield "views", "Ten views of one storage.", ["CKPT-7"], saved(views)
+    yield "views", "Ten views of one storage.", "CKPT-7", saved(views)
     tied = {"encoder.weight": base, "decoder.weight": base, "other": base.clone()}
-    yield "tied", "Two names of one tensor.", ["CKPT-7"], saved(tied)
+    yield "tied", "Two names of one tensor.", "CKPT-7", saved(tied)
     large = torch.arange(1000, dtype=torch.float32)
-    yield "part", "A small part of a storage brings all of it.", ["CKPT-7"], saved(large[500:502])
+    yield "part", "A small part of a storage brings all of it.", "CKPT-7", saved(large[500:502])
     scalars = {"tensor": torch.tensor(2.5), "long": torch.tensor(3), "number": 4, "real": 0.5}
-    yield "scalars", "Tensors of no dimension, and numbers.", ["CKPT-7"], saved(scalars)
+    yield "scalars", "Tensors of no dimension, and numbers.", "CKPT-7", saved(scalars)
     integers = [0, 255, 256, 65535, 65536, -1, 2**31 - 1, 2**31, -(2**31) - 1, 2**53 - 1, 2**70]
-    yield "integers", "Integers of every width.", ["CKPT-6"], saved([*integers, -(2**70)])
+    yield "integers", "Integers of every width.", "CKPT-6", saved([*integers, -(2**70)])
     nested = collections.OrderedDict(a={"b": [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)]}, c={})
     nested["d"] = [torch.Size([2, 3]), torch.float32, torch.device("cpu"), True, None, "", 1e-300]
-    yield "nested", "Dicts, lists and tuples in each other.", ["CKPT-6"], saved(nested)
+    yield "nested", "Dicts, lists and tuples in each other.", "CKPT-6", saved(nested)
     parameter = nn.Parameter(base[0].clone())
     both = {"parameter": parameter, "grad": base[1].clone().requires_grad_()}
-    yield "parameters", "Tensors that require gradients.", ["CKPT-6"], saved(both)
-    yield "optimiser", "A model, its optimiser, and notes.", ["CKPT-6", "CKPT-8"], saved(optimiser())
+    yield "parameters", "Tensors that require gradients.", "CKPT-6", saved(both)
+    yield "optimiser", "A model, its optimiser, and notes.", "CKPT-6 CKPT-8", saved(optimiser())
     many = {f"layers.{k}.weight": torch.full((1,), float(k)) for k in range(150)}
-    yield "many", "More values than one byte counts.", ["CKPT-6"], saved(many)
-    yield "no-checksums", "Saved without checksums.", ["CKPT-5"], without_checksums(plain)
+    yield "many", "More values than one byte counts.", "CKPT-6", saved(many)
+    yield "no-checksums", "Saved without checksums.", "CKPT-5", without_checksums(plain)
     mixed = {"x": base.t(), "y": values.half(), "z": whole, "c": dtypes["complex64"]}
     data = big_endian(mixed, {"0": 4, "1": 2, "2": 8, "3": 4})
-    yield "big-endian", "From a machine of the other byte order.", ["CKPT-5", "CKPT-7"], data
-    yield "empty", "A dict of nothing.", ["CKPT-5"], saved({})
+    yield "big-endian", "From a machine of the other byte order.", "CKPT-5 CKPT-7", data
+    yield "empty", "A dict of nothing.", "CKPT-5", saved({})
     odd = {"__proto__": base[0], "constructor": base[1], "toString": base[2], "": base[3], "1": base}
-    yield "names", "Names that mean something to JavaScript.", ["CKPT-6"], saved(odd)
+    yield "names", "Names that mean something to JavaScript.", "CKPT-6", saved(odd)
     keys = {True: base[0], None: base[1], 5: base[2], "5": base[3], 0.5: 1, False: 2}
-    yield "keys", "Keys of every type; 5 and '5' are two.", ["CKPT-6"], saved(keys)
+    yield "keys", "Keys of every type; 5 and '5' are two.", "CKPT-6", saved(keys)
     slices = {"rows": torch.zeros(3, 0)[1:], "beyond": torch.ones(4)[4:], "columns": base[:, 6:]}
-    yield "empty-slices", "Slices of nothing, that begin behind the end.", ["CKPT-7"], saved(slices)
+    yield "empty-slices", "Slices of nothing, that begin behind the end.", "CKPT-7", saved(slices)
     attributed = base[1].clone()
     attributed.note = "kept with the tensor"
     stateful = nn.Parameter(base[2].clone())
     stateful.note = "kept with the parameter"
     buffers = {"buffer": nn.Buffer(base[0].clone()), "tensor": attributed, "parameter": stateful}
-    yield "buffers", "A buffer, and tensors with attributes.", ["CKPT-6"], saved(buffers)
+    yield "buffers", "A buffer, and tensors with attributes.", "CKPT-6", saved(buffers)
     beside = {
         "weight": base[:2], "set": {1, 2}, "bytes": b"ab\xff", "bytearray": bytearray(b"ab"),
         "complex": 1 + 2j, "counter": collections.Counter({"a": 2, "b": 1}), "bias": base[2]
     }
-    yield "beside", "Entries that are no tensors, beside tensors.", ["CKPT-6"], saved(beside)
-    yield "bools", "Any byte but 0 is true.", ["CKPT-4"], odd_bools()
-    yield "device", "Devices by their type, and by their number.", ["CKPT-6"], saved(
+    yield "beside", "Entries that are no tensors, beside tensors.", "CKPT-6", saved(beside)
+    yield "bools", "Any byte but 0 is true.", "CKPT-4", odd_bools()
+    yield "device", "Devices by their type, and by their number.", "CKPT-6", saved(
         [torch.device("cpu"), torch.device("cuda", 1), torch.strided, torch.Size([])]
     )
     halves = base.half()
     shared = {f"view{k}": halves[k : k + 2] for k in range(3)} | {"whole": halves}
-    yield "shared-halves", "Views of one storage of half precision.", ["CKPT-7"], saved(shared)
+    yield "shared-halves", "Views of one storage of half precision.", "CKPT-7", saved(shared)
 
 
 def models():
@@ -223,9 +215,7 @@ def models():
 
 def load(id, reason, clauses, file, **fields):
     """One case."""
-    asked = request("load", **fields)
-    asked["file"] = file
-    return Case(id, reason, clauses, asked)
+    return once(id, reason, clauses, "load", **fields, file=file)
 
 
 def file_of(format, data, **options):
@@ -244,7 +234,7 @@ def run_cases(format, write):
             "training": False,
             "inputs": {"input": Numbers(7400 + place).dyadic(2, 4, 2)},
         }
-        clauses = ["CKPT-2" if format == "safetensors" else "CKPT-5", "CKPT-9"]
+        clauses = f"CKPT-{2 if format == 'safetensors' else 5} CKPT-9"
         whole = file_of(format, write(state))
         yield load(f"checkpoints/{format}/run-{name}", reason, clauses, whole, **fields)
         if name == "gru":
@@ -252,11 +242,11 @@ def run_cases(format, write):
             inside = file_of(format, write(wrapped), prefix="module.")
             yield load(
                 f"checkpoints/{format}/run-{name}-prefix", "Saved from inside DataParallel.",
-                ["CKPT-8"], inside, **fields
+                "CKPT-8", inside, **fields
             )
             half = file_of(format, write({k: v.half() for k, v in state.items()}), widen=True)
             yield load(
-                f"checkpoints/{format}/run-{name}-half", "Half precision, widened.", ["CKPT-4"],
+                f"checkpoints/{format}/run-{name}-half", "Half precision, widened.", "CKPT-4",
                 half, **fields
             )
             if format == "torch":
@@ -264,14 +254,14 @@ def run_cases(format, write):
                 mixed = saved({"model": state, **beside}, pickle_protocol=4)
                 yield load(
                     f"checkpoints/{format}/run-{name}-beside",
-                    "The weights are beside NumPy's numbers and a set.", ["CKPT-6", "CKPT-8"],
+                    "The weights are beside NumPy's numbers and a set.", "CKPT-6 CKPT-8",
                     file_of(format, mixed, at=["model"], protocol=4), **fields
                 )
                 deep = {"epoch": 3, "nets": [{"state_dict": state}]}
                 found = file_of(format, write(deep), at=["nets", 0, "state_dict"])
                 yield load(
                     f"checkpoints/{format}/run-{name}-nested",
-                    "The weights are a part of the checkpoint.", ["CKPT-8"], found, **fields
+                    "The weights are a part of the checkpoint.", "CKPT-8", found, **fields
                 )
 
 
@@ -293,8 +283,8 @@ def elsewhere():
     return "--verify" in sys.argv and made.split("+")[0] != torch.__version__.split("+")[0]
 
 
+@golden(GOLDEN_PATHS["torch"], "Files of torch.save.")
 def torch_cases():
-    """Files of torch.save."""
     if elsewhere():
         yield from committed("torch")
         return
@@ -304,7 +294,7 @@ def torch_cases():
         data = saved({"x": torch.ones(2, 3), "y": [1, 2**40]}, pickle_protocol=protocol)
         file = file_of("torch", data, protocol=protocol)
         name = f"checkpoints/torch/protocol-{protocol}"
-        yield load(name, "A later pickle protocol.", ["CKPT-6"], file)
+        yield load(name, "A later pickle protocol.", "CKPT-6", file)
     yield from run_cases("torch", saved)
 
 
@@ -315,32 +305,32 @@ def safetensors_files():
     values = torch.tensor(drawn)
     single = values.float()
     plain = {"b": single, "a": torch.tensor(-drawn).float()}
-    yield "plain", "Two tensors, no metadata.", ["CKPT-2"], plain, None
-    yield "metadata", "With metadata.", ["CKPT-2"], {"x": single}, {"format": "pt"}
+    yield "plain", "Two tensors, no metadata.", "CKPT-2", plain, None
+    yield "metadata", "With metadata.", "CKPT-2", {"x": single}, {"format": "pt"}
     note = {"note": 'a "quote", a \\, a tab\t, é, 中, 😀'}
-    yield "metadata-text", "Metadata that JSON must escape.", ["CKPT-2"], {"x": single}, note
-    yield "empty", "No tensor at all.", ["CKPT-2"], {}, None
+    yield "metadata-text", "Metadata that JSON must escape.", "CKPT-2", {"x": single}, note
+    yield "empty", "No tensor at all.", "CKPT-2", {}, None
     shapes = {"scalar": torch.tensor(1.5), "none": torch.zeros(0, 3), "row": torch.ones(1, 1, 4)}
-    yield "shapes", "Tensors of no dimension and of no element.", ["CKPT-2"], shapes, None
+    yield "shapes", "Tensors of no dimension and of no element.", "CKPT-2", shapes, None
     names = ["uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "bool"]
     whole = torch.tensor([[0, 1, 100], [7, 2, 127]])
     dtypes = {name: whole.to(getattr(torch, name)) for name in names}
     dtypes |= {"float64": values, "float32": single, "float16": single.half()}
     dtypes |= {"bfloat16": single.bfloat16(), "complex64": torch.complex(single, single)}
     dtypes |= {n: single.to(getattr(torch, n)) for n in ("float8_e4m3fn", "float8_e5m2")}
-    yield "dtypes", "One of each, sorted by dtype.", ["CKPT-3", "CKPT-4"], dtypes, None
+    yield "dtypes", "One of each, sorted by dtype.", "CKPT-3 CKPT-4", dtypes, None
     odd = ["z", "a", "Z", "é", "\uffff", "\U0001f600", "a.b", "a b", 'q"\\/\n\x01\x7f\u2028', "10", "9"]
     odd += ["__proto__", "constructor", ""]
     named = {name: torch.full((1,), float(k)) for k, name in enumerate(odd)}
-    yield "names", "Sorted by code point; escapes.", ["CKPT-2", "CKPT-3"], named, None
+    yield "names", "Sorted by code point; escapes.", "CKPT-2 CKPT-3", named, None
     widths = {f"w{k}": torch.ones(k, dtype=torch.uint8) for k in range(9)}
-    yield "unaligned", "Tensors that begin anywhere.", ["CKPT-2"], {**widths, "x": single}, None
+    yield "unaligned", "Tensors that begin anywhere.", "CKPT-2", {**widths, "x": single}, None
     mixed = {"a": torch.ones(3, dtype=torch.uint8), "b": values, "c": single.half()}
-    yield "padding", "A header padded to eight bytes.", ["CKPT-3"], mixed, {"k": "v"}
+    yield "padding", "A header padded to eight bytes.", "CKPT-3", mixed, {"k": "v"}
 
 
+@golden(GOLDEN_PATHS["safetensors"], "Files of the safetensors library.")
 def safetensors_cases():
-    """Files of the safetensors library."""
     if library is None or elsewhere():
         yield from committed("safetensors")
         return
@@ -349,9 +339,3 @@ def safetensors_cases():
         file = file_of("safetensors", data)
         yield load(f"checkpoints/safetensors/{name}", reason, clauses, file)
     yield from run_cases("safetensors", library.save)
-
-
-FILES = [
-    GoldenFile(GOLDEN_PATHS["torch"], "Files of torch.save.", torch_cases),
-    GoldenFile(GOLDEN_PATHS["safetensors"], "Files of the safetensors library.", safetensors_cases),
-]

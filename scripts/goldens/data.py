@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, Numbers, both, request
+from .case import Numbers, both, golden, once
 
 ORDERS = [
     ("in-order", {"n": 7, "batch_size": 3}, "In order; two draws are taken all the same."),
@@ -22,49 +22,49 @@ SHUFFLED = [
 ]
 
 
+@golden("data/order.json", "The order in which a DataLoader gives items.")
 def orders():
     """Orders for seeds, one epoch and three, from a generator that is given and from the default."""
     for name, args, reason in ORDERS:
-        yield Case(
-            f"data/order/{name}", reason, ["DATA-1"],
-            request("call", "float32", function="DataLoader", args={**args, "seed": 3, "epochs": 2})
+        yield once(
+            f"data/order/{name}", reason, "DATA-1",
+            "call", "float32", function="DataLoader", args={**args, "seed": 3, "epochs": 2}
         )
     for place, (name, args, reason) in enumerate(SHUFFLED):
         for word, own, more in (
             ("own", {"generator": 5 + place}, "The generator is given."),
             ("default", {}, "The order's seed comes from the default generator."),
         ):
-            yield Case(
-                f"data/order/{name}-{word}", f"{reason} {more}", ["DATA-1", "INIT-3"],
-                request(
-                    "call", "float32", function="DataLoader",
-                    args={**args, **own, "shuffle": True, "seed": 11 + place, "epochs": 3}
-                )
+            yield once(
+                f"data/order/{name}-{word}", f"{reason} {more}", "DATA-1 INIT-3", "call", "float32",
+                function="DataLoader",
+                args={**args, **own, "shuffle": True, "seed": 11 + place, "epochs": 3}
             )
 
 
+@golden("data/collate.json", "What is made of a batch.")
 def batches():
     """What is made of tensors, numbers and pairs."""
     for place, (name, shape) in enumerate((("1d", (3,)), ("2d", (2, 3)), ("0d", ()))):
         numbers = Numbers(96000 + place)
         tensors = [numbers.decimal(*shape) for _ in range(3)]
         yield from both(
-            f"data/collate/tensors-{name}", "Stacked along a new first dimension.", ["DATA-2"],
+            f"data/collate/tensors-{name}", "Stacked along a new first dimension.", "DATA-2",
             "call", function="default_collate", inputs={"tensors": tensors}
         )
         yield from both(
-            f"data/collate/pairs-{name}", "Each place for itself.", ["DATA-2"], "call",
+            f"data/collate/pairs-{name}", "Each place for itself.", "DATA-2", "call",
             function="default_collate", inputs={"tensors": tensors}, args={"numbers": [2, 0, 1]}
         )
     for name, given in (("whole", [3, 1, 2]), ("fractions", [0.5, 1.25, -3.75])):
-        yield Case(
-            f"data/collate/numbers-{name}", "Whole numbers are int64, others float64.", ["DATA-2"],
-            request("call", "float64", function="default_collate", args={"numbers": given})
+        yield once(
+            f"data/collate/numbers-{name}", "Whole numbers are int64, others float64.", "DATA-2",
+            "call", "float64", function="default_collate", args={"numbers": given}
         )
 
 
+@golden("data/refused.json", "What PyTorch refuses.")
 def refused():
-    """What PyTorch refuses."""
     for name, args in (
         ("batch-size-0", {"n": 2, "batch_size": 0}),
         ("batch-size-negative", {"n": 2, "batch_size": -1}),
@@ -73,21 +73,11 @@ def refused():
         ("drop-last-number", {"n": 2, "drop_last": 3}),
         ("shuffle-nothing", {"n": 0, "shuffle": True}),
     ):
-        yield Case(
-            f"data/refused/{name}", "No batches can be made so.", ["DATA-1", "ERROR-6"],
-            request("call", "float32", function="DataLoader", args={**args, "seed": 1})
+        yield once(
+            f"data/refused/{name}", "No batches can be made so.", "DATA-1 ERROR-6",
+            "call", "float32", function="DataLoader", args={**args, "seed": 1}
         )
-    yield Case(
-        "data/refused/shapes", "Tensors of two shapes do not stack.", ["DATA-2", "ERROR-4"],
-        request(
-            "call", "float32", function="default_collate",
-            inputs={"tensors": [np.zeros(2), np.zeros(3)]}
-        )
+    yield once(
+        "data/refused/shapes", "Tensors of two shapes do not stack.", "DATA-2 ERROR-4", "call",
+        "float32", function="default_collate", inputs={"tensors": [np.zeros(2), np.zeros(3)]}
     )
-
-
-FILES = [
-    GoldenFile("data/order.json", "The order in which a DataLoader gives items.", orders),
-    GoldenFile("data/collate.json", "What is made of a batch.", batches),
-    GoldenFile("data/refused.json", "What PyTorch refuses.", refused),
-]

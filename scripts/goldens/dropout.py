@@ -2,20 +2,21 @@
 
 import numpy as np
 
-from .case import INF, NAN, GoldenFile, Numbers, both, rnn_weights
-from .family import GRU, LSTM, PROJ, RNN, clauses_of, forward, initial
+from .case import INF, NAN, Numbers, both, golden, rnn_weights
+from .family import clauses_of, forward, initial
+from .pack import KINDS
 
 
 def dropout(name, reason, clauses, args, value, training):
     """One case of the module Dropout in both dtypes."""
     yield from both(
-        f"dropout/{name}", reason, clauses.split(), "forward", module="Dropout", args=args,
+        f"dropout/{name}", reason, clauses, "forward", module="Dropout", args=args,
         training=training, inputs={"input": value}
     )
 
 
+@golden("dropout/modules.json", "Dropout.")
 def modules():
-    """Dropout."""
     numbers = Numbers(60000)
     for name, shape in (("scalar", ()), ("vector", (4,)), ("batch", (2, 3, 2)), ("empty", (0, 3))):
         value = numbers.decimal(*shape)
@@ -36,42 +37,25 @@ def modules():
     yield from dropout("module/specials-train-p-1", reason, "DROP-3 NUM-4", {"p": 1}, value, True)
 
 
-KINDS = [
-    ("rnn-tanh", RNN, {}),
-    ("rnn-relu", RNN, {"nonlinearity": "relu"}),
-    ("lstm", LSTM, {}),
-    ("gru", GRU, {}),
-    ("proj", PROJ, {"proj_size": 2}),
-]
-
-
+@golden("dropout/sequences.json", "RNN, LSTM and GRU with dropout.")
 def sequences():
-    """RNN, LSTM and GRU."""
     last = "p = 1 in training: upper layers read zeros, and what the last one says is left alone."
     cases = [
         ("eval", "Evaluation: dropout does nothing.", "DROP-1", 0.5, 2, False, {}),
         ("eval-p-1", "Evaluation, even at p = 1.", "DROP-1", 1, 2, False, {}),
         ("train-p-0", "Training at p = 0: the same as evaluation.", "DROP-2", 0, 2, True, {}),
         ("train-p-1", last, "DROP-2 DROP-3", 1, 2, True, {}),
-        (
-            "train-p-1-layers-3",
-            "p = 1 in training with three layers: between any two, and in no other place.",
-            "DROP-2 DROP-3", 1, 3, True, {}
-        ),
-        (
-            "train-p-1-bidirectional",
-            "p = 1 in training: both halves of a layer's output are dropped.", "DROP-2 STACK-4", 1,
-            2, True, {"bidirectional": True, "batch_first": True}
-        ),
-        (
-            "train-p-1-one-layer", "One layer has nothing between: dropout warns and does nothing.",
-            "DROP-2 DROP-4", 1, 1, True, {}
-        ),
-        (
-            "train-p-1-no-bias",
-            "Upper layers without biases and without a state see nothing, and say zero.",
-            "DROP-2 STACK-7", 1, 2, True, {"bias": False}
-        ),
+        ("train-p-1-layers-3",
+         "p = 1 in training with three layers: between any two, and in no other place.",
+         "DROP-2 DROP-3", 1, 3, True, {}),
+        ("train-p-1-bidirectional",
+         "p = 1 in training: both halves of a layer's output are dropped.", "DROP-2 STACK-4", 1, 2,
+         True, {"bidirectional": True, "batch_first": True}),
+        ("train-p-1-one-layer", "One layer has nothing between: dropout warns and does nothing.",
+         "DROP-2 DROP-4", 1, 1, True, {}),
+        ("train-p-1-no-bias",
+         "Upper layers without biases and without a state see nothing, and say zero.",
+         "DROP-2 STACK-7", 1, 2, True, {"bias": False}),
     ]
     for place, (word, kind, extra) in enumerate(KINDS):
         asked = kind._replace(chapter="dropout")
@@ -84,7 +68,7 @@ def sequences():
             inputs = {"input": numbers.decimal(3, 2, 2)}
             if "bias" not in more:
                 inputs |= initial(kind, numbers, args, 3 if "batch_first" in more else 2)
-            bears = [*clauses.split(), *clauses_of(kind, args)]
+            bears = f"{clauses} {clauses_of(kind, args)}"
             yield from forward(
                 asked, f"{word}/{name}", reason, bears, args, inputs, state, training
             )
@@ -93,12 +77,6 @@ def sequences():
         yield from forward(
             asked, f"{word}/train-p-1-packed",
             "p = 1 in training on a packed batch: between the layers, there too.",
-            ["DROP-2", "PACK-4"], args, {"input": numbers.decimal(4, 3, 2), "lengths": [2, 4, 1]},
+            "DROP-2 PACK-4", args, {"input": numbers.decimal(4, 3, 2), "lengths": [2, 4, 1]},
             rnn_weights(numbers, args, kind.module), True
         )
-
-
-FILES = [
-    GoldenFile("dropout/modules.json", "Dropout.", modules),
-    GoldenFile("dropout/sequences.json", "RNN, LSTM and GRU with dropout.", sequences),
-]

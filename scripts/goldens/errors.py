@@ -1,16 +1,8 @@
 """Chapter errors, modules: what they refuse, with the type and the words of the exception."""
 
 from .case import (
-    Case,
-    GoldenFile,
-    Numbers,
-    both,
-    cell_weights,
-    linear_weights,
-    of_dtype,
-    request,
-    rnn_weights,
-    simple_weights,
+    Numbers, both, cell_weights, golden, linear_weights, of_dtype, once, rnn_weights,
+    simple_weights
 )
 
 BASE = {"input_size": 3, "hidden_size": 4}
@@ -18,6 +10,7 @@ LINEAR = {"in_features": 3, "out_features": 2}
 SIMPLE = {"input_size": 3, "hidden_size": 4, "num_layers": 1}
 
 
+@golden("errors/constructors.json", "Arguments that no module can be made of.")
 def constructors():
     """Arguments that no module can be made of. Asked with op repr: construct, then print."""
     rnn = [
@@ -108,16 +101,16 @@ def constructors():
         ("SimpleRNN", SIMPLE, simple),
     ):
         for name, args, reason in cases:
-            yield Case(
-                f"errors/{module}/constructor-{name}", reason, ["ERROR-1", "ERROR-6"],
-                request("repr", module=module, args={**base, **args})
+            yield once(
+                f"errors/{module}/constructor-{name}", reason, "ERROR-1 ERROR-6",
+                "repr", module=module, args={**base, **args}
             )
 
 
 def forward(module, name, reason, clauses, args, state, odd=(), **inputs):
     """A forward pass that PyTorch refuses; the inputs in `odd` have the other dtype."""
     for case in both(
-        f"errors/{module}/{name}", reason, clauses.split(), "forward", module=module, args=args,
+        f"errors/{module}/{name}", reason, clauses, "forward", module=module, args=args,
         training=False, state_dict=state, inputs=inputs
     ):
         other = "float64" if case.request["dtype"] == "float32" else "float32"
@@ -143,8 +136,8 @@ def refusals(module, numbers, weights):
     return case
 
 
+@golden("errors/others.json", "Inputs that Linear and SimpleRNN refuse.")
 def others():
-    """Linear and SimpleRNN: inputs that do not fit."""
     numbers = Numbers(7100)
 
     def linear(name, reason, shape, odd=(), **args):
@@ -181,8 +174,8 @@ def others():
     yield from simple("input-dtype", "The input's dtype is not the weights'.", (2, 5, 3), ["input"])
 
 
+@golden("errors/state_dicts.json", "Weights that are not the module's.")
 def state_dicts():
-    """Weights that are not the module's."""
     numbers = Numbers(7200)
     bare = {**BASE, "hidden_size": 2}
     two = {**bare, "num_layers": 2}
@@ -266,12 +259,3 @@ def state_dicts():
     yield from case(
         "SimpleRNN", "shape", "Two tensors of other shapes, in two modules.", SIMPLE, shaped, batch
     )
-
-
-FILES = [
-    GoldenFile(
-        "errors/constructors.json", "Arguments that no module can be made of.", constructors
-    ),
-    GoldenFile("errors/others.json", "Inputs that Linear and SimpleRNN refuse.", others),
-    GoldenFile("errors/state_dicts.json", "Weights that are not the module's.", state_dicts),
-]

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .case import GoldenFile, Numbers, cell_weights
+from .case import Numbers, cell_weights, golden
 from .errors import refusals
 
 INPUTS = [
@@ -40,8 +40,8 @@ PAIRS = [
 ]
 
 
+@golden("errors/cells.json", "Inputs and states that the cells refuse.")
 def cases():
-    """What the cells refuse."""
     for place, module in enumerate(("RNNCell", "LSTMCell", "GRUCell")):
         numbers = Numbers(7400 + place)
         pair = module == "LSTMCell"
@@ -72,6 +72,3 @@ def cases():
         if module == "RNNCell":
             reason = "Neither tanh nor relu: the constructor does not look, the first step does."
             yield from case("nonlinearity", reason, "ERROR-1", (2, 3), nonlinearity="gelu")
-
-
-FILES = [GoldenFile("errors/cells.json", "Inputs and states that the cells refuse.", cases)]

@@ -2,28 +2,25 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, of_dtype, request
+from .case import golden, of_dtype, once
 
 
 def refused(name, clause, function, args=None, **inputs):
     """A call that PyTorch refuses."""
-    return Case(
-        f"errors/gradients/{name}/float32", "Refused, in these words.", [clause, "ERROR-1"],
-        request(
-            "call", "float32", function=function, args=args or {}, inputs={"input": np.ones(2), **inputs}
-        )
+    return once(
+        f"errors/gradients/{name}/float32", "Refused, in these words.", f"{clause} ERROR-1", "call",
+        "float32", function=function, args=args or {}, inputs={"input": np.ones(2), **inputs}
     )
 
 
+@golden("errors/gradients.json", "Gradients and flags that cannot be set.")
 def cases():
     """What is no gradient of a tensor, and flags of what is no leaf."""
     yield refused("grad-shape", "GRAD-3", "set_grad", grad=np.ones(3))
     yield refused("grad-rank", "GRAD-3", "set_grad", grad=np.ones((1, 2)))
     yield refused("grad-float64", "GRAD-3", "set_grad", grad=of_dtype(np.ones(2)))
     yield refused("grad-float64-shape", "GRAD-3", "set_grad", grad=of_dtype(np.ones(3)))
-    yield refused(
-        "grad-float32", "GRAD-3", "set_grad", input=of_dtype(np.ones(2)), grad=np.ones(2)
-    )
+    yield refused("grad-float32", "GRAD-3", "set_grad", input=of_dtype(np.ones(2)), grad=np.ones(2))
     for value in (5, "a", [1, 2], True):
         yield refused(f"grad-{type(value).__name__}", "GRAD-3", "set_grad", {"value": value})
     yield refused("grad-own", "GRAD-3", "set_grad", {"own": True})
@@ -37,6 +34,3 @@ def cases():
     yield refused("no-inputs", "GRAD-3", "grad")
     for mode in ("x", 1, None):
         yield refused(f"train-{str(mode).lower()}", "DROP-1", "train", {"mode": mode})
-
-
-FILES = [GoldenFile("errors/gradients.json", "Gradients and flags that cannot be set.", cases)]

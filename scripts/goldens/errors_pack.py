@@ -4,23 +4,18 @@ from functools import partial
 
 import numpy as np
 
-from .case import GoldenFile, Numbers, both, rnn_weights
+from .case import Numbers, call_of, golden, rnn_weights
 from .errors import refusals
 from .pack_functions import packed
 
 
+@golden("errors/packing.json", "What packing and padding refuse.")
 def functions():
-    """What packing and padding refuse."""
     numbers = Numbers(7500)
     value = numbers.dyadic(4, 3, 2)
     loose = {"enforce_sorted": False}
 
-    def case(function, name, reason, args, **inputs):
-        yield from both(
-            f"errors/{function}/{name}", reason, ["ERROR-4"], "call", function=function, args=args,
-            inputs=inputs
-        )
-
+    case = call_of("errors")
     lengths = [
         ("unsorted", {}, [1, 2, 3], "Unsorted lengths where sorted ones are asked for."),
         ("unsorted-end", {}, [4, 2, 3], "Only the last two are not sorted."),
@@ -40,12 +35,15 @@ def functions():
         ("too-few-unsorted", {}, [1, 2], "Too few, and unsorted: the number is looked at first."),
     ]
     for name, args, of, reason in lengths:
-        yield from case("pack_padded_sequence", name, reason, args, input=value, lengths=of)
+        yield from case(
+            "pack_padded_sequence", name, reason, "ERROR-4", args, input=value, lengths=of
+        )
         first = {"batch_first": True, **args}
         turned = value.transpose(1, 0, 2).copy()
         reason = f"{reason[:-1]}, rows first."
         yield from case(
-            "pack_padded_sequence", f"{name}-batch-first", reason, first, input=turned, lengths=of
+            "pack_padded_sequence", f"{name}-batch-first", reason, "ERROR-4", first, input=turned,
+            lengths=of
         )
     inputs = [
         ("input-1d", {}, numbers.dyadic(3), [3], "No batch."),
@@ -58,11 +56,13 @@ def functions():
         ("features-0", {}, np.zeros((4, 2, 0)), [4, 2], "No features."),
     ]
     for name, args, input, of, reason in inputs:
-        yield from case("pack_padded_sequence", name, reason, args, input=input, lengths=of)
+        yield from case(
+            "pack_padded_sequence", name, reason, "ERROR-4", args, input=input, lengths=of
+        )
     for total in (2, 0, -1):
         yield from case(
             "pad_packed_sequence", f"total-length-{total}", "A total length below the longest's.",
-            {"total_length": total}, **packed(numbers, [3, 1, 2], 2)
+            "ERROR-4", {"total_length": total}, **packed(numbers, [3, 1, 2], 2)
         )
     lists = [
         ("empty", {}, [], "No sequences."),
@@ -71,14 +71,12 @@ def functions():
         ("features-second", {}, [(2, 3, 2), (3, 3, 4)], "Only the second extent of features."),
         ("features-third-sequence", {}, [(2, 3), (3, 3), (1, 4)], "Only the third sequence."),
         ("padding-side", {"padding_side": "middle"}, [(2, 3), (3, 3)], "Neither left nor right."),
-        (
-            "features-left", {"padding_side": "left"}, [(2, 3), (3, 2)],
-            "Another number of features, padded on the left."
-        ),
+        ("features-left", {"padding_side": "left"}, [(2, 3), (3, 2)],
+         "Another number of features, padded on the left."),
     ]
     for name, args, shapes, reason in lists:
         given = [numbers.dyadic(*shape) for shape in shapes]
-        yield from case("pad_sequence", name, reason, args, sequences=given)
+        yield from case("pad_sequence", name, reason, "ERROR-4", args, sequences=given)
     lists = [
         ("unsorted", {}, [(1,), (2,)], "Unsorted sequences where sorted ones are asked for."),
         ("empty", {}, [], "No sequences."),
@@ -89,12 +87,14 @@ def functions():
     ]
     for name, args, shapes, reason in lists:
         given = [numbers.dyadic(*shape) for shape in shapes]
-        yield from case("pack_sequence", name, reason, args, sequences=given)
+        yield from case("pack_sequence", name, reason, "ERROR-4", args, sequences=given)
     for name, of, reason in (
         ("too-few", [1, 2], "Two lengths for three rows."),
         ("too-many", [1, 2, 3, 4], "Four lengths for three rows."),
     ):
-        yield from case("unpad_sequence", name, reason, {}, padded_sequences=value, lengths=of)
+        yield from case(
+            "unpad_sequence", name, reason, "ERROR-4", {}, padded_sequences=value, lengths=of
+        )
     spread = [
         ("features-one", [(4, 1), (2, 3)], "One feature first, more in the second."),
         ("features-one-inner", [(4, 1, 3), (2, 2, 3)], "The same, before the last extent."),
@@ -105,11 +105,11 @@ def functions():
     ]
     for name, shapes, reason in spread:
         given = [numbers.dyadic(*shape) for shape in shapes]
-        yield from case("pad_sequence", name, reason, {}, sequences=given)
+        yield from case("pad_sequence", name, reason, "ERROR-4", {}, sequences=given)
 
 
+@golden("errors/packed.json", "Packed batches that RNN, LSTM and GRU refuse.")
 def modules():
-    """What RNN, LSTM and GRU refuse of a packed batch."""
     for place, module in enumerate(("RNN", "LSTM", "GRU")):
         numbers = Numbers(7600 + place)
         pair = module == "LSTM"
@@ -135,10 +135,8 @@ def modules():
         yield from case("input-dtype-no-bias", reason, "ERROR-2", full, odd=["input"], bias=False)
         states = [
             ("state-batch-1", "A state for one row of three: sorting it fails.", (1, 1, 4)),
-            (
-                "state-batch-2", "A state for two rows of three: the message names the third.",
-                (1, 2, 4)
-            ),
+            ("state-batch-2", "A state for two rows of three: the message names the third.",
+             (1, 2, 4)),
             ("state-hidden", "A state of another size.", (1, 3, 5)),
             ("state-layers", "Two states for one layer.", (2, 3, 4)),
             ("state-layers-3", "Three states for one layer.", (3, 3, 4)),
@@ -156,9 +154,3 @@ def modules():
         if pair:
             reason = "c_0 alone of another size."
             yield from case("state-c-hidden", reason, "ERROR-3", full, (1, 3, 4), (1, 3, 5))
-
-
-FILES = [
-    GoldenFile("errors/packing.json", "What packing and padding refuse.", functions),
-    GoldenFile("errors/packed.json", "Packed batches that RNN, LSTM and GRU refuse.", modules),
-]

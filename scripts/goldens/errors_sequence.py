@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .case import GoldenFile, Numbers, rnn_weights
+from .case import Numbers, golden, rnn_weights
 from .errors import refusals
 
 INPUTS = [
@@ -17,10 +17,8 @@ INPUTS = [
     ("length-0-batch-first", "No steps, batch first.", (2, 0, 3), {"batch_first": True}),
     ("length-0-unbatched", "No steps, no batch.", (0, 3), {}),
     ("length-0-batch-0", "Neither steps nor rows.", (0, 0, 3), {}),
-    (
-        "length-0-layers-2-bidirectional", "No steps, for two layers in two directions.", (0, 2, 3),
-        {"num_layers": 2, "bidirectional": True}
-    ),
+    ("length-0-layers-2-bidirectional", "No steps, for two layers in two directions.", (0, 2, 3),
+     {"num_layers": 2, "bidirectional": True}),
 ]
 # (name, reason, the input's shape, the state's, arguments)
 STATES = [
@@ -32,31 +30,21 @@ STATES = [
     ("state-1d-unbatched", "No batch, and a state of one dimension.", (5, 3), (4,), {}),
     ("state-layers", "Two states for one layer.", (5, 2, 3), (2, 2, 4), {}),
     ("state-layers-missing", "One state for two layers.", (5, 2, 3), (1, 2, 4), {"num_layers": 2}),
-    (
-        "state-directions", "One state for two directions.", (5, 2, 3), (1, 2, 4),
-        {"bidirectional": True}
-    ),
+    ("state-directions", "One state for two directions.", (5, 2, 3), (1, 2, 4),
+     {"bidirectional": True}),
     ("state-batch", "A state for another batch.", (5, 2, 3), (1, 3, 4), {}),
     ("state-batch-1", "A state for a batch of one is not spread.", (5, 2, 3), (1, 1, 4), {}),
     ("state-hidden", "A state of another size.", (5, 2, 3), (1, 2, 5), {}),
-    (
-        "state-batch-first", "batch_first does not move the state's batch.", (2, 5, 3), (2, 1, 4),
-        {"batch_first": True}
-    ),
+    ("state-batch-first", "batch_first does not move the state's batch.", (2, 5, 3), (2, 1, 4),
+     {"batch_first": True}),
     ("state-hidden-unbatched", "No batch: the message counts one.", (5, 3), (1, 5), {}),
     ("state-layers-unbatched", "No batch, two states for one layer.", (5, 3), (2, 4), {}),
-    (
-        "state-and-input", "Input and state both wrong: the input is named.", (5, 2, 2), (1, 2, 5),
-        {}
-    ),
-    (
-        "state-rank-and-input", "The state's rank comes before the input's size.", (5, 2, 2),
-        (1, 5), {}
-    ),
-    (
-        "state-and-length-0", "The state's size comes before the missing steps.", (0, 2, 3),
-        (1, 2, 5), {}
-    ),
+    ("state-and-input", "Input and state both wrong: the input is named.", (5, 2, 2), (1, 2, 5),
+     {}),
+    ("state-rank-and-input", "The state's rank comes before the input's size.", (5, 2, 2), (1, 5),
+     {}),
+    ("state-and-length-0", "The state's size comes before the missing steps.", (0, 2, 3),
+     (1, 2, 5), {}),
 ]
 # (name, reason, h_0's shape, c_0's): what can be wrong with one part of the pair alone
 PAIRS = [
@@ -66,18 +54,12 @@ PAIRS = [
     ("state-c-hidden", "h_0 fits, c_0 does not.", (5, 2, 3), (1, 2, 4), (1, 2, 5), {}),
     ("state-c-batch", "c_0 for another batch.", (5, 2, 3), (1, 2, 4), (1, 3, 4), {}),
     ("state-h-before-c", "Both wrong: h_0 is named.", (5, 2, 3), (1, 2, 5), (1, 3, 4), {}),
-    (
-        "proj-state-h", "With a projection h_0 has the projection's size, not the cell's.",
-        (5, 2, 3), (1, 2, 4), (1, 2, 4), {"proj_size": 2}
-    ),
-    (
-        "proj-state-c", "With a projection c_0 keeps the cell's size.", (5, 2, 3), (1, 2, 2),
-        (1, 2, 2), {"proj_size": 2}
-    ),
-    (
-        "proj-state-h-unbatched", "The same without a batch.", (5, 3), (1, 4), (1, 4),
-        {"proj_size": 2}
-    ),
+    ("proj-state-h", "With a projection h_0 has the projection's size, not the cell's.", (5, 2, 3),
+     (1, 2, 4), (1, 2, 4), {"proj_size": 2}),
+    ("proj-state-c", "With a projection c_0 keeps the cell's size.", (5, 2, 3), (1, 2, 2),
+     (1, 2, 2), {"proj_size": 2}),
+    ("proj-state-h-unbatched", "The same without a batch.", (5, 3), (1, 4), (1, 4),
+     {"proj_size": 2}),
 ]
 MIXED = " (PyTorch's own words; oneDNN, where it is used, has others.)"
 
@@ -121,10 +103,6 @@ def cases(module):
         yield from case("state-h-dtype", reason, "ERROR-3", (5, 2, 3), (1, 2, 4), odd=["h_0"])
 
 
-FILES = [
-    GoldenFile(
-        f"errors/{module.lower()}.json", f"Inputs and states that {module} refuses.",
-        partial(cases, module)
-    )
-    for module in ("RNN", "LSTM", "GRU")
-]
+for module in ("RNN", "LSTM", "GRU"):
+    ask = golden(f"errors/{module.lower()}.json", f"Inputs and states that {module} refuses.")
+    ask(lambda module=module: cases(module))

@@ -2,19 +2,14 @@
 
 import numpy as np
 
-from .case import GoldenFile, Numbers, both
+from .case import Numbers, both, call_of, golden
 
 
+@golden("errors/tensors.json", "What functions on tensors refuse.")
 def tensors():
-    """Functions on tensors."""
     x = Numbers(7300).dyadic(2, 3, 4)
 
-    def case(function, name, reason, clauses, args, **inputs):
-        yield from both(
-            f"errors/{function}/{name}", reason, ["ERROR-5", *clauses.split()], "call",
-            function=function, args=args, inputs=inputs or None
-        )
-
+    case = call_of("errors", "ERROR-5")
     for dim, index in ((0, 2), (0, -3), (1, 3), (-1, 4), (2, -5)):
         yield from case(
             "select", f"dim{dim}-index{index}", "An index past either end.", "TENSOR-3",
@@ -103,21 +98,15 @@ def tensors():
         yield from case(function, name, reason, "TENSOR-4", args, tensors=list_)
 
 
+@golden("errors/generator.json", "Seeds and sizes that the generator refuses.")
 def generator():
-    """What the generator refuses."""
     for seed in ("18446744073709551616", "-9223372036854775809"):
         yield from both(
-            f"errors/rand/seed-{seed}", "One past what manual_seed takes.", ["ERROR-5", "INIT-4"],
+            f"errors/rand/seed-{seed}", "One past what manual_seed takes.", "ERROR-5 INIT-4",
             "rand", args={"size": [1]}, seed=seed
         )
     for name, size in (("negative", [-1]), ("negative-second", [2, -3])):
         yield from both(
-            f"errors/rand/{name}", "Fewer than no elements.", ["ERROR-5", "INIT-3"], "rand",
+            f"errors/rand/{name}", "Fewer than no elements.", "ERROR-5 INIT-3", "rand",
             args={"size": size}, seed=0
         )
-
-
-FILES = [
-    GoldenFile("errors/tensors.json", "What functions on tensors refuse.", tensors),
-    GoldenFile("errors/generator.json", "Seeds and sizes that the generator refuses.", generator),
-]

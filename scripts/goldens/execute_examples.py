@@ -77,10 +77,8 @@ def tagger(data):
     words = ["", *sorted({word for line in pairs for word, _ in line})]
     tags = sorted({tag for line in pairs for _, tag in line})
     items = [
-        (
-            torch.tensor([words.index(word) for word, _ in line]),
-            torch.tensor([tags.index(tag) for _, tag in line]),
-        )
+        (torch.tensor([words.index(word) for word, _ in line]),
+         torch.tensor([tags.index(tag) for _, tag in line]))
         for line in pairs
     ]
     model = Tagger(len(words), len(tags))
@@ -120,9 +118,7 @@ def forecaster(data):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     schedule = lr_scheduler.ExponentialLR(optimizer, 0.99)
     series = torch.tensor(data["series"], dtype=torch.get_default_dtype()).unsqueeze(1)
-    windows = [
-        (series[t : t + 40], series[t + 1 : t + 41]) for t in range(0, len(series) - 40, 3)
-    ]
+    windows = [(series[t : t + 40], series[t + 1 : t + 41]) for t in range(0, len(series) - 40, 3)]
     generator = torch.Generator().manual_seed(data["seed"])
     loader = DataLoader(windows, 24, shuffle=True, generator=generator, drop_last=True)
     while True:

@@ -5,15 +5,7 @@ import torch.nn.functional as F
 from torch import nn, optim
 from torch.autograd import graph
 
-from .execute import (
-    OPERATIONS,
-    Unsupported,
-    array,
-    default_dtype,
-    inputs_of,
-    loaded,
-    run,
-)
+from .execute import OPERATIONS, Unsupported, array, default_dtype, inputs_of, loaded, run
 
 # Each function of tensors, with its other arguments by PyTorch's names.
 FUNCTIONS = {

@@ -8,12 +8,8 @@ from safetensors.torch import load, save
 from torch import nn, optim
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.nn.utils.rnn import (
-    pack_padded_sequence,
-    pack_sequence,
-    pad_packed_sequence,
-    pad_sequence,
-    unpack_sequence,
-    unpad_sequence,
+    pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence, unpack_sequence,
+    unpad_sequence
 )
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, default_collate

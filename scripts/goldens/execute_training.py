@@ -15,16 +15,7 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import lr_scheduler
 
 from .execute import (
-    DTYPES,
-    FUNCTIONS,
-    OPERATIONS,
-    Unsupported,
-    array,
-    build,
-    default_dtype,
-    inputs_of,
-    run,
-    tensor,
+    DTYPES, FUNCTIONS, OPERATIONS, Unsupported, array, build, default_dtype, inputs_of, run, tensor
 )
 
 CLIPS = {"clip_grad_norm_": clip_grad_norm_, "clip_grad_value_": clip_grad_value_}

@@ -20,7 +20,7 @@ class Kind(NamedTuple):
     chapter: str
     module: str
     variants: list
-    clauses: list
+    clauses: str
     """The clauses of the equations, the one of the biases last."""
     slip: str
     """A mistake in the equations that every case catches."""
@@ -35,31 +35,28 @@ class Kind(NamedTuple):
 
 RNN = Kind(
     "rnn", "RNN",
-    [Variant("tanh", {}, "RNN-1"), Variant("relu", {"nonlinearity": "relu"}, "RNN-2")], [],
+    [Variant("tanh", {}, "RNN-1"), Variant("relu", {"nonlinearity": "relu"}, "RNN-2")], "",
     "a recurrent product left out or transposed", 0
 )
 LSTM = Kind(
-    "lstm", "LSTM", [Variant("", {}, "LSTM-2")], ["LSTM-1", "LSTM-3"], "two gates exchanged", 10000
+    "lstm", "LSTM", [Variant("", {}, "LSTM-2")], "LSTM-1 LSTM-3", "two gates exchanged", 10000
 )
 GRU = Kind(
-    "gru", "GRU", [Variant("", {}, "GRU-2")], ["GRU-1", "GRU-3"],
+    "gru", "GRU", [Variant("", {}, "GRU-2")], "GRU-1 GRU-3",
     "two gates exchanged or the reset gate before the product", 20000
 )
 PROJ = Kind(
     "proj", "LSTM",
-    [
-        Variant("proj-1", {"proj_size": 1}, "PROJ-1"),
-        Variant("proj-2", {"proj_size": 2}, "PROJ-1"),
-    ],
-    ["PROJ-2", "LSTM-2", "LSTM-3"], "a cell state projected too", 30000
+    [Variant("proj-1", {"proj_size": 1}, "PROJ-1"), Variant("proj-2", {"proj_size": 2}, "PROJ-1")],
+    "PROJ-2 LSTM-2 LSTM-3", "a cell state projected too", 30000
 )
 
 
 def forward(kind, name, reason, clauses, args, inputs, state, training=False):
     """One forward case in both dtypes."""
     yield from both(
-        f"{kind.chapter}/{name}", reason, list(dict.fromkeys(clauses)), "forward",
-        module=kind.module, args=args, training=training, state_dict=state, inputs=inputs
+        f"{kind.chapter}/{name}", reason, clauses, "forward", module=kind.module, args=args,
+        training=training, state_dict=state, inputs=inputs
     )
 
 
@@ -89,12 +86,26 @@ def listed(words):
 
 def equations(kind, variant, bias=True):
     """The clauses of what a step computes."""
-    clauses = [variant.clause, *kind.clauses]
+    clauses = f"{variant.clause} {kind.clauses}"
     if kind.module == "RNN":
-        return clauses if bias else [*clauses, "RNN-3"]
-    if kind.module == "LSTM" and not bias:
-        clauses.remove("LSTM-3")
-    return clauses
+        return clauses if bias else f"{clauses} RNN-3"
+    return clauses if bias else clauses.replace("LSTM-3", "")
+
+
+def clauses_of(kind, args):
+    """The clauses of what a step computes with these arguments."""
+    fits = [variant for variant in kind.variants if variant.args.items() <= args.items()]
+    return equations(kind, fits[-1] if fits else kind.variants[0], args.get("bias", True))
+
+
+def combined(*options):
+    """
+    Of options, each whether it is chosen, its arguments, its word in the id, the slip that it
+    catches and its clauses: the arguments, words, slips and clauses of all that are chosen.
+    """
+    args, words, slips, clauses = zip(*(told for chosen, *told in options if chosen), strict=True)
+    merged = {name: value for one in args for name, value in one.items()}
+    return merged, "-".join(filter(None, words)), list(filter(None, slips)), " ".join(clauses)
 
 
 def grid(kind):
@@ -102,48 +113,24 @@ def grid(kind):
     combinations = product(kind.variants, (1, 2, 3), (True, False), (False, True), (False, True))
     for place, (variant, layers, bias, batch_first, bidirectional) in enumerate(combinations):
         numbers = Numbers(1000 + kind.seed + place)
-        args = {"input_size": 2, "hidden_size": 3}
-        words, clauses = [], equations(kind, variant, bias)
-        slips = []
-        if variant.word:
-            words.append(variant.word)
-        if layers > 1:
-            args["num_layers"] = layers
-            words.append(f"layers-{layers}")
-            clauses.append("STACK-2")
-            slips.append("a layer that reads the wrong one's output")
-        args.update(variant.args)
-        if not bias:
-            args["bias"] = False
-            words.append("no-bias")
-            slips.append("a bias where there is none")
-        if batch_first:
-            args["batch_first"] = True
-            words.append("batch-first")
-            clauses += ["BATCH-1", "BATCH-2"]
-            slips.append("a state that batch_first transposes")
-        if bidirectional:
-            args["bidirectional"] = True
-            words.append("bidirectional")
-            clauses += ["STACK-3", "STACK-4", "STACK-5"]
-            slips.append("a reverse half that is not turned back in time")
+        with_state = bin(place).count("1") % 2 == 0
+        sizes = {"input_size": 2, "hidden_size": 3} | ({"num_layers": layers} if layers > 1 else {})
+        args, name, slips, clauses = combined(
+            (True, {**sizes, **variant.args}, variant.word, kind.slip,
+             equations(kind, variant, bias)),
+            (layers > 1, {}, f"layers-{layers}", "a layer that reads the wrong one's output",
+             "STACK-2"),
+            (not bias, {"bias": False}, "no-bias", "a bias where there is none", ""),
+            (batch_first, {"batch_first": True}, "batch-first",
+             "a state that batch_first transposes", "BATCH-1 BATCH-2"),
+            (bidirectional, {"bidirectional": True}, "bidirectional",
+             "a reverse half that is not turned back in time", "STACK-3 STACK-4 STACK-5"),
+            (with_state, {}, kind.state, "an initial state given to the wrong layer or direction",
+             "STACK-6"),
+            (not with_state, {}, f"no-{kind.state}", "", "STACK-7")
+        )
         state = rnn_weights(numbers, args, kind.module)
         inputs = {"input": numbers.decimal(*input_shape(args, 2, 4))}
-        with_state = bin(place).count("1") % 2 == 0
         if with_state:
             inputs |= initial(kind, numbers, args, 2)
-            slips.append("an initial state given to the wrong layer or direction")
-        words.append(kind.state if with_state else f"no-{kind.state}")
-        clauses.append("STACK-6" if with_state else "STACK-7")
-        yield from forward(
-            kind, "-".join(words), f"Catches {listed([kind.slip, *slips])}.", clauses, args, inputs,
-            state
-        )
-
-
-def clauses_of(kind, args):
-    """The clauses of what a step computes with these arguments."""
-    for variant in reversed(kind.variants):
-        if variant.args.items() <= args.items():
-            return equations(kind, variant, args.get("bias", True))
-    return equations(kind, kind.variants[0], args.get("bias", True))
+        yield from forward(kind, name, f"Catches {listed(slips)}.", clauses, args, inputs, state)

@@ -19,7 +19,7 @@ def numerics(kind):
             for name, reason, clauses, inputs, state, *other in group:
                 yield from forward(
                     kind, f"{variant.word}-{name}".removeprefix("-"), reason,
-                    [*clauses_of(kind, args), *clauses.split()], other[0] if other else args,
+                    f"{clauses_of(kind, args)} {clauses}", other[0] if other else args,
                     inputs, state
                 )
 

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from .case import GATES, INF, NAN, Drawn, GoldenFile, Numbers, rnn_weights
+from .case import GATES, INF, NAN, Drawn, Numbers, golden, rnn_weights
 from .family import GRU, LSTM, RNN, clauses_of, forward, initial
 from .family_numerics import gate_biases
 
@@ -18,7 +18,7 @@ def case(kind, variant, name, reason, clauses, args, inputs, state, chapter=None
     asked = kind._replace(chapter=chapter or kind.chapter)
     words = [*([kind.chapter] if chapter else []), *([variant.word] if variant.word else [])]
     id = "-".join([*words, name])
-    bears = [*clauses_of(kind, args), *clauses.split()]
+    bears = f"{clauses_of(kind, args)} {clauses}"
     yield from forward(asked, f"field/{id}", reason, bears, args, inputs, state)
 
 
@@ -138,9 +138,7 @@ def packed(kind, variant, seed):
                 spoiled[length:, row] = number
             reason = f"{number} in all padding: a mask that multiplies by 0 makes NaN of it."
             inputs = {"input": spoiled, "lengths": lengths}
-            yield from ask(
-                f"{word}padding-{name}", reason, f"{clauses} NUM-4", args, inputs, state
-            )
+            yield from ask(f"{word}padding-{name}", reason, f"{clauses} NUM-4", args, inputs, state)
 
 
 def large(kind):
@@ -172,20 +170,15 @@ def field(kind):
     yield from large(kind)
 
 
+@golden("pack/field.json", "What ports of packing were seen to get wrong.")
 def packs():
-    """All that is asked of packed sequences."""
     for kind in KINDS:
         for place, variant in enumerate(kind.variants):
             yield from packed(kind, variant, 95400 + kind.seed + 500 * place)
 
 
-FILES = [
-    *(
-        GoldenFile(
-            f"{kind.chapter}/field.json", f"What ports of {kind.module} were seen to get wrong.",
-            partial(field, kind)
-        )
-        for kind in KINDS
-    ),
-    GoldenFile("pack/field.json", "What ports of packing were seen to get wrong.", packs),
-]
+for kind in KINDS:
+    ask = golden(
+        f"{kind.chapter}/field.json", f"What ports of {kind.module} were seen to get wrong."
+    )
+    ask(lambda kind=kind: field(kind))

@@ -2,44 +2,34 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, Numbers, both, request
-
-INF, NAN = float("inf"), float("nan")
-
-
-def integers(values):
-    """An int64 array."""
-    return np.array(values, dtype=np.int64)
+from .case import INF, NAN, Numbers, both, call_of, golden, integers, of_dtype, once
 
 
 def bools(values):
-    """A bool array."""
+    """A bool tensor."""
     return np.array(values, dtype=np.bool_)
 
 
-def doubles(values):
-    """A float64 tensor of a float32 request."""
-    values = np.asarray(values, dtype=np.float64)
-    return {"shape": list(values.shape), "data": [float(x) for x in values.reshape(-1)],
-            "dtype": "float64"}
+call = call_of("tensor")
 
 
-def call(function, name, reason, clauses, args=None, **inputs):
-    """One call in both dtypes."""
-    yield from both(
-        f"tensor/{function}/{name}", reason, clauses.split(), "call", function=function,
+def single(function, name, reason, clauses, args=None, **inputs):
+    """One call that has nothing of the request's dtype."""
+    yield once(
+        f"tensor/{function}/{name}", reason, clauses, "call", "float32", function=function,
         args=args or {}, inputs=inputs
     )
 
 
-def once(function, name, reason, clauses, args=None, **inputs):
-    """One call that has nothing of the request's dtype."""
-    yield Case(
-        f"tensor/{function}/{name}", reason, clauses.split(),
-        request("call", "float32", function=function, args=args or {}, inputs=inputs),
+def shown(name, reason, clauses, function, args=None, wanted=None, **inputs):
+    """The text of what a function gives; the wanted inputs require a gradient."""
+    yield once(
+        f"tensor/{name}", reason, clauses, "print", "float32", function=function, args=args or {},
+        inputs=inputs, requires_grad=wanted
     )
 
 
+@golden("tensor/arithmetic.json", "Functions of each element, and broadcasting.")
 def arithmetic():
     """Functions of each element, and of two that are broadcast."""
     numbers = Numbers(9000)
@@ -82,39 +72,34 @@ def arithmetic():
     )
 
 
+@golden("tensor/dtypes.json", "Which dtype a result has, as printed.")
 def kinds():
     """Two dtypes in one operation, as printed: the text tells the result's dtype."""
     values = {
         "bool": bools([True, False]), "bool-0d": bools(True), "int64": integers([3, -2]),
         "int64-0d": integers(3), "float32": np.array([0.5, 4.0]), "float32-0d": np.array(0.5),
-        "float64": doubles([0.25, 8.0]), "float64-0d": doubles(0.25)
+        "float64": of_dtype([0.25, 8.0]), "float64-0d": of_dtype(0.25)
     }
     reason = "The dtype of the result: the higher, but for what has no dimension."
     for place, (a, x) in enumerate(values.items()):
         for b, y in list(values.items())[place:]:
             for function in ("mul", "div") if "0d" in a + b else ("add", "mul", "div"):
-                yield Case(
-                    f"tensor/dtype/{function}/{a}-{b}", reason, ["TENSOR-8", "PRINT-4"],
-                    request("print", "float32", function=function, args={},
-                            inputs={"input": x, "other": y}),
+                yield from shown(
+                    f"dtype/{function}/{a}-{b}", reason, "TENSOR-8 PRINT-4", function, input=x,
+                    other=y
                 )
     for a, x in values.items():
         for number in (2, 2.5):
-            yield Case(
-                f"tensor/dtype/mul/{a}-number-{number}", "A whole number is an integer.",
-                ["TENSOR-8", "PRINT-4"],
-                request("print", "float32", function="mul", args={"other": number},
-                        inputs={"input": x}),
+            yield from shown(
+                f"dtype/mul/{a}-number-{number}", "A whole number is an integer.",
+                "TENSOR-8 PRINT-4", "mul", {"other": number}, input=x
             )
+    reason = "Which dtype a function of integers has."
     for function in ("exp", "tanh", "sigmoid", "neg", "abs", "relu", "sum", "clone"):
         for a in ("bool", "int64"):
-            if a == "bool" and function in ("neg", "abs", "relu"):
-                continue
-            yield Case(
-                f"tensor/dtype/{function}/{a}", "Which dtype a function of integers has.",
-                ["TENSOR-8", "TENSOR-9"],
-                request("print", "float32", function=function, args={}, inputs={"input": values[a]}),
-            )
+            if a == "int64" or function not in ("neg", "abs", "relu"):
+                name = f"dtype/{function}/{a}"
+                yield from shown(name, reason, "TENSOR-8 TENSOR-9", function, input=values[a])
 
 
 # Of each function, arguments, and a shape to differentiate it at.
@@ -126,36 +111,31 @@ NODES = {
 }
 
 
+@golden("tensor/nodes.json", "The names of nodes, as printed.")
 def nodes():
-    """The name of what made a tensor."""
-    reason = "The name of the node in the graph is part of the text."
+    def node(name, function, args=None, **inputs):
+        reason = "The name of the node in the graph is part of the text."
+        yield from shown(
+            f"node/{name}", reason, "PRINT-4 GRAD-1", function, args,
+            list(inputs) if function == "matmul" else ["input"], **inputs
+        )
+
     for name, (args, shape) in NODES.items():
         value = np.arange(1, 1 + int(np.prod(shape)), dtype=np.float64).reshape(shape) / 4
-        asked = request("print", "float32", function=name, args=args, inputs={"input": value})
-        asked["requires_grad"] = ["input"]
-        yield Case(f"tensor/node/{name}", reason, ["PRINT-4", "GRAD-1"], asked)
+        yield from node(name, name, args, input=value)
     value = np.array([[1.0, 2.0]])
-    asked = request("print", "float32", function="max", args={"dim": 1}, inputs={"input": value})
-    asked["requires_grad"] = ["input"]
-    yield Case("tensor/node/max-dim", reason, ["PRINT-4", "GRAD-1"], asked)
+    yield from node("max-dim", "max", {"dim": 1}, input=value)
     for name in ("add", "sub", "mul", "div"):
-        for label, more in (("tensor", {"other": value}), ("number", {})):
-            args = {} if more else {"other": 2.0}
-            asked = request("print", "float32", function=name, args=args,
-                            inputs={"input": value, **more})
-            asked["requires_grad"] = ["input"]
-            yield Case(f"tensor/node/{name}-{label}", reason, ["PRINT-4", "GRAD-1"], asked)
+        yield from node(f"{name}-tensor", name, input=value, other=value)
+        yield from node(f"{name}-number", name, {"other": 2.0}, input=value)
     for a, b in (((2,), (2,)), ((2,), (2, 3)), ((2, 3), (3,)), ((2, 3), (3, 2)), ((2, 2, 3), (3, 2)),
                  ((2, 2, 3), (2, 3, 2)), ((2, 2, 3), (3,)), ((3,), (2, 3, 2))):
-        x, y = np.ones(a), np.ones(b) / 2
-        asked = request("print", "float32", function="matmul", args={},
-                        inputs={"input": x, "other": y})
-        asked["requires_grad"] = ["input", "other"]
-        yield Case(f"tensor/node/matmul-{len(a)}d-{len(b)}d", reason, ["PRINT-4", "GRAD-1"], asked)
+        name = f"matmul-{len(a)}d-{len(b)}d"
+        yield from node(name, "matmul", input=np.ones(a), other=np.ones(b) / 2)
 
 
+@golden("tensor/reductions.json", "Sums, means, and the largest.")
 def reductions():
-    """Sums, means, the largest."""
     numbers = Numbers(9100)
     x = numbers.decimal(2, 3, 4)
     dims = [
@@ -199,15 +179,16 @@ def reductions():
     for name, args in (("sum", {}), ("sum", {"dim": 0}), ("max", {}), ("max", {"dim": 1}),
                        ("argmax", {"dim": 1}), ("argmax", {})):
         label = "dim" if args else "all"
-        yield from once(name, f"int64-{label}", "Integers stay integers.", "TENSOR-9", args,
+        yield from single(name, f"int64-{label}", "Integers stay integers.", "TENSOR-9", args,
                         input=whole)
         if name != "argmax":
-            yield from once(name, f"bool-{label}", "Bools are counted by a sum.", "TENSOR-9", args,
-                            input=mask)
+            yield from single(
+                name, f"bool-{label}", "Bools are counted by a sum.", "TENSOR-9", args, input=mask
+            )
 
 
+@golden("tensor/softmax.json", "Shares, and their logarithms.")
 def shares():
-    """softmax and log_softmax."""
     numbers = Numbers(9200)
     cases = [
         ("first", 0, numbers.decimal(3, 4, limit=4.0), "Along the first dimension."),
@@ -228,8 +209,8 @@ def shares():
             yield from call(name, label, reason, "TENSOR-10", {"dim": dim}, input=value)
 
 
+@golden("tensor/products.json", "Products of matrices; one_hot, flip, clone and expand.")
 def products():
-    """matmul, one_hot, flip, clone and expand."""
     numbers = Numbers(9300)
     shapes = [
         ("dot", (4,), (4,), "Two vectors: a single number."),
@@ -258,7 +239,7 @@ def products():
         ("empty", integers([]), {"num_classes": 3}, "No class."),
     ]
     for label, value, args, reason in classes:
-        yield from once("one_hot", label, reason, "TENSOR-11", args, input=value)
+        yield from single("one_hot", label, reason, "TENSOR-11", args, input=value)
     x = numbers.decimal(2, 3, 2)
     for label, dims in (("first", [0]), ("last", [-1]), ("two", [0, 2]), ("all", [2, 1, 0]), ("none", [])):
         yield from call("flip", label, "The order of the indices turned.", "TENSOR-4", {"dims": dims},
@@ -271,6 +252,7 @@ def products():
                         {"size": size}, input=value)
 
 
+@golden("tensor/whole.json", "int64 and bool.")
 def whole():
     """int64 and bool: made, converted, taken apart, put together."""
     made = [
@@ -284,19 +266,23 @@ def whole():
         ("empty", [], "int64", "No element."),
     ]
     for label, data, dtype, reason in made:
-        yield from once("tensor", label, reason, "TENSOR-7", {"data": data, "dtype": dtype})
+        yield from single("tensor", label, reason, "TENSOR-7", {"data": data, "dtype": dtype})
     floats = np.array([1.75, -1.75, 0.0, -0.5, 1e6])
     masked = bools([[True], [False]])
     indices = integers([[4, -3], [0, 2**40]])
     for dtype in ("int64", "bool"):
         yield from call("to", f"float-{dtype}", "From floats.", "TENSOR-7", {"dtype": dtype}, input=floats)
-        yield from once("to", f"bool-{dtype}", "From bools.", "TENSOR-7", {"dtype": dtype}, input=masked)
-        yield from once("to", f"int64-{dtype}", "From integers.", "TENSOR-7", {"dtype": dtype},
+        yield from single(
+            "to", f"bool-{dtype}", "From bools.", "TENSOR-7", {"dtype": dtype}, input=masked
+        )
+        yield from single("to", f"int64-{dtype}", "From integers.", "TENSOR-7", {"dtype": dtype},
                         input=indices)
     for dtype in ("float32", "float64"):
-        yield from once("to", f"int64-{dtype}", "To floats.", "TENSOR-7",
+        yield from single("to", f"int64-{dtype}", "To floats.", "TENSOR-7",
                         {"dtype": dtype}, input=indices)
-        yield from once("to", f"bool-{dtype}", "0 and 1.", "TENSOR-7", {"dtype": dtype}, input=masked)
+        yield from single(
+            "to", f"bool-{dtype}", "0 and 1.", "TENSOR-7", {"dtype": dtype}, input=masked
+        )
     x, m = integers([[1, 2, 3], [4, 5, 6]]), bools([[True, False, True], [False, False, True]])
     reason = "What takes apart and puts together keeps the dtype."
     for label, value in (("int64", x), ("bool", m)):
@@ -305,9 +291,13 @@ def whole():
             ("reshape", {"shape": [3, -1]}), ("transpose", {"dim0": 0, "dim1": 1}),
             ("flip", {"dims": [1]}), ("clone", {}), ("expand", {"size": [2, 2, 3]}),
         ):
-            yield from once(name, label, reason, "TENSOR-7 TENSOR-4", args, input=value)
-        yield from once("cat", label, reason, "TENSOR-7 TENSOR-4", {"dim": 1}, tensors=[value, value])
-        yield from once("stack", label, reason, "TENSOR-7 TENSOR-4", {"dim": 0}, tensors=[value, value])
+            yield from single(name, label, reason, "TENSOR-7 TENSOR-4", args, input=value)
+        yield from single(
+            "cat", label, reason, "TENSOR-7 TENSOR-4", {"dim": 1}, tensors=[value, value]
+        )
+        yield from single(
+            "stack", label, reason, "TENSOR-7 TENSOR-4", {"dim": 0}, tensors=[value, value]
+        )
     numbers = Numbers(9400)
     for label, index, dim in (("rows", [1, 0, 1], 0), ("columns", [2, 2], -1), ("none", [], 0)):
         yield from call(
@@ -316,8 +306,8 @@ def whole():
         )
 
 
+@golden("print/whole.json", "The text of int64 and bool tensors.")
 def texts():
-    """print(tensor) of int64 and bool."""
     cases = [
         ("int64-scalar", integers(7), "No brackets, no point."),
         ("int64-columns", integers([[1, -20], [300, 0]]), "Right on the widest, sign included."),
@@ -337,19 +327,20 @@ def texts():
         ("bool-summary", bools((np.arange(1200) % 3 == 0).reshape(30, 40)), "Both dimensions shortened."),
     ]
     for label, value, reason in cases:
-        yield Case(
-            f"print/{label}", reason, ["PRINT-1", "PRINT-2", "PRINT-4", "TENSOR-7"],
-            request("print", "float32", args={}, inputs={"input": value}),
+        yield once(
+            f"print/{label}", reason, "PRINT-1 PRINT-2 PRINT-4 TENSOR-7",
+            "print", "float32", args={}, inputs={"input": value},
         )
 
 
+@golden("vjp/functions.json", "Gradients behind functions of tensors.")
 def gradients():
     """The gradients of functions, with a cotangent for what each gives."""
     numbers = Numbers(9500)
 
     def case(function, name, reason, clauses, output, args=None, outputs="output", **inputs):
         yield from both(
-            f"vjp/{function}/{name}", reason, ["GRAD-1", *clauses.split()], "vjp", function=function,
+            f"vjp/{function}/{name}", reason, f"GRAD-1 {clauses}", "vjp", function=function,
             args=args or {}, inputs=inputs, grad_outputs={outputs: numbers.decimal(*output)}
         )
 
@@ -414,17 +405,12 @@ def gradients():
                     input=plain, index=integers([1, 1, 0]))
 
 
+@golden("errors/functions.json", "What functions of tensors refuse.")
 def errors():
-    """What these functions refuse."""
     x = Numbers(9600).dyadic(2, 3)
     column = x[:, :1]
 
-    def case(function, name, reason, clauses, args=None, **inputs):
-        yield from both(
-            f"errors/{function}/{name}", reason, ["ERROR-5", *clauses.split()], "call",
-            dtypes=("float32",), function=function, args=args or {}, inputs=inputs
-        )
-
+    case = call_of("errors", "ERROR-5", ("float32",))
     three, four = np.ones(3), np.ones((4, 3))
     whole_, mask = integers([1, 2]), bools([True, False])
     for name in ("add", "sub", "mul", "div"):
@@ -463,17 +449,20 @@ def errors():
         ("scalar-left", np.array(1.0), x, "A single number."),
         ("scalar-right", x, np.array(1.0), "A single number on the right."),
         ("batches", np.ones((2, 2, 3)), np.ones((3, 3, 2)), "Batches of other lengths."),
-        ("batch-terms", np.ones((2, 2, 3)), np.ones((2, 4, 2)), "Sums of other lengths in a batch."),
-        ("two-batches-terms", np.ones((5, 2, 2, 3)), np.ones((2, 4, 2)), "In two dimensions of a batch."),
+        ("batch-terms", np.ones((2, 2, 3)), np.ones((2, 4, 2)),
+         "Sums of other lengths in a batch."),
+        ("two-batches-terms", np.ones((5, 2, 2, 3)), np.ones((2, 4, 2)),
+         "In two dimensions of a batch."),
         ("batch-matrix", np.ones((2, 2, 3)), np.ones((4, 2)), "A batch and a matrix."),
         ("batch-vector", np.ones((2, 2, 3)), np.ones(4), "A batch and a vector."),
         ("vector-batch", three, np.ones((2, 4, 2)), "A vector and a batch."),
-        ("dtype", x, doubles(np.ones((3, 2))), "Two dtypes."),
-        ("dtype-vector", x, doubles(np.ones(3)), "Two dtypes, a vector."),
-        ("dtype-vectors", three, doubles(np.ones(3)), "Two dtypes, two vectors."),
-        ("dtype-batch", np.ones((2, 2, 3)), doubles(np.ones((2, 3, 2))), "Two dtypes in a batch."),
-        ("dtype-before-shape", three, doubles(np.ones(2)), "Of vectors the dtype is looked at first."),
-        ("shape-before-dtype", x, doubles(np.ones((2, 2))), "Of matrices the shape."),
+        ("dtype", x, of_dtype(np.ones((3, 2))), "Two dtypes."),
+        ("dtype-vector", x, of_dtype(np.ones(3)), "Two dtypes, a vector."),
+        ("dtype-vectors", three, of_dtype(np.ones(3)), "Two dtypes, two vectors."),
+        ("dtype-batch", np.ones((2, 2, 3)), of_dtype(np.ones((2, 3, 2))), "Two dtypes in a batch."),
+        ("dtype-before-shape", three, of_dtype(np.ones(2)),
+         "Of vectors the dtype is looked at first."),
+        ("shape-before-dtype", x, of_dtype(np.ones((2, 2))), "Of matrices the shape."),
         ("bools", bools(np.ones((2, 2))), bools(np.ones((2, 2))), "Of truth values."),
         ("bool-vectors", mask, mask, "Of vectors of truth values."),
         ("bool-vector", bools(np.ones((2, 2))), mask, "With a vector of them."),
@@ -500,17 +489,3 @@ def errors():
                     input=x, index=integers([[0]]))
     yield from case("index_select", "past", "No such slice.", "TENSOR-4 TENSOR-7", {"dim": 0},
                     input=x, index=integers([2]))
-
-
-FILES = [
-    GoldenFile("tensor/arithmetic.json", "Functions of each element, and broadcasting.", arithmetic),
-    GoldenFile("tensor/dtypes.json", "Which dtype a result has, as printed.", kinds),
-    GoldenFile("tensor/nodes.json", "The names of nodes, as printed.", nodes),
-    GoldenFile("tensor/reductions.json", "Sums, means, and the largest.", reductions),
-    GoldenFile("tensor/softmax.json", "Shares, and their logarithms.", shares),
-    GoldenFile("tensor/products.json", "Products of matrices; one_hot, flip, clone and expand.", products),
-    GoldenFile("tensor/whole.json", "int64 and bool.", whole),
-    GoldenFile("print/whole.json", "The text of int64 and bool tensors.", texts),
-    GoldenFile("vjp/functions.json", "Gradients behind functions of tensors.", gradients),
-    GoldenFile("errors/functions.json", "What functions of tensors refuse.", errors),
-]

@@ -1,6 +1,6 @@
 """Chapter init: the weights that a seed and a constructor leave, bit for bit."""
 
-from .case import GoldenFile, both
+from .case import both, golden
 
 # The last two are the ends of what manual_seed takes; JSON numbers cannot hold them.
 SEEDS = [0, 1, 42, 1949603856, 4294967295, 9007199254740991, -1]
@@ -23,6 +23,11 @@ def simple(inputs, hidden, layers):
     return {"input_size": inputs, "hidden_size": hidden, "num_layers": layers}
 
 
+def draws(module):
+    """The clause of what a module draws."""
+    return "INIT-2" if module == "Linear" else "INIT-1"
+
+
 SMALL = [
     ("Linear", "4-3", linear(4, 3)),
     ("RNN", "2-3", recurrent(2, 3)),
@@ -36,14 +41,14 @@ SMALL = [
 ]
 
 
+@golden("init/weights.json", "Initial weights of small modules, in full.")
 def weights():
-    """Small modules, every weight written out."""
     for seed in SEEDS + EXTREME_SEEDS:
         for module, size, args in SMALL:
             yield from both(
                 f"init/{module}/{size}/seed-{seed}",
                 f"Seed {seed} and {module}'s own order of draws.",
-                ["INIT-2" if module == "Linear" else "INIT-1", "INIT-3", "INIT-4", "PARAM-1"],
+                f"{draws(module)} INIT-3 INIT-4 PARAM-1",
                 "init", module=module, args=args, seed=seed
             )
     shapes = [
@@ -54,56 +59,37 @@ def weights():
         ("RNN", "1-1", recurrent(1, 1), "The smallest layer; its bound is 1."),
         ("RNN", "layers-2", recurrent(2, 3, num_layers=2), "Layer by layer."),
         ("RNN", "bidirectional", recurrent(2, 2, bidirectional=True), "Forward, then reverse."),
-        (
-            "RNN", "layers-2-bidirectional-no-bias",
-            recurrent(1, 2, num_layers=2, bidirectional=True, bias=False),
-            "Layers, then directions; the second layer reads both."
-        ),
-        (
-            "RNN", "relu-batch-first", recurrent(2, 2, nonlinearity="relu", batch_first=True),
-            "Neither the non-linearity nor batch_first changes a draw."
-        ),
+        ("RNN", "layers-2-bidirectional-no-bias",
+         recurrent(1, 2, num_layers=2, bidirectional=True, bias=False),
+         "Layers, then directions; the second layer reads both."),
+        ("RNN", "relu-batch-first", recurrent(2, 2, nonlinearity="relu", batch_first=True),
+         "Neither the non-linearity nor batch_first changes a draw."),
         ("SimpleRNN", "2-3-2", simple(2, 3, 2), "The layers of rnn, then fc."),
-        (
-            "LSTM", "layers-2-bidirectional", recurrent(2, 2, num_layers=2, bidirectional=True),
-            "Layers, then directions: the second layer's W_ih is twice as wide."
-        ),
-        (
-            "LSTM", "layers-2-bidirectional-proj-1",
-            recurrent(2, 2, num_layers=2, bidirectional=True, proj_size=1),
-            "weight_hr comes after the biases; the bound is the cell's, not the projection's."
-        ),
-        (
-            "LSTM", "proj-1-no-bias", recurrent(1, 3, proj_size=1, bias=False),
-            "Without biases weight_hr comes third."
-        ),
-        (
-            "LSTM", "no-bias", recurrent(2, 2, bias=False),
-            "Without biases, weights alone are drawn."
-        ),
+        ("LSTM", "layers-2-bidirectional", recurrent(2, 2, num_layers=2, bidirectional=True),
+         "Layers, then directions: the second layer's W_ih is twice as wide."),
+        ("LSTM", "layers-2-bidirectional-proj-1",
+         recurrent(2, 2, num_layers=2, bidirectional=True, proj_size=1),
+         "weight_hr comes after the biases; the bound is the cell's, not the projection's."),
+        ("LSTM", "proj-1-no-bias", recurrent(1, 3, proj_size=1, bias=False),
+         "Without biases weight_hr comes third."),
+        ("LSTM", "no-bias", recurrent(2, 2, bias=False),
+         "Without biases, weights alone are drawn."),
         ("LSTM", "1-1", recurrent(1, 1), "The smallest layer: no bias starts at 1, no gate apart."),
-        (
-            "GRU", "layers-2-bidirectional", recurrent(2, 2, num_layers=2, bidirectional=True),
-            "Layers, then directions: the second layer's W_ih is twice as wide."
-        ),
+        ("GRU", "layers-2-bidirectional", recurrent(2, 2, num_layers=2, bidirectional=True),
+         "Layers, then directions: the second layer's W_ih is twice as wide."),
         ("GRU", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone are drawn."),
         ("GRU", "1-1", recurrent(1, 1), "The smallest layer; its bound is 1."),
-        (
-            "GRU", "dropout-batch-first",
-            recurrent(2, 2, num_layers=2, dropout=0.5, batch_first=True),
-            "Neither dropout nor batch_first draws anything."
-        ),
-        (
-            "RNNCell", "relu-no-bias", recurrent(2, 3, nonlinearity="relu", bias=False),
-            "Without biases, weights alone are drawn, whatever the non-linearity."
-        ),
+        ("GRU", "dropout-batch-first",
+         recurrent(2, 2, num_layers=2, dropout=0.5, batch_first=True),
+         "Neither dropout nor batch_first draws anything."),
+        ("RNNCell", "relu-no-bias", recurrent(2, 3, nonlinearity="relu", bias=False),
+         "Without biases, weights alone are drawn, whatever the non-linearity."),
         ("LSTMCell", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone."),
         ("GRUCell", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone."),
     ]
     for module, name, args, reason in shapes:
         yield from both(
-            f"init/{module}/{name}", reason,
-            ["INIT-2" if module == "Linear" else "INIT-1", "INIT-3", "PARAM-1"], "init",
+            f"init/{module}/{name}", reason, f"{draws(module)} INIT-3 PARAM-1", "init",
             module=module, args=args, seed=7
         )
     for module, size, args in SMALL[:6]:
@@ -111,11 +97,12 @@ def weights():
             yield from both(
                 f"init/{module}/{size}/constructions-{constructions}",
                 "The generator goes on where the construction before left it.",
-                ["INIT-1", "INIT-2", "INIT-3"], "init", module=module, args=args, seed=0,
+                "INIT-1 INIT-2 INIT-3", "init", module=module, args=args, seed=0,
                 constructions=constructions
             )
 
 
+@golden("init/digests.json", "Initial weights of larger modules, as hashes.")
 def digests():
     """Sizes around powers of two, each tensor as a hash of its bytes."""
     reason = "Many draws: the generator's blocks of 624 words are crossed."
@@ -130,9 +117,8 @@ def digests():
         ]
         for module, name, args in cases:
             yield from both(
-                f"init/{module}/{name}/digest", reason,
-                ["INIT-2" if module == "Linear" else "INIT-1", "INIT-3"], "init", module=module,
-                args=args, seed=SEEDS[place % len(SEEDS)], digest=True
+                f"init/{module}/{name}/digest", reason, f"{draws(module)} INIT-3", "init",
+                module=module, args=args, seed=SEEDS[place % len(SEEDS)], digest=True
             )
     for place, seed in enumerate(SEEDS):
         cases = [
@@ -145,7 +131,7 @@ def digests():
             yield from both(
                 f"init/{module}/{name}/seed-{seed}-digest",
                 "All that adds parameters at once: their order over many draws.",
-                ["INIT-1", "INIT-3", "INIT-4", "PARAM-1"], "init", module=module,
+                "INIT-1 INIT-3 INIT-4 PARAM-1", "init", module=module,
                 args=recurrent(7, 16, num_layers=3, bidirectional=True, **extra), seed=seed,
                 digest=True
             )
@@ -153,13 +139,12 @@ def digests():
             size = (17, 32, 5, 33, 16, 8, 31)[place]
             yield from both(
                 f"init/{module}/9-{size}/seed-{seed}-digest",
-                "A cell's draws, past the generator's first block.",
-                ["INIT-1", "INIT-3", "INIT-4", "PARAM-1"], "init", module=module,
-                args=recurrent(9, size), seed=seed, digest=True
+                "A cell's draws, past the generator's first block.", "INIT-1 INIT-3 INIT-4 PARAM-1",
+                "init", module=module, args=recurrent(9, size), seed=seed, digest=True
             )
     yield from both(
         "init/RNN/64-64-layers-3-bidirectional/digest",
-        "Everything at once, over a hundred blocks.", ["INIT-1", "INIT-3", "PARAM-1"], "init",
+        "Everything at once, over a hundred blocks.", "INIT-1 INIT-3 PARAM-1", "init",
         module="RNN", args=recurrent(64, 64, num_layers=3, bidirectional=True), seed=42, digest=True
     )
 
@@ -178,6 +163,7 @@ FUNCTIONS = [
 ]
 
 
+@golden("init/functions.json", "Other initial weights.")
 def functions():
     """Other initial weights, bit for bit, and what is drawn after them."""
     for name, args, reason in FUNCTIONS:
@@ -185,13 +171,6 @@ def functions():
         end = "-gain" if "gain" in args else ""
         for seed in (0, 9):
             yield from both(
-                f"init/{name}/{size}{end}-seed-{seed}", reason, ["INIT-6", "INIT-3"], "init",
+                f"init/{name}/{size}{end}-seed-{seed}", reason, "INIT-6 INIT-3", "init",
                 function=name, args=args, seed=seed
             )
-
-
-FILES = [
-    GoldenFile("init/functions.json", "Other initial weights.", functions),
-    GoldenFile("init/weights.json", "Initial weights of small modules, in full.", weights),
-    GoldenFile("init/digests.json", "Initial weights of larger modules, as hashes.", digests),
-]

@@ -1,15 +1,6 @@
 """Chapter inplace: what is changed in place between forward and backward, and who notices."""
 
-from .case import (
-    Case,
-    GoldenFile,
-    Numbers,
-    cast,
-    cell_weights,
-    linear_weights,
-    request,
-    rnn_weights,
-)
+from .case import Numbers, cast, cell_weights, golden, linear_weights, named, once, rnn_weights
 
 REASON = "Catches an operation that keeps {what} and does not notice that it was changed."
 ORDER = "Catches another one of several changed values being named."
@@ -17,10 +8,10 @@ ORDER = "Catches another one of several changed values being named."
 
 def case(name, reason, dtype="float32", requires_grad=(), changes=(), **fields):
     """One case."""
-    asked = request("inplace", dtype, **fields)
-    asked["requires_grad"] = list(requires_grad)
-    asked["changes"] = list(changes)
-    return Case(f"inplace/{name}/{dtype}", reason, ["GRAD-6"], asked)
+    return once(
+        f"inplace/{name}/{dtype}", reason, "GRAD-6", "inplace", dtype, **fields,
+        requires_grad=list(requires_grad), changes=list(changes)
+    )
 
 
 def subsets(names):
@@ -46,8 +37,8 @@ def function(name, shapes, args=None, label=None, output=True, wanted=None, dtyp
             )
 
 
+@golden("inplace/functions.json", "Functions whose operands were changed.")
 def functions():
-    """Every differentiable function."""
     matrix = (2, 3)
     for name in ("tanh", "sigmoid", "relu", "sin", "neg", "abs", "sum", "mean"):
         yield from function(name, [matrix])
@@ -101,18 +92,19 @@ SHAPES = {
 }
 
 
+@golden("inplace/views.json", "Views of what was changed.")
 def views():
     """What a view of a changed tensor shows, and a copy does not."""
     for name, args in VIEWS.items():
-        through = {"through": {"name": name, "args": args}}
+        through = {"through": named(name, **args)}
         yield from function("mul", [(1, 3), SHAPES[name]], through, f"mul-of-{name}", output=False)
         yield from function("sin", [(1, 3)], through, f"sin-of-{name}", output=False)
-    through = {"through": {"name": "detach", "args": {}}}
+    through = {"through": named("detach")}
     both = [["b"], ["a", "b"]]
     yield from function("mul", [(3,), (3,)], through, "mul-of-detach", False, wanted=both)
-    through = {"through": {"name": "tanh", "args": {}}}
+    through = {"through": named("tanh")}
     yield from function("mul", [(3,), (3,)], through, "mul-of-tanh", False, wanted=[["a", "b"]])
-    through = {"through": {"name": "add", "args": {"other": 1.0}}}
+    through = {"through": named("add", other=1.0)}
     yield from function("mul", [(3,), (3,)], through, "mul-of-sum", False, wanted=[["a", "b"]])
 
 
@@ -126,6 +118,7 @@ SEQUENCES = {
 }
 
 
+@golden("inplace/modules.json", "Modules whose weights were changed.")
 def modules():
     """Modules: their parameters changed one by one, loaded anew, and by an optimiser's step."""
     for place, (name, (module, more)) in enumerate(SEQUENCES.items()):
@@ -175,13 +168,6 @@ def changed(name, asked):
         steps = [("SGD", {"lr": 0.125}, "float32"), ("SGD", {"lr": 0.125}, "float64")]
         for optimizer, args, dtype in [*steps, ("AdamW", {"lr": 0.125}, "float32")]:
             reason = "Catches a step between two losses of one graph without notice."
-            given = {"name": optimizer, "args": args}
+            given = named(optimizer, **args)
             fields = {"optimizer": given, **cast(asked, dtype)}
             yield case(f"{label}/{optimizer}", reason, dtype, wants, **fields)
-
-
-FILES = [
-    GoldenFile("inplace/functions.json", "Functions whose operands were changed.", functions),
-    GoldenFile("inplace/views.json", "Views of what was changed.", views),
-    GoldenFile("inplace/modules.json", "Modules whose weights were changed.", modules),
-]

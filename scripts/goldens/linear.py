@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import INF, NAN, GoldenFile, Numbers, both, linear_weights
+from .case import INF, NAN, Numbers, both, golden, linear_weights
 
 
 def forward(name, reason, clauses, args, value, state):
@@ -13,6 +13,7 @@ def forward(name, reason, clauses, args, value, state):
     )
 
 
+@golden("linear/forward.json", "Linear.")
 def cases():
     """Shapes, sizes, biases and the edges of the number line."""
     shapes = [
@@ -32,7 +33,7 @@ def cases():
                 if bias
                 else {"in_features": 4, "out_features": 3, "bias": False}
             )
-            clauses = ["LINEAR-1" if bias else "LINEAR-3", "LINEAR-2"]
+            clauses = "LINEAR-1 LINEAR-2" if bias else "LINEAR-3 LINEAR-2"
             full = name if bias else f"{name}-no-bias"
             text = reason if bias else f"{reason[:-1]}; no bias."
             value = numbers.decimal(*leading, 4)
@@ -42,14 +43,13 @@ def cases():
         numbers = Numbers(5100 + place)
         args = {"in_features": width, "out_features": out}
         yield from forward(
-            f"{width}-to-{out}", f"{width} in, {out} out.", ["LINEAR-1"], args,
+            f"{width}-to-{out}", f"{width} in, {out} out.", "LINEAR-1", args,
             numbers.decimal(3, width), linear_weights(numbers, args)
         )
         yield from forward(
             f"{width}-to-{out}-full-precision",
-            f"{width} in, {out} out, numbers that use every bit of a float32.",
-            ["LINEAR-1", "NUM-2"], args, numbers.full(2, width),
-            linear_weights(numbers, args, draw=numbers.full)
+            f"{width} in, {out} out, numbers that use every bit of a float32.", "LINEAR-1 NUM-2",
+            args, numbers.full(2, width), linear_weights(numbers, args, draw=numbers.full)
         )
     args = {"in_features": 4, "out_features": 3}
     numbers = Numbers(5200)
@@ -63,41 +63,38 @@ def cases():
         broken = value.copy()
         broken[1, 2] = extreme
         yield from forward(
-            name, f"{word} in one row stays in it.", ["LINEAR-1", "NUM-4"], args, broken, state
+            name, f"{word} in one row stays in it.", "LINEAR-1 NUM-4", args, broken, state
         )
     both_signs = value.copy()
     both_signs[0, :2] = INF, -INF
     ones = {"weight": np.ones((3, 4)), "bias": np.zeros(3)}
     yield from forward(
-        "inf-minus-inf", "Infinity and -Infinity add up to NaN.", ["LINEAR-1", "NUM-4"], args,
+        "inf-minus-inf", "Infinity and -Infinity add up to NaN.", "LINEAR-1 NUM-4", args,
         both_signs, ones
     )
     zeros = {"weight": np.zeros((3, 4)), "bias": np.array([1.0, 2.0, -0.0])}
     infinite = value.copy()
     infinite[2, 0] = INF
     yield from forward(
-        "inf-times-zero", "Infinity times a zero weight is NaN.", ["LINEAR-1", "NUM-4"], args,
+        "inf-times-zero", "Infinity times a zero weight is NaN.", "LINEAR-1 NUM-4", args,
         infinite, zeros
     )
     yield from forward(
-        "zero-weight", "Zero weights leave the bias.", ["LINEAR-1"], args, value, zeros
+        "zero-weight", "Zero weights leave the bias.", "LINEAR-1", args, value, zeros
     )
     poisoned = {"weight": state["weight"].copy(), "bias": state["bias"]}
     poisoned["weight"][2, 1] = NAN
     yield from forward(
-        "nan-weight", "NaN in one weight spoils one feature.", ["LINEAR-1", "NUM-4"], args, value,
+        "nan-weight", "NaN in one weight spoils one feature.", "LINEAR-1 NUM-4", args, value,
         poisoned
     )
     one = {"in_features": 1, "out_features": 1, "bias": False}
     tiny = np.array([[2.0**-149], [-(2.0**-130)], [2.0**-127], [float(np.finfo(np.float32).max)]])
     yield from forward(
         "denormal-and-huge", "Times one: the smallest and the largest pass unchanged.",
-        ["LINEAR-1", "NUM-6"], one, tiny, {"weight": np.ones((1, 1))}
+        "LINEAR-1 NUM-6", one, tiny, {"weight": np.ones((1, 1))}
     )
     yield from forward(
-        "overflow", "Times two: float32 overflows, float64 does not.", ["LINEAR-1", "NUM-6"], one,
+        "overflow", "Times two: float32 overflows, float64 does not.", "LINEAR-1 NUM-6", one,
         tiny, {"weight": np.full((1, 1), 2.0)}
     )
-
-
-FILES = [GoldenFile("linear/forward.json", "Linear.", cases)]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from .case import Case, GoldenFile, request
+from .case import golden, once
 
 FIRST = "Before each line"
 
@@ -24,17 +24,15 @@ def slug(text):
     return re.sub("[^A-Za-z0-9_]+", "-", text).strip("-")
 
 
+@golden("lines/lines.json", "What a line prints.")
 def cases():
     """Each line, after those that come before each."""
     found = topics()
     before = found.pop(FIRST)
     for topic, lines in found.items():
         for place, line in enumerate(lines):
-            yield Case(
+            yield once(
                 f"lines/{slug(topic).lower()}/{place:02}-{slug(line)[:40].strip('-')}",
-                "A user of PyTorch writes this.", ["LINE-1"],
-                request("line", args={"before": before, "line": line})
+                "A user of PyTorch writes this.", "LINE-1",
+                "line", args={"before": before, "line": line}
             )
-
-
-FILES = [GoldenFile("lines/lines.json", "What a line prints.", cases)]

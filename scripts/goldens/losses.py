@@ -2,14 +2,9 @@
 
 import numpy as np
 
-from .case import INF, NAN, Case, GoldenFile, Numbers, both, request
+from .case import INF, NAN, Numbers, both, golden, integers, once
 
 REDUCTIONS = ("none", "mean", "sum")
-
-
-def indices(*rows):
-    """Class indices."""
-    return np.array(rows, dtype=np.int64)
 
 
 def asked(module, name, reason, clauses, args, inputs, grad=None, wrt=None):
@@ -37,19 +32,19 @@ def regression(module, clause, targets, place):
             yield from loss(
                 f"{name}-{reduction}",
                 "Catches a mean where a sum was due, or the reverse, and a gradient not scaled.",
-                [clause], module, {"reduction": reduction}, value, target, numbers.decimal(*full)
+                clause, module, {"reduction": reduction}, value, target, numbers.decimal(*full)
             )
     numbers = Numbers(70900 + 1000 * place)
     yield from loss(
-        "full-precision", "Numbers that use every bit of a float32.", [clause, "NUM-2"], module, {},
+        "full-precision", "Numbers that use every bit of a float32.", f"{clause} NUM-2", module, {},
         numbers.full(5, 2), abs(numbers.full(5, 2))
     )
-    yield from loss("empty", "The mean of nothing is NaN.", [clause], module, {}, *empty())
+    yield from loss("empty", "The mean of nothing is NaN.", clause, module, {}, *empty())
     spoiled = numbers.decimal(3, 2)
     spoiled[1, 0] = NAN
     yield from loss(
         "nan", "NaN in one element spoils the mean, but no other element's gradient.",
-        [clause, "NUM-4"], module, {}, spoiled, targets(numbers, (3, 2))
+        f"{clause} NUM-4", module, {}, spoiled, targets(numbers, (3, 2))
     )
 
 
@@ -58,18 +53,19 @@ def empty():
     return np.zeros((0, 2)), np.zeros((0, 2))
 
 
+@golden("loss/MSELoss.json", "The squared error and its gradient.")
 def squares():
-    """MSELoss."""
     yield from regression("MSELoss", "LOSS-1", lambda n, s: n.decimal(*s, limit=2.0), 0)
     yield from broadcasts("MSELoss", "LOSS-1")
 
 
+@golden("loss/L1Loss.json", "The absolute error and its gradient.")
 def absolutes():
     """L1Loss, also where input and target are the same."""
     yield from regression("L1Loss", "LOSS-2", lambda n, s: n.decimal(*s, limit=2.0), 1)
     value = np.array([1.0, -2.0, 0.5, 0.0])
     yield from loss(
-        "same", "Where the error is 0, so is the gradient.", ["LOSS-2"], "L1Loss",
+        "same", "Where the error is 0, so is the gradient.", "LOSS-2", "L1Loss",
         {"reduction": "sum"}, value, np.array([1.0, 2.0, 0.5, -0.0])
     )
     yield from broadcasts("L1Loss", "LOSS-2")
@@ -85,7 +81,7 @@ def broadcasts(module, clause):
     ):
         yield from loss(
             f"broadcast-{name}",
-            "Every element against every other: the loss is not the one that was meant.", [clause],
+            "Every element against every other: the loss is not the one that was meant.", clause,
             module, {}, numbers.decimal(*first), numbers.decimal(*second)
         )
     for name, first, second in (("1d", (3,), (2,)), ("2d", (2, 2), (3, 2))):
@@ -103,12 +99,13 @@ def pair():
 def refused(name, clause, module, args, value, target):
     """A loss that PyTorch refuses."""
     fields = {"module": module, "args": args, "inputs": {"input": value, "target": target}}
-    yield Case(
-        f"loss/{name}/float32", "Refused, in these words.", [clause, "ERROR-2"],
-        request("loss", "float32", **fields)
+    yield once(
+        f"loss/{name}/float32", "Refused, in these words.", f"{clause} ERROR-2",
+        "loss", "float32", **fields
     )
 
 
+@golden("loss/BCEWithLogitsLoss.json", "The loss of yes and no.")
 def logits():
     """BCEWithLogitsLoss, also far out, where a naive formula overflows."""
     module, clause = "BCEWithLogitsLoss", "LOSS-4"
@@ -116,7 +113,7 @@ def logits():
     far = np.array([-200.0, -30.0, 0.0, 30.0, 200.0])
     for name, target in (("ones", np.ones(5)), ("zeros", np.zeros(5)), ("halves", np.ones(5) / 2)):
         yield from loss(
-            f"far-{name}", "Catches exp overflowing, and log(0), far from 0.", [clause], module,
+            f"far-{name}", "Catches exp overflowing, and log(0), far from 0.", clause, module,
             {"reduction": "none"}, far, target, np.ones(5)
         )
     for name, first, second in (("2d", (3, 1), (3,)), ("1d", (3,), (2,))):
@@ -126,17 +123,17 @@ def logits():
     yield from refused(f"{module}/reduction", clause, module, {"reduction": ""}, *pair())
 
 
+@golden("loss/CrossEntropyLoss.json", "The loss of classes and its gradient.")
 def classes():
-    """CrossEntropyLoss."""
     module, clause = "CrossEntropyLoss", "LOSS-3"
     shapes = [
-        ("1d", (4,), np.array(2, dtype=np.int64)),
-        ("2d", (3, 4), indices(0, 3, 1)),
-        ("2d-some-ignored", (3, 4), indices(-100, 3, -100)),
-        ("3d", (2, 3, 4), indices([0, 1, 2, 0], [2, 2, 1, -100])),
-        ("4d", (1, 3, 2, 2), indices([[0, 2], [1, -100]])),
-        ("5d", (1, 2, 1, 2, 2), indices([[[0, 1], [1, -100]]])),
-        ("one-class", (3, 1), indices(0, 0, 0)),
+        ("1d", (4,), integers(2)),
+        ("2d", (3, 4), integers([0, 3, 1])),
+        ("2d-some-ignored", (3, 4), integers([-100, 3, -100])),
+        ("3d", (2, 3, 4), integers([[0, 1, 2, 0], [2, 2, 1, -100]])),
+        ("4d", (1, 3, 2, 2), integers([[[0, 2], [1, -100]]])),
+        ("5d", (1, 2, 1, 2, 2), integers([[[[0, 1], [1, -100]]]])),
+        ("one-class", (3, 1), integers([0, 0, 0])),
     ]
     for place, (name, shape, target) in enumerate(shapes):
         for reduction in REDUCTIONS:
@@ -146,49 +143,47 @@ def classes():
             yield from loss(
                 f"{name}-{reduction}",
                 "Catches classes taken from the wrong dimension, and a mean over what is ignored.",
-                [clause], module, {"reduction": reduction}, value, target, numbers.decimal(*full)
+                clause, module, {"reduction": reduction}, value, target, numbers.decimal(*full)
             )
     numbers = Numbers(73100)
     value = numbers.decimal(3, 4, limit=3.0)
     others = [
-        ("ignore-index-1", {"ignore_index": 1}, value, indices(1, 0, 1), "Another ignored class."),
-        ("ignore-index-out", {"ignore_index": 9}, value, indices(9, 0, 3), "One that is no class."),
-        ("all-ignored", {}, value, indices(-100, -100, -100), "The mean of nothing is NaN."),
-        (
-            "all-ignored-sum", {"reduction": "sum"}, value, indices(-100, -100, -100),
-            "The sum of nothing is 0."
-        ),
-        (
-            "large", {}, np.array([[1000.0, 0.0], [-1000.0, -999.0], [0.0, -1000.0]]),
-            indices(0, 1, 1), "Catches exp overflowing, and log(0)."
-        ),
-        ("full-precision", {}, numbers.full(4, 5, limit=4.0), indices(0, 4, 2, 1), "Every bit."),
+        ("ignore-index-1", {"ignore_index": 1}, value, integers([1, 0, 1]),
+         "Another ignored class."),
+        ("ignore-index-out", {"ignore_index": 9}, value, integers([9, 0, 3]),
+         "One that is no class."),
+        ("all-ignored", {}, value, integers([-100, -100, -100]), "The mean of nothing is NaN."),
+        ("all-ignored-sum", {"reduction": "sum"}, value, integers([-100, -100, -100]),
+         "The sum of nothing is 0."),
+        ("large", {}, np.array([[1000.0, 0.0], [-1000.0, -999.0], [0.0, -1000.0]]),
+         integers([0, 1, 1]), "Catches exp overflowing, and log(0)."),
+        ("full-precision", {}, numbers.full(4, 5, limit=4.0), integers([0, 4, 2, 1]), "Every bit."),
     ]
     for name, args, given, target, reason in others:
-        yield from loss(name, reason, [clause], module, args, given, target)
+        yield from loss(name, reason, clause, module, args, given, target)
     spoiled = value.copy()
     spoiled[1, 2], spoiled[2, 0] = NAN, INF
     yield from loss(
-        "nan", "NaN or infinity in one row's logits spoils no other row.", [clause, "NUM-4"],
-        module, {"reduction": "none"}, spoiled, indices(0, 1, 2), np.ones(3)
+        "nan", "NaN or infinity in one row's logits spoils no other row.", f"{clause} NUM-4",
+        module, {"reduction": "none"}, spoiled, integers([0, 1, 2]), np.ones(3)
     )
     for name, shape, target in (
-        ("batch", (2, 3), indices(0, 1, 2)),
-        ("out-of-bounds", (2, 3), indices(0, 3)),
-        ("negative", (2, 3), indices(0, -1)),
-        ("column", (2, 3), indices([0], [1])),
-        ("1d-with-two", (3,), indices(0, 1)),
-        ("3d-without-time", (2, 3, 4), indices(0, 1)),
-        ("3d-time", (2, 3, 4), np.zeros((2, 5), dtype=np.int64)),
-        ("4d-dimensions", (2, 3, 4, 5), np.zeros((2, 4), dtype=np.int64)),
-        ("4d-size", (2, 3, 4, 5), np.zeros((2, 4, 6), dtype=np.int64)),
+        ("batch", (2, 3), integers([0, 1, 2])),
+        ("out-of-bounds", (2, 3), integers([0, 3])),
+        ("negative", (2, 3), integers([0, -1])),
+        ("column", (2, 3), integers([[0], [1]])),
+        ("1d-with-two", (3,), integers([0, 1])),
+        ("3d-without-time", (2, 3, 4), integers([0, 1])),
+        ("3d-time", (2, 3, 4), integers(np.zeros((2, 5)))),
+        ("4d-dimensions", (2, 3, 4, 5), integers(np.zeros((2, 4)))),
+        ("4d-size", (2, 3, 4, 5), integers(np.zeros((2, 4, 6)))),
         ("floats", (2, 3), np.zeros(2)),
     ):
         yield from refused(f"{module}/{name}", clause, module, {}, np.zeros(shape), target)
 
 
+@golden("loss/repr.json", "print(loss).")
 def representations():
-    """print(loss)."""
     for module, clause in (
         ("MSELoss", "LOSS-1"),
         ("L1Loss", "LOSS-2"),
@@ -196,16 +191,7 @@ def representations():
         ("NLLLoss", "LOSS-3"),
         ("BCEWithLogitsLoss", "LOSS-4"),
     ):
-        yield Case(
-            f"loss/{module}/repr", "The reduction is not printed.", [clause, "PRINT-6"],
-            request("repr", module=module, args={"reduction": "sum"})
+        yield once(
+            f"loss/{module}/repr", "The reduction is not printed.", f"{clause} PRINT-6",
+            "repr", module=module, args={"reduction": "sum"}
         )
-
-
-FILES = [
-    GoldenFile("loss/MSELoss.json", "The squared error and its gradient.", squares),
-    GoldenFile("loss/L1Loss.json", "The absolute error and its gradient.", absolutes),
-    GoldenFile("loss/CrossEntropyLoss.json", "The loss of classes and its gradient.", classes),
-    GoldenFile("loss/BCEWithLogitsLoss.json", "The loss of yes and no.", logits),
-    GoldenFile("loss/repr.json", "print(loss).", representations),
-]

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from .case import Case, GoldenFile, Numbers, both, linear_weights, request, rnn_weights
+from .case import Numbers, both, golden, linear_weights, once, rnn_weights
 
 INF, NAN = float("inf"), float("nan")
 
@@ -49,28 +49,28 @@ EDGES = [
 ]
 
 
+@golden("modules/functions.json", "Functions of each element, and over a dimension.")
 def functions():
-    """Functions of each element, and over a dimension."""
     for place, (name, one) in enumerate([*PLAIN, *OVER]):
         module, args = one["module"], one["args"]
         for turn, (word, shape, reason) in enumerate(SHAPES):
             numbers = Numbers(95000 + 20 * place + turn)
             value = numbers.decimal(*shape, limit=4.0)
-            clauses = ["MODULE-4", "NUM-6"] if word == "empty" else ["MODULE-4"]
+            clauses = "MODULE-4 NUM-6" if word == "empty" else "MODULE-4"
             for op, more in (
                 ("forward", {}),
                 ("vjp", {"grad_outputs": {"output": numbers.decimal(*shape)}}),
             ):
                 yield from both(
                     f"modules/{name}/{word}-{op}", reason if op == "forward" else f"{reason} Its gradient.",
-                    clauses if op == "forward" else [*clauses, "GRAD-2"], op, module=module,
+                    clauses if op == "forward" else f"{clauses} GRAD-2", op, module=module,
                     args=args, training=False, state_dict={}, inputs={"input": value}, **more
                 )
         if "dim-0" in name:
             continue
         for word, row, reason in EDGES:
             yield from both(
-                f"modules/{name}/{word}", reason, ["MODULE-4", "NUM-6"], "forward", module=module,
+                f"modules/{name}/{word}", reason, "MODULE-4 NUM-6", "forward", module=module,
                 args=args, training=False, state_dict={}, inputs={"input": np.array([row, row[::-1]])}
             )
 
@@ -99,43 +99,34 @@ BODY = part("Sequential", modules=[linear(3, 4), part("Tanh")])
 MODELS = [
     ("none", [], (2, 3), (2, 3), "No module at all: what comes in goes out."),
     ("one", [linear(3, 2)], (2, 3), (2, 2), "One module."),
-    (
-        "mlp", [linear(3, 5), part("Tanh"), linear(5, 2), part("Sigmoid")], (4, 3), (4, 2),
-        "Catches a function that is left out, or modules out of order.",
-    ),
-    (
-        "named", named(body=linear(3, 4), act=part("ReLU"), head=linear(4, 1)), (4, 3), (4, 1),
-        "Modules by name.",
-    ),
-    (
-        "numbers-out-of-order", named(n2=linear(3, 4), n10=part("Tanh"), n1=linear(4, 2)),
-        (2, 3), (2, 2), "Names that are numbers: in the order given, not by size.",
-    ),
+    ("mlp", [linear(3, 5), part("Tanh"), linear(5, 2), part("Sigmoid")], (4, 3), (4, 2),
+     "Catches a function that is left out, or modules out of order."),
+    ("named", named(body=linear(3, 4), act=part("ReLU"), head=linear(4, 1)), (4, 3), (4, 1),
+     "Modules by name."),
+    ("numbers-out-of-order", named(n2=linear(3, 4), n10=part("Tanh"), n1=linear(4, 2)), (2, 3),
+     (2, 2), "Names that are numbers: in the order given, not by size."),
     ("nested", [BODY, part("Identity"), linear(4, 2)], (2, 3), (2, 2), "A container in another."),
-    (
-        "gru-head", [recurrent("GRU", 3, 4), OUTPUT, linear(4, 2)], (5, 2, 3), (5, 2, 2),
-        "A recurrent layer, and a head on every step.",
-    ),
+    ("gru-head", [recurrent("GRU", 3, 4), OUTPUT, linear(4, 2)], (5, 2, 3), (5, 2, 2),
+     "A recurrent layer, and a head on every step."),
     (
         "lstm-stack-head",
         [
             recurrent("LSTM", 2, 3, num_layers=2, bidirectional=True, batch_first=True),
             *(OUTPUT, linear(6, 4), part("ReLU"), linear(4, 3), part("LogSoftmax", dim=-1)),
         ],
-        (2, 4, 2), (2, 4, 3), "Two layers, both directions, a classifier on every step.",
+        (2, 4, 2),
+        (2, 4, 3),
+        "Two layers, both directions, a classifier on every step.",
     ),
-    (
-        "rnn-two-layers-dropout",
-        [recurrent("RNN", 2, 3), OUTPUT, part("Dropout", p=0.5), linear(3, 1)],
-        (4, 1, 2), (4, 1, 1), "Dropout does nothing in evaluation, also inside.",
-    ),
-    (
-        "linear-before", [linear(3, 2), part("Tanh"), recurrent("LSTM", 2, 3), OUTPUT],
-        (4, 2, 3), (4, 2, 3), "A recurrent layer that reads what others made: gradients go through.",
-    ),
+    ("rnn-two-layers-dropout",
+     [recurrent("RNN", 2, 3), OUTPUT, part("Dropout", p=0.5), linear(3, 1)], (4, 1, 2), (4, 1, 1),
+     "Dropout does nothing in evaluation, also inside."),
+    ("linear-before", [linear(3, 2), part("Tanh"), recurrent("LSTM", 2, 3), OUTPUT], (4, 2, 3),
+     (4, 2, 3), "A recurrent layer that reads what others made: gradients go through."),
 ]
 
 
+@golden("modules/sequences.json", "Modules one after the other.")
 def sequences():
     """Modules one after the other, and the gradients through them."""
     for place, (name, parts, shape, out, reason) in enumerate(MODELS):
@@ -144,9 +135,9 @@ def sequences():
             "module": "Sequential", "args": {"modules": parts}, "training": False,
             "state_dict": weights(numbers, parts), "inputs": {"input": numbers.decimal(*shape)},
         }
-        yield from both(f"modules/Sequential/{name}", reason, ["MODULE-3"], "forward", **fields)
+        yield from both(f"modules/Sequential/{name}", reason, "MODULE-3", "forward", **fields)
         yield from both(
-            f"modules/Sequential/{name}-vjp", f"{reason} The gradients.", ["MODULE-3", "GRAD-2"],
+            f"modules/Sequential/{name}-vjp", f"{reason} The gradients.", "MODULE-3 GRAD-2",
             "vjp", **fields, grad_outputs={"output": numbers.decimal(*out)}
         )
     parts = [
@@ -160,22 +151,21 @@ def sequences():
         "inputs": {"input": np.array([[3, 0], [6, 3], [3, 1]], dtype=np.int64)},
     }
     reason = "A model of text whole: numbers of words in, logits of the next word out."
-    yield from both(
-        "modules/Sequential/text", reason, ["MODULE-3", "EMBED-1"], "forward", **fields
-    )
+    yield from both("modules/Sequential/text", reason, "MODULE-3 EMBED-1", "forward", **fields)
     yield from both(
         "modules/Sequential/text-vjp", f"{reason} A row that stands thrice adds up its gradients.",
-        ["MODULE-3", "EMBED-1", "GRAD-2"], "vjp", **fields,
+        "MODULE-3 EMBED-1 GRAD-2", "vjp", **fields,
         grad_outputs={"output": numbers.decimal(3, 2, 7)}
     )
 
 
+@golden("modules/initial.json", "What a seed and a container leave.")
 def initial():
     """What a seed and a container leave: names, their order, every draw."""
     for name, parts, _, _, reason in MODELS[2:]:
         yield from both(
             f"modules/initial/{name}", f"{reason} Names, order and draws.",
-            ["MODULE-1", "MODULE-3", "PARAM-1", "INIT-1"], "init", module="Sequential",
+            "MODULE-1 MODULE-3 PARAM-1 INIT-1", "init", module="Sequential",
             args={"modules": parts}, seed=7
         )
     for name, parts in (
@@ -185,7 +175,7 @@ def initial():
     ):
         yield from both(
             f"modules/initial/{name}", "A list's modules: their numbers, in order.",
-            ["MODULE-1", "MODULE-3", "PARAM-1"], "init", module="ModuleList",
+            "MODULE-1 MODULE-3 PARAM-1", "init", module="ModuleList",
             args={"modules": parts}, seed=8
         )
 
@@ -200,49 +190,44 @@ LISTS = [
 ]
 
 
+@golden("modules/print.json", "print(module).")
 def printed():
-    """print(module)."""
     for module, (name, parts, reason) in product(("Sequential", "ModuleList"), LISTS):
-        yield Case(
-            f"modules/{module}/print-{name}", reason, ["MODULE-3", "PRINT-6"],
-            request("repr", module=module, args={"modules": parts})
+        yield once(
+            f"modules/{module}/print-{name}", reason, "MODULE-3 PRINT-6",
+            "repr", module=module, args={"modules": parts}
         )
     for name, parts, _, _, reason in MODELS[3:]:
-        yield Case(
+        yield once(
             f"modules/Sequential/print-model-{name}", f"{reason} Printed, lines indented.",
-            ["MODULE-3", "PRINT-6"], request("repr", module="Sequential", args={"modules": parts})
+            "MODULE-3 PRINT-6", "repr", module="Sequential", args={"modules": parts}
         )
     for name, one in [*PLAIN, *OVER]:
-        yield Case(
-            f"modules/{name}/print", "Its arguments, and no others.", ["MODULE-4", "PRINT-6"],
-            request("repr", module=one["module"], args=one["args"])
+        yield once(
+            f"modules/{name}/print", "Its arguments, and no others.", "MODULE-4 PRINT-6",
+            "repr", module=one["module"], args=one["args"]
         )
 
 
+@golden("modules/order.json", "The order in which apply calls.")
 def order():
-    """The order in which apply calls."""
     for name, parts, _, _, reason in MODELS[3:6]:
-        yield Case(
-            f"modules/apply/{name}", f"{reason} Children before their parent.", ["MODULE-5"],
-            request(
-                "call", "float32", function="apply",
-                args={"module": "Sequential", "args": {"modules": parts}}
-            )
+        yield once(
+            f"modules/apply/{name}", f"{reason} Children before their parent.", "MODULE-5", "call",
+            "float32", function="apply", args={"module": "Sequential", "args": {"modules": parts}}
         )
 
 
+@golden("modules/refused.json", "What PyTorch refuses.")
 def refused():
-    """What PyTorch refuses."""
-    readers = [
-        linear(4, 1), part("ReLU"), part("Tanh"), part("Sigmoid"), part("Dropout", p=0.0),
-    ]
+    readers = [linear(4, 1), part("ReLU"), part("Tanh"), part("Sigmoid"), part("Dropout", p=0.0),]
     numbers = Numbers(95600)
     for reader, module in product(readers, ("LSTM", "GRU")):
         parts = [recurrent(module, 3, 4), reader]
         yield from both(
             f"modules/refused/{module}-{reader['module']}",
             "A pair where a tensor is read: catches a container that takes the first of the two.",
-            ["MODULE-3", "ERROR-2"], "forward", ("float32",), module="Sequential",
+            "MODULE-3 ERROR-2", "forward", ("float32",), module="Sequential",
             args={"modules": parts}, training=reader["module"] == "Dropout",
             state_dict=weights(numbers, parts), inputs={"input": numbers.decimal(2, 1, 3)}
         )
@@ -250,31 +235,29 @@ def refused():
         ("Sequential", [1], "number"), ("Sequential", [part("Tanh"), "a"], "text"),
         ("ModuleList", [1.5], "number"),
     ):
-        yield Case(
-            f"modules/refused/{module}-of-{name}", "No module.", ["MODULE-3", "ERROR-6"],
-            request("repr", module=module, args={"modules": parts})
+        yield once(
+            f"modules/refused/{module}-of-{name}", "No module.", "MODULE-3 ERROR-6",
+            "repr", module=module, args={"modules": parts}
         )
     for module, index in product(("Sequential", "ModuleList"), (2, -3)):
-        yield Case(
+        yield once(
             f"modules/refused/{module}-index-{index}", "There is no such module.",
-            ["MODULE-3", "ERROR-5"],
-            request(
-                "call", "float32", function="index",
-                args={
-                    "module": module, "index": index,
-                    "args": {"modules": [part("Tanh"), part("ReLU")]},
-                }
-            )
+            "MODULE-3 ERROR-5", "call", "float32", function="index",
+            args={
+                "module": module,
+                "index": index,
+                "args": {"modules": [part("Tanh"), part("ReLU")]},
+            }
         )
     yield from both(
-        "modules/refused/ModuleList-called", "A list computes nothing.", ["MODULE-3", "ERROR-6"],
+        "modules/refused/ModuleList-called", "A list computes nothing.", "MODULE-3 ERROR-6",
         "forward", ("float32",), module="ModuleList", args={"modules": [part("Tanh")]},
         training=False, state_dict={}, inputs={"input": numbers.decimal(2)}
     )
     for name, dim in (("LogSoftmax", 2), ("Softmax", -3)):
         yield from both(
             f"modules/refused/{name}-dim-{dim}", "A dimension that the input has not.",
-            ["MODULE-4", "ERROR-5"], "forward", ("float32",), module=name, args={"dim": dim},
+            "MODULE-4 ERROR-5", "forward", ("float32",), module=name, args={"dim": dim},
             training=False, state_dict={}, inputs={"input": numbers.decimal(2, 2)}
         )
     for function, args, name, reason in (
@@ -288,9 +271,9 @@ def refused():
         ("xavier_uniform_", {"size": [1, 2], "gain": -1.5}, "gain", "Bounds the wrong way round."),
         ("xavier_normal_", {"size": [1, 2], "gain": -1.5}, "gain", "A negative deviation."),
     ):
-        yield Case(
-            f"modules/refused/{function}-{name}", reason, ["INIT-6", "ERROR-6"],
-            request("call", "float32", function=function, args={**args, "seed": 1})
+        yield once(
+            f"modules/refused/{function}-{name}", reason, "INIT-6 ERROR-6",
+            "call", "float32", function=function, args={**args, "seed": 1}
         )
 
 
@@ -301,24 +284,13 @@ NORMAL = [
 ]
 
 
+@golden("modules/close.json", "Initial weights, the last digits free.")
 def close():
-    """Initial weights whose last digits are free."""
     for (name, args), function in product(NORMAL, ("xavier_normal_", "orthogonal_")):
         yield from both(
             f"modules/{function}/{name}",
             "Catches a Q whose signs are not those of R's diagonal, rows for columns."
             if function == "orthogonal_"
             else "Catches fan in alone, and a variance for a deviation.",
-            ["INIT-6", "INIT-5"], "call", function=function, args={**args, "seed": 5}
+            "INIT-6 INIT-5", "call", function=function, args={**args, "seed": 5}
         )
-
-
-FILES = [
-    GoldenFile("modules/functions.json", "Functions of each element, and over a dimension.", functions),
-    GoldenFile("modules/sequences.json", "Modules one after the other.", sequences),
-    GoldenFile("modules/initial.json", "What a seed and a container leave.", initial),
-    GoldenFile("modules/print.json", "print(module).", printed),
-    GoldenFile("modules/order.json", "The order in which apply calls.", order),
-    GoldenFile("modules/refused.json", "What PyTorch refuses.", refused),
-    GoldenFile("modules/close.json", "Initial weights, the last digits free.", close),
-]

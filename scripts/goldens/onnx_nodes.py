@@ -2,7 +2,7 @@
 
 from itertools import combinations, product
 
-from .case import Case, GoldenFile, Numbers, request
+from .case import Numbers, golden, once
 from .execute import OPERATIONS
 from .onnx_exact import ACTIVATIONS, DEFAULTS, GATES, node
 
@@ -42,10 +42,10 @@ def inputs_of(numbers, kind, directions, batch_first, wanted):
 def both(name, reason, clauses, kind, args, inputs, opset):
     """The same node in float32 and in float64."""
     for dtype in ("float32", "float64"):
-        asked = request(
-            "node", dtype, kind, {"hidden_size": 3, **args}, opset=opset, inputs=inputs
+        yield once(
+            f"onnx/{name}/{dtype}", reason, clauses, "node", dtype, module=kind,
+            args={"hidden_size": 3, **args}, opset=opset, inputs=inputs
         )
-        yield Case(f"onnx/{name}/{dtype}", reason, clauses, asked)
 
 
 def with_numbers(names):
@@ -59,6 +59,7 @@ def with_numbers(names):
     }
 
 
+@golden("onnx/activations.json", "ONNX's operators: every activation in every place.")
 def activation_cases():
     """Every activation in every place, with its own numbers and with the defaults."""
     seed = 70000
@@ -70,17 +71,18 @@ def activation_cases():
             gate = "fgh"[place]
             yield from both(
                 f"{kind}/{gate}-{name}", f"The activation {name} as {gate}.",
-                ["ONNX-7", CLAUSES[kind]], kind, with_numbers(names), inputs, 22
+                f"ONNX-7 {CLAUSES[kind]}", kind, with_numbers(names), inputs, 22
             )
             # Affine and ScaledTanh have no defaults; ONNX Runtime has another of ThresholdedRelu.
             if name in ("LeakyRelu", "HardSigmoid", "Elu"):
                 yield from both(
                     f"{kind}/{gate}-{name}-defaults",
                     f"The activation {name} as {gate}, alpha and beta left out.",
-                    ["ONNX-7"], kind, {"activations": names}, inputs, 22
+                    "ONNX-7", kind, {"activations": names}, inputs, 22
                 )
 
 
+@golden("onnx/numbers.json", "ONNX's operators: whose alpha and beta is whose.")
 def several_cases():
     """Several activations that take numbers: each takes its own, in the order of the list."""
     chosen = [
@@ -99,14 +101,14 @@ def several_cases():
                 told[word] = [x + 0.125 * place for place, x in enumerate(told[word])]
         yield from both(
             f"{kind}/numbers-in-turn-{k}", "Each activation takes its own alpha and beta.",
-            ["ONNX-7", "ONNX-9"], kind, {"direction": "bidirectional", **told}, inputs, 22
+            "ONNX-7 ONNX-9", kind, {"direction": "bidirectional", **told}, inputs, 22
         )
         if k % 2 == 0:
             short = {key: value[:1] if "_" in key else value for key, value in told.items()}
             if all(NUMBERS.get(name, ([], []))[1] == [] for name in names[1:]):
                 yield from both(
                     f"{kind}/numbers-run-out-{k}", "Those that find no number left take the default.",
-                    ["ONNX-7"], kind, {"direction": "bidirectional", **short}, inputs, 22
+                    "ONNX-7", kind, {"direction": "bidirectional", **short}, inputs, 22
                 )
 
 
@@ -166,19 +168,14 @@ def all_pairs(factors):
 
 
 def clauses_of(kind, chosen):
-    """The clauses that a choice bears on."""
-    found = [CLAUSES[kind], "ONNX-3"]
-    if chosen["activations"]:
-        found.append("ONNX-7")
-    if chosen["clip"]:
-        found.append("ONNX-8")
-    if chosen["direction"] or chosen["layout"] or chosen["sequence_lens"]:
-        found.append("ONNX-9")
-    return found
+    """The clauses of a choice."""
+    turned = chosen["direction"] or chosen["layout"] or chosen["sequence_lens"]
+    more = {" ONNX-7": chosen["activations"], " ONNX-8": chosen["clip"], " ONNX-9": turned}
+    return f"{CLAUSES[kind]} ONNX-3" + "".join(clause for clause, bears in more.items() if bears)
 
 
+@golden("onnx/pairs.json", "ONNX's operators: every pair of features.")
 def pair_cases():
-    """All pairs of features."""
     seed = 70400
     for kind, own in OWN.items():
         for k, chosen in enumerate(all_pairs({**FACTORS, **own})):
@@ -207,30 +204,22 @@ def pair_cases():
                             chosen["opset"])
 
 
+@golden("onnx/single.json", "ONNX's operators: single features.")
 def single_cases():
     """What stands alone: an old file's attribute, hidden_size left out, an RNN's list of two, bounds."""
     inputs = inputs_of(Numbers(70800), "LSTM", 1, False, {"B", "P", "initial_c"})
     yield from both("LSTM/output-sequence", "Opset 1 has an attribute that later ones have not.",
-                    ["ONNX-3"], "LSTM", {"output_sequence": 1}, inputs, 1)
+                    "ONNX-3", "LSTM", {"output_sequence": 1}, inputs, 1)
     inputs = inputs_of(Numbers(70801), "RNN", 1, False, {"B"})
     yield from both("RNN/two-activations", "An RNN's own default is a list of two.",
-                    ["ONNX-3"], "RNN", {"activations": ["Relu", "Tanh"]}, inputs, 22)
+                    "ONNX-3", "RNN", {"activations": ["Relu", "Tanh"]}, inputs, 22)
     for k, (kind, clip) in enumerate(product(GATES, (0.05, 1.0, 3.0))):
         if kind == "LSTM" and clip < 1:
             continue
         inputs = inputs_of(Numbers(70810 + k), kind, 1, False, {"B", "P", "initial_c", "initial_h"})
         yield from both(f"{kind}/clip-{clip}", "A clip that binds everywhere, or hardly anywhere.",
-                        ["ONNX-8"], kind, {"clip": clip}, inputs, 22)
+                        "ONNX-8", kind, {"clip": clip}, inputs, 22)
     for k, kind in enumerate(GATES):
         inputs = inputs_of(Numbers(70820 + k), kind, 2, False, {"B", "initial_h", "initial_c", "P"})
         yield from both(f"{kind}/bidirectional", "Both directions, each with all weights of its own.",
-                        ["ONNX-9"], kind, {"direction": "bidirectional"}, inputs, 22)
-
-
-FILES = [
-    GoldenFile("onnx/activations.json", "ONNX's operators: every activation in every place.",
-               activation_cases),
-    GoldenFile("onnx/numbers.json", "ONNX's operators: whose alpha and beta is whose.", several_cases),
-    GoldenFile("onnx/pairs.json", "ONNX's operators: every pair of features.", pair_cases),
-    GoldenFile("onnx/single.json", "ONNX's operators: single features.", single_cases),
-]
+                        "ONNX-9", kind, {"direction": "bidirectional"}, inputs, 22)

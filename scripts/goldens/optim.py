@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import Case, GoldenFile, Numbers, both, request
+from .case import Numbers, both, golden, named, once
 
 STEPS = 10
 
@@ -18,14 +18,29 @@ def gradients(numbers, params, draw=None):
     return {name: draw(STEPS, *value.shape, limit=4.0) for name, value in params.items()}
 
 
-def steps(name, reason, clauses, optimizer, args, seed, draw=None, **rest):
-    """Ten steps in both dtypes."""
+def group(*params, named=None, **args):
+    """A group of parameters, perhaps with their names, and its own options."""
+    names = {} if named is None else {"named": named}
+    return {"params": list(params), "args": args, **names}
+
+
+def steps(name, reason, clauses, optimizer, args, seed, params=None, draw=None, **rest):
+    """Ten steps in both dtypes, on drawn parameters and gradients where none are given."""
     numbers = Numbers(seed)
-    params = parameters(numbers)
+    params = params or parameters(numbers)
     given = gradients(numbers, params, draw and getattr(numbers, draw))
     yield from both(
-        f"optim/{name}", reason, clauses, "optim", optimizer={"name": optimizer, "args": args},
+        f"optim/{name}", reason, clauses, "optim", optimizer=named(optimizer, **args),
         state_dict=params, **{"gradients": given, **rest}
+    )
+
+
+def refused(name, clauses, optimizer, args, **rest):
+    """An optimiser that PyTorch refuses to make, or to step."""
+    return once(
+        f"optim/{name}/float32", "Refused, in these words.", f"{clauses} ERROR-1", "optim",
+        "float32", optimizer=named(optimizer, **args),
+        **{"state_dict": {"weight": np.zeros(2)}, **rest}
     )
 
 
@@ -33,24 +48,16 @@ SGD = [
     ("default", {}, "The learning rate that is not given."),
     ("plain", {"lr": 0.1}, "The gradient alone."),
     ("lr-0", {"lr": 0.0}, "No step at all."),
-    (
-        "momentum", {"lr": 0.1, "momentum": 0.9},
-        "Catches a buffer that does not start as the gradient."
-    ),
-    (
-        "dampening", {"lr": 0.1, "momentum": 0.9, "dampening": 0.25},
-        "Catches a first step that is dampened, too."
-    ),
-    (
-        "nesterov", {"lr": 0.1, "momentum": 0.9, "nesterov": True},
-        "Catches a step along the buffer alone."
-    ),
+    ("momentum", {"lr": 0.1, "momentum": 0.9},
+     "Catches a buffer that does not start as the gradient."),
+    ("dampening", {"lr": 0.1, "momentum": 0.9, "dampening": 0.25},
+     "Catches a first step that is dampened, too."),
+    ("nesterov", {"lr": 0.1, "momentum": 0.9, "nesterov": True},
+     "Catches a step along the buffer alone."),
     ("weight-decay", {"lr": 0.1, "weight_decay": 0.05}, "Catches a decay past the gradient."),
-    (
-        "everything",
-        {"lr": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.1, "maximize": True},
-        "Catches the decay before the sign is turned.",
-    ),
+    ("everything",
+     {"lr": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.1, "maximize": True},
+     "Catches the decay before the sign is turned."),
 ]
 ADAM = [
     ("default", {}, "The numbers that are not given."),
@@ -58,15 +65,11 @@ ADAM = [
     ("betas", {"lr": 0.1, "betas": [0.5, 0.75]}, "Catches the two betas exchanged."),
     ("eps", {"lr": 0.1, "eps": 0.5}, "Catches eps added under the root, or before the correction."),
     ("weight-decay", {"lr": 0.1, "weight_decay": 0.1}, "Catches one kind of decay for the other."),
-    (
-        "amsgrad", {"lr": 0.1, "betas": [0.9, 0.5], "amsgrad": True},
-        "Catches the largest forgotten."
-    ),
-    (
-        "everything",
-        {"lr": 0.05, "weight_decay": 0.2, "amsgrad": True, "maximize": True, "eps": 0.125},
-        "Catches the decay before the sign is turned.",
-    ),
+    ("amsgrad", {"lr": 0.1, "betas": [0.9, 0.5], "amsgrad": True},
+     "Catches the largest forgotten."),
+    ("everything",
+     {"lr": 0.05, "weight_decay": 0.2, "amsgrad": True, "maximize": True, "eps": 0.125},
+     "Catches the decay before the sign is turned."),
 ]
 RMSPROP = [
     ("default", {}, "The numbers that are not given."),
@@ -89,19 +92,20 @@ ALL = [
     ("AdamW", ADAM, "OPTIM-3"),
     ("RMSprop", RMSPROP, "OPTIM-4"),
 ]
+CLAUSES = {optimizer: clause for optimizer, _, clause in ALL}
 
 
+@golden("optim/steps.json", "Ten steps of each optimiser, and what it remembers.")
 def optimizers():
-    """Each optimiser with each of its arguments."""
     for place, (optimizer, variants, clause) in enumerate(ALL):
         for turn, (name, args, reason) in enumerate(variants):
             seed = 80000 + 100 * place + turn
             yield from steps(
-                f"{optimizer}/{name}", reason, [clause, "OPTIM-7"], optimizer, args, seed
+                f"{optimizer}/{name}", reason, f"{clause} OPTIM-7", optimizer, args, seed
             )
         yield from steps(
             f"{optimizer}/full-precision", "Numbers that use every bit of a float32.",
-            [clause, "NUM-2"], optimizer, {"lr": 0.01, "weight_decay": 0.01}, 80050 + 100 * place,
+            f"{clause} NUM-2", optimizer, {"lr": 0.01, "weight_decay": 0.01}, 80050 + 100 * place,
             draw="full"
         )
         numbers = Numbers(80060 + 100 * place)
@@ -111,44 +115,39 @@ def optimizers():
         yield from steps(
             f"{optimizer}/zero-gradient",
             "A gradient of zeros is a step all the same: it decays what is remembered.",
-            [clause, "OPTIM-7"], optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80060 + 100 * place,
+            f"{clause} OPTIM-7", optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80060 + 100 * place,
             gradients=zeros
         )
         yield from steps(
             f"{optimizer}/no-gradient",
             "A parameter without a gradient takes no step, and nothing is remembered of it.",
-            [clause, "OPTIM-7"], optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80070 + 100 * place,
+            f"{clause} OPTIM-7", optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80070 + 100 * place,
             gradients={"weight": given["weight"]}
         )
         yield from steps(
             f"{optimizer}/groups",
             "Groups with options of their own; the others come from the constructor.",
-            [clause, "OPTIM-7"], optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80080 + 100 * place,
-            groups=[
-                {"params": ["bias"], "args": {"weight_decay": 0.0}},
-                {"params": ["weight"], "args": {"lr": 0.01}},
-            ]
+            f"{clause} OPTIM-7", optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80080 + 100 * place,
+            groups=[group("bias", weight_decay=0.0), group("weight", lr=0.01),]
         )
 
 
+@golden("optim/clip.json", "Gradients clipped, ten times.")
 def clips():
-    """The norm and the value."""
     cases = [
         ("norm", "clip_grad_norm_", {"max_norm": 1.5}, "Catches a norm taken for each parameter."),
         ("norm-large", "clip_grad_norm_", {"max_norm": 6.5}, "Only some are above: none may grow."),
         ("norm-0", "clip_grad_norm_", {"max_norm": 0.0}, "Everything becomes 0."),
         ("norm-1", "clip_grad_norm_", {"max_norm": 2.0, "norm_type": 1}, "The sum of magnitudes."),
         ("norm-3", "clip_grad_norm_", {"max_norm": 2.0, "norm_type": 3}, "The cubes."),
-        (
-            "norm-inf", "clip_grad_norm_", {"max_norm": 2.0, "norm_type": "Infinity"},
-            "The largest magnitude."
-        ),
+        ("norm-inf", "clip_grad_norm_", {"max_norm": 2.0, "norm_type": "Infinity"},
+         "The largest magnitude."),
         ("value", "clip_grad_value_", {"clip_value": 0.5}, "Each element by itself."),
     ]
     for place, (name, function, args, reason) in enumerate(cases):
         yield from steps(
-            f"clip/{name}", reason, ["OPTIM-5", "OPTIM-1"], "SGD", {"lr": 0.1}, 81000 + place,
-            clip={"name": function, "args": args}
+            f"clip/{name}", reason, "OPTIM-5 OPTIM-1", "SGD", {"lr": 0.1}, 81000 + place,
+            clip=named(function, **args)
         )
     numbers = Numbers(81100)
     given = gradients(numbers, parameters(numbers))
@@ -158,43 +157,38 @@ def clips():
         ("value-nan", "clip_grad_value_", {"clip_value": 1.0}, "NaN stays, and stays alone."),
     ):
         yield from steps(
-            f"clip/{name}", reason, ["OPTIM-5", "NUM-4"], "SGD", {"lr": 0.1}, 81100,
-            gradients=given, clip={"name": function, "args": args}
+            f"clip/{name}", reason, "OPTIM-5 NUM-4", "SGD", {"lr": 0.1}, 81100,
+            gradients=given, clip=named(function, **args)
         )
 
 
+@golden("optim/schedules.json", "Learning rates that change, ten times.")
 def schedules():
-    """The learning rates, and what comes of them."""
     cases = [
         ("StepLR/every-3", "StepLR", {"step_size": 3, "gamma": 0.5}, "Catches a change one early."),
         ("StepLR/every-1", "StepLR", {"step_size": 1}, "A tenth, each time."),
         ("CosineAnnealingLR/10", "CosineAnnealingLR", {"T_max": 10}, "Half a turn."),
-        (
-            "CosineAnnealingLR/4", "CosineAnnealingLR", {"T_max": 4, "eta_min": 0.01},
-            "More than a turn: past the lowest the rate rises again."
-        ),
+        ("CosineAnnealingLR/4", "CosineAnnealingLR", {"T_max": 4, "eta_min": 0.01},
+         "More than a turn: past the lowest the rate rises again."),
         ("CosineAnnealingLR/1", "CosineAnnealingLR", {"T_max": 1}, "Up and down."),
     ]
     for place, (name, scheduler, args, reason) in enumerate(cases):
         for optimizer, more in (("SGD", {"momentum": 0.5}), ("AdamW", {"weight_decay": 0.1})):
             yield from steps(
-                f"{name}/{optimizer}", reason,
-                ["OPTIM-6", "OPTIM-1" if optimizer == "SGD" else "OPTIM-3"], optimizer,
-                {"lr": 0.5, **more}, 82000 + place, scheduler={"name": scheduler, "args": args}
+                f"{name}/{optimizer}", reason, f"OPTIM-6 {CLAUSES[optimizer]}", optimizer,
+                {"lr": 0.5, **more}, 82000 + place, scheduler=named(scheduler, **args)
             )
 
 
+@golden("optim/refused.json", "Optimisers that PyTorch refuses.")
 def refusals():
-    """Arguments out of range."""
     bad = [
         ("SGD", "lr", {"lr": -0.5}),
         ("SGD", "momentum", {"lr": 0.1, "momentum": -0.5}),
         ("SGD", "weight-decay", {"lr": 0.1, "weight_decay": -0.5}),
         ("SGD", "nesterov", {"lr": 0.1, "nesterov": True}),
-        (
-            "SGD", "nesterov-dampening",
-            {"lr": 0.1, "nesterov": True, "momentum": 0.5, "dampening": 0.5}
-        ),
+        ("SGD", "nesterov-dampening",
+         {"lr": 0.1, "nesterov": True, "momentum": 0.5, "dampening": 0.5}),
         ("SGD", "unknown", {"lr": 0.1, "momentun": 0.5}),
         *(
             (optimizer, name, args)
@@ -215,54 +209,23 @@ def refusals():
         ("RMSprop", "unknown", {"betas": [0.5, 0.5]}),
     ]
     for optimizer, name, args in bad:
-        yield refusal(f"{optimizer}/bad-{name}", optimizer, args, {"weight": np.zeros(2)})
-    yield refusal("SGD/no-parameters", "SGD", {"lr": 0.1}, {})
-    for name, groups in (
-        ("twice", [{"params": ["weight"], "args": {}}, {"params": ["weight"], "args": {}}]),
-        ("no-groups", []),
-    ):
-        yield refusal(
-            f"SGD/groups-{name}", "SGD", {"lr": 0.1}, {"weight": np.zeros(2)}, groups=groups
-        )
-    yield Case(
-        "optim/clip/norm-nonfinite/float32", "Refused, in these words, where that is asked for.",
-        ["OPTIM-5", "ERROR-1"],
-        request(
-            "optim", "float32", optimizer={"name": "SGD", "args": {"lr": 0.1}},
-            state_dict={"weight": np.zeros(2)}, gradients={"weight": np.array([[1.0, np.inf]])},
-            clip={"name": "clip_grad_norm_", "args": {"max_norm": 1, "error_if_nonfinite": True}}
-        )
+        yield refused(f"{optimizer}/bad-{name}", CLAUSES[optimizer], optimizer, args)
+    yield refused("SGD/no-parameters", "OPTIM-1", "SGD", {"lr": 0.1}, state_dict={})
+    for name, groups in (("twice", [group("weight"), group("weight")]), ("no-groups", []),):
+        yield refused(f"SGD/groups-{name}", "OPTIM-1", "SGD", {"lr": 0.1}, groups=groups)
+    case = refused(
+        "clip/norm-nonfinite", "OPTIM-5", "SGD", {"lr": 0.1},
+        gradients={"weight": np.array([[1.0, np.inf]])},
+        clip=named("clip_grad_norm_", max_norm=1, error_if_nonfinite=True)
     )
+    yield case._replace(reason="Refused, in these words, where that is asked for.")
 
 
-def refusal(name, optimizer, args, params, **rest):
-    """An optimiser that PyTorch does not make."""
-    clause = {"SGD": "OPTIM-1", "Adam": "OPTIM-2", "AdamW": "OPTIM-3", "RMSprop": "OPTIM-4"}
-    return Case(
-        f"optim/{name}/float32", "Refused, in these words.", [clause[optimizer], "ERROR-1"],
-        request(
-            "optim", "float32", optimizer={"name": optimizer, "args": args}, state_dict=params,
-            **rest
-        )
-    )
-
-
+@golden("optim/repr.json", "print(optimizer).")
 def representations():
-    """print(optimizer)."""
     for optimizer, variants, clause in ALL:
         for name, args, _ in (variants[0], variants[-1]):
-            yield Case(
+            yield once(
                 f"optim/{optimizer}/repr-{name}", "Every option, sorted by name.",
-                [clause, "PRINT-6"], request("repr", optimizer={"name": optimizer, "args": args})
+                f"{clause} PRINT-6", "repr", optimizer=named(optimizer, **args)
             )
-
-
-FILES = [
-    GoldenFile(
-        "optim/steps.json", "Ten steps of each optimiser, and what it remembers.", optimizers
-    ),
-    GoldenFile("optim/clip.json", "Gradients clipped, ten times.", clips),
-    GoldenFile("optim/schedules.json", "Learning rates that change, ten times.", schedules),
-    GoldenFile("optim/refused.json", "Optimisers that PyTorch refuses.", refusals),
-    GoldenFile("optim/repr.json", "print(optimizer).", representations),
-]

@@ -6,39 +6,15 @@ import io
 import numpy as np
 import torch
 
-from .case import INF, NAN, Case, GoldenFile, Numbers, both, of_dtype, request
-from .optim import ALL, gradients, parameters
-
-CLAUSES = {optimizer: clause for optimizer, _, clause in ALL}
-
-
-def steps(name, reason, clauses, optimizer, args, seed, **rest):
-    """Ten steps in both dtypes, on drawn gradients where none are given."""
-    numbers = Numbers(seed)
-    params = rest.pop("params", None) or parameters(numbers)
-    given = gradients(numbers, params)
-    yield from both(
-        f"optim/{name}", reason, clauses, "optim", optimizer={"name": optimizer, "args": args},
-        state_dict=params, **{"gradients": given, **rest}
-    )
-
-
-def refused(name, clauses, optimizer, args, **rest):
-    """An optimiser that PyTorch refuses to make, or to step."""
-    return Case(
-        f"optim/{name}/float32", "Refused, in these words.", [*clauses, "ERROR-1"],
-        request(
-            "optim", "float32", optimizer={"name": optimizer, "args": args},
-            **{"state_dict": {"weight": np.zeros(2)}, **rest}
-        )
-    )
-
+from .case import INF, NAN, Numbers, golden, named, of_dtype, once
+from .optim import ALL, CLAUSES, group, parameters, refused, steps
 
 def two(count=2):
     """Gradients of ones for a weight of two elements."""
     return {"weight": np.ones((count, 2))}
 
 
+@golden("optim/interpolation.json", "Means that forget fast, NaN, infinity.")
 def interpolations():
     """Means that keep less than half: the way is counted from the other end."""
     cases = [
@@ -53,7 +29,7 @@ def interpolations():
         yield from steps(
             f"{optimizer}/interpolation-{place}",
             "Catches a mean computed from its start where the end is nearer.",
-            [CLAUSES[optimizer], "OPTIM-7"], optimizer, args, 83000 + place
+            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, args, 83000 + place
         )
     huge = np.array([[1e8], [1.0], [-3.0]])
     for name, optimizer, args in (
@@ -63,7 +39,7 @@ def interpolations():
         yield from steps(
             f"{optimizer}/interpolation-{name}",
             "What a large gradient leaves in a mean that forgets: nothing, not its rounding.",
-            [CLAUSES[optimizer], "OPTIM-7"], optimizer, args, 83100, params={"weight": np.zeros(1)},
+            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, args, 83100, params={"weight": np.zeros(1)},
             gradients={"weight": huge}
         )
     spoiled = np.array([[1.0, 1.0], [NAN, INF], [1.0, 1.0], [2.0, -1.0]])
@@ -79,11 +55,12 @@ def interpolations():
         yield from steps(
             f"{optimizer}/nan-{place}",
             "NaN and infinity in a gradient stay in what is remembered, the largest mean too.",
-            [CLAUSES[optimizer], "NUM-4"], optimizer, args, 83200,
+            f"{CLAUSES[optimizer]} NUM-4", optimizer, args, 83200,
             params={"weight": np.array([1.0, -1.0])}, gradients={"weight": spoiled}
         )
 
 
+@golden("optim/limits.json", "Limits and norms of clipping that are rare.")
 def limits():
     """Limits of clipping that are negative, infinite or not a number; other norms; two dtypes."""
     row = [3.0, -0.5, NAN, INF, -INF, 0.0, -0.0]
@@ -100,16 +77,16 @@ def limits():
         yield from steps(
             f"clip/value-limit-{name}",
             "Cut from below, then from above: a limit below 0 is what everything becomes.",
-            ["OPTIM-5", "NUM-4"], "SGD", {"lr": 0.5}, 83300, params=params, gradients=given,
-            clip={"name": "clip_grad_value_", "args": {"clip_value": value}}
+            "OPTIM-5 NUM-4", "SGD", {"lr": 0.5}, 83300, params=params, gradients=given,
+            clip=named("clip_grad_value_", clip_value=value)
         )
     pair = {"weight": np.array([[3.0, 4.0], [0.0, 0.0]]), "bias": np.array([[0.0, 1.0], [2.0, -1.0]])}
     both_zeros = {"weight": np.zeros(2), "bias": np.zeros(2)}
 
     def norm(name, reason, grads, **args):
         yield from steps(
-            f"clip/norm-{name}", reason, ["OPTIM-5"], "SGD", {"lr": 0.5}, 83310, params=both_zeros,
-            gradients=grads, clip={"name": "clip_grad_norm_", "args": args}
+            f"clip/norm-{name}", reason, "OPTIM-5", "SGD", {"lr": 0.5}, 83310, params=both_zeros,
+            gradients=grads, clip=named("clip_grad_norm_", **args)
         )
 
     for name, value in (
@@ -138,41 +115,32 @@ def limits():
             )
     for kind in ("Infinity", "-Infinity", -1):
         yield refused(
-            f"clip/norm-empty-{str(kind).lower()}", ["OPTIM-5"], "SGD", {"lr": 0.5},
+            f"clip/norm-empty-{str(kind).lower()}", "OPTIM-5", "SGD", {"lr": 0.5},
             state_dict={"weight": np.zeros(0)}, gradients={"weight": np.zeros((1, 0))},
-            clip={"name": "clip_grad_norm_", "args": {"max_norm": 1.0, "norm_type": kind}}
+            clip=named("clip_grad_norm_", max_norm=1.0, norm_type=kind)
         )
     for kind in ("Infinity", "-Infinity", "NaN"):
         yield refused(
-            f"clip/norm-nonfinite-{kind.lower()}", ["OPTIM-5"], "SGD", {"lr": 0.5},
+            f"clip/norm-nonfinite-{kind.lower()}", "OPTIM-5", "SGD", {"lr": 0.5},
             gradients={"weight": np.array([[INF, -INF]])},
-            clip={
-                "name": "clip_grad_norm_",
-                "args": {"max_norm": 1.0, "norm_type": kind, "error_if_nonfinite": True},
-            }
+            clip=named("clip_grad_norm_", max_norm=1.0, norm_type=kind, error_if_nonfinite=True)
         )
-    for name, first, second in (("first", of_dtype, plain), ("second", plain, of_dtype)):
+    for name, first, second in (("first", of_dtype, np.asarray), ("second", np.asarray, of_dtype)):
         for kind in (2, "Infinity"):
-            yield Case(
+            yield once(
                 f"optim/clip/norm-float64-{name}-{str(kind).lower()}/float32",
-                "One gradient of float64 makes the norm float64, whichever it is.", ["OPTIM-5"],
-                request(
-                    "optim", "float32", optimizer={"name": "SGD", "args": {"lr": 0.5}},
-                    state_dict={"weight": first(np.zeros(2)), "bias": second(np.zeros(2))},
-                    gradients={
-                        "weight": first(np.array([[3.0, 4.0], [0.125, 0.5]])),
-                        "bias": second(np.array([[0.0, 1.0], [0.25, 0.0]])),
-                    },
-                    clip={"name": "clip_grad_norm_", "args": {"max_norm": 1.0, "norm_type": kind}}
-                )
+                "One gradient of float64 makes the norm float64, whichever it is.", "OPTIM-5",
+                "optim", "float32", optimizer=named("SGD", lr=0.5),
+                state_dict={"weight": first(np.zeros(2)), "bias": second(np.zeros(2))},
+                gradients={
+                    "weight": first(np.array([[3.0, 4.0], [0.125, 0.5]])),
+                    "bias": second(np.array([[0.0, 1.0], [0.25, 0.0]])),
+                },
+                clip=named("clip_grad_norm_", max_norm=1.0, norm_type=kind)
             )
 
 
-def plain(values):
-    """A tensor of the request's dtype."""
-    return values
-
-
+@golden("optim/hands.json", "States that change hands, options that change.")
 def hands():
     """A state that goes from one optimiser to another, and options changed under way."""
     rest = {
@@ -182,29 +150,29 @@ def hands():
         "RMSprop": {"momentum": 0.5, "centered": True},
     }
     for place, (optimizer, more) in enumerate(rest.items()):
-        plainly = {"name": optimizer, "args": {"lr": 0.25}}
-        richly = {"name": optimizer, "args": {"lr": 0.1, **more}}
+        plainly = named(optimizer, lr=0.25)
+        richly = named(optimizer, lr=0.1, **more)
         yield from steps(
             f"{optimizer}/loaded",
             "The options come with the state; what the constructor was told is forgotten.",
-            [CLAUSES[optimizer], "OPTIM-7"], optimizer, plainly["args"], 84000 + place,
+            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, plainly["args"], 84000 + place,
             before={"optimizer": richly, "steps": 4}
         )
         yield from steps(
             f"{optimizer}/loaded-plain", "The same the other way round.",
-            [CLAUSES[optimizer], "OPTIM-7"], optimizer, richly["args"], 84010 + place,
+            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, richly["args"], 84010 + place,
             before={"optimizer": plainly, "steps": 4}
         )
     yield from steps(
         "Adam/loaded-AdamW",
         "How the weight decays is one of the options that come with the state.",
-        ["OPTIM-2", "OPTIM-7"], "Adam", {"lr": 0.1}, 84020,
-        before={"optimizer": {"name": "AdamW", "args": {"lr": 0.1, "weight_decay": 0.5}}, "steps": 4}
+        "OPTIM-2 OPTIM-7", "Adam", {"lr": 0.1}, 84020,
+        before={"optimizer": named("AdamW", lr=0.1, weight_decay=0.5), "steps": 4}
     )
     yield from steps(
-        "AdamW/loaded-Adam", "AdamW stays AdamW, whatever it loads.", ["OPTIM-3", "OPTIM-7"],
+        "AdamW/loaded-Adam", "AdamW stays AdamW, whatever it loads.", "OPTIM-3 OPTIM-7",
         "AdamW", {"lr": 0.1}, 84021,
-        before={"optimizer": {"name": "Adam", "args": {"lr": 0.1, "weight_decay": 0.5}}, "steps": 4}
+        before={"optimizer": named("Adam", lr=0.1, weight_decay=0.5), "steps": 4}
     )
     for optimizer, args, change in (
         ("SGD", {"lr": 0.1}, {"momentum": 0.5}),
@@ -217,7 +185,7 @@ def hands():
         yield from steps(
             f"{optimizer}/changed-{place}",
             "An option changed between two steps counts from the next.",
-            [CLAUSES[optimizer], "OPTIM-7"], optimizer, args, 84100,
+            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, args, 84100,
             change={"at": 5, "args": change}
         )
     for optimizer, args, change in (
@@ -228,7 +196,7 @@ def hands():
     ):
         yield refused(
             f"{optimizer}/changed-{next(iter(change)).replace('_', '-')}",
-            [CLAUSES[optimizer], "OPTIM-7"], optimizer, args, gradients=two(),
+            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, args, gradients=two(),
             change={"at": 1, "args": change}
         )
     for first in rest:
@@ -237,59 +205,52 @@ def hands():
                 for more in ("", "-momentum") if first == "SGD" else ("",):
                     args = {"lr": 0.1, **({"momentum": 0.5} if more else {})}
                     yield refused(
-                        f"{second}/foreign-{first}{more}", [CLAUSES[second], "OPTIM-7"], second,
+                        f"{second}/foreign-{first}{more}", f"{CLAUSES[second]} OPTIM-7", second,
                         {"lr": 0.1}, gradients=two(),
-                        before={"optimizer": {"name": first, "args": args}, "steps": 1}
+                        before={"optimizer": named(first, **args), "steps": 1}
                     )
 
 
+@golden("optim/rare.json", "Rare learning rates and groups; numbers in messages.")
 def rare():
     """Learning rates that are tensors, groups of one tensor or with names, a parameter twice."""
     for place, (optimizer, _, clause) in enumerate(ALL):
         yield from steps(
             f"{optimizer}/lr-tensor", "A tensor of one number is a learning rate like any other.",
-            [clause, "OPTIM-7"], optimizer, {"lr": {"shape": [], "data": [0.125]}}, 84200 + place
+            f"{clause} OPTIM-7", optimizer, {"lr": {"shape": [], "data": [0.125]}}, 84200 + place
         )
         yield from steps(
             f"{optimizer}/twice",
             "A parameter that stands twice in a group takes two steps with one gradient.",
-            [clause, "OPTIM-7"], optimizer,
+            f"{clause} OPTIM-7", optimizer,
             {"lr": 0.1, **({"momentum": 0.5} if optimizer in ("SGD", "RMSprop") else {})},
-            84210 + place, groups=[{"params": ["weight", "weight", "bias"], "args": {}}]
+            84210 + place, groups=[group("weight", "weight", "bias")]
         )
         yield from steps(
             f"{optimizer}/named",
             "Parameters may be given with their names, which the state then has.",
-            [clause, "OPTIM-7"], optimizer, {"lr": 0.1}, 84220 + place,
-            groups=[
-                {"params": ["bias"], "args": {"lr": 0.5}, "named": [True]},
-                {"params": ["weight"], "args": {}, "named": [True]},
-            ]
+            f"{clause} OPTIM-7", optimizer, {"lr": 0.1}, 84220 + place,
+            groups=[group("bias", named=[True], lr=0.5), group("weight", named=[True]),]
         )
         yield refused(
-            f"{optimizer}/lr-tensor-of-two", [clause], optimizer, {"lr": {"shape": [2], "data": [1, 1]}}
+            f"{optimizer}/lr-tensor-of-two", clause, optimizer,
+            {"lr": {"shape": [2], "data": [1, 1]}}
         )
         yield refused(
-            f"{optimizer}/named-one-group", [clause], optimizer, {},
+            f"{optimizer}/named-one-group", clause, optimizer, {},
             state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
-            groups=[
-                {"params": ["weight"], "args": {}},
-                {"params": ["bias"], "args": {}, "named": [True]},
-            ]
+            groups=[group("weight"), group("bias", named=[True]),]
         )
-        yield refused(f"{optimizer}/one-tensor", [clause], optimizer, {}, groups="weight")
+        yield refused(f"{optimizer}/one-tensor", clause, optimizer, {}, groups="weight")
         yield refused(
-            f"{optimizer}/named-some", [clause], optimizer, {},
+            f"{optimizer}/named-some", clause, optimizer, {},
             state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
-            groups=[{"params": ["weight", "bias"], "args": {}, "named": [True, False]}]
+            groups=[group("weight", "bias", named=[True, False])]
         )
     yield from steps(
         "SGD/lr-tensor-groups", "A group's own learning rate, and one that is not finite.",
-        ["OPTIM-1", "OPTIM-7"], "SGD", {"lr": 0.1}, 84230,
-        groups=[
-            {"params": ["bias"], "args": {"lr": {"shape": [1], "data": [0.25]}}},
-            {"params": ["weight"], "args": {"lr": "Infinity"}},
-        ]
+        "OPTIM-1 OPTIM-7", "SGD", {"lr": 0.1}, 84230,
+        groups=[group("bias", lr={"shape": [1], "data": [0.25]}), group("weight", lr="Infinity"),]
     )
     small = [("tiny", -1e-5), ("tinier", -1e-7), ("infinite", "-Infinity"), ("nan", "NaN")]
     for optimizer, names in (
@@ -302,62 +263,63 @@ def rare():
             for name, value in small:
                 if optimizer != "SGD" or name != "nan":  # SGD lets NaN pass
                     yield refused(
-                        f"{optimizer}/bad-{option.replace('_', '-')}-{name}", [CLAUSES[optimizer]],
+                        f"{optimizer}/bad-{option.replace('_', '-')}-{name}", CLAUSES[optimizer],
                         optimizer, {option: value}
                     )
     for optimizer in ("Adam", "AdamW"):
         for name, value in small:
             yield refused(
-                f"{optimizer}/bad-beta-{name}", [CLAUSES[optimizer]], optimizer, {"betas": [0.5, value]}
+                f"{optimizer}/bad-beta-{name}", CLAUSES[optimizer], optimizer,
+                {"betas": [0.5, value]}
             )
     for option in ("momentum", "weight_decay"):
         yield from steps(
             f"SGD/nan-{option.replace('_', '-')}", "SGD refuses what is below 0, and NaN is not.",
-            ["OPTIM-1", "NUM-4"], "SGD", {"lr": 0.1, option: "NaN"}, 84240
+            "OPTIM-1 NUM-4", "SGD", {"lr": 0.1, option: "NaN"}, 84240
         )
 
 
+@golden("optim/going_on.json", "Schedules that go on, periods of 0.")
 def schedules():
     """Periods of 0, schedules that go on, learning rates that a schedule made."""
     for name, args in (("StepLR", {"step_size": 0}), ("CosineAnnealingLR", {"T_max": 0})):
         yield refused(
-            f"{name}/period-0", ["OPTIM-6"], "SGD", {"lr": 0.5}, gradients=two(),
-            scheduler={"name": name, "args": args}
+            f"{name}/period-0", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=two(),
+            scheduler=named(name, **args)
         )
         yield refused(
-            f"{name}/no-initial-lr", ["OPTIM-6"], "SGD", {"lr": 0.5}, gradients=two(),
-            scheduler={"name": name, "args": {**dict.fromkeys(args, 3), "last_epoch": 2}}
+            f"{name}/no-initial-lr", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=two(),
+            scheduler=named(name, **dict.fromkeys(args, 3), last_epoch=2)
         )
     yield refused(
-        "StepLR/period-0-goes-on", ["OPTIM-6"], "SGD", {"lr": 0.5}, gradients=two(),
-        groups=[{"params": ["weight"], "args": {"initial_lr": 0.5}}],
-        scheduler={"name": "StepLR", "args": {"step_size": 0, "last_epoch": 0}}
+        "StepLR/period-0-goes-on", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=two(),
+        groups=[group("weight", initial_lr=0.5)],
+        scheduler=named("StepLR", step_size=0, last_epoch=0)
     )
-    groups = [{"params": ["weight", "bias"], "args": {"lr": 0.25, "initial_lr": 0.5}}]
+    groups = [group("weight", "bias", lr=0.25, initial_lr=0.5)]
     for place, (name, args) in enumerate(
-        (
-            ("StepLR", {"step_size": 3, "gamma": 0.5}),
-            ("CosineAnnealingLR", {"T_max": 4, "eta_min": 0.0625}),
-            ("CosineAnnealingLR", {"T_max": 1}),
-        )
+        (("StepLR", {"step_size": 3, "gamma": 0.5}),
+         ("CosineAnnealingLR", {"T_max": 4, "eta_min": 0.0625}),
+         ("CosineAnnealingLR", {"T_max": 1}))
     ):
         for last in (-1, 0, 1, 2, 4):
             yield from steps(
                 f"{name}/last-epoch-{place}-{'new' if last < 0 else last}",
                 "A schedule that goes on counts its first step at once; StepLR may multiply there.",
-                ["OPTIM-6"], "SGD", {"lr": 0.125}, 84300 + place, groups=groups,
-                scheduler={"name": name, "args": {**args, "last_epoch": last}}
+                "OPTIM-6", "SGD", {"lr": 0.125}, 84300 + place, groups=groups,
+                scheduler=named(name, **args, last_epoch=last)
             )
     for place, (name, args) in enumerate(
         (("StepLR", {"step_size": 2, "gamma": 0.5}), ("CosineAnnealingLR", {"T_max": 4}))
     ):
         yield from steps(
             f"{name}/lr-tensor", "A learning rate that is a tensor is changed in place.",
-            ["OPTIM-6"], "SGD", {"lr": {"shape": [], "data": [0.5]}}, 84400 + place,
-            scheduler={"name": name, "args": args}
+            "OPTIM-6", "SGD", {"lr": {"shape": [], "data": [0.5]}}, 84400 + place,
+            scheduler=named(name, **args)
         )
 
 
+@golden("optim/prints.json", "print(optimizer) with rare numbers.")
 def prints():
     """print(optimizer) where numbers and names are rare."""
     cases = [
@@ -376,14 +338,14 @@ def prints():
     for name, optimizer, args, scheduler, count in cases:
         more = {}
         if scheduler:
-            more = {"scheduler": {"name": scheduler[0], "args": scheduler[1]}, "steps": count}
+            more = {"scheduler": named(scheduler[0], **scheduler[1]), "steps": count}
             if not count:
                 del more["steps"]
-        yield Case(
+        yield once(
             f"optim/{optimizer}/repr-{name}",
             "Numbers as Python writes them; what a schedule computed is a float.",
-            [CLAUSES[optimizer], "PRINT-6"],
-            request("repr", optimizer={"name": optimizer, "args": args}, **more),
+            f"{CLAUSES[optimizer]} PRINT-6",
+            "repr", optimizer=named(optimizer, **args), **more,
         )
     for name, args in (
         ("SGD", {"fused": True, "foreach": True}),
@@ -391,7 +353,7 @@ def prints():
         ("Adam", {"lr": {"shape": [], "data": [0.5]}, "foreach": True}),
     ):
         place = "-".join(sorted(args))
-        yield refused(f"{name}/bad-{place}", [CLAUSES[name]], name, args)
+        yield refused(f"{name}/bad-{place}", CLAUSES[name], name, args)
 
 
 def saved(numbers, optimizer, args, params, schedule=None):
@@ -421,13 +383,13 @@ def saved(numbers, optimizer, args, params, schedule=None):
     return {"format": "torch", "base64": base64.b64encode(bytes_.getvalue()).decode("ascii")}
 
 
+@golden("optim/files.json", "States out of PyTorch's checkpoints.")
 def files():
-    """States out of checkpoints that torch.save wrote."""
     cases = [
         ("SGD", {"lr": 0.1, "momentum": 0.5}, None),
         ("Adam", {"lr": 0.1, "betas": (0.5, 0.75)}, None),
-        ("AdamW", {"lr": 0.1}, {"name": "StepLR", "args": {"step_size": 3, "gamma": 0.5}}),
-        ("RMSprop", {"lr": 0.1, "momentum": 0.5}, {"name": "CosineAnnealingLR", "args": {"T_max": 4}}),
+        ("AdamW", {"lr": 0.1}, named("StepLR", step_size=3, gamma=0.5)),
+        ("RMSprop", {"lr": 0.1, "momentum": 0.5}, named("CosineAnnealingLR", T_max=4)),
     ]
     for place, (optimizer, args, schedule) in enumerate(cases):
         numbers = Numbers(84500 + place)
@@ -435,18 +397,7 @@ def files():
         yield from steps(
             f"{optimizer}/checkpoint",
             "The options and what is remembered come out of the file, in each parameter's dtype.",
-            [CLAUSES[optimizer], "OPTIM-7", "TRAIN-3"], optimizer, {"lr": 0.5}, 84510 + place,
+            f"{CLAUSES[optimizer]} OPTIM-7 TRAIN-3", optimizer, {"lr": 0.5}, 84510 + place,
             params=params, file=saved(numbers, optimizer, args, params, schedule),
             scheduler=schedule
         )
-
-
-FILES = [
-    GoldenFile("optim/interpolation.json", "Means that forget fast, NaN, infinity.", interpolations),
-    GoldenFile("optim/limits.json", "Limits and norms of clipping that are rare.", limits),
-    GoldenFile("optim/hands.json", "States that change hands, options that change.", hands),
-    GoldenFile("optim/rare.json", "Rare learning rates and groups; numbers in messages.", rare),
-    GoldenFile("optim/going_on.json", "Schedules that go on, periods of 0.", schedules),
-    GoldenFile("optim/prints.json", "print(optimizer) with rare numbers.", prints),
-    GoldenFile("optim/files.json", "States out of PyTorch's checkpoints.", files),
-]

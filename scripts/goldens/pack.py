@@ -2,8 +2,8 @@
 
 from itertools import product
 
-from .case import INF, NAN, GoldenFile, Numbers, rnn_weights
-from .family import GRU, LSTM, PROJ, RNN, clauses_of, forward, initial
+from .case import INF, NAN, Numbers, golden, rnn_weights
+from .family import GRU, LSTM, PROJ, RNN, clauses_of, combined, forward, initial, input_shape
 
 KINDS = [
     ("rnn-tanh", RNN, {}),
@@ -15,18 +15,14 @@ KINDS = [
 LENGTHS = [
     ("sorted", [5, 3, 1], "Longest first: already in the order of a packed batch."),
     ("reversed", [1, 3, 5], "Longest last: the answer comes back in the order that was given."),
-    (
-        "unsorted", [2, 5, 1, 3],
-        "Neither: the order back is the inverse of the sorting, not the sorting again."
-    ),
+    ("unsorted", [2, 5, 1, 3],
+     "Neither: the order back is the inverse of the sorting, not the sorting again."),
     ("all-full", [5, 5, 5], "No padding: as if it had not been packed."),
     ("all-equal", [3, 3, 3], "One length, less than the input's: the output ends there."),
     ("all-1", [1, 1, 1], "Single steps: the first is the last, in both directions."),
     ("ties", [3, 5, 3, 5, 3], "Equal lengths keep their order."),
-    (
-        "shorter", [2, 4, 3],
-        "None reaches the end of the input: the output is as long as the longest."
-    ),
+    ("shorter", [2, 4, 3],
+     "None reaches the end of the input: the output is as long as the longest."),
     ("one-row", [3], "A batch of one, padded."),
 ]
 
@@ -35,24 +31,18 @@ def packed(name, kind, reason, clauses, args, inputs, state):
     """One forward case in both dtypes, of the chapter pack."""
     asked = kind._replace(chapter="pack")
     yield from forward(
-        asked, name, reason, [*clauses_of(kind, args), *clauses.split()], args, inputs, state
+        asked, name, reason, f"{clauses_of(kind, args)} {clauses}", args, inputs, state
     )
 
 
-def padded(numbers, args, batch, length=5):
-    """An input in the layout of `args`."""
-    pair = (batch, length) if args.get("batch_first") else (length, batch)
-    return numbers.decimal(*pair, args["input_size"])
-
-
+@golden("pack/lengths.json", "Packed batches with every kind of lengths.")
 def lengths():
-    """Every kind of lengths."""
     for place, (word, kind, extra) in enumerate(KINDS):
         for turn, (name, of, reason) in enumerate(LENGTHS):
             numbers = Numbers(50000 + 100 * place + turn)
             args = {"input_size": 2, "hidden_size": 3, **extra, "bidirectional": True}
             state = rnn_weights(numbers, args, kind.module)
-            inputs = {"input": padded(numbers, args, len(of))}
+            inputs = {"input": numbers.decimal(*input_shape(args, len(of), 5))}
             if turn % 2:
                 inputs |= initial(kind, numbers, args, len(of))
             inputs["lengths"] = of
@@ -60,53 +50,41 @@ def lengths():
             yield from packed(f"{word}/{name}", kind, reason, clauses, args, inputs, state)
 
 
+@golden("pack/arguments.json", "Packed batches with every combination of arguments.")
 def arguments():
-    """Layers, directions, layouts and states, on one unsorted batch."""
     for place, (word, kind, extra) in enumerate(KINDS):
         choices = product((1, 2), (False, True), (False, True), (False, True))
         for turn, (layers, batch_first, bidirectional, with_state) in enumerate(choices):
             numbers = Numbers(51050 + 100 * place + turn)
-            args = {"input_size": 2, "hidden_size": 3, **extra}
-            words, clauses, slips = [], ["PACK-4", "PACK-5"], ["an output beyond a sequence's end"]
-            if layers > 1:
-                args["num_layers"] = layers
-                words.append("layers-2")
-                clauses.append("STACK-2")
-                slips.append("a second layer that reads padding")
-            if batch_first:
-                args["batch_first"] = True
-                words.append("batch-first")
-                clauses += ["BATCH-1", "PACK-3"]
-                slips.append("rows taken for steps")
-            if bidirectional:
-                args["bidirectional"] = True
-                words.append("bidirectional")
-                clauses += ["STACK-3", "STACK-6"]
-                slips.append("a reverse direction that starts in the padding")
-            if with_state:
-                words.append("state")
-                clauses.append("PACK-2")
-                slips.append("a state not sorted with its row")
-            else:
-                words.append("no-state")
-                clauses.append("STACK-7")
+            args, name, slips, clauses = combined(
+                (True, {"input_size": 2, "hidden_size": 3, **extra}, "",
+                 "an output beyond a sequence's end", "PACK-4 PACK-5"),
+                (layers > 1, {"num_layers": layers}, "layers-2",
+                 "a second layer that reads padding", "STACK-2"),
+                (batch_first, {"batch_first": True}, "batch-first", "rows taken for steps",
+                 "BATCH-1 PACK-3"),
+                (bidirectional, {"bidirectional": True}, "bidirectional",
+                 "a reverse direction that starts in the padding", "STACK-3 STACK-6"),
+                (with_state, {}, "state", "a state not sorted with its row", "PACK-2"),
+                (not with_state, {}, "no-state", "", "STACK-7")
+            )
             state = rnn_weights(numbers, args, kind.module)
-            inputs = {"input": padded(numbers, args, 3)}
+            inputs = {"input": numbers.decimal(*input_shape(args, 3, 5))}
             if with_state:
                 inputs |= initial(kind, numbers, args, 3)
             inputs["lengths"] = [2, 5, 3]
             reason = f"Catches {', '.join(slips)}."
-            name = f"{word}/{'-'.join(words)}"
-            yield from packed(name, kind, reason, " ".join(clauses), args, inputs, state)
+            yield from packed(f"{word}/{name}", kind, reason, clauses, args, inputs, state)
 
 
+@golden("pack/contents.json", "What stands in the padding; each sequence alone.")
 def contents():
     """What stands in the padding, and what each sequence gives alone."""
     for place, (word, kind, extra) in enumerate(KINDS):
         numbers = Numbers(52000 + 100 * place)
         args = {"input_size": 2, "hidden_size": 3, **extra, "num_layers": 2, "bidirectional": True}
         state = rnn_weights(numbers, args, kind.module)
-        value, of = padded(numbers, args, 3), [3, 5, 2]
+        value, of = numbers.decimal(*input_shape(args, 3, 5)), [3, 5, 2]
         for name, text, number in (
             ("nan", "NaN", NAN),
             ("inf", "Infinity", INF),
@@ -141,17 +119,8 @@ def contents():
             "Twelve rows of seven lengths: the sorting has to be stable and complete.",
             "PACK-2 PACK-4", args,
             {
-                "input": padded(numbers, args, 12, 9),
+                "input": numbers.decimal(*input_shape(args, 12, 9)),
                 "lengths": [4, 1, 9, 4, 2, 7, 9, 1, 3, 4, 8, 2],
             },
             rnn_weights(numbers, args, kind.module)
         )
-
-
-FILES = [
-    GoldenFile("pack/lengths.json", "Packed batches with every kind of lengths.", lengths),
-    GoldenFile(
-        "pack/arguments.json", "Packed batches with every combination of arguments.", arguments
-    ),
-    GoldenFile("pack/contents.json", "What stands in the padding; each sequence alone.", contents),
-]

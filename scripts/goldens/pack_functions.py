@@ -1,21 +1,10 @@
 """Chapter pack: packing and padding themselves."""
 
-import numpy as np
 
-from .case import GoldenFile, Numbers, both
-
-
-def call(function, name, reason, clauses, args, **inputs):
-    """One call in both dtypes."""
-    yield from both(
-        f"pack/{function}/{name}", reason, clauses.split(), "call", function=function, args=args,
-        inputs=inputs
-    )
+from .case import Numbers, call_of, golden, integers
 
 
-def indices(*values):
-    """A tensor of indices."""
-    return np.array(values, dtype=np.int64)
+call = call_of("pack")
 
 
 def order(lengths):
@@ -27,12 +16,12 @@ def packed(numbers, lengths, *features, is_sorted=False):
     """The fields of a PackedSequence, its data drawn."""
     fields = {
         "data": numbers.decimal(sum(lengths), *features),
-        "batch_sizes": indices(*(sum(n > t for n in lengths) for t in range(max(lengths)))),
+        "batch_sizes": integers([sum(n > t for n in lengths) for t in range(max(lengths))]),
     }
     if not is_sorted:
         rows = order(lengths)
-        fields["sorted_indices"] = indices(*rows)
-        fields["unsorted_indices"] = indices(*(rows.index(row) for row in range(len(rows))))
+        fields["sorted_indices"] = integers(rows)
+        fields["unsorted_indices"] = integers([rows.index(row) for row in range(len(rows))])
     return fields
 
 
@@ -99,10 +88,8 @@ def unpacking():
         ("batch-first", {"batch_first": True}, ", rows first", "PACK-3"),
         ("padding", {"padding_value": -1.5}, ", padded with a number", "PACK-3"),
         ("total-length", {"total_length": 6}, ", padded beyond the longest", "PACK-3"),
-        (
-            "everything", {"batch_first": True, "padding_value": 7, "total_length": 5},
-            ", all arguments at once", "PACK-3"
-        ),
+        ("everything", {"batch_first": True, "padding_value": 7, "total_length": 5},
+         ", all arguments at once", "PACK-3"),
     ]
     for name, fields, reason in batches:
         for word, args, addition, clauses in options:
@@ -135,10 +122,8 @@ def padding():
         ("batch-first", {"batch_first": True}, ", rows first"),
         ("left", {"padding_side": "left"}, ", padded on the left"),
         ("right", {"padding_side": "right"}, ", padded on the right, as by default"),
-        (
-            "everything", {"batch_first": True, "padding_value": -0.5, "padding_side": "left"},
-            ", all arguments at once"
-        ),
+        ("everything", {"batch_first": True, "padding_value": -0.5, "padding_side": "left"},
+         ", all arguments at once"),
         ("padding", {"padding_value": 9}, ", padded with a number"),
     ]
     for name, lengths, features, reason in lists:
@@ -166,10 +151,7 @@ def padding():
             )
 
 
+@golden("pack/functions.json", "Packing, padding and their inverses.")
 def calls():
-    """Every function."""
     for group in (packing, unpacking, padding):
         yield from group()
-
-
-FILES = [GoldenFile("pack/functions.json", "Packing, padding and their inverses.", calls)]

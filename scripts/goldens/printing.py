@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import INF, NAN, Case, GoldenFile, both, request
+from .case import INF, NAN, both, golden, once
 
 SPECIALS = [NAN, INF, -INF]
 
@@ -254,26 +254,26 @@ def float64_alone():
     )
 
 
+@golden("print/tensor.json", "print(tensor).")
 def tensors():
-    """Every printed tensor."""
     for group in (elements, columns):
         for name, clauses, reason, value in group():
             yield from both(
-                f"print/{name}", reason, clauses.split(), "print", args={}, inputs={"input": value}
+                f"print/{name}", reason, clauses, "print", args={}, inputs={"input": value}
             )
     for name, clauses, reason, value, args in suffixes():
         yield from both(
-            f"print/{name}", reason, clauses.split(), "print", args=args, inputs={"input": value}
+            f"print/{name}", reason, clauses, "print", args=args, inputs={"input": value}
         )
     for name, clauses, reason, value in float64_alone():
         inputs = {"input": np.array(value)}
         yield from both(
-            f"print/{name}", reason, clauses.split(), "print", ["float64"], args={}, inputs=inputs
+            f"print/{name}", reason, clauses, "print", ["float64"], args={}, inputs=inputs
         )
 
 
+@golden("print/size.json", "print(tensor.shape).")
 def sizes():
-    """torch.Size."""
     for name, size, reason in (
         ("empty", [], "The shape of a single number."),
         ("one", [3], "A vector's shape: no trailing comma."),
@@ -281,10 +281,4 @@ def sizes():
         ("zero", [0, 5], "An empty tensor's shape."),
         ("large", [100000, 2], "No separators in large numbers."),
     ):
-        yield Case(f"print/size-{name}", reason, ["PRINT-5"], request("size", args={"size": size}))
-
-
-FILES = [
-    GoldenFile("print/tensor.json", "print(tensor).", tensors),
-    GoldenFile("print/size.json", "print(tensor.shape).", sizes),
-]
+        yield once(f"print/size-{name}", reason, "PRINT-5", "size", args={"size": size})

@@ -1,6 +1,6 @@
 """Chapter repr: print(module)."""
 
-from .case import Case, GoldenFile, request
+from .case import golden, once
 
 BASE = {"input_size": 3, "hidden_size": 4}
 RNN = [
@@ -51,9 +51,7 @@ CELL = [
 RNN_CELL = [
     ("relu", {"nonlinearity": "relu"}, "The cell names its non-linearity, unlike the layer."),
     ("tanh", {"nonlinearity": "tanh"}, "But not the default one."),
-    (
-        "relu-no-bias", {"nonlinearity": "relu", "bias": False}, "The order of the names."
-    ),
+    ("relu-no-bias", {"nonlinearity": "relu", "bias": False}, "The order of the names."),
 ]
 DROPOUT = [
     ("default", {}, "The probability and inplace, always."),
@@ -82,34 +80,25 @@ def recurrent():
             yield module, name, args, reason
 
 
+@golden("repr/modules.json", "print(module).")
 def cases():
-    """Every module."""
     for module, name, args, reason in recurrent():
-        yield Case(
-            f"repr/{module}/{name}", reason, ["PRINT-6"],
-            request("repr", module=module, args={**BASE, **args})
+        yield once(
+            f"repr/{module}/{name}", reason, "PRINT-6", "repr", module=module, args={**BASE, **args}
         )
     for name, args, reason in DROPOUT:
-        yield Case(
-            f"repr/Dropout/p-{name}", reason, ["PRINT-6"],
-            request("repr", module="Dropout", args=args)
-        )
+        yield once(f"repr/Dropout/p-{name}", reason, "PRINT-6", "repr", module="Dropout", args=args)
     for name, args, reason in (
         ("default", {}, "All three arguments, always."),
         ("no-bias", {"bias": False}, "Without a bias."),
         ("wide", {"in_features": 1000}, "No separators in large numbers."),
     ):
         args = {"in_features": 5, "out_features": 1, **args}
-        yield Case(
-            f"repr/Linear/{name}", reason, ["PRINT-6"], request("repr", module="Linear", args=args)
-        )
+        yield once(f"repr/Linear/{name}", reason, "PRINT-6", "repr", module="Linear", args=args)
     for width, hidden, layers in ((1, 5, 1), (3, 8, 2)):
         args = {"input_size": width, "hidden_size": hidden, "num_layers": layers}
-        yield Case(
+        yield once(
             f"repr/SimpleRNN/{width}-{hidden}-{layers}",
-            "A module within a module is indented and named.", ["PRINT-6", "FC-1"],
-            request("repr", module="SimpleRNN", args=args)
+            "A module within a module is indented and named.", "PRINT-6 FC-1",
+            "repr", module="SimpleRNN", args=args
         )
-
-
-FILES = [GoldenFile("repr/modules.json", "print(module).", cases)]

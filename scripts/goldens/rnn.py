@@ -1,12 +1,8 @@
-"""Chapter rnn: the Elman recurrence over arguments, shapes and numbers; the notebook's model."""
+"""Chapter rnn: the notebook's model."""
 
 from functools import partial
 
-from . import family, family_numerics, family_shapes
-from .case import GoldenFile, Numbers, both, simple_weights
-from .family import RNN
-
-NAN = float("nan")
+from .case import NAN, Numbers, both, golden, simple_weights
 
 
 def model(name, reason, clauses, args, inputs, state):
@@ -17,8 +13,8 @@ def model(name, reason, clauses, args, inputs, state):
     )
 
 
+@golden("rnn/simple.json", "The notebook's SimpleRNN in other sizes.")
 def simple():
-    """The notebook's model in other sizes."""
     sizes = [
         # input, hidden, layers, batch, length
         (1, 1, 1, 1, 1),
@@ -39,13 +35,13 @@ def simple():
             f"simple-{width}-{hidden}-{layers}-batch-{batch}-length-{length}",
             f"The notebook's model: {width} in, {hidden} hidden, {layers} layer(s), "
             f"{batch} row(s), {length} step(s).",
-            ["FC-1", "FC-2", "LINEAR-1", "RNN-1"], args,
+            "FC-1 FC-2 LINEAR-1 RNN-1", args,
             {"input": numbers.decimal(batch, length, width)}, simple_weights(numbers, args)
         )
     numbers = Numbers(4100)
     args = {"input_size": 2, "hidden_size": 4, "num_layers": 2}
     yield from model(
-        "simple-full-precision", "Numbers that use every bit of a float32.", ["FC-1", "NUM-2"],
+        "simple-full-precision", "Numbers that use every bit of a float32.", "FC-1 NUM-2",
         args, {"input": numbers.full(3, 5, 2)},
         simple_weights(numbers, args, draw=partial(numbers.full, limit=0.5))
     )
@@ -53,23 +49,5 @@ def simple():
     broken[1, 1, 0] = NAN
     yield from model(
         "simple-nan", "NaN in one row reaches that row's output alone.",
-        ["FC-1", "NUM-4", "BATCH-4"], args, {"input": broken}, simple_weights(numbers, args)
+        "FC-1 NUM-4 BATCH-4", args, {"input": broken}, simple_weights(numbers, args)
     )
-
-
-FILES = [
-    GoldenFile(
-        "rnn/forward.json", "RNN over every combination of its arguments.",
-        partial(family.grid, RNN)
-    ),
-    GoldenFile(
-        "rnn/shapes.json", "RNN at the edges of its shapes; the state.",
-        partial(family_shapes.shapes, RNN)
-    ),
-    GoldenFile(
-        "rnn/numerics.json", "RNN at the ends of the number line.",
-        partial(family_numerics.numerics, RNN)
-    ),
-    GoldenFile("rnn/long.json", "RNN over long sequences.", partial(family_shapes.long, RNN)),
-    GoldenFile("rnn/simple.json", "The notebook's SimpleRNN in other sizes.", simple),
-]

@@ -4,15 +4,9 @@ import math
 
 import numpy as np
 
-from .case import INF, NAN, GoldenFile, Numbers, both
+from .case import INF, NAN, Numbers, call_of, golden
 
-
-def call(function, name, reason, clauses, args, **inputs):
-    """One call in both dtypes."""
-    yield from both(
-        f"tensor/{function}/{name}", reason, clauses.split(), "call", function=function, args=args,
-        inputs=inputs or None
-    )
+call = call_of("tensor")
 
 
 def select_and_narrow():
@@ -145,10 +139,7 @@ def joining():
         yield from call("stack", name, reason, "TENSOR-4", args, tensors=tensors)
 
 
+@golden("tensor/calls.json", "Functions on tensors.")
 def calls():
-    """Every function."""
     for group in (creation, item, select_and_narrow, reshape_and_transpose, sine, joining):
         yield from group()
-
-
-FILES = [GoldenFile("tensor/calls.json", "Functions on tensors.", calls)]

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from . import exact
-from .case import GoldenFile, Numbers, both, linear_weights, rnn_weights, simple_weights
+from .case import Numbers, both, golden, linear_weights, named, rnn_weights, simple_weights
 
 STEP = np.pi / 9  # the notebook's: ten points from 0 to pi
 LENGTH, PERIOD, ROWS, STEPS = 10, 18, 6, 200
@@ -24,11 +24,9 @@ MODELS = [
     ("GRU", {"input_size": 1, "hidden_size": 6, "batch_first": True}, HEAD, "GRU-2"),
 ]
 OPTIMIZERS = [
-    ("adam", {"name": "Adam", "args": {"lr": 0.01}}, None, "OPTIM-2"),
-    (
-        "sgd-clip", {"name": "SGD", "args": {"lr": 0.1, "momentum": 0.9}},
-        {"name": "clip_grad_norm_", "args": {"max_norm": 0.5}}, "OPTIM-1"
-    ),
+    ("adam", named("Adam", lr=0.01), None, "OPTIM-2"),
+    ("sgd-clip", named("SGD", lr=0.1, momentum=0.9), named("clip_grad_norm_", max_norm=0.5),
+     "OPTIM-1"),
 ]
 
 
@@ -40,7 +38,7 @@ def asked(module, args, head, optimizer, clip, **start):
         "head": head,
         **start,
         "inputs": {"input": wave(0), "target": wave(1) if head else wave(1)[:, -1]},
-        "loss": {"name": "MSELoss", "args": {}},
+        "loss": named("MSELoss"),
         "optimizer": optimizer,
         "clip": clip,
         "steps": STEPS,
@@ -61,28 +59,28 @@ def drawn(module, args, head, seed):
     return {**state, **{f"fc.{k}": v for k, v in fc.items()}}
 
 
+@golden("training/curves.json", "The sine learnt in 200 steps.")
 def curves():
-    """Every model with every optimiser."""
     for place, (module, args, head, clause) in enumerate(MODELS):
         for name, optimizer, clip, steps in OPTIMIZERS:
-            clauses = ["TRAIN-1", "TRAIN-2", "LOSS-1", clause, steps]
-            clauses += ["OPTIM-5"] if clip else []
+            clauses = f"TRAIN-1 TRAIN-2 LOSS-1 {clause} {steps}{' OPTIM-5' if clip else ''}"
             what = (module, args, head, optimizer, clip)
             yield from both(
                 f"training/{module}/{name}",
                 f"{module} learns to continue the notebook's sine: catches any wrong gradient, "
                 "gradients that add up, a step before the loss, a state carried on.",
-                [*clauses, "INIT-1"], "train", **asked(*what, seed=0)
+                f"{clauses} INIT-1", "train", **asked(*what, seed=0)
             )
             yield from both(
                 f"training/{module}/{name}-from-weights",
                 "From weights that are given: the float64 curve is the float32 one without "
                 "float32's rounding.",
-                [*clauses, "NUM-2"], "train",
+                f"{clauses} NUM-2", "train",
                 **asked(*what, state_dict=drawn(module, args, head, 90020 + place))
             )
 
 
+@golden("training/truncated.json", "The sine in windows of time.")
 def truncated():
     """The state goes from window to window, the gradient does not."""
     for place, (module, args, head, clause) in enumerate(MODELS[1:]):
@@ -91,12 +89,6 @@ def truncated():
             f"training/truncated/{module}",
             f"{module} in windows of 5 steps, each starting from the detached state of the one "
             "before: catches a state that is dropped, and a gradient that flows on.",
-            ["TRAIN-4", "GRAD-5", "STACK-8", clause], "train", **{**what, "steps": 20, "window": 5},
+            f"TRAIN-4 GRAD-5 STACK-8 {clause}", "train", **{**what, "steps": 20, "window": 5},
             state_dict=drawn(module, args, head, 90020 + place)
         )
-
-
-FILES = [
-    GoldenFile("training/curves.json", "The sine learnt in 200 steps.", curves),
-    GoldenFile("training/truncated.json", "The sine in windows of time.", truncated),
-]

@@ -5,13 +5,11 @@ Each case asks what a chapter of the forward pass asks, and adds the gradient of
 respect to every output.
 """
 
-from functools import partial
 
-from . import cells, family, family_numerics, family_shapes, linear, pack, rnn
-from .case import GoldenFile, Numbers, both, rnn_weights
+from . import cells, family, family_numerics, family_shapes, gated, linear, pack, rnn
+from .case import Numbers, both, golden, rnn_weights
 from .family import GRU, LSTM, PROJ, RNN
 
-KINDS = (RNN, LSTM, GRU, PROJ)
 
 
 def output_shapes(module, args, inputs):
@@ -44,7 +42,7 @@ def vjp(name, reason, clauses, module, args, inputs, state, seed, outputs=None, 
         if outputs is None or output in outputs
     }
     yield from both(
-        f"vjp/{name}", reason, list(dict.fromkeys(clauses)), "vjp", module=module, args=args,
+        f"vjp/{name}", reason, f"GRAD-2 {clauses}", "vjp", module=module, args=args,
         training=False, state_dict=state, inputs=inputs, grad_outputs=given
     )
 
@@ -57,7 +55,7 @@ def behind(cases, seed, reason=None):
         yield from vjp(
             rest if rest.startswith("simple") else f"{chapter}/{rest}",
             reason or f"The gradient behind: {case.reason[0].lower()}{case.reason[1:]}",
-            ["GRAD-2", *case.clauses], asked["module"], asked["args"], asked["inputs"],
+            " ".join(case.clauses), asked["module"], asked["args"], asked["inputs"],
             asked["state_dict"], seed + place
         )
 
@@ -77,13 +75,13 @@ def grid(kind):
     yield from behind(cases, 60000 + kind.seed, reason)
 
 
+@golden("vjp/shapes.json", "Gradients at the edges of shapes.")
 def shapes():
-    """The edges of the shapes, and numbers that use every bit."""
     words = [
         *("length-1", "all-1", "hidden-minus-1", "batch-0", "square", "square-batch-first"),
         *("unbatched", "unbatched-layers-2-bidirectional"),
     ]
-    for place, kind in enumerate(KINDS):
+    for place, kind in enumerate((RNN, LSTM, GRU, PROJ)):
         given = [f"/{word}-{kind.state}" for word in words]
         chosen = some(family_shapes.shapes(kind), *given, "/cut-whole", "/state-left-out")
         yield from behind(chosen, 61000 + 100 * place)
@@ -93,15 +91,15 @@ def shapes():
                 yield from vjp(
                     precise.id.removesuffix("/float64"),
                     "Numbers that use every bit of a float32: a gradient rounded too early shows.",
-                    ["GRAD-2", *precise.clauses],
+                    " ".join(precise.clauses),
                     *(asked[name] for name in ("module", "args", "inputs", "state_dict")),
                     61050 + 100 * place, draw="full"
                 )
 
 
+@golden("vjp/alone.json", "Gradients of one output at a time.")
 def alone():
-    """The gradient of one output at a time."""
-    for place, kind in enumerate(KINDS):
+    for place, kind in enumerate((RNN, LSTM, GRU, PROJ)):
         args = {"input_size": 2, "hidden_size": 3, **kind.variants[-1].args, "num_layers": 2}
         args["bidirectional"] = True
         numbers = Numbers(62000 + place)
@@ -112,18 +110,18 @@ def alone():
             yield from vjp(
                 f"{kind.chapter}/{name}-alone",
                 f"Catches a gradient of {name} that is lost, or taken for another's.",
-                ["GRAD-2", *family.clauses_of(kind, args), "STACK-6"], kind.module, args, inputs,
+                f"{family.clauses_of(kind, args)} STACK-6", kind.module, args, inputs,
                 state, 62100 + place, outputs=[name]
             )
 
 
+@golden("vjp/numerics.json", "Gradients at the ends of the number line.")
 def numerics():
-    """Saturated gates, and NaN that stays where it belongs."""
     words = [
         *("weights-x50", "weights-zero", "nan", "nan-h0", "nan-c0", "nan-bidirectional"),
         *("nan-weight", "-open", "-shut", "state-kept"),
     ]
-    for place, kind in enumerate(KINDS):
+    for place, kind in enumerate((RNN, LSTM, GRU, PROJ)):
         cases = some(family_numerics.numerics(kind), *words)
         # These grow until float32's rounding shows: they would refuse better answers.
         unfair = ("relu-weights-x50", "proj-1-weights-x50", "proj-2-weights-x50")
@@ -131,8 +129,8 @@ def numerics():
         yield from behind(fair, 63000 + 100 * place)
 
 
+@golden("vjp/pack.json", "Gradients behind packed sequences.")
 def packed():
-    """Sequences of different lengths: padding gets nothing, and gives nothing."""
     reason = (
         "Catches a gradient at a padded position, a row's gradient given to another, a reverse "
         "direction that starts in the padding, a state's gradient left in sorted order."
@@ -148,30 +146,20 @@ def smooth(cases):
     return (case for case in cases if "/rnn-relu/" not in case.id)
 
 
+@golden("vjp/cells.json", "Gradients behind the cells.")
 def single():
-    """One step: the cells."""
     words = ["state", "no-state", "/all-1", "/batch-0", "/square", "weights-x50", "nan-input"]
     words += ["nan-h0", "nan-c0", "full-precision", "-open", "-shut", "reset-takes-the-bias"]
-    forward = (case for golden in cells.FILES[:1] for case in golden.cases())
+    forward = cells.forwards()
     yield from behind(some(forward, *words), 65000)
 
 
+@golden("vjp/layers.json", "Gradients behind Linear and SimpleRNN.")
 def layers():
-    """Linear, and the notebook's model."""
     words = ["/1d", "/2d", "/3d", "/4d", "-no-bias", "empty-batch", "/7-to-2", "/33-to-5", "/nan"]
     yield from behind(some(linear.cases(), *words, "nan-weight", "zero-weight"), 66000)
     yield from behind(rnn.simple(), 66100)
 
 
-FILES = [
-    *(
-        GoldenFile(f"vjp/{kind.chapter}.json", f"Gradients behind {name}.", partial(grid, kind))
-        for kind, name in zip(KINDS, ("RNN", "LSTM", "GRU", "LSTM with a projection"), strict=True)
-    ),
-    GoldenFile("vjp/shapes.json", "Gradients at the edges of shapes.", shapes),
-    GoldenFile("vjp/alone.json", "Gradients of one output at a time.", alone),
-    GoldenFile("vjp/numerics.json", "Gradients at the ends of the number line.", numerics),
-    GoldenFile("vjp/pack.json", "Gradients behind packed sequences.", packed),
-    GoldenFile("vjp/cells.json", "Gradients behind the cells.", single),
-    GoldenFile("vjp/layers.json", "Gradients behind Linear and SimpleRNN.", layers),
-]
+for kind, name in gated.NAMES:
+    golden(f"vjp/{kind.chapter}.json", f"Gradients behind {name}.")(lambda kind=kind: grid(kind))
