@@ -1,5 +1,7 @@
 /** The types of element that checkpoints hold: more than tensors here compute with. */
 
+import { fail } from "./error.ts";
+
 /**
  * The type of a stored tensor's elements, by PyTorch's name; the last three have none there and are
  * only recognised.
@@ -96,6 +98,21 @@ export const safetensorsNames: ReadonlyMap<string, StoredDType> = new Map([
   ["I64", "int64"],
   ["U64", "uint64"],
 ]);
+
+/**
+ * How many elements a shape in a file has.
+ *
+ * @throws {CheckpointError} if they are more than numbers count
+ */
+export function countOf(shape: readonly number[]): number {
+  return shape.reduce(
+    (count, extent) =>
+      Number.isSafeInteger(count * extent)
+        ? count * extent
+        : fail(`a tensor of shape [${shape.join(", ")}] has more elements than numbers count`),
+    1,
+  );
+}
 
 /** Whether this machine keeps the low byte of a number first, as nearly all do. */
 export const hostIsLittle: boolean = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;

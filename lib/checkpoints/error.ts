@@ -1,5 +1,7 @@
 /** What is wrong with a checkpoint. */
 
+import { RuntimeError, ValueError } from "../errors.ts";
+
 /**
  * A checkpoint that cannot be read, or holds what was not asked for. The message is one line that
  * says where in the file and what; nothing was executed, and nothing is half loaded.
@@ -21,6 +23,29 @@ export class CheckpointError extends Error {
   /** The name of the class. */
   override readonly name = "CheckpointError";
 }
+
+/** Refuses a file, or what was asked of it. */
+export function fail(what: string): never {
+  throw new CheckpointError(what);
+}
+
+/** Gives what `read` gives; where that is refused, `place` stands before the reason. */
+export function within<T>(place: () => string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const refused = [CheckpointError, RuntimeError, ValueError].some((kind) =>
+      error instanceof kind
+    );
+    throw refused ? new CheckpointError(place() + (error as Error).message) : error;
+  }
+}
+
+/** Reads UTF-8; throws where it is none. */
+export const utf8: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", {
+  fatal: true,
+  ignoreBOM: true,
+});
 
 /**
  * A name from a file, fit for a message: quoted, and cut where it is long.

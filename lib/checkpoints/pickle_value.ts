@@ -1,7 +1,7 @@
 /** What a pickle holds, and the check that it can be walked. */
 
 import { checkCount } from "../call.ts";
-import { CheckpointError } from "./error.ts";
+import { fail } from "./error.ts";
 
 /**
  * A value of a file that is neither a tensor nor a dict, list, number or text: a set, bytes, a
@@ -38,8 +38,20 @@ export class TorchObject {
   }
 }
 
+/** Gives what a call with these arguments gives; nothing where PyTorch does not write such. */
+export type Answer = (args: readonly PickleValue[]) => PickleValue | undefined;
+
 /** A class or a function that a pickle names; `REDUCE` calls one, as a value it is inert. */
-export class Named extends TorchObject {}
+export class Named extends TorchObject {
+  /** What answers its calls; `null` where it only stands for itself. */
+  readonly answer: Answer | null;
+
+  /** Stands for what has the path `type`, which the byte `at` names. */
+  constructor(type: string, at: number | null, answer: Answer | null = null) {
+    super(type, at);
+    this.answer = answer;
+  }
+}
 
 /**
  * What a dict's key may be: numbers are integers here, `float` keys and others are objects.
@@ -88,19 +100,15 @@ export function holdsFloats(tuple: readonly PickleValue[]): boolean {
  *
  * @throws {CheckpointError} if it is such a value
  */
-export function checkResult(value: PickleValue, name: string, limit: number): void {
+export function checkResult(value: PickleValue, limit: number): void {
   let parts = 0;
   const visit = (node: PickleValue, depth: number): void => {
     if (!Array.isArray(node) && !(node instanceof Map)) return;
     if (depth >= MAX_DEPTH) {
-      throw new CheckpointError(
-        `${name}: lists and dicts nest more than ${MAX_DEPTH} deep, or contain themselves`,
-      );
+      fail(`data.pkl: lists and dicts nest more than ${MAX_DEPTH} deep, or contain themselves`);
     }
     parts += Array.isArray(node) ? node.length : node.size;
-    if (parts > limit) {
-      throw new CheckpointError(`${name}: the same lists over and over, too many to be data`);
-    }
+    if (parts > limit) fail("data.pkl: the same lists over and over, too many to be data");
     for (const child of node.values()) visit(child, depth + 1);
   };
   visit(value, 0);

@@ -207,7 +207,10 @@ describe("hostile pickles", () => {
       [torchFile("\x82\x01"), "instruction 0x82 (EXT1)"],
       [torchFile("P0\n"), "instruction 0x50 (PERSID)"],
       [torchFile("I1\n"), "instruction 0x49 (INT)"],
-      [torchFile("ctorch\nFloatStorage\n)R"), "a call with arguments that PyTorch does not write"],
+      [
+        torchFile("ctorch\nFloatStorage\n)R"),
+        "a call of torch.FloatStorage with arguments that PyTorch does not write",
+      ],
       [torchFile("X\x01\x00\x00\x00a)R"), "REDUCE calls something that is no name"],
       [torchFile("ccollections\nOrderedDict\n]R"), "REDUCE without a tuple"],
       [torchFile("ctorch\nFloatStorage\n"), "a class or a storage stands where a value should"],
