@@ -44,6 +44,19 @@ def refused(name, clauses, optimizer, args, **rest):
     )
 
 
+def own(optimizer, name, reason, args, seed, clauses="OPTIM-7", **rest):
+    """Ten steps of an optimiser, named after it."""
+    bears = f"{CLAUSES[optimizer]} {clauses}"
+    yield from steps(f"{optimizer}/{name}", reason, bears, optimizer, args, seed, **rest)
+
+
+def unmade(optimizer, name, args, clauses="", **rest):
+    """An optimiser that PyTorch refuses, named after it."""
+    return refused(
+        f"{optimizer}/{name}", f"{CLAUSES[optimizer]} {clauses}", optimizer, args, **rest
+    )
+
+
 SGD = [
     ("default", {}, "The learning rate that is not given."),
     ("plain", {"lr": 0.1}, "The gradient alone."),
@@ -77,14 +90,10 @@ RMSPROP = [
     ("eps", {"lr": 0.1, "eps": 0.5}, "Catches eps under the root."),
     ("momentum", {"lr": 0.1, "momentum": 0.9}, "Catches the learning rate kept in the buffer."),
     ("centered", {"lr": 0.1, "centered": True, "alpha": 0.75}, "Catches the mean not taken off."),
-    (
-        "everything",
-        {
-            "lr": 0.05, "alpha": 0.75, "momentum": 0.5, "centered": True, "weight_decay": 0.1,
-            "maximize": True
-        },
-        "All at once.",
-    ),
+    ("everything",
+     {"lr": 0.05, "alpha": 0.75, "momentum": 0.5, "centered": True, "weight_decay": 0.1,
+      "maximize": True},
+     "All at once."),
 ]
 ALL = [
     ("SGD", SGD, "OPTIM-1"),
@@ -98,37 +107,30 @@ CLAUSES = {optimizer: clause for optimizer, _, clause in ALL}
 @golden("optim/steps.json", "Ten steps of each optimiser, and what it remembers.")
 def optimizers():
     for place, (optimizer, variants, clause) in enumerate(ALL):
+        seed = 80000 + 100 * place
         for turn, (name, args, reason) in enumerate(variants):
-            seed = 80000 + 100 * place + turn
-            yield from steps(
-                f"{optimizer}/{name}", reason, f"{clause} OPTIM-7", optimizer, args, seed
-            )
-        yield from steps(
-            f"{optimizer}/full-precision", "Numbers that use every bit of a float32.",
-            f"{clause} NUM-2", optimizer, {"lr": 0.01, "weight_decay": 0.01}, 80050 + 100 * place,
-            draw="full"
+            yield from own(optimizer, name, reason, args, seed + turn)
+        yield from own(
+            optimizer, "full-precision", "Numbers that use every bit of a float32.",
+            {"lr": 0.01, "weight_decay": 0.01}, seed + 50, "NUM-2", draw="full"
         )
-        numbers = Numbers(80060 + 100 * place)
-        params = parameters(numbers)
-        given = gradients(numbers, params)
-        zeros = {**given, "bias": np.zeros_like(given["bias"])}
-        yield from steps(
-            f"{optimizer}/zero-gradient",
-            "A gradient of zeros is a step all the same: it decays what is remembered.",
-            f"{clause} OPTIM-7", optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80060 + 100 * place,
-            gradients=zeros
+        numbers = Numbers(seed + 60)
+        given = gradients(numbers, parameters(numbers))
+        args = {"lr": 0.1, "weight_decay": 0.1}
+        yield from own(
+            optimizer, "zero-gradient",
+            "A gradient of zeros is a step all the same: it decays what is remembered.", args,
+            seed + 60, gradients={**given, "bias": np.zeros_like(given["bias"])}
         )
-        yield from steps(
-            f"{optimizer}/no-gradient",
-            "A parameter without a gradient takes no step, and nothing is remembered of it.",
-            f"{clause} OPTIM-7", optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80070 + 100 * place,
-            gradients={"weight": given["weight"]}
+        yield from own(
+            optimizer, "no-gradient",
+            "A parameter without a gradient takes no step, and nothing is remembered of it.", args,
+            seed + 70, gradients={"weight": given["weight"]}
         )
-        yield from steps(
-            f"{optimizer}/groups",
-            "Groups with options of their own; the others come from the constructor.",
-            f"{clause} OPTIM-7", optimizer, {"lr": 0.1, "weight_decay": 0.1}, 80080 + 100 * place,
-            groups=[group("bias", weight_decay=0.0), group("weight", lr=0.01),]
+        yield from own(
+            optimizer, "groups",
+            "Groups with options of their own; the others come from the constructor.", args,
+            seed + 80, groups=[group("bias", weight_decay=0.0), group("weight", lr=0.01)]
         )
 
 
@@ -144,22 +146,24 @@ def clips():
          "The largest magnitude."),
         ("value", "clip_grad_value_", {"clip_value": 0.5}, "Each element by itself."),
     ]
-    for place, (name, function, args, reason) in enumerate(cases):
-        yield from steps(
-            f"clip/{name}", reason, "OPTIM-5 OPTIM-1", "SGD", {"lr": 0.1}, 81000 + place,
-            clip=named(function, **args)
-        )
     numbers = Numbers(81100)
     given = gradients(numbers, parameters(numbers))
     given["weight"][3, 0, 1] = np.nan
-    for name, function, args, reason in (
+    spoiled = [
         ("norm-nan", "clip_grad_norm_", {"max_norm": 1.0}, "One NaN spoils every gradient."),
         ("value-nan", "clip_grad_value_", {"clip_value": 1.0}, "NaN stays, and stays alone."),
-    ):
+    ]
+
+    def clip(name, function, args, reason, clause, seed, **rest):
         yield from steps(
-            f"clip/{name}", reason, "OPTIM-5 NUM-4", "SGD", {"lr": 0.1}, 81100,
-            gradients=given, clip=named(function, **args)
+            f"clip/{name}", reason, f"OPTIM-5 {clause}", "SGD", {"lr": 0.1}, seed, **rest,
+            clip=named(function, **args)
         )
+
+    for place, case in enumerate(cases):
+        yield from clip(*case, "OPTIM-1", 81000 + place)
+    for case in spoiled:
+        yield from clip(*case, "NUM-4", 81100, gradients=given)
 
 
 @golden("optim/schedules.json", "Learning rates that change, ten times.")
@@ -182,37 +186,30 @@ def schedules():
 
 @golden("optim/refused.json", "Optimisers that PyTorch refuses.")
 def refusals():
-    bad = [
-        ("SGD", "lr", {"lr": -0.5}),
-        ("SGD", "momentum", {"lr": 0.1, "momentum": -0.5}),
-        ("SGD", "weight-decay", {"lr": 0.1, "weight_decay": -0.5}),
-        ("SGD", "nesterov", {"lr": 0.1, "nesterov": True}),
-        ("SGD", "nesterov-dampening",
-         {"lr": 0.1, "nesterov": True, "momentum": 0.5, "dampening": 0.5}),
-        ("SGD", "unknown", {"lr": 0.1, "momentun": 0.5}),
-        *(
-            (optimizer, name, args)
-            for optimizer in ("Adam", "AdamW")
-            for name, args in (
-                ("lr", {"lr": -0.5}),
-                ("eps", {"eps": -0.5}),
-                ("beta-1", {"betas": [1.0, 0.5]}),
-                ("beta-2", {"betas": [0.5, -0.5]}),
-                ("weight-decay", {"weight_decay": -0.5}),
-            )
-        ),
-        ("RMSprop", "lr", {"lr": -0.5}),
-        ("RMSprop", "eps", {"eps": -0.5}),
-        ("RMSprop", "momentum", {"momentum": -0.5}),
-        ("RMSprop", "weight-decay", {"weight_decay": -0.5}),
-        ("RMSprop", "alpha", {"alpha": -0.5}),
-        ("RMSprop", "unknown", {"betas": [0.5, 0.5]}),
+    sgd = [
+        ("lr", {"lr": -0.5}),
+        ("momentum", {"lr": 0.1, "momentum": -0.5}),
+        ("weight-decay", {"lr": 0.1, "weight_decay": -0.5}),
+        ("nesterov", {"lr": 0.1, "nesterov": True}),
+        ("nesterov-dampening", {"lr": 0.1, "nesterov": True, "momentum": 0.5, "dampening": 0.5}),
+        ("unknown", {"lr": 0.1, "momentun": 0.5}),
     ]
-    for optimizer, name, args in bad:
-        yield refused(f"{optimizer}/bad-{name}", CLAUSES[optimizer], optimizer, args)
-    yield refused("SGD/no-parameters", "OPTIM-1", "SGD", {"lr": 0.1}, state_dict={})
-    for name, groups in (("twice", [group("weight"), group("weight")]), ("no-groups", []),):
-        yield refused(f"SGD/groups-{name}", "OPTIM-1", "SGD", {"lr": 0.1}, groups=groups)
+    adam = [
+        ("lr", {"lr": -0.5}),
+        ("eps", {"eps": -0.5}),
+        ("beta-1", {"betas": [1.0, 0.5]}),
+        ("beta-2", {"betas": [0.5, -0.5]}),
+        ("weight-decay", {"weight_decay": -0.5}),
+    ]
+    names = ("lr", "eps", "momentum", "weight-decay", "alpha")
+    rmsprop = [(name, {name.replace("-", "_"): -0.5}) for name in names]
+    rmsprop.append(("unknown", {"betas": [0.5, 0.5]}))
+    for optimizer, cases in (("SGD", sgd), ("Adam", adam), ("AdamW", adam), ("RMSprop", rmsprop)):
+        for name, args in cases:
+            yield unmade(optimizer, f"bad-{name}", args)
+    yield unmade("SGD", "no-parameters", {"lr": 0.1}, state_dict={})
+    for name, groups in (("twice", [group("weight"), group("weight")]), ("no-groups", [])):
+        yield unmade("SGD", f"groups-{name}", {"lr": 0.1}, groups=groups)
     case = refused(
         "clip/norm-nonfinite", "OPTIM-5", "SGD", {"lr": 0.1},
         gradients={"weight": np.array([[1.0, np.inf]])},

@@ -2,16 +2,21 @@
 
 import base64
 import io
+from itertools import product
 
 import numpy as np
 import torch
 
 from .case import INF, NAN, Numbers, golden, named, of_dtype, once
-from .optim import ALL, CLAUSES, group, parameters, refused, steps
+from .optim import ALL, CLAUSES, group, own, parameters, refused, steps, unmade
 
-def two(count=2):
-    """Gradients of ones for a weight of two elements."""
-    return {"weight": np.ones((count, 2))}
+# Gradients of ones for a weight of two elements, two steps.
+TWO = {"weight": np.ones((2, 2))}
+# Limits that are none.
+NONE = [
+    ("negative", -1.0), ("nan", "NaN"), ("infinite", "Infinity"),
+    ("negative-infinite", "-Infinity"),
+]
 
 
 @golden("optim/interpolation.json", "Means that forget fast, NaN, infinity.")
@@ -26,21 +31,19 @@ def interpolations():
         ("RMSprop", {"lr": 0.1, "alpha": 2.0, "centered": True, "eps": 4.0}),
     ]
     for place, (optimizer, args) in enumerate(cases):
-        yield from steps(
-            f"{optimizer}/interpolation-{place}",
-            "Catches a mean computed from its start where the end is nearer.",
-            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, args, 83000 + place
+        yield from own(
+            optimizer, f"interpolation-{place}",
+            "Catches a mean computed from its start where the end is nearer.", args, 83000 + place
         )
     huge = np.array([[1e8], [1.0], [-3.0]])
-    for name, optimizer, args in (
-        ("huge", "RMSprop", {"lr": 0.1, "alpha": 0.0, "centered": True, "eps": 1.0}),
-        ("huge", "Adam", {"lr": 0.1, "betas": [0.03125, 0.03125]}),
+    for optimizer, args in (
+        ("RMSprop", {"lr": 0.1, "alpha": 0.0, "centered": True, "eps": 1.0}),
+        ("Adam", {"lr": 0.1, "betas": [0.03125, 0.03125]}),
     ):
-        yield from steps(
-            f"{optimizer}/interpolation-{name}",
-            "What a large gradient leaves in a mean that forgets: nothing, not its rounding.",
-            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, args, 83100, params={"weight": np.zeros(1)},
-            gradients={"weight": huge}
+        yield from own(
+            optimizer, "interpolation-huge",
+            "What a large gradient leaves in a mean that forgets: nothing, not its rounding.", args,
+            83100, params={"weight": np.zeros(1)}, gradients={"weight": huge}
         )
     spoiled = np.array([[1.0, 1.0], [NAN, INF], [1.0, 1.0], [2.0, -1.0]])
     for optimizer, args in (
@@ -51,12 +54,12 @@ def interpolations():
         ("RMSprop", {"lr": 0.1, "centered": True, "momentum": 0.5}),
         ("RMSprop", {"lr": 0.1, "centered": True, "alpha": 0.25}),
     ):
-        place = "-".join([*sorted(args)][:2])
-        yield from steps(
-            f"{optimizer}/nan-{place}",
+        place = "-".join(sorted(args)[:2])
+        yield from own(
+            optimizer, f"nan-{place}",
             "NaN and infinity in a gradient stay in what is remembered, the largest mean too.",
-            f"{CLAUSES[optimizer]} NUM-4", optimizer, args, 83200,
-            params={"weight": np.array([1.0, -1.0])}, gradients={"weight": spoiled}
+            args, 83200, "NUM-4", params={"weight": np.array([1.0, -1.0])},
+            gradients={"weight": spoiled}
         )
 
 
@@ -66,14 +69,7 @@ def limits():
     row = [3.0, -0.5, NAN, INF, -INF, 0.0, -0.0]
     given = {"weight": np.array([row, row[::-1]])}
     params = {"weight": np.zeros(7)}
-    for name, value in (
-        ("1", 1.0),
-        ("0", 0.0),
-        ("negative", -1.0),
-        ("nan", "NaN"),
-        ("infinite", "Infinity"),
-        ("negative-infinite", "-Infinity"),
-    ):
+    for name, value in (("1", 1.0), ("0", 0.0), *NONE):
         yield from steps(
             f"clip/value-limit-{name}",
             "Cut from below, then from above: a limit below 0 is what everything becomes.",
@@ -89,24 +85,16 @@ def limits():
             gradients=grads, clip=named("clip_grad_norm_", **args)
         )
 
-    for name, value in (
-        ("negative", -1.0),
-        ("nan", "NaN"),
-        ("infinite", "Infinity"),
-        ("negative-infinite", "-Infinity"),
-    ):
+    for name, value in NONE:
         yield from norm(
             f"limit-{name}", "The limit goes into the factor as it is.", pair, max_norm=value
         )
     spoiled = {"weight": np.array([[NAN, 1.0], [INF, 1.0]]), "bias": np.array([[1.0, 2.0]] * 2)}
-    for name, kind in (
-        ("0", 0),
-        ("half", 0.5),
-        ("minus-1", -1),
-        ("minus-2", -2),
-        ("minus-infinity", "-Infinity"),
-        ("nan", "NaN"),
-    ):
+    kinds = {
+        "0": 0, "half": 0.5, "minus-1": -1, "minus-2": -2, "minus-infinity": "-Infinity",
+        "nan": "NaN"
+    }
+    for name, kind in kinds.items():
         for more, grads in (("", pair), ("-spoiled", spoiled)):
             yield from norm(
                 f"type-{name}{more}",
@@ -152,28 +140,25 @@ def hands():
     for place, (optimizer, more) in enumerate(rest.items()):
         plainly = named(optimizer, lr=0.25)
         richly = named(optimizer, lr=0.1, **more)
-        yield from steps(
-            f"{optimizer}/loaded",
+        yield from own(
+            optimizer, "loaded",
             "The options come with the state; what the constructor was told is forgotten.",
-            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, plainly["args"], 84000 + place,
-            before={"optimizer": richly, "steps": 4}
+            plainly["args"], 84000 + place, before={"optimizer": richly, "steps": 4}
         )
-        yield from steps(
-            f"{optimizer}/loaded-plain", "The same the other way round.",
-            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, richly["args"], 84010 + place,
-            before={"optimizer": plainly, "steps": 4}
+        yield from own(
+            optimizer, "loaded-plain", "The same the other way round.", richly["args"],
+            84010 + place, before={"optimizer": plainly, "steps": 4}
         )
-    yield from steps(
-        "Adam/loaded-AdamW",
+    reasons = [
         "How the weight decays is one of the options that come with the state.",
-        "OPTIM-2 OPTIM-7", "Adam", {"lr": 0.1}, 84020,
-        before={"optimizer": named("AdamW", lr=0.1, weight_decay=0.5), "steps": 4}
-    )
-    yield from steps(
-        "AdamW/loaded-Adam", "AdamW stays AdamW, whatever it loads.", "OPTIM-3 OPTIM-7",
-        "AdamW", {"lr": 0.1}, 84021,
-        before={"optimizer": named("Adam", lr=0.1, weight_decay=0.5), "steps": 4}
-    )
+        "AdamW stays AdamW, whatever it loads.",
+    ]
+    pair = ("Adam", "AdamW")
+    for place, (optimizer, other, reason) in enumerate(zip(pair, pair[::-1], reasons, strict=True)):
+        yield from own(
+            optimizer, f"loaded-{other}", reason, {"lr": 0.1}, 84020 + place,
+            before={"optimizer": named(other, lr=0.1, weight_decay=0.5), "steps": 4}
+        )
     for optimizer, args, change in (
         ("SGD", {"lr": 0.1}, {"momentum": 0.5}),
         ("SGD", {"lr": 0.1, "momentum": 0.5}, {"momentum": 0}),
@@ -182,10 +167,9 @@ def hands():
         ("RMSprop", {"lr": 0.1}, {"lr": 0.5, "alpha": 0.5, "weight_decay": 0.25}),
     ):
         place = "-".join(f"{name}-{str(value).lower()}" for name, value in change.items())
-        yield from steps(
-            f"{optimizer}/changed-{place}",
-            "An option changed between two steps counts from the next.",
-            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, args, 84100,
+        yield from own(
+            optimizer, f"changed-{place}",
+            "An option changed between two steps counts from the next.", args, 84100,
             change={"at": 5, "args": change}
         )
     for optimizer, args, change in (
@@ -194,19 +178,17 @@ def hands():
         ("RMSprop", {"lr": 0.1}, {"centered": True}),
         ("RMSprop", {"lr": 0.1}, {"momentum": 0.5}),
     ):
-        yield refused(
-            f"{optimizer}/changed-{next(iter(change)).replace('_', '-')}",
-            f"{CLAUSES[optimizer]} OPTIM-7", optimizer, args, gradients=two(),
-            change={"at": 1, "args": change}
+        yield unmade(
+            optimizer, f"changed-{next(iter(change)).replace('_', '-')}", args, "OPTIM-7",
+            gradients=TWO, change={"at": 1, "args": change}
         )
     for first in rest:
         for second in rest:
             if first != second and {first, second} != {"Adam", "AdamW"}:
                 for more in ("", "-momentum") if first == "SGD" else ("",):
                     args = {"lr": 0.1, **({"momentum": 0.5} if more else {})}
-                    yield refused(
-                        f"{second}/foreign-{first}{more}", f"{CLAUSES[second]} OPTIM-7", second,
-                        {"lr": 0.1}, gradients=two(),
+                    yield unmade(
+                        second, f"foreign-{first}{more}", {"lr": 0.1}, "OPTIM-7", gradients=TWO,
                         before={"optimizer": named(first, **args), "steps": 1}
                     )
 
@@ -215,35 +197,29 @@ def hands():
 def rare():
     """Learning rates that are tensors, groups of one tensor or with names, a parameter twice."""
     for place, (optimizer, _, clause) in enumerate(ALL):
-        yield from steps(
-            f"{optimizer}/lr-tensor", "A tensor of one number is a learning rate like any other.",
-            f"{clause} OPTIM-7", optimizer, {"lr": {"shape": [], "data": [0.125]}}, 84200 + place
+        yield from own(
+            optimizer, "lr-tensor", "A tensor of one number is a learning rate like any other.",
+            {"lr": {"shape": [], "data": [0.125]}}, 84200 + place
         )
-        yield from steps(
-            f"{optimizer}/twice",
+        yield from own(
+            optimizer, "twice",
             "A parameter that stands twice in a group takes two steps with one gradient.",
-            f"{clause} OPTIM-7", optimizer,
             {"lr": 0.1, **({"momentum": 0.5} if optimizer in ("SGD", "RMSprop") else {})},
             84210 + place, groups=[group("weight", "weight", "bias")]
         )
-        yield from steps(
-            f"{optimizer}/named",
-            "Parameters may be given with their names, which the state then has.",
-            f"{clause} OPTIM-7", optimizer, {"lr": 0.1}, 84220 + place,
+        yield from own(
+            optimizer, "named",
+            "Parameters may be given with their names, which the state then has.", {"lr": 0.1},
+            84220 + place,
             groups=[group("bias", named=[True], lr=0.5), group("weight", named=[True]),]
         )
-        yield refused(
-            f"{optimizer}/lr-tensor-of-two", clause, optimizer,
-            {"lr": {"shape": [2], "data": [1, 1]}}
-        )
-        yield refused(
-            f"{optimizer}/named-one-group", clause, optimizer, {},
+        yield unmade(optimizer, "lr-tensor-of-two", {"lr": {"shape": [2], "data": [1, 1]}})
+        yield unmade(optimizer, "named-one-group", {},
             state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
             groups=[group("weight"), group("bias", named=[True]),]
         )
-        yield refused(f"{optimizer}/one-tensor", clause, optimizer, {}, groups="weight")
-        yield refused(
-            f"{optimizer}/named-some", clause, optimizer, {},
+        yield unmade(optimizer, "one-tensor", {}, groups="weight")
+        yield unmade(optimizer, "named-some", {},
             state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
             groups=[group("weight", "bias", named=[True, False])]
         )
@@ -253,25 +229,16 @@ def rare():
         groups=[group("bias", lr={"shape": [1], "data": [0.25]}), group("weight", lr="Infinity"),]
     )
     small = [("tiny", -1e-5), ("tinier", -1e-7), ("infinite", "-Infinity"), ("nan", "NaN")]
-    for optimizer, names in (
-        ("SGD", ("lr", "momentum", "weight_decay")),
-        ("Adam", ("lr", "eps", "weight_decay")),
-        ("AdamW", ("lr", "eps", "weight_decay")),
-        ("RMSprop", ("lr", "eps", "momentum", "weight_decay", "alpha")),
-    ):
-        for option in names:
-            for name, value in small:
-                if optimizer != "SGD" or name != "nan":  # SGD lets NaN pass
-                    yield refused(
-                        f"{optimizer}/bad-{option.replace('_', '-')}-{name}", CLAUSES[optimizer],
-                        optimizer, {option: value}
-                    )
-    for optimizer in ("Adam", "AdamW"):
-        for name, value in small:
-            yield refused(
-                f"{optimizer}/bad-beta-{name}", CLAUSES[optimizer], optimizer,
-                {"betas": [0.5, value]}
-            )
+    options = {
+        "SGD": "lr momentum weight_decay", "Adam": "lr eps weight_decay",
+        "AdamW": "lr eps weight_decay", "RMSprop": "lr eps momentum weight_decay alpha"
+    }
+    for optimizer, names in options.items():
+        for option, (name, value) in product(names.split(), small):
+            if optimizer != "SGD" or name != "nan":  # SGD lets NaN pass
+                yield unmade(optimizer, f"bad-{option.replace('_', '-')}-{name}", {option: value})
+    for optimizer, (name, value) in product(("Adam", "AdamW"), small):
+            yield unmade(optimizer, f"bad-beta-{name}", {"betas": [0.5, value]})
     for option in ("momentum", "weight_decay"):
         yield from steps(
             f"SGD/nan-{option.replace('_', '-')}", "SGD refuses what is below 0, and NaN is not.",
@@ -284,15 +251,15 @@ def schedules():
     """Periods of 0, schedules that go on, learning rates that a schedule made."""
     for name, args in (("StepLR", {"step_size": 0}), ("CosineAnnealingLR", {"T_max": 0})):
         yield refused(
-            f"{name}/period-0", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=two(),
+            f"{name}/period-0", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=TWO,
             scheduler=named(name, **args)
         )
         yield refused(
-            f"{name}/no-initial-lr", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=two(),
+            f"{name}/no-initial-lr", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=TWO,
             scheduler=named(name, **dict.fromkeys(args, 3), last_epoch=2)
         )
     yield refused(
-        "StepLR/period-0-goes-on", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=two(),
+        "StepLR/period-0-goes-on", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=TWO,
         groups=[group("weight", initial_lr=0.5)],
         scheduler=named("StepLR", step_size=0, last_epoch=0)
     )
@@ -323,24 +290,20 @@ def schedules():
 def prints():
     """print(optimizer) where numbers and names are rare."""
     cases = [
-        ("lr-infinite", "SGD", {"lr": "Infinity"}, None, 0),
-        ("lr-tiny", "Adam", {"lr": 1e-5, "eps": 1e-20}, None, 0),
-        ("lr-nan", "SGD", {"lr": "NaN"}, None, 0),
-        ("lr-tensor", "SGD", {"lr": {"shape": [], "data": [0.125]}}, None, 0),
-        ("lr-tensor-1d", "AdamW", {"lr": {"shape": [1], "data": [0.001]}}, None, 0),
-        ("foreach", "RMSprop", {"foreach": True}, None, 0),
-        ("fused", "SGD", {"fused": True, "foreach": False}, None, 0),
-        ("before", "SGD", {"lr": 10}, ("StepLR", {"step_size": 2}), 1),
-        ("float", "SGD", {"lr": 10}, ("StepLR", {"step_size": 2}), 2),
-        ("cosine", "SGD", {"lr": 1}, ("CosineAnnealingLR", {"T_max": 2}), 4),
-        ("cosine-0", "SGD", {"lr": 0}, ("CosineAnnealingLR", {"T_max": 4}), 1),
+        ("lr-infinite", "SGD", {"lr": "Infinity"}),
+        ("lr-tiny", "Adam", {"lr": 1e-5, "eps": 1e-20}),
+        ("lr-nan", "SGD", {"lr": "NaN"}),
+        ("lr-tensor", "SGD", {"lr": {"shape": [], "data": [0.125]}}),
+        ("lr-tensor-1d", "AdamW", {"lr": {"shape": [1], "data": [0.001]}}),
+        ("foreach", "RMSprop", {"foreach": True}),
+        ("fused", "SGD", {"fused": True, "foreach": False}),
+        ("before", "SGD", {"lr": 10}, named("StepLR", step_size=2), 1),
+        ("float", "SGD", {"lr": 10}, named("StepLR", step_size=2), 2),
+        ("cosine", "SGD", {"lr": 1}, named("CosineAnnealingLR", T_max=2), 4),
+        ("cosine-0", "SGD", {"lr": 0}, named("CosineAnnealingLR", T_max=4), 1),
     ]
-    for name, optimizer, args, scheduler, count in cases:
-        more = {}
-        if scheduler:
-            more = {"scheduler": named(scheduler[0], **scheduler[1]), "steps": count}
-            if not count:
-                del more["steps"]
+    for name, optimizer, args, *scheduled in cases:
+        more = dict(zip(("scheduler", "steps"), scheduled, strict=False))
         yield once(
             f"optim/{optimizer}/repr-{name}",
             "Numbers as Python writes them; what a schedule computed is a float.",
@@ -353,7 +316,7 @@ def prints():
         ("Adam", {"lr": {"shape": [], "data": [0.5]}, "foreach": True}),
     ):
         place = "-".join(sorted(args))
-        yield refused(f"{name}/bad-{place}", CLAUSES[name], name, args)
+        yield unmade(name, f"bad-{place}", args)
 
 
 def saved(numbers, optimizer, args, params, schedule=None):
@@ -394,10 +357,9 @@ def files():
     for place, (optimizer, args, schedule) in enumerate(cases):
         numbers = Numbers(84500 + place)
         params = parameters(numbers)
-        yield from steps(
-            f"{optimizer}/checkpoint",
+        yield from own(
+            optimizer, "checkpoint",
             "The options and what is remembered come out of the file, in each parameter's dtype.",
-            f"{CLAUSES[optimizer]} OPTIM-7 TRAIN-3", optimizer, {"lr": 0.5}, 84510 + place,
-            params=params, file=saved(numbers, optimizer, args, params, schedule),
-            scheduler=schedule
+            {"lr": 0.5}, 84510 + place, "OPTIM-7 TRAIN-3", params=params,
+            file=saved(numbers, optimizer, args, params, schedule), scheduler=schedule
         )
