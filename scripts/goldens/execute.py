@@ -7,7 +7,6 @@ answer are numpy arrays.
 
 import contextlib
 import hashlib
-import inspect
 import io
 import math
 import re
@@ -15,7 +14,6 @@ import warnings
 
 import torch
 from torch import nn
-from torch.nn.utils import rnn as sequences
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from . import notebook_text
@@ -324,48 +322,8 @@ def notebook(request):
     return {"print": "".join(pieces)}
 
 
-# Functions on tensors: op "call"
-
-
-def pad_sequence(inputs, args, dtype):
-    """Also from a PyTorch that knows one side only."""
-    if args.keys() - inspect.signature(sequences.pad_sequence).parameters.keys():
-        raise Unsupported("this PyTorch's pad_sequence has no padding_side")
-    return sequences.pad_sequence(inputs["sequences"], **args)
-
-
-def unpad_sequence(inputs, args, dtype):
-    """The lengths have to be a tensor."""
-    lengths = torch.tensor(inputs["lengths"], dtype=torch.int64)
-    return {"sequences": sequences.unpad_sequence(inputs["padded_sequences"], lengths, **args)}
-
-
-FUNCTIONS = {
-    "cat": lambda inputs, args, dtype: torch.cat(inputs["tensors"], args.get("dim", 0)),
-    "item": lambda inputs, args, dtype: torch.tensor(inputs["input"].item(), dtype=dtype),
-    "linspace": lambda inputs, args, dtype: torch.linspace(**args, dtype=dtype),
-    "narrow": lambda inputs, args, dtype: torch.narrow(inputs["input"], **args),
-    "pack_padded_sequence": lambda inputs, args, dtype: pack_padded_sequence(
-        inputs["input"], inputs["lengths"], **args
-    ),
-    "pack_sequence": lambda inputs, args, dtype: sequences.pack_sequence(
-        inputs["sequences"], **args
-    ),
-    "pad_packed_sequence": lambda inputs, args, dtype: dict(
-        zip(("output", "lengths"), pad_packed_sequence(packed(inputs), **args))
-    ),
-    "pad_sequence": pad_sequence,
-    "reshape": lambda inputs, args, dtype: inputs["input"].reshape(args["shape"]),
-    "select": lambda inputs, args, dtype: torch.select(inputs["input"], **args),
-    "sin": lambda inputs, args, dtype: torch.sin(inputs["input"]),
-    "stack": lambda inputs, args, dtype: torch.stack(inputs["tensors"], args.get("dim", 0)),
-    "tensor": lambda inputs, args, dtype: torch.tensor(args["data"], dtype=dtype),
-    "transpose": lambda inputs, args, dtype: torch.transpose(inputs["input"], **args),
-    "unpack_sequence": lambda inputs, args, dtype: {
-        "sequences": sequences.unpack_sequence(packed(inputs))
-    },
-    "unpad_sequence": unpad_sequence,
-}
+# Functions on tensors, of inputs and arguments by name and a dtype: op "call"
+FUNCTIONS = {}
 
 
 def call(request):

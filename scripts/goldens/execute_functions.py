@@ -4,16 +4,15 @@ op print. What is drawn by chance answers, besides, with what the generator draw
 """
 
 import hashlib
+import inspect
 
 import torch
 import torch.nn.functional as F
+from torch.nn.utils import rnn as sequences
 
-from .execute import DTYPES, FUNCTIONS, OPERATIONS, array, default_dtype, inputs_of, tensor
-
-
-def unary(function):
-    """A function of one tensor, and of arguments by name."""
-    return lambda inputs, args, dtype: function(inputs["input"], **args)
+from .execute import (
+    DTYPES, FUNCTIONS, OPERATIONS, Unsupported, array, default_dtype, inputs_of, packed, tensor
+)
 
 
 def binary(function):
@@ -55,24 +54,60 @@ def set_state(inputs, args, dtype):
     return {"randn": torch.randn(3, dtype=dtype), "rand": torch.rand(700, dtype=dtype)[-5:]}
 
 
-UNARY = ("tanh", "sigmoid", "relu", "neg", "abs", "exp", "log", "clone", "flip", "sum", "mean")
+def pad_sequence(inputs, args, dtype):
+    """Also from a PyTorch that knows one side only."""
+    if args.keys() - inspect.signature(sequences.pad_sequence).parameters.keys():
+        raise Unsupported("this PyTorch's pad_sequence has no padding_side")
+    return sequences.pad_sequence(inputs["sequences"], **args)
+
+
+def pad_packed_sequence(inputs, args, dtype):
+    """The output, and the lengths."""
+    found = sequences.pad_packed_sequence(packed(inputs), **args)
+    return dict(zip(("output", "lengths"), found, strict=True))
+
+
+def unpad_sequence(inputs, args, dtype):
+    """The lengths have to be a tensor."""
+    lengths = torch.tensor(inputs["lengths"], dtype=torch.int64)
+    return {"sequences": sequences.unpad_sequence(inputs["padded_sequences"], lengths, **args)}
+
+
+def of_inputs(function, *names):
+    """A function of inputs, by their names here, and of arguments by name."""
+    return lambda inputs, args, dtype: function(*(inputs[name] for name in names), **args)
+
+
+UNARY = (
+    *("tanh", "sigmoid", "relu", "neg", "abs", "exp", "log", "sin", "clone", "flip", "sum", "mean"),
+    *("argmax", "select", "narrow", "transpose"),
+)
 FUNCTIONS.update(
     {
-        **{name: unary(getattr(torch, name)) for name in (*UNARY, "argmax")},
-        **{name: unary(getattr(F, name)) for name in ("softmax", "log_softmax", "one_hot")},
+        **{name: of_inputs(getattr(torch, name), "input") for name in UNARY},
+        **{name: of_inputs(getattr(F, name), "input") for name in ("softmax", "log_softmax", "one_hot")},
         **{name: binary(getattr(torch, name)) for name in ("add", "sub", "mul", "div", "rsub")},
+        **{name: of_inputs(getattr(torch, name), "tensors") for name in ("cat", "stack")},
         "matmul": binary(torch.matmul), "max": largest,
-        "expand": lambda inputs, args, dtype: inputs["input"].expand(args["size"]),
-        "embedding": lambda inputs, args, dtype: F.embedding(
-            inputs["input"], inputs["weight"], **args
+        "expand": of_inputs(lambda x, size: x.expand(size), "input"),
+        "reshape": of_inputs(lambda x, shape: x.reshape(shape), "input"),
+        "to": of_inputs(lambda x, dtype: x.to(DTYPES[dtype]), "input"),
+        "embedding": of_inputs(F.embedding, "input", "weight"),
+        "index_select": of_inputs(
+            lambda x, index, dim: torch.index_select(x, dim, index), "input", "index"
         ),
-        "index_select": lambda inputs, args, dtype: torch.index_select(
-            inputs["input"], args["dim"], inputs["index"]
-        ),
+        "item": lambda inputs, args, dtype: torch.tensor(inputs["input"].item(), dtype=dtype),
+        "linspace": lambda inputs, args, dtype: torch.linspace(**args, dtype=dtype),
         "tensor": lambda inputs, args, dtype: torch.tensor(
             args["data"], dtype=DTYPES[args["dtype"]] if "dtype" in args else dtype
         ),
-        "to": lambda inputs, args, dtype: inputs["input"].to(DTYPES[args["dtype"]]),
+        "pack_padded_sequence": of_inputs(sequences.pack_padded_sequence, "input", "lengths"),
+        "pack_sequence": of_inputs(sequences.pack_sequence, "sequences"),
+        "pad_packed_sequence": pad_packed_sequence, "pad_sequence": pad_sequence,
+        "unpack_sequence": lambda inputs, args, dtype: {
+            "sequences": sequences.unpack_sequence(packed(inputs))
+        },
+        "unpad_sequence": unpad_sequence,
         "get_state": get_state, "set_state": set_state,
         "randint": drawn(lambda inputs, args: torch.randint(**args)),
         "randperm": drawn(lambda inputs, args: torch.randperm(args["n"])),

@@ -7,25 +7,13 @@ from torch.autograd import graph
 
 from .execute import OPERATIONS, Unsupported, array, default_dtype, inputs_of, loaded, run
 
-# Each function of tensors, with its other arguments by PyTorch's names.
-FUNCTIONS = {
-    **{name: getattr(torch, name) for name in ("tanh", "sigmoid", "relu", "sin", "neg", "abs")},
-    **{name: getattr(torch, name) for name in ("add", "sub", "mul", "rsub", "sum", "mean")},
-    **{name: getattr(torch, name) for name in ("transpose", "squeeze", "unsqueeze", "select")},
-    **{name: getattr(torch, name) for name in ("narrow", "reshape")},
-    **{name: getattr(torch, name) for name in ("exp", "log", "clone", "div", "flip", "matmul")},
-    "softmax": F.softmax,
+# Functions that take other arguments than those of torch.nn.functional and torch.
+OWN = {
     "max": lambda x, **args: torch.max(x, **args)[0] if args else torch.max(x),
     "cat": lambda *tensors, **args: torch.cat(tensors, **args),
     "stack": lambda *tensors, **args: torch.stack(tensors, **args),
     "expand": lambda x, size: x.expand(size),
     "index_select": lambda x, dim, index: torch.index_select(x, dim, torch.tensor(index)),
-    "detach": torch.detach,
-    "linear": F.linear,
-    "mse_loss": F.mse_loss,
-    "l1_loss": F.l1_loss,
-    "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
-    "log_softmax": F.log_softmax,
     "nll_loss": lambda x, target: F.nll_loss(x, torch.tensor(target)),
     "cross_entropy": lambda x, target: F.cross_entropy(x, torch.tensor(target)),
 }
@@ -33,9 +21,10 @@ FUNCTIONS = {
 
 def function_of(name):
     """A function by name."""
-    if name not in FUNCTIONS:
+    found = OWN.get(name) or getattr(F, name, None) or getattr(torch, name, None)
+    if found is None:
         raise Unsupported(f"function {name}")
-    return FUNCTIONS[name]
+    return found
 
 
 def inplace(request):
