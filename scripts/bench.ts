@@ -13,9 +13,9 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
 import { type Kernels, setKernels } from "../mod.ts";
 import { tolerance } from "../lib/conformance/mod.ts";
+import { command, type Given, whole } from "./command/run.ts";
 import { jax } from "./bench/jax.ts";
 import { peak } from "./bench/peak.ts";
 import { type Job, onnx, ours, type Peer, pytorch, tfjs, together } from "./bench/peers.ts";
@@ -52,38 +52,6 @@ Options:
   --json           print JSON instead of a table
   --help           show this
 `;
-
-/** Reads the command line; a wrong one ends the program with one line. */
-function read() {
-  try {
-    const { values } = parseArgs({
-      args: Deno.args,
-      options: {
-        only: { type: "string", default: "" },
-        peers: { type: "string", default: "" },
-        rounds: { type: "string", default: "15" },
-        python: { type: "string" },
-        plot: { type: "string" },
-        training: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
-    if (!/^[1-9][0-9]{0,3}$/.test(values.rounds)) {
-      throw new Error(`--rounds takes a whole number from 1 to 9999, not "${values.rounds}"`);
-    }
-    return values;
-  } catch (error) {
-    console.error(`bench: ${(error as Error).message.split("\n")[0]} (--help lists the options)`);
-    Deno.exit(2);
-  }
-}
-
-const options = read();
-if (options.help) {
-  console.log(help);
-  Deno.exit(0);
-}
 
 /** The least milliseconds of a sample, which runs more than once if need be. */
 const sample = 2;
@@ -221,7 +189,10 @@ function report(results: readonly Result[]): string {
 }
 
 /** All participants that are there. */
-async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
+async function participants(
+  python: string | undefined,
+  wanted: readonly string[],
+): Promise<(Peer & { close?(): Promise<void> })[]> {
   const paths: Kernels[] = ["readable", "simd128", "relaxed"];
   const found: (Peer & { close?(): Promise<void> })[] = paths.map(ours);
   const others = [
@@ -231,7 +202,7 @@ async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
     () => tfjs("wasm"),
     jax,
     () => Promise.resolve(together()),
-    ...(options.python ? [() => Promise.resolve(pytorch(options.python!))] : []),
+    ...(python ? [() => Promise.resolve(pytorch(python))] : []),
   ];
   for (const open of others) {
     try {
@@ -240,28 +211,30 @@ async function participants(): Promise<(Peer & { close?(): Promise<void> })[]> {
       console.error(`not there: ${(error as Error).message.split("\n")[0]}`);
     }
   }
-  const wanted = options.peers.split(",");
   return found.filter(({ name }) => wanted.some((part) => name.includes(part)));
 }
 
-if (import.meta.main && options.training) {
-  const { report, training } = await import("./bench/training.ts");
-  const results = await training({ ...options, rounds: Number(options.rounds) });
-  if (options.plot) {
-    const { plotTraining } = await import("./bench/plot.ts");
-    await Deno.writeTextFile(options.plot, plotTraining(results));
+async function main({ text, flag }: Given): Promise<void> {
+  const { only = "", peers: names = "", python, plot: file } = text;
+  const rounds = whole("rounds", text.rounds ?? "15", 1, 9999);
+  if (flag.training) {
+    const { report, training } = await import("./bench/training.ts");
+    const results = await training({ only, peers: names, rounds, python });
+    if (file) {
+      const { plotTraining } = await import("./bench/plot.ts");
+      await Deno.writeTextFile(file, plotTraining(results));
+    }
+    return console.log(flag.json ? JSON.stringify(results) : report(results));
   }
-  console.log(options.json ? JSON.stringify(results) : report(results));
-} else if (import.meta.main) {
-  const peers = await participants();
-  const works = options.plot ? panels.flatMap(([, curve]) => curve) : [...table, ...streams];
+  const peers = await participants(python, names.split(","));
+  const works = file ? panels.flatMap(([, curve]) => curve) : [...table, ...streams];
   const results: Result[] = [];
-  for (const work of works.filter(({ name }) => name.includes(options.only))) {
-    results.push(...await measure(work, peers, Number(options.rounds)));
+  for (const work of works.filter(({ name }) => name.includes(only))) {
+    results.push(...await measure(work, peers, rounds));
     console.error(work.name);
   }
   for (const peer of peers) await peer.close?.();
-  if (options.plot) {
+  if (file) {
     const { plot } = await import("./bench/plot.ts");
     const points = panels.flatMap(([panel, curve]) =>
       curve.flatMap((work) =>
@@ -273,7 +246,9 @@ if (import.meta.main && options.training) {
         }))
       )
     );
-    await Deno.writeTextFile(options.plot, plot(points));
+    await Deno.writeTextFile(file, plot(points));
   }
-  console.log(options.json ? JSON.stringify(results) : report(results));
+  console.log(flag.json ? JSON.stringify(results) : report(results));
 }
+
+if (import.meta.main) await command("bench", help, main);

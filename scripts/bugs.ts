@@ -8,9 +8,10 @@
  * ```
  */
 
+import { command, Usage } from "./command/run.ts";
 import { bugs } from "./matrix/bugs.ts";
 
-const usage = `deno task bugs [name …]
+const usage = `deno task bugs [<name> …]
 
 Runs the reproductions in spec/bugs/, or those named. It needs uv for those in Python, cargo for those
 in Rust, go for those in Go. The status is 0 where each one shows its bug.`;
@@ -41,17 +42,14 @@ async function show(file: string): Promise<boolean> {
 }
 
 if (import.meta.main) {
-  if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
-    console.log(usage);
-    Deno.exit(0);
-  }
-  const wrong = Deno.args.find((name) => !bugs.some(({ file }) => file === name));
-  if (wrong !== undefined) {
-    console.error(`bugs: there is no ${wrong}: ${bugs.map(({ file }) => file).join(", ")}`);
-    Deno.exit(2);
-  }
-  const chosen = bugs.filter(({ file }) => Deno.args.length === 0 || Deno.args.includes(file));
-  let shown = 0;
-  for (const { file } of chosen) shown += Number(await show(file));
-  Deno.exit(shown === chosen.length ? 0 : 1);
+  await command("bugs", usage, async ({ rest }) => {
+    const wrong = rest.find((name) => !bugs.some(({ file }) => file === name));
+    if (wrong !== undefined) {
+      throw new Usage(`there is no ${wrong}: ${bugs.map(({ file }) => file).join(", ")}`);
+    }
+    const chosen = bugs.filter(({ file }) => rest.length === 0 || rest.includes(file));
+    let shown = 0;
+    for (const { file } of chosen) shown += Number(await show(file));
+    return shown === chosen.length ? 0 : 1;
+  }, "");
 }

@@ -9,8 +9,7 @@
  * JSON to standard output; spec/conformance.md has the details, golden/README.md the shapes.
  */
 
-import { parseArgs } from "node:util";
-import { run } from "./command/run.ts";
+import { command, type Given } from "./command/run.ts";
 import config from "../deno.json" with { type: "json" };
 import {
   circumstances,
@@ -29,7 +28,7 @@ import {
   select,
   verdict,
 } from "../lib/conformance/mod.ts";
-import { type Command, program } from "./conform/converse.ts";
+import { type Command, program as converse } from "./conform/converse.ts";
 import { Memory } from "./conform/memory.ts";
 
 const formats = ["text", "json", "junit", "markdown"];
@@ -54,6 +53,7 @@ how
 
 the report
   --format NAME    ${formats.join(", ")} (text)
+  --json           the same as --format json
   --failures N     how many wrong answers to show (20)
   --version        the versions of this suite, its goldens and their PyTorch
   --help           this text
@@ -61,36 +61,6 @@ the report
 Paths are relative to the folder of the caller. The status is 0 where nothing that was put is wrong,
 refused or unanswered and something passed, 1 where not, 2 where the command line is wrong or the
 program cannot be started. After an interruption, the report is on what was put until then.`;
-
-const options = {
-  level: { type: "string", default: "full" },
-  chapter: { type: "string" },
-  filter: { type: "string", multiple: true },
-  exclude: { type: "string", multiple: true },
-  dtype: { type: "string" },
-  sample: { type: "string" },
-  timeout: { type: "string", default: "10" },
-  startup: { type: "string", default: "60" },
-  "max-time": { type: "string" },
-  resume: { type: "string" },
-  "no-diagnosis": { type: "boolean", default: false },
-  format: { type: "string", default: "text" },
-  json: { type: "boolean", default: false },
-  failures: { type: "string", default: "20" },
-  version: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
-
-/** Splits the command line: flags come first, the program and all that is its own after them. */
-function readArguments(args: string[]) {
-  const { tokens } = parseArgs({
-    ...{ args, options, strict: false, allowPositionals: true, tokens: true },
-  });
-  const end = tokens.find(({ kind }) => kind === "option-terminator" || kind === "positional");
-  const at = end?.index ?? args.length;
-  const { values } = parseArgs({ args: args.slice(0, at), options });
-  return { values, command: args.slice(end?.kind === "option-terminator" ? at + 1 : at) };
-}
 
 function positive(name: string, text: string): number {
   const value = Number(text);
@@ -149,48 +119,43 @@ function stopper(seconds: number | undefined) {
   return { signal: controller.signal, status: () => status };
 }
 
-async function main(args: string[]): Promise<number> {
-  const { values, command } = readArguments(args);
-  if (values.help) {
-    console.log(usage);
-    return 0;
-  }
-  const about = await circumstances(config.version, command.join(" "));
-  if (values.version) {
+async function main({ text, texts, flag, rest: program }: Given): Promise<number> {
+  const about = await circumstances(config.version, program.join(" "));
+  if (flag.version) {
     const { version, goldens, pytorch } = about;
     console.log(`rnn-spec ${version}, goldens ${goldens.slice(0, 12)} made by PyTorch ${pytorch}`);
     return 0;
   }
-  const format = values.json ? "json" : values.format;
+  const format = flag.json ? "json" : text.format ?? "text";
   if (!formats.includes(format)) {
     throw new RangeError(`there is no format ${format}: ${formats.join(", ")}`);
   }
-  if (command.length === 0) throw new RangeError("there is no command to examine");
+  if (program.length === 0) throw new RangeError("there is no command to examine");
   const names = (text?: string) => text?.split(",").map((name) => name.trim());
-  const { sample, "max-time": time } = values;
+  const { sample, "max-time": time, resume } = text;
   const tasks = select({
-    levels: names(values.level),
-    chapters: names(values.chapter),
-    filters: values.filter,
-    exclude: values.exclude,
-    dtype: values.dtype as FloatDType | undefined,
+    levels: names(text.level ?? "full"),
+    chapters: names(text.chapter),
+    filters: texts.filter,
+    exclude: texts.exclude,
+    dtype: text.dtype as FloatDType | undefined,
     sample: sample === undefined ? undefined : positive("sample", sample),
   });
   if (tasks.length === 0) throw new RangeError("no case is chosen");
   const folder = callersFolder();
-  const memory = values.resume === undefined
+  const memory = resume === undefined
     ? null
-    : Memory.open(folder ? new URL(values.resume, `file://${folder}/`) : values.resume, about);
+    : Memory.open(folder ? new URL(resume, `file://${folder}/`) : resume, about);
   const { signal, status } = stopper(time === undefined ? undefined : positive("max-time", time));
   const bar = Deno.stderr.isTerminal() ? progressBar() : undefined;
   const limits = {
-    timeout: positive("timeout", values.timeout),
-    startup: positive("startup", values.startup),
+    timeout: positive("timeout", text.timeout ?? "10"),
+    startup: positive("startup", text.startup ?? "60"),
   };
-  const most = positive("failures", values.failures);
+  const most = positive("failures", text.failures ?? "20");
   const before = memory?.results(tasks) ?? new Map<string, Result>();
   const { results: now, ...rest } = await examine(
-    insist(program(command as unknown as Command, folder), command[0]),
+    insist(converse(program as unknown as Command, folder), program[0]),
     tasks.filter(({ id }) => !before.has(id)),
     {
       ...limits,
@@ -205,7 +170,7 @@ async function main(args: string[]): Promise<number> {
   memory?.save(before);
   const results = tasks.flatMap(({ id }) => before.get(id) ?? []);
   const examination: Examination = { results, ...rest };
-  const findings = values["no-diagnosis"] ? noFindings : diagnose(results);
+  const findings = flag.diagnosis === false ? noFindings : diagnose(results);
   const write: Record<string, () => string> = {
     text: () => report(examination, findings, most),
     json: () => JSON.stringify(reportJson(examination, findings, about), null, 2),
@@ -216,4 +181,4 @@ async function main(args: string[]): Promise<number> {
   return status() ?? (verdict(results).conforms ? 0 : 1);
 }
 
-if (import.meta.main) await run("conform", main, "\n(--help shows how it is used)");
+if (import.meta.main) await command("conform", usage, main, "\n(--help shows how it is used)");

@@ -7,8 +7,7 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
-import { run } from "./command/run.ts";
+import { command, type Given } from "./command/run.ts";
 import {
   CheckpointError,
   loadCheckpoint,
@@ -156,48 +155,30 @@ Options:
 `;
 
 /** Carries out a command line; the lines to print. */
-async function main(args: string[]): Promise<string[]> {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      "to": text,
-      "output": { type: "string", short: "o" },
-      "at": { type: "string", multiple: true },
-      "prefix": text,
-      "batch-first": flag,
-      "nonlinearity": text,
-      "every-step": flag,
-      "with-state": flag,
-      "ignore-others": flag,
-      "widen": flag,
-      "help": flag,
-    },
-  });
-  if (values.help) return [help.trimEnd()];
-  const format = formats.find((name) => name === values.to);
-  if (!format) throw new Error(`--to takes ${formats.join(", ")}, not ${values.to ?? "nothing"}`);
-  if (positionals.length !== 1) throw new Error(`wanted one file, got ${positionals.length}`);
-  if (!values.output) throw new Error("-o names the file to write");
-  const { nonlinearity, at, prefix, widen, output } = values;
+async function main({ text, texts: { at }, flag, rest }: Given): Promise<string[]> {
+  const { nonlinearity, prefix, output } = text;
+  const format = formats.find((name) => name === text.to);
+  if (!format) throw new Error(`--to takes ${formats.join(", ")}, not ${text.to ?? "nothing"}`);
+  if (rest.length !== 1) throw new Error(`wanted one file, got ${rest.length}`);
+  if (!output) throw new Error("-o names the file to write");
   if (nonlinearity !== undefined && nonlinearity !== "tanh" && nonlinearity !== "relu") {
     throw new Error(`--nonlinearity takes tanh or relu, not ${nonlinearity}`);
   }
-  const [input] = positionals;
+  const [input] = rest;
   if (format === "safetensors") {
     return [`wrote ${output}`, ...await convertToSafetensors(input, output, { at, prefix })];
   }
   const options: NetworkOptions = {
     nonlinearity,
-    batchFirst: values["batch-first"],
-    everyStep: values["every-step"],
-    withState: values["with-state"],
-    ignoreOthers: values["ignore-others"],
+    batchFirst: flag["batch-first"],
+    everyStep: flag["every-step"],
+    withState: flag["with-state"],
+    ignoreOthers: flag["ignore-others"],
   };
-  const tensorsOnly = options.ignoreOthers;
-  const state = await loadCheckpoint(input, { at, prefix, widen, tensorsOnly });
+  const { widen } = flag;
+  const state = await loadCheckpoint(input, {
+    ...{ at, prefix, widen, tensorsOnly: options.ignoreOthers },
+  });
   const network = networkOf(state, options);
   const checks = await convert(network, format, output);
   const { embedding, layer, norm, head } = network;
@@ -206,8 +187,5 @@ async function main(args: string[]): Promise<string[]> {
 }
 
 if (import.meta.main) {
-  await run("convert", async (args) => {
-    console.log((await main(args)).join("\n"));
-    return 0;
-  });
+  await command("convert", help, async (given) => console.log((await main(given)).join("\n")));
 }

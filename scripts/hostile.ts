@@ -8,7 +8,7 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
+import { command, type Given } from "./command/run.ts";
 import { StoredTensor, TorchObject, type TorchValue } from "../mod.ts";
 import { bombs } from "./hostile/bombs.ts";
 import { judge, seeds } from "./hostile/judge.ts";
@@ -188,16 +188,8 @@ Options:
   --help       show this
 `;
 
-if (import.meta.main) {
-  const text = { type: "string" } as const;
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: { count: text, seed: text, keep: text, help: { type: "boolean" } },
-  });
-  if (values.help) {
-    console.log(help);
-    Deno.exit(0);
-  }
+async function main({ text }: Given): Promise<number> {
+  const [count, seed] = [Number(text.count ?? 200_000), Number(text.seed ?? 1)];
   const cut = truncations(Infinity);
   console.log(report(cut));
   const lines: string[] = [];
@@ -205,15 +197,11 @@ if (import.meta.main) {
     const base64 = btoa(String.fromCharCode(...bytes));
     lines.push(JSON.stringify({ format, base64, value: rawValue(value) }));
   };
-  const changed = campaign(
-    Number(values.count ?? 200_000),
-    Number(values.seed ?? 1),
-    values.keep === undefined ? undefined : keep,
-  );
+  const changed = campaign(count, seed, text.keep === undefined ? undefined : keep);
   console.log(report(changed));
-  if (values.keep !== undefined) Deno.writeTextFileSync(values.keep, `${lines.join("\n")}\n`);
+  if (text.keep !== undefined) Deno.writeTextFileSync(text.keep, `${lines.join("\n")}\n`);
   const onnxCut = onnxTruncations();
-  const onnx = onnxCampaign(Number(values.count ?? 200_000) / 2, Number(values.seed ?? 1));
+  const onnx = onnxCampaign(count / 2, seed);
   console.log(report(onnxCut));
   console.log(report(onnx));
   const faults = await weigh();
@@ -221,5 +209,7 @@ if (import.meta.main) {
   const total = all.reduce((sum, { tried }) => sum + tried, 0);
   const made = bombs(1).length + onnxBombs(1).length;
   console.log(`${total} changed files and ${made} bombs; bombs that went off: ${faults}`);
-  if (all.some((tally) => tally.faults.length > 0) || faults > 0) Deno.exit(1);
+  return all.some((tally) => tally.faults.length > 0) || faults > 0 ? 1 : 0;
 }
+
+if (import.meta.main) await command("hostile", help, main);

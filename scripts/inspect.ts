@@ -8,8 +8,7 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
-import { run } from "./command/run.ts";
+import { command, type Given } from "./command/run.ts";
 import {
   type Checkpoint,
   CheckpointError,
@@ -137,20 +136,10 @@ Options:
   --help    show this
 `;
 
-async function main(args: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { at: { type: "string", multiple: true }, help: { type: "boolean" } },
-  });
-  let text = help;
-  if (!values.help) {
-    if (positionals.length !== 1) throw new Error(`wanted one file, got ${positionals.length}`);
-    text = inspect(positionals[0], await readCheckpoint(positionals[0]), values.at);
-  }
-  const bytes = new TextEncoder().encode(text);
+async function main({ texts: { at }, rest }: Given): Promise<void> {
+  if (rest.length !== 1) throw new Error(`wanted one file, got ${rest.length}`);
+  const bytes = new TextEncoder().encode(inspect(rest[0], await readCheckpoint(rest[0]), at));
   for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
-  return 0;
 }
 
-if (import.meta.main) await run("inspect", main);
+if (import.meta.main) await command("inspect", help, main);

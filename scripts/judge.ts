@@ -10,7 +10,7 @@
  */
 
 import { dirname, join } from "node:path";
-import { parseArgs } from "node:util";
+import { command, type Given } from "./command/run.ts";
 import { loadCheckpoint } from "../mod.ts";
 import {
   judge,
@@ -35,9 +35,9 @@ Options:
   --against FILE       a file of torch.save, a safetensors file, or another ONNX file
   --at KEY             the weights are under this key; again for a key inside that
   --prefix TEXT        only the weights whose names begin so, such as rnn.
-  --nonlinearity NAME  tanh or relu, of an RNN; what the file has unless told
+  --nonlinearity NAME  tanh or relu, of an RNN; by default what the file has
   --batch-first        the module has the batch first; --no-batch-first: it has not;
-                       both are tried unless told
+                       by default both are tried
   --fix FILE           writes the file with its recurrent nodes mended, and judges that
   --no-runtime         does not ask ONNX Runtime
   --json               the judgement as JSON
@@ -71,54 +71,31 @@ async function readReference(path: string, part: Part): Promise<Reference> {
 const statuses = { right: 0, wrong: 1, unknown: 2 } as const;
 
 /** Carries out a command line: the status. */
-async function main(args: string[]): Promise<number> {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    allowNegative: true,
-    options: {
-      "against": text,
-      "at": { type: "string", multiple: true },
-      "prefix": text,
-      "nonlinearity": text,
-      "batch-first": flag,
-      "fix": text,
-      "runtime": { type: "boolean", default: true },
-      "json": flag,
-      "color": flag,
-      "help": flag,
-    },
-  });
-  if (values.help) {
-    console.log(help.trimEnd());
-    return 0;
-  }
-  if (positionals.length !== 1) throw new Error(`wanted one file, got ${positionals.length}`);
-  const { against, at, prefix, nonlinearity, fix } = values;
+async function main({ text, texts: { at }, flag, rest }: Given): Promise<number> {
+  if (rest.length !== 1) throw new Error(`wanted one file, got ${rest.length}`);
+  const { against, prefix, nonlinearity, fix } = text;
+  const { runtime: asks = true, json, color = Deno.stdout.isTerminal() && !Deno.noColor } = flag;
   if (nonlinearity !== undefined && nonlinearity !== "tanh" && nonlinearity !== "relu") {
     throw new Error(`--nonlinearity takes tanh or relu, not ${nonlinearity}`);
   }
   if (fix !== undefined && against === undefined) throw new Error("--fix needs --against");
   const options: JudgeOptions = {
     ...(nonlinearity && { nonlinearity }),
-    ...(values["batch-first"] !== undefined && { batchFirst: values["batch-first"] }),
+    ...(flag["batch-first"] !== undefined && { batchFirst: flag["batch-first"] }),
   };
-  const [name] = positionals;
+  const [name] = rest;
   const model = await readModel(name);
   const reference = against === undefined ? null : await readReference(against, { at, prefix });
-  const colour = values.color ?? (Deno.stdout.isTerminal() && !Deno.noColor);
   const tell = async (name: string, model: OnnxModel) => {
     const judgement = judge(model, reference, options);
-    const runtime = values.runtime ? await runProbes(probes(model, reference, options)) : null;
+    const runtime = asks ? await runProbes(probes(model, reference, options)) : null;
     const report: Report = { name, against: against ?? null, judgement, runtime };
-    if (values.json) {
+    if (json) {
       const ran = runtime && { version: runtime.version, ran: Object.fromEntries(runtime.ran) };
       console.log(
         JSON.stringify({ file: name, against: against ?? null, ...judgement, runtime: ran }),
       );
-    } else console.log(reportLines(report, colour).join("\n"));
+    } else console.log(reportLines(report, color).join("\n"));
     return judgement.verdict;
   };
   const verdict = await tell(name, model);
@@ -126,16 +103,8 @@ async function main(args: string[]): Promise<number> {
   if (fix === undefined || verdict === "right") return statuses[verdict];
   const { bytes } = mend(model, reference, options);
   await Deno.writeFile(fix, bytes);
-  if (!values.json) console.log("");
+  if (!json) console.log("");
   return statuses[await tell(fix, readOnnx(bytes))];
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exitCode = await main(Deno.args);
-  } catch (error) {
-    const [line] = (error as Error).message.split("\n");
-    console.error(`judge: ${line} (--help lists the options)`);
-    Deno.exitCode = 2;
-  }
-}
+if (import.meta.main) await command("judge", help, main);

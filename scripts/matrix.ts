@@ -9,8 +9,7 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
-import { run } from "./command/run.ts";
+import { command, type Given } from "./command/run.ts";
 import config from "../deno.json" with { type: "json" };
 import { circumstances, select } from "../lib/conformance/mod.ts";
 import { measure, type Places } from "./matrix/examine.ts";
@@ -44,29 +43,16 @@ function seenIn(rows: readonly Row[]): Map<string, string[]> {
   return seen;
 }
 
-async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      only: { type: "string" },
-      cache: { type: "string" },
-      known: { type: "boolean", default: false },
-      list: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help || values.list) {
-    console.log(values.help ? usage : implementations.map(({ id }) => id).join("\n"));
-    return 0;
-  }
-  const only = values.only?.split(",").map((name) => name.trim());
+async function main({ text: given, flag }: Given): Promise<void> {
+  if (flag.list) return console.log(implementations.map(({ id }) => id).join("\n"));
+  const only = given.only?.split(",").map((name) => name.trim());
   for (const name of only ?? []) {
     if (!implementations.some(({ id }) => id === name)) {
       throw new RangeError(`there is no implementation ${name} (--list has them)`);
     }
   }
   const home = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
-  const cache = values.cache ?? `${home}/rnn-spec`;
+  const cache = given.cache ?? `${home}/rnn-spec`;
   const root = new URL("../", import.meta.url).pathname;
   const places: Places = { root, build: `${cache}/build`, cache: `${cache}/matrix` };
   await Deno.mkdir(places.build, { recursive: true });
@@ -79,7 +65,7 @@ async function main(args: string[]): Promise<number> {
       console.error(line);
       if (line.includes(": not here: ")) missing.push(line);
     };
-    const found = await measure(one, places, about.goldens, say, values.known);
+    const found = await measure(one, places, about.goldens, say, flag.known);
     if (found) rows.push({ one, found });
   }
   const text = page(rows, missing, select(), about);
@@ -90,7 +76,6 @@ async function main(args: string[]): Promise<number> {
     await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", file] }).output();
     await write(seenIn(rows));
   }
-  return 0;
 }
 
-if (import.meta.main) await run("matrix", main, "\n(--help shows how it is used)");
+if (import.meta.main) await command("matrix", usage, main, "\n(--help shows how it is used)");

@@ -7,7 +7,6 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
 import {
   commit,
   type Level,
@@ -16,7 +15,7 @@ import {
   select,
   type Task,
 } from "../lib/conformance/mod.ts";
-import { run } from "./command/run.ts";
+import { command, type Given } from "./command/run.ts";
 import { checkAlone, checkPairs, type Naming } from "./mistakes/check.ts";
 
 const usage = `deno task mistakes [flags]
@@ -130,25 +129,16 @@ function say(what: string, { runs, alike, wrong }: Naming): boolean {
   return wrong.length <= runs / 100;
 }
 
-async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      check: { type: "boolean", default: false },
-      pairs: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  const { check, pairs, help } = values;
-  if (help) console.log(usage);
-  else if (check) return say("each alone", checkAlone(mistakes)) ? 0 : 1;
-  else if (pairs !== undefined) {
+async function main({ text: { pairs }, flag }: Given): Promise<number> {
+  if (flag.check) return say("each alone", checkAlone(mistakes)) ? 0 : 1;
+  if (pairs !== undefined) {
     const most = pairs === "all" ? Infinity : Number(pairs);
     if (!(most > 0)) throw new RangeError(`--pairs wants a number above 0, or all, not ${pairs}`);
     const found = checkPairs(most);
     return say(`two at once, of ${found.of} pairs`, found) ? 0 : 1;
-  } else await write();
+  }
+  await write();
   return 0;
 }
 
-if (import.meta.main) await run("mistakes", main, "\n(--help shows how it is used)");
+if (import.meta.main) await command("mistakes", usage, main, "\n(--help shows how it is used)");

@@ -11,8 +11,8 @@
  * change that makes a test hang counts as noticed.
  */
 
-import { parseArgs } from "node:util";
 import { Generator } from "../mod.ts";
+import { command, type Given } from "./command/run.ts";
 import equivalent from "./mutants/equivalent.json" with { type: "json" };
 import { type Change, changed, changesOf } from "./mutants/changes.ts";
 import { cover, type Covered } from "./mutants/cover.ts";
@@ -130,29 +130,12 @@ function show({ file, line, before, after, text }: Change): void {
   console.log(`${file}:${line}: ${before} → ${after || "nothing"}    ${text}`);
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: {
-      count: { type: "string", default: "60" },
-      seed: { type: "string", default: "0" },
-      in: { type: "string", default: "lib/" },
-      jobs: { type: "string", default: "2" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(help);
-    return 0;
-  }
-  const [count, seed, jobs] = [values.count, values.seed, values.jobs].map(Number);
+async function main({ text }: Given): Promise<void> {
+  const [count, seed, jobs] = [text.count ?? 60, text.seed ?? 0, text.jobs ?? 2].map(Number);
   if (![count, seed, jobs].every(Number.isInteger) || count < 1 || jobs < 1 || seed < 0) {
-    console.error(
-      "mutants: --count, --seed and --jobs take whole numbers (--help lists the options)",
-    );
-    return 2;
+    throw new RangeError("--count, --seed and --jobs take whole numbers");
   }
-  const files = [...filesOf("lib/")].filter((file) => file.startsWith(values.in)).sort();
+  const files = [...filesOf("lib/")].filter((file) => file.startsWith(text.in ?? "lib/")).sort();
   const all = files.flatMap((file) => changesOf(file, Deno.readTextFileSync(root + file)))
     .filter((change) => !isEquivalent(change));
   const drawn = draw(all, count, seed);
@@ -188,7 +171,6 @@ async function main(): Promise<number> {
       score.toFixed(1)
     } % noticed`,
   );
-  return 0;
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await command("mutants", help, main);

@@ -8,7 +8,7 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
+import { command, type Given } from "./command/run.ts";
 import { type LayerKind, Tensor } from "../mod.ts";
 import { attributesOf, evaluateRecurrence, readOnnx, recurrenceOf } from "../lib/onnx/mod.ts";
 
@@ -91,27 +91,20 @@ async function* cases(args: readonly string[]): AsyncGenerator<Case> {
   if (!(await child.status).success) throw new Error("onnx_nodes.py did not end well");
 }
 
-const usage = `deno task nodes [--count N] [--seed N]
+const usage = `deno task nodes [options]
 
-ONNX's own tests of RNN, LSTM and GRU, then N random nodes (1000) that ONNX Runtime answers. The
-status is 0 where this evaluator agrees with all but those that are known to be wrong.`;
+ONNX's own tests of RNN, LSTM and GRU, then random nodes that ONNX Runtime answers. The status is 0
+where this evaluator agrees with all but those that are known to be wrong.
 
-if (import.meta.main) {
-  const text = { type: "string" } as const;
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: { count: text, seed: text, help: { type: "boolean", short: "h" } },
-  });
-  if (values.help) {
-    console.log(usage);
-    Deno.exit(0);
-  }
+Options:
+  --count N  how many random nodes (1000)
+  --seed N   where the random choices begin
+`;
+
+async function main({ text }: Given): Promise<number> {
   const tally = new Map<string, { agree: number; worst: number; off: number; wrong: number }>();
   const reasons = new Map<string, number>();
-  const args = ["count", "seed"].flatMap((name) => {
-    const value = values[name as "count" | "seed"];
-    return value === undefined ? [] : [`--${name}`, value];
-  });
+  const args = Object.entries(text).flatMap(([name, value]) => [`--${name}`, value!]);
   for await (const one of cases(args)) {
     const row = tally.get(one.source) ?? { agree: 0, worst: 0, off: 0, wrong: 0 };
     tally.set(one.source, row);
@@ -137,5 +130,7 @@ if (import.meta.main) {
     );
   }
   for (const [reason, count] of reasons) console.log(`  ${count}: ${reason}`);
-  Deno.exit([...tally.values()].some(({ off }) => off > 0) ? 1 : 0);
+  return [...tally.values()].some(({ off }) => off > 0) ? 1 : 0;
 }
+
+if (import.meta.main) await command("nodes", usage, main);

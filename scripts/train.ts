@@ -9,8 +9,8 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
 import { parseCheckpoint, writeTorchFile } from "../mod.ts";
+import { read as readOptions, Usage, whole } from "./command/run.ts";
 import { models, optimizers, Training } from "./train/run.ts";
 import { lossChart, predictionChart } from "./train/plot.ts";
 import { reporter, tryFolder, write } from "./train/show.ts";
@@ -42,17 +42,6 @@ Options:
   --help            show this
 `;
 
-class Usage extends Error {}
-
-/** The text of a flag as a whole number within bounds. */
-function whole(flag: string, text: string, from: number, to: number): number {
-  const value = /^[0-9]+$/.test(text) ? Number(text) : NaN;
-  if (!(value >= from && value <= to)) {
-    throw new Usage(`--${flag} takes a whole number from ${from} to ${to}, not "${text}"`);
-  }
-  return value;
-}
-
 /** The text of a flag as one of the names known. */
 function oneOf(flag: string, text: string, known: Readonly<Record<string, unknown>>): string {
   if (!Object.hasOwn(known, text)) {
@@ -63,16 +52,8 @@ function oneOf(flag: string, text: string, known: Readonly<Record<string, unknow
 
 /** Reads the command line: what to train, how far, and where to write. */
 function read(args: string[]): { help: boolean; out: string; steps: number; training: Training } {
-  const text = { type: "string" } as const;
-  const options = Object.fromEntries([...Object.keys(defaults), "resume"].map((k) => [k, text]));
-  let given: Record<string, string | undefined>;
-  try {
-    const { values } = parseArgs({ args, options: { ...options, help: { type: "boolean" } } });
-    if (values.help) return { help: true } as ReturnType<typeof read>;
-    given = values as typeof given;
-  } catch (error) {
-    throw new Usage((error as Error).message.split("\n")[0]);
-  }
+  const { text: given, flag } = readOptions(help, args);
+  if (flag.help) return { help: true } as ReturnType<typeof read>;
   const take = (flag: keyof typeof defaults) => given[flag] ?? defaults[flag];
   const steps = whole("steps", take("steps"), 1, 1_000_000);
   const out = take("out");

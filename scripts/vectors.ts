@@ -9,10 +9,9 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
 import config from "../deno.json" with { type: "json" };
 import { circumstances, levels, select, type Task } from "../lib/conformance/mod.ts";
-import { run } from "./command/run.ts";
+import { command, type Given } from "./command/run.ts";
 import { arraysOf, type Entry, entryOf, forms } from "./vectors/arrays.ts";
 import { onnxFiles } from "./vectors/onnx.ts";
 
@@ -24,7 +23,7 @@ const usage = `deno task vectors --onnx|--npz|--safetensors -o DIR [flags]
                   DIR/manifest.json, which says of each case its file, module, arguments, dtype,
                   closeness, level, clauses and reason
   --safetensors   the same as DIR/<case>.safetensors
-  -o, --output    the folder, which must not be there yet
+  -o, --output DIR the folder, which must not be there yet
   --packed        --onnx: lists of integers packed, as ONNX's proto3 file has them; else one by one, as
                   the onnx package writes them. Some readers take only one of the two
   --opset N       --onnx: 13 to 17 (17)
@@ -33,18 +32,6 @@ const usage = `deno task vectors --onnx|--npz|--safetensors -o DIR [flags]
   --help          this text
 
 Only forward passes are written. scripts/vectors/check.py reads a folder again.`;
-
-const options = {
-  onnx: { type: "boolean", default: false },
-  npz: { type: "boolean", default: false },
-  safetensors: { type: "boolean", default: false },
-  output: { type: "string", short: "o" },
-  packed: { type: "boolean" },
-  opset: { type: "string" },
-  level: { type: "string", default: "forward" },
-  chapter: { type: "string" },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
 
 const formats = ["onnx", "npz", "safetensors"] as const;
 
@@ -82,35 +69,30 @@ async function writeArrays(tasks: readonly Task[], folder: string, form: keyof t
   return cases.length;
 }
 
-async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options });
-  if (values.help) {
-    console.log(usage);
-    return 0;
-  }
-  const { output, packed, opset: text } = values;
-  const asked = formats.filter((name) => values[name]);
+async function main({ text, flag }: Given): Promise<void> {
+  const { output, opset: version, level = "forward", chapter } = text;
+  const { packed } = flag;
+  const asked = formats.filter((name) => flag[name]);
   if (asked.length !== 1) throw new RangeError("one of --onnx, --npz and --safetensors is wanted");
   const [format] = asked;
   if (output === undefined) throw new RangeError("-o wants a folder");
-  if (format !== "onnx" && (packed !== undefined || text !== undefined)) {
+  if (format !== "onnx" && (packed !== undefined || version !== undefined)) {
     throw new RangeError("--packed and --opset go with --onnx");
   }
-  const opset = Number(text ?? 17);
+  const opset = Number(version ?? 17);
   if (!(Number.isInteger(opset) && opset >= 13 && opset <= 17)) {
-    throw new RangeError(`--opset wants 13 to 17, not ${text}`);
+    throw new RangeError(`--opset wants 13 to 17, not ${version}`);
   }
   const names = (list: string) => list.split(",").map((name) => name.trim());
   const tasks = select({
-    levels: ["forward", ...names(values.level)],
-    chapters: values.chapter === undefined ? undefined : names(values.chapter),
+    levels: ["forward", ...names(level)],
+    chapters: chapter === undefined ? undefined : names(chapter),
   }).filter(({ request, expect }) => request.op === "forward" && !expect.error);
   await Deno.mkdir(output);
   const count = format === "onnx"
     ? await writeOnnx(tasks, output, packed ?? false, opset)
     : await writeArrays(tasks, output, format);
   console.log(`${count} of ${tasks.length} cases in ${output}`);
-  return 0;
 }
 
-if (import.meta.main) await run("vectors", main, "\n(--help shows how it is used)");
+if (import.meta.main) await command("vectors", usage, main, "\n(--help shows how it is used)");

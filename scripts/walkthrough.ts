@@ -8,8 +8,7 @@
  * ```
  */
 
-import { parseArgs } from "node:util";
-import { run } from "./command/run.ts";
+import { command, type Given, whole } from "./command/run.ts";
 import {
   cat,
   formatFixed,
@@ -134,30 +133,7 @@ Options:
   --help             show this
 `;
 
-/** A whole number of at least 1, from the text of a flag. */
-function count(flag: string, text: string): number {
-  if (!/^[0-9]+$/.test(text) || Number(text) < 1 || Number(text) > 100_000) {
-    throw new Error(`--${flag} takes a whole number from 1 to 100000, not "${text}"`);
-  }
-  return Number(text);
-}
-
-function read(args: string[]): { walk: Walk; steps: boolean; help: boolean } {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  const { values: given } = parseArgs({
-    args,
-    options: {
-      "seed": text,
-      "constructions": text,
-      "seq-len": text,
-      "hidden-size": text,
-      "num-layers": text,
-      "batch-size": text,
-      "steps": flag,
-      "help": flag,
-    },
-  });
+function walkOf({ text: given }: Given): Walk {
   const walk: Walk = { ...notebookWalk };
   if (given.seed !== undefined) {
     if (!/^-?[0-9]+$/.test(given.seed)) {
@@ -166,20 +142,17 @@ function read(args: string[]): { walk: Walk; steps: boolean; help: boolean } {
     walk.seed = BigInt(given.seed);
     if (walk.seed !== BigInt(notebookWalk.seed)) walk.constructions = 1;
   }
-  const take = (flag: string, text: string | undefined, otherwise: number) =>
-    text === undefined ? otherwise : count(flag, text);
-  walk.constructions = take("constructions", given.constructions, walk.constructions);
-  walk.seqLen = take("seq-len", given["seq-len"], walk.seqLen);
-  walk.hiddenSize = take("hidden-size", given["hidden-size"], walk.hiddenSize);
-  walk.numLayers = take("num-layers", given["num-layers"], walk.numLayers);
-  walk.batchSize = take("batch-size", given["batch-size"], walk.batchSize);
-  return { walk, steps: given.steps ?? false, help: given.help ?? false };
+  const keys = ["constructions", "seqLen", "hiddenSize", "numLayers", "batchSize"] as const;
+  for (const key of keys) {
+    const name = key.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`);
+    walk[key] = whole(name, given[name] ?? String(walk[key]), 1, 100_000);
+  }
+  return walk;
 }
 
 if (import.meta.main) {
-  await run("walkthrough", (args) => {
-    const { walk, steps, help: wanted } = read(args);
-    Deno.stdout.writeSync(new TextEncoder().encode(wanted ? help : walkthrough(walk, steps)));
-    return 0;
+  await command("walkthrough", help, (given) => {
+    const text = walkthrough(walkOf(given), given.flag.steps);
+    Deno.stdout.writeSync(new TextEncoder().encode(text));
   });
 }

@@ -32,4 +32,4 @@ await main({
       lines: ["", written.replaceAll(/(.{1,78})(?: |$)/gm, "$1\n").trim(), ""],
     };
   },
-}, Deno.args);
+});

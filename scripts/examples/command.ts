@@ -1,6 +1,5 @@
 /** What the commands of the examples have in common: a line of progress, a checkpoint, a picture. */
 
-import { parseArgs } from "node:util";
 import {
   type Module,
   type Optimizer,
@@ -8,6 +7,7 @@ import {
   type TorchWritable,
   writeTorchFile,
 } from "../../mod.ts";
+import { command, whole } from "../command/run.ts";
 import { reporter, tryFolder, write } from "../train/show.ts";
 
 /** A model that learns. */
@@ -33,7 +33,7 @@ export interface Example<M extends Module> {
   readonly name: string;
   /** What the help says that it does. */
   readonly does: string;
-  /** How many steps it takes unless told otherwise. */
+  /** How many steps it takes where `--steps` is left out. */
   readonly steps: number;
   start(): Training<M>;
   finish(model: M, losses: readonly number[]): Result | Promise<Result>;
@@ -51,21 +51,15 @@ Options:
   --help     show this`;
 
 /** Carries out an example's command line. */
-export async function main<M extends Module>(example: Example<M>, args: string[]): Promise<void> {
-  try {
-    const text = { type: "string" } as const;
-    const options = { steps: text, out: text, help: { type: "boolean" } } as const;
-    const { values } = parseArgs({ args, options });
-    if (values.help) return console.log(help(example));
-    const { steps = String(example.steps), out = example.name } = values;
-    if (!/^[1-9][0-9]{0,5}$/.test(steps)) {
-      throw new Error(`--steps takes a whole number from 1 to 999999, not "${steps}"`);
-    }
+export async function main<M extends Module>(example: Example<M>): Promise<void> {
+  await command(example.name, help(example), async ({ text }) => {
+    const { out = example.name } = text;
+    const steps = whole("steps", text.steps ?? String(example.steps), 1, 999_999);
     tryFolder(out);
     const { model, optimizer, losses } = example.start();
     const seen: number[] = [];
-    const report = reporter(Number(steps));
-    for (let shown = 0; seen.length < Number(steps);) {
+    const report = reporter(steps);
+    for (let shown = 0; seen.length < steps;) {
       seen.push(losses.next().value);
       if (performance.now() - shown < 50) continue;
       report({ losses: seen });
@@ -78,9 +72,5 @@ export async function main<M extends Module>(example: Example<M>, args: string[]
     write(`${out}/checkpoint.pt`, writeTorchFile(saved));
     write(`${out}/picture.svg`, picture);
     console.log([...lines, `wrote ${out}/checkpoint.pt and ${out}/picture.svg`].join("\n"));
-  } catch (error) {
-    const [line] = (error as Error).message.split("\n");
-    console.error(`${example.name}: ${line} (--help lists the options)`);
-    Deno.exit(2);
-  }
+  });
 }

@@ -37,4 +37,4 @@ await main({
       ],
     };
   },
-}, Deno.args);
+});

@@ -42,4 +42,4 @@ await main({
       lines: ["", ...shown, `${right} of ${all.length} words of ${unseen.length} unseen sentences`],
     };
   },
-}, Deno.args);
+});
