@@ -36,7 +36,7 @@ export interface Tally {
 /** What to do with a file that was changed and yet loaded. */
 type Keep = (format: Seed["format"], bytes: Uint8Array, value: TorchValue) => void;
 
-function attempt(tally: Tally, kind: string, id: string, bytes: Uint8Array, by = judge) {
+function attempt(tally: Tally, kind: string, id: string, bytes: Uint8Array, by: typeof judge) {
   const start = performance.now();
   const outcome = by(bytes);
   const took = performance.now() - start;
@@ -58,58 +58,37 @@ function attempt(tally: Tally, kind: string, id: string, bytes: Uint8Array, by =
 }
 
 /**
- * Cuts every file below a size at every byte.
+ * Cuts files at every byte.
  *
- * @returns what was found; every one but the whole files must be refused
+ * @param files sound ones
+ * @param by who reads what is left; it must refuse every one
  */
-export function truncations(largest: number): Tally {
+export function truncations(files: readonly Seed[], kind = "truncation", by = judge): Tally {
   const tally = emptyTally();
-  for (const { id, bytes } of seeds().filter(({ bytes }) => bytes.length <= largest)) {
+  for (const { id, bytes } of files) {
     for (let length = 0; length < bytes.length; length++) {
-      const { value } = attempt(tally, "truncation", id, bytes.subarray(0, length));
+      const { value } = attempt(tally, kind, id, bytes.subarray(0, length), by);
       if (value !== undefined) tally.faults.push(`${id} is loaded from its first ${length} bytes`);
     }
   }
   return tally;
 }
 
-export function campaign(count: number, seed: number, keep?: Keep): Tally {
+/** Changes files at random. */
+export function campaign(
+  files: readonly Seed[],
+  count: number,
+  seed: number,
+  by = judge,
+  keep?: Keep,
+): Tally {
   const tally = emptyTally();
   const choices = new Choices(seed);
-  const all = seeds();
   for (let k = 0; k < count; k++) {
-    const from = choices.pick(all);
-    const { kind, bytes } = mutate(from, choices, all);
-    const { value } = attempt(tally, kind, from.id, bytes);
+    const from = choices.pick(files);
+    const { kind, bytes } = mutate(from, choices, files);
+    const { value } = attempt(tally, kind, from.id, bytes, by);
     if (value !== undefined) keep?.(from.format, bytes, value);
-  }
-  return tally;
-}
-
-/**
- * Cuts every sound ONNX file at every byte.
- *
- * @returns what was found; every one must be refused
- */
-export function onnxTruncations(): Tally {
-  const tally = emptyTally();
-  for (const { id, bytes } of onnxSeeds()) {
-    for (let length = 0; length < bytes.length; length++) {
-      attempt(tally, "onnx truncation", id, bytes.subarray(0, length), judgeOnnx);
-    }
-  }
-  return tally;
-}
-
-/** Changes ONNX files at random. */
-export function onnxCampaign(count: number, seed: number): Tally {
-  const tally = emptyTally();
-  const choices = new Choices(seed);
-  const all = onnxSeeds();
-  for (let k = 0; k < count; k++) {
-    const from = choices.pick(all);
-    const { kind, bytes } = mutate(from, choices, all);
-    attempt(tally, kind, from.id, bytes, judgeOnnx);
   }
   return tally;
 }
@@ -190,26 +169,27 @@ Options:
 
 async function main({ text }: Given): Promise<number> {
   const [count, seed] = [Number(text.count ?? 200_000), Number(text.seed ?? 1)];
-  const cut = truncations(Infinity);
-  console.log(report(cut));
+  const [checkpoints, onnx] = [seeds(), onnxSeeds()];
+  const tallies: Tally[] = [];
+  const tell = (tally: Tally) => {
+    tallies.push(tally);
+    console.log(report(tally));
+  };
+  tell(truncations(checkpoints));
   const lines: string[] = [];
   const keep: Keep = (format, bytes, value) => {
     const base64 = btoa(String.fromCharCode(...bytes));
     lines.push(JSON.stringify({ format, base64, value: rawValue(value) }));
   };
-  const changed = campaign(count, seed, text.keep === undefined ? undefined : keep);
-  console.log(report(changed));
+  tell(campaign(checkpoints, count, seed, judge, text.keep === undefined ? undefined : keep));
   if (text.keep !== undefined) Deno.writeTextFileSync(text.keep, `${lines.join("\n")}\n`);
-  const onnxCut = onnxTruncations();
-  const onnx = onnxCampaign(count / 2, seed);
-  console.log(report(onnxCut));
-  console.log(report(onnx));
+  tell(truncations(onnx, "onnx truncation", judgeOnnx));
+  tell(campaign(onnx, count / 2, seed, judgeOnnx));
   const faults = await weigh();
-  const all = [cut, changed, onnxCut, onnx];
-  const total = all.reduce((sum, { tried }) => sum + tried, 0);
+  const total = tallies.reduce((sum, { tried }) => sum + tried, 0);
   const made = bombs(1).length + onnxBombs(1).length;
   console.log(`${total} changed files and ${made} bombs; bombs that went off: ${faults}`);
-  return all.some((tally) => tally.faults.length > 0) || faults > 0 ? 1 : 0;
+  return tallies.some((tally) => tally.faults.length > 0) || faults > 0 ? 1 : 0;
 }
 
 if (import.meta.main) await command("hostile", help, main);

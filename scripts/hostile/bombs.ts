@@ -38,10 +38,8 @@ const tensorArguments = "ctorch._utils\n_rebuild_tensor_v2\nq\x00(" +
 
 /** A long integer of a pickle. */
 function long(value: number): string {
-  return `\x8a\x07${
-    Array.from({ length: 7 }, (_, k) => String.fromCharCode(Math.floor(value / 256 ** k) % 256))
-      .join("")
-  }`;
+  const digits = Array.from({ length: 7 }, (_, k) => chr(Math.floor(value / 256 ** k) % 256));
+  return `\x8a\x07${digits.join("")}`;
 }
 
 /** A view with a stride of 0 of a storage of four floats. */
@@ -56,7 +54,7 @@ function little(value: number): string {
 
 /** LONG_BINPUT. */
 function put(index: number): string {
-  return `r${String.fromCharCode(index & 255, (index >> 8) & 255, (index >> 16) & 255, 0)}`;
+  return `r${little(index & 0xffffff)}`;
 }
 
 /**
@@ -101,85 +99,47 @@ export function bombs(size: number): Bomb[] {
       const lists = Array.from({ length: 60 }, (_, k) => `h${chr(k)}h${chr(k)}\x86q${chr(k + 1)}0`);
       return `(X\x03\x00\x00\x00cpuK\x01tq\x000${lists.join("")}ctorch\ndevice\nh\x3cR`;
     },
-    "devices of one long text": () =>
-      `ctorch\ndevice\nq\x000X${little(size >> 1)}${"c".repeat(size >> 1)}\x85q\x010]${
-        "h\x00h\x01Ra".repeat(size >> 4)
-      }`,
+    "devices of one long text": () => {
+      const text = `X${little(size >> 1)}${"c".repeat(size >> 1)}`;
+      return `ctorch\ndevice\nq\x000${text}\x85q\x010]${"h\x00h\x01Ra".repeat(size >> 4)}`;
+    },
     "long integers": () => `]${times(`\x8a\xff${"\x7f".repeat(255)}a`)}`,
     "an astronomical view": () => `${expanded(long(2 ** 47))}R`,
     "a large view of little": () => `${expanded("J\x00\x00\x00\x10")}R`,
-    "views of a half": () =>
-      `]${
-        times(`${
-          tensorArguments.replace("FloatStorage", "HalfStorage").replace("K\x04t", "K\x08t")
-            .replace("K\x02K\x02\x86K\x01K\x02\x86", "K\x04\x85K\x01\x85").replaceAll(
-              /q[^a-zA-Z]/g,
-              "",
-            )
-        }Ra`)
-      }`,
+    "views of a half": () => {
+      const half = tensorArguments.replace("FloatStorage", "HalfStorage")
+        .replace("K\x04t", "K\x08t").replace("K\x02K\x02\x86K\x01K\x02\x86", "K\x04\x85K\x01\x85");
+      return `]${times(`${half.replaceAll(/q[^a-zA-Z]/g, "")}Ra`)}`;
+    },
     "views that add up": () =>
       `]${times(`${expanded("J\x00\x10\x00\x00")}Ra`.replace("q\x00", "").replace("q\x01", ""))}`,
   };
+  const inside = (make: (k: number) => string, each: number) =>
+    `{${many(make, each).slice(0, -1)}}`;
+  const metadata = (text: string) => `{"__metadata__":${text}}`;
+  const far = entry.replace("[0]", `[0${",9".repeat(63)}]`);
+  const one = (shape: string) => `{"a":{"dtype":"F32","shape":[${shape}],"data_offsets":[0,4]}}`;
+  const file = safetensorsFile;
+  const files: Record<string, () => Uint8Array> = {
+    "a header of empty tensors": () => file(inside((k) => `"${k}":{${entry},`, 52)),
+    "a header of short metadata": () =>
+      file(metadata(inside((k) => `"\\u00${k % 10}1${k}":"",`, 14))),
+    "a header of 64 dimensions": () => file(inside((k) => `"${k}":{${far},`, 180)),
+    "a header of many dimensions": () => file(one(`${times("1,")}1`), 4),
+    "a header that nests": () => file(`{"a":${times('{"a":')}`),
+    "a header of lists": () => file(times("[")),
+    "a header that claims 2^63": () => ascii("\xff\xff\xff\xff\xff\xff\xff\x7f{}"),
+    "an astronomical shape": () => file(one("94906267,94906267"), 4),
+    "a header of metadata": () => file(metadata(inside((k) => `"${k}":"",`, 9))),
+    "an archive of empty entries": () => {
+      const count = Math.min(Math.ceil(size / 90), 65_534);
+      const data = new Uint8Array();
+      return seal(Array.from({ length: count }, (_, k) => ({ name: `archive/data/${k}`, data })));
+    },
+  };
   return [
     ...Object.entries(pickles).map(([name, pickle]) => ({ name, make: () => torchFile(pickle()) })),
-    {
-      name: "a header of empty tensors",
-      make: () => safetensorsFile(`{${many((k) => `"${k}":{${entry},`, 52).slice(0, -1)}}`),
-    },
-    {
-      name: "a header of short metadata",
-      make: () =>
-        safetensorsFile(
-          `{"__metadata__":{${many((k) => `"\\u00${k % 10}1${k}":"",`, 14).slice(0, -1)}}}`,
-        ),
-    },
-    {
-      name: "a header of 64 dimensions",
-      make: () =>
-        safetensorsFile(
-          `{${
-            many((k) => `"${k}":{${entry.replace("[0]", `[0${",9".repeat(63)}]`)},`, 180).slice(
-              0,
-              -1,
-            )
-          }}`,
-        ),
-    },
-    {
-      name: "a header of many dimensions",
-      make: () =>
-        safetensorsFile(
-          `{"a":{"dtype":"F32","shape":[${times("1,")}1],"data_offsets":[0,4]}}`,
-          4,
-        ),
-    },
-    { name: "a header that nests", make: () => safetensorsFile(`{"a":${times('{"a":')}`) },
-    { name: "a header of lists", make: () => safetensorsFile(times("[")) },
-    { name: "a header that claims 2^63", make: () => ascii("\xff\xff\xff\xff\xff\xff\xff\x7f{}") },
-    {
-      name: "an astronomical shape",
-      make: () =>
-        safetensorsFile(
-          '{"a":{"dtype":"F32","shape":[94906267,94906267],"data_offsets":[0,4]}}',
-          4,
-        ),
-    },
-    {
-      name: "a header of metadata",
-      make: () =>
-        safetensorsFile(`{"__metadata__":{${many((k) => `"${k}":"",`, 9).slice(0, -1)}}}`),
-    },
-    {
-      name: "an archive of empty entries",
-      make: () =>
-        seal(
-          Array.from({ length: Math.min(Math.ceil(size / 90), 65_534) }, (_, k) => ({
-            name: `archive/data/${k}`,
-            data: new Uint8Array(),
-          })),
-        ),
-    },
+    ...Object.entries(files).map(([name, make]) => ({ name, make })),
   ];
 }
 

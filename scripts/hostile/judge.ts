@@ -39,9 +39,18 @@ export function judge(bytes: Uint8Array): Outcome {
     }
     return { value };
   } catch (error) {
-    if (!(error instanceof CheckpointError)) return { fault: String((error as Error).stack) };
-    const { message } = error;
-    const clear = message.length > 10 && message.length < 600 && !message.includes("\n");
-    return clear ? { refused: message } : { fault: `no clear message: ${message}` };
+    return refusal(error);
   }
+}
+
+/** Whether a message is one line of a sensible length. */
+export function isClear(message: string): boolean {
+  return message.length > 10 && message.length < 600 && !message.includes("\n");
+}
+
+/** What a reader's error amounts to. */
+export function refusal(error: unknown): Outcome {
+  if (!(error instanceof CheckpointError)) return { fault: String((error as Error).stack) };
+  const { message } = error;
+  return isClear(message) ? { refused: message } : { fault: `no clear message: ${message}` };
 }

@@ -4,7 +4,6 @@
  */
 
 import { joined as join } from "../../lib/checkpoints/source.ts";
-import { CheckpointError } from "../../mod.ts";
 import {
   type OnnxGraph,
   type OnnxModel,
@@ -17,7 +16,7 @@ import {
 import { onnxWeights } from "../../lib/onnx/weights.ts";
 import { Message } from "../../lib/onnx/wire.ts";
 import type { Bomb } from "./bombs.ts";
-import type { Outcome } from "./judge.ts";
+import { isClear, type Outcome, refusal } from "./judge.ts";
 import type { Mutation, Seed } from "./mutate.ts";
 import type { Choices } from "./random.ts";
 
@@ -120,26 +119,20 @@ export function onnxSeeds(): Seed[] {
   return Object.entries(files).map(([id, bytes]) => ({ id: `onnx/${id}`, format: "onnx", bytes }));
 }
 
-/** A field of a message, taken apart. */
-interface Field {
-  number: number;
-  content: WireField[1];
-}
-
 /** Takes a message apart, as deep as it goes; what is no message is bytes. */
-function parse(bytes: Uint8Array, depth = 0): Field[] | null {
-  const fields: Field[] = [];
+function parse(bytes: Uint8Array, depth = 0): Fields | null {
+  const fields: WireField[] = [];
   try {
     const message = new Message(bytes, "message");
     while (message.next(-1)) {
       const { field, type } = message;
       if (field === 0 || field > 30) return null;
-      if (type === 0) fields.push({ number: field, content: message.integer() });
-      else if (type === 5) fields.push({ number: field, content: { float: message.float() } });
+      if (type === 0) fields.push([field, message.integer()]);
+      else if (type === 5) fields.push([field, { float: message.float() }]);
       else {
         const content = message.content();
         const inner = depth < 12 && content.length > 1 ? parse(content, depth + 1) : null;
-        fields.push({ number: field, content: inner ? build(inner) : content });
+        fields.push([field, inner ?? content]);
       }
     }
   } catch {
@@ -147,9 +140,6 @@ function parse(bytes: Uint8Array, depth = 0): Field[] | null {
   }
   return fields;
 }
-
-const build = (fields: readonly Field[]): Fields =>
-  fields.map(({ number, content }) => [number, content]);
 
 const numbers = [0, 1, 2, 5, 127, 128, 2 ** 31, 2 ** 53, -1, 2n ** 63n, 2n ** 64n - 1n];
 
@@ -182,9 +172,8 @@ function changeField(fields: Fields, choices: Choices, depth = 0): Fields {
 
 /** Changes fields of a file, and the lengths around them. */
 export const fieldwise: Mutation = (bytes, choices) => {
-  const fields = parse(bytes);
-  if (!fields) return bytes.slice(1);
-  let changed = build(fields);
+  let changed = parse(bytes);
+  if (!changed) return bytes.slice(1);
   for (let k = choices.below(3); k >= 0; k--) changed = changeField(changed, choices);
   return writeMessage(changed);
 };
@@ -195,12 +184,14 @@ export const fieldwise: Mutation = (bytes, choices) => {
  * @param size about how many bytes each is to have
  */
 export function onnxBombs(size: number): Bomb[] {
-  const times = (field: WireField): Uint8Array => {
-    const one = writeMessage([field]);
-    const count = Math.ceil(size / one.length);
+  const repeated = (one: Uint8Array, count: number) => {
     const all = new Uint8Array(count * one.length);
     for (let k = 0; k < count; k++) all.set(one, k * one.length);
     return all;
+  };
+  const times = (field: WireField): Uint8Array => {
+    const one = writeMessage([field]);
+    return repeated(one, Math.ceil(size / one.length));
   };
   /** Fields with a number of six digits in each, another in every one. */
   const many = (make: (k: number) => WireField): Uint8Array => {
@@ -208,9 +199,8 @@ export function onnxBombs(size: number): Bomb[] {
     const one = writeMessage([make(first)]);
     const at = new TextDecoder("latin1").decode(one).indexOf(String(first));
     const count = Math.min(900_000, Math.ceil(size / one.length));
-    const all = new Uint8Array(count * one.length);
+    const all = repeated(one, count);
     for (let k = 0; k < count; k++) {
-      all.set(one, k * one.length);
       for (let digit = 5, left = first + k; digit >= 0; digit--, left = Math.floor(left / 10)) {
         all[k * one.length + at + digit] = 48 + left % 10;
       }
@@ -255,20 +245,17 @@ export function onnxBombs(size: number): Bomb[] {
     "two astronomical sizes": () => tensor([[1, 2 ** 40], [1, 2 ** 40], [2, 1], [9, raw(1)]]),
     "graphs in graphs": () => nest(200),
   };
-  return [
-    ...Object.entries(graphs).map(([name, make]) => ({
-      name: `onnx: ${name}`,
-      make: () => model(make()),
-    })),
-    {
-      name: "onnx: opsets",
-      make: () => join([model([]), many((k) => [8, [[1, `${k}`], [2, 1]]])]),
-    },
-    { name: "onnx: metadata", make: () => join([model([]), many((k) => [14, [[1, `${k}`]]])]) },
-    { name: "onnx: functions", make: () => join([model([]), times([25, []])]) },
-    { name: "onnx: a long varint", make: () => join([Uint8Array.of(8), bytes(size).fill(255)]) },
-    { name: "onnx: a length beyond", make: () => Uint8Array.of(58, 255, 255, 255, 255, 127, 1) },
-  ];
+  const files: Record<string, () => Uint8Array> = {
+    ...Object.fromEntries(
+      Object.entries(graphs).map(([name, make]) => [name, () => model(make())]),
+    ),
+    "opsets": () => join([model([]), many((k) => [8, [[1, `${k}`], [2, 1]]])]),
+    "metadata": () => join([model([]), many((k) => [14, [[1, `${k}`]]])]),
+    "functions": () => join([model([]), times([25, []])]),
+    "a long varint": () => join([Uint8Array.of(8), bytes(size).fill(255)]),
+    "a length beyond": () => Uint8Array.of(58, 255, 255, 255, 255, 127, 1),
+  };
+  return Object.entries(files).map(([name, make]) => ({ name: `onnx: ${name}`, make }));
 }
 
 /** All tensors of a graph, and of the graphs within. */
@@ -295,9 +282,8 @@ export function decoded(model: OnnxModel): { kept: unknown[]; size: number } {
   const buffers = new Set<ArrayBufferLike>();
   const nodes = model.functions.flatMap(({ nodes }) => nodes);
   const kept: unknown[] = [];
-  for (
-    const tensor of [tensorsOf(model.graph), ...nodes.map(tensorsOfNode)].flatMap((t) => [...t])
-  ) {
+  const tensors = [tensorsOf(model.graph), ...nodes.map(tensorsOfNode)].flatMap((all) => [...all]);
+  for (const tensor of tensors) {
     if (/^(string|u?int[24]|float[46])/.test(tensor.dtype)) continue;
     if (/complex|float8/.test(tensor.dtype)) kept.push(tensor.stored().bytes());
     else if (/float/.test(tensor.dtype)) kept.push(tensor.toTensor({ widen: true }).data);
@@ -306,10 +292,6 @@ export function decoded(model: OnnxModel): { kept: unknown[]; size: number } {
     if (buffer !== model.bytes.buffer) buffers.add(buffer);
   }
   return { kept, size: [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0) };
-}
-
-function isClear(message: string): boolean {
-  return message.length > 10 && message.length < 600 && !message.includes("\n");
 }
 
 /** The file beside the model that some of the sound files speak of. */
@@ -326,8 +308,6 @@ export function judgeOnnx(bytes: Uint8Array): Outcome & { model?: OnnxModel } {
     if (typeof weights === "string" && !isClear(weights)) return { fault: `not clear: ${weights}` };
     return { value: null, model };
   } catch (error) {
-    if (!(error instanceof CheckpointError)) return { fault: String((error as Error).stack) };
-    const { message } = error;
-    return isClear(message) ? { refused: message } : { fault: `no clear message: ${message}` };
+    return refusal(error);
   }
 }

@@ -41,13 +41,13 @@ const entry = (shape: string, offsets: string, dtype = "F32") =>
 
 describe("broken files", () => {
   fact(["CKPT-11"], "a file cut at any byte is refused", () => {
-    const { faults, tried, refused } = truncations(1560);
+    const { faults, tried, refused } = truncations(seeds().filter(({ bytes }) => bytes.length <= 1560));
     assertEquals([faults, refused], [[], tried]);
     assert(tried > 10_000, String(tried));
   });
 
   fact(["CKPT-11"], "a file changed at random is loaded soundly or refused clearly", () => {
-    const { faults, tried, loaded, refused } = campaign(2500, 20);
+    const { faults, tried, loaded, refused } = campaign(seeds(), 2500, 20);
     assertEquals(faults, []);
     assertEquals(loaded + refused, tried);
     assert(loaded > 100 && refused > 1000, `${loaded} loaded, ${refused} refused`);

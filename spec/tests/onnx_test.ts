@@ -37,7 +37,7 @@ import {
   type WireField,
   writeMessage,
 } from "../../lib/onnx/mod.ts";
-import { onnxCampaign, onnxTruncations } from "../../scripts/hostile.ts";
+import { campaign, truncations } from "../../scripts/hostile.ts";
 import { decoded, judgeOnnx, onnxBombs, onnxSeeds } from "../../scripts/hostile/onnx.ts";
 import { describe, fact, law, readablePath } from "./law.ts";
 
@@ -235,9 +235,9 @@ describe("hostile files", () => {
     ["ONNX-2"],
     "a file cut at any byte is refused, one changed at random read or refused",
     () => {
-      const cut = onnxTruncations();
+      const cut = truncations(onnxSeeds(), "onnx truncation", judgeOnnx);
       assertEquals([cut.faults, cut.refused], [[], cut.tried]);
-      const { faults, tried, loaded, refused } = onnxCampaign(2500, 14);
+      const { faults, tried, loaded, refused } = campaign(onnxSeeds(), 2500, 14, judgeOnnx);
       assertEquals([faults, loaded + refused], [[], tried]);
       assert(loaded > 200 && refused > 800, `${loaded} read, ${refused} refused`);
       for (const { id, bytes } of onnxSeeds()) assert(judgeOnnx(bytes).value === null, id);
