@@ -15,42 +15,29 @@ import { fromKeras, type KerasLayer, loadCheckpoint, type StateDict } from "../m
 import { judge, type Judgement, readOnnx } from "../lib/onnx/mod.ts";
 import { type Outcome, page } from "./exporters/page.ts";
 
-/** An exporter: its name, the program that runs it, and the options. */
+/** An exporter: the folder of its files, which of them are its own, how it runs, and its title. */
 interface Exporter {
   readonly id: string;
-  readonly program: string;
-  readonly options: readonly string[];
   readonly only: string;
+  /** The program in Python, and its options. */
+  readonly run: readonly [program: string, ...options: string[]];
   title(made: Record<string, string>): string;
 }
 
+const dynamo: Pick<Exporter, "only" | "title"> = {
+  only: "dynamo",
+  title: ({ torch, onnxscript }) => `PyTorch ${torch}, dynamo, onnxscript ${onnxscript}`,
+};
+
 const exporters: readonly Exporter[] = [
   {
-    id: "now",
-    program: "torch_export.py",
-    options: [],
-    only: "torchscript",
+    ...{ id: "now", run: ["torch_export.py"], only: "torchscript" },
     title: ({ torch }) => `PyTorch ${torch}, TorchScript`,
   },
+  { id: "now", run: ["torch_export.py"], ...dynamo },
+  { id: "before", run: ["torch_export_before.py", "--exporter", "dynamo"], ...dynamo },
   {
-    id: "now",
-    program: "torch_export.py",
-    options: [],
-    only: "dynamo",
-    title: ({ torch, onnxscript }) => `PyTorch ${torch}, dynamo, onnxscript ${onnxscript}`,
-  },
-  {
-    id: "before",
-    program: "torch_export_before.py",
-    options: ["--exporter", "dynamo"],
-    only: "dynamo",
-    title: ({ torch, onnxscript }) => `PyTorch ${torch}, dynamo, onnxscript ${onnxscript}`,
-  },
-  {
-    id: "keras",
-    program: "keras_export.py",
-    options: [],
-    only: "keras",
+    ...{ id: "keras", run: ["keras_export.py"], only: "keras" },
     title: ({ keras, tf2onnx }) => `Keras ${keras}, TensorFlow, tf2onnx ${tf2onnx}`,
   },
 ];
@@ -70,7 +57,7 @@ interface Exported {
 
 const here = new URL("exporters/", import.meta.url);
 
-async function run(program: string, folder: string, options: readonly string[]): Promise<void> {
+async function run([program, ...options]: Exporter["run"], folder: string): Promise<void> {
   const args = ["run", new URL(program, here).pathname, folder, ...options];
   const { success } = await new Deno.Command("uv", { args, stderr: "null" }).output();
   if (!success) throw new Error(`uv ${args.join(" ")} failed`);
@@ -164,17 +151,13 @@ if (import.meta.main) {
   const folder = values.from ?? await Deno.makeTempDir();
   if (values.right !== undefined) {
     const own = join(folder, "right");
-    if (!values.from) await run("torch_export.py", own, ["--right", values.right]);
+    if (!values.from) await run(["torch_export.py", "--right", values.right], own);
     const { right, others } = await allRight(own);
     console.log([...others, `${right} right, ${others.length} others`].join("\n"));
     Deno.exitCode = others.length > 0 ? 1 : 0;
   } else {
-    const programs = new Map(exporters.map((one) => [one.id, one]));
-    if (!values.from) {
-      for (const { id, program, options } of programs.values()) {
-        await run(program, join(folder, id), options);
-      }
-    }
+    const programs = new Map(values.from ? [] : exporters.map((one) => [one.id, one.run]));
+    for (const [id, program] of programs) await run(program, join(folder, id));
     const target = new URL("../spec/EXPORTERS.md", import.meta.url);
     await Deno.writeTextFile(target, await table(folder));
     await new Deno.Command(Deno.execPath(), { args: ["fmt", "-q", target.pathname] }).output();

@@ -99,11 +99,7 @@ function listed([file, own]: [string, Citation[]]): string[] {
 /** How many tests of a file the index names for a clause. */
 const shown = 8;
 
-/**
- * The text of the index.
- *
- * @param trace what {@linkcode trace} found
- */
+/** The text of the index. */
 export function render({ clauses, tests, cases }: Trace): string {
   const lines = [
     "# Clauses, and what holds them",
@@ -124,11 +120,7 @@ export function render({ clauses, tests, cases }: Trace): string {
   return `${lines.join("\n")}\n`;
 }
 
-/**
- * All that is wrong between the specification and what cites it.
- *
- * @param trace what {@linkcode trace} found
- */
+/** All that is wrong between the specification and what cites it. */
 export function problems({ clauses, tests, cases }: Trace): string[] {
   const ids = clauses.map(({ id }) => id);
   const known = new Set(ids);

@@ -89,7 +89,6 @@ export interface Selection {
 /**
  * Chooses cases from the goldens.
  *
- * @param selection what to choose
  * @returns the cases, in the order of the files
  * @throws {RangeError} if there is no such level, chapter or dtype, or a filter fits no case at all
  *

@@ -59,9 +59,6 @@ const deepest = 1000;
  * Holds an answer against the expected one. The answer comes from outside: whatever it is, this
  * does not throw.
  *
- * @param request what was asked
- * @param wanted what PyTorch answered
- * @param given what was answered
  * @returns the worst difference and all that is wrong
  *
  * @example

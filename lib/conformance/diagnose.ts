@@ -62,8 +62,6 @@ function agree(task: Task, wanted: Answer, given: Answer): boolean {
 /**
  * Answers a request with a mistake in the computation, whether it shows or not.
  *
- * @param mistake the mistake
- * @param task the case
  * @returns the answer; `null` where the mistake does not apply, or cannot be recomputed
  */
 export function answerWith({ deviation, restate }: Mistake, task: Task): Answer | null {
@@ -77,8 +75,6 @@ export function answerWith({ deviation, restate }: Mistake, task: Task): Answer 
 /**
  * Answers a request with a mistake in the computation.
  *
- * @param mistake the mistake
- * @param task the case
  * @returns the wrong answer; `null` where the mistake makes none, or cannot be recomputed
  */
 export function commit(mistake: Mistake, task: Task): Answer | null {
@@ -93,11 +89,7 @@ function explains(mistake: Mistake, task: Task, answer: Answer): boolean {
   return mistaken !== null && agree(task, mistaken, answer);
 }
 
-/**
- * Finds the mistakes that explain a wrong answer.
- *
- * @param among the mistakes to try
- */
+/** Finds the mistakes that explain a wrong answer. */
 export function explain(task: Task, answer: Answer, among = mistakes): Mistake[] {
   if (agree(task, task.expect, answer)) return [];
   const found = among.filter((mistake) => explains(mistake, task, answer));

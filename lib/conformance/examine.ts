@@ -148,7 +148,6 @@ export function noOddities(): Oddities {
  * Examines an implementation in this process: a function from a request to an answer.
  *
  * @param implementation what computes; it may throw `Unsupported`
- * @param tasks the cases
  * @returns a result for each case
  *
  * @example

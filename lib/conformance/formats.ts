@@ -56,12 +56,7 @@ function resultJson({ task, status, units, differences, why }: Result, findings:
   };
 }
 
-/**
- * The report as data.
- *
- * @param examination what was found
- * @param findings what explains the wrong answers
- */
+/** The report as data. */
 export function reportJson(
   examination: Examination,
   findings: Findings,
@@ -112,9 +107,6 @@ function testcase(result: Result, findings: Findings): string {
 /**
  * The report as JUnit's XML, which most continuous integration shows: a test for each case; what is
  * computed otherwise is a failure, what is refused or has no answer an error.
- *
- * @param examination what was found
- * @param findings what explains the wrong answers
  */
 export function reportJunit(
   { results }: Examination,
@@ -145,8 +137,6 @@ const cell = (text: string) => text.replaceAll(/\s+/g, " ").replaceAll("|", "\\|
 /**
  * The report as Markdown, for a page or a comment.
  *
- * @param examination what was found
- * @param findings what explains the wrong answers
  * @param most how many wrong answers, and how many reasons, to show
  */
 export function reportMarkdown(

@@ -201,8 +201,6 @@ export function conclusion({ results, stopped }: Examination): string {
 /**
  * The report as text.
  *
- * @param examination what was found
- * @param findings what explains the wrong answers
  * @param most how many of them, and how many reasons, to show
  */
 export function report(examination: Examination, findings: Findings, most = 20): string {

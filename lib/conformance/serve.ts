@@ -14,8 +14,6 @@ export type Implementation = (request: Request) => Answer | Promise<Answer>;
 /**
  * Answers a request; what goes wrong becomes part of the answer.
  *
- * @param implementation what computes
- * @param request what is asked
  * @returns its answer; `unsupported` where it throws {@linkcode Unsupported}, and `error` with the
  * name and message of anything else that it throws
  *
@@ -48,7 +46,6 @@ function errorOf(error: unknown): { type: string; message: string } {
 /**
  * Answers one line of the protocol.
  *
- * @param implementation what computes
  * @param line a request as JSON, with an id
  * @returns the answer as JSON with the same id; a line that is no request gets an error, with the id
  * `null` where it has none
@@ -78,7 +75,6 @@ export interface Channel {
 /**
  * Answers requests, one after the other, until the input ends.
  *
- * @param implementation what computes
  * @param channel where requests come from and answers go to; in Deno
  * `{ input: Deno.stdin.readable, write: (bytes) => Deno.stdout.write(bytes) }`
  */

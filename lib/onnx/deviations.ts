@@ -51,7 +51,6 @@ export function fileMistake(id: string, says: string, kind: LayerKind): FileMist
 
 /** What a node is told that PyTorch's layer cannot be, and how it would be told right. */
 export interface Told {
-  /** The mistake. */
   readonly mistake: FileMistake;
   /** The attributes of ONNX that say it. */
   readonly attributes: readonly string[];
@@ -116,11 +115,7 @@ export function wantedActivations(kind: LayerKind, nonlinearity: Nonlinearity): 
   return kind === "LSTM" ? ["Sigmoid", "Tanh", "Tanh"] : ["Sigmoid", "Tanh"];
 }
 
-/**
- * All that a node is told otherwise than PyTorch's layer.
- *
- * @param told what it is told
- */
+/** All that a node is told otherwise than PyTorch's layer. */
 export function toldOtherwise(
   told: OnnxRecurrence,
   peepholes: boolean,
@@ -166,7 +161,6 @@ export function toldOtherwise(
 
 /** Weights changed on the way into the file, beyond what ports get wrong. */
 export interface Misread {
-  /** The mistake. */
   readonly mistake: FileMistake;
   /** The layer's weights with it. */
   readonly weights: (own: Weights) => Weights;

@@ -130,8 +130,6 @@ const steps: Readonly<
  * rounded to the dtype of the inputs.
  *
  * @param recurrence what the node is told, as `recurrenceOf` reads it
- * @param inputs the node's inputs
- * @returns its outputs
  * @throws {ValueError} if the inputs do not fit each other
  *
  * @example

@@ -65,11 +65,8 @@ const isModel = (reference: Reference): reference is OnnxModel =>
  * Judges an ONNX file: whether its recurrent nodes compute what a checkpoint's layers compute, and if
  * not, which mistake explains it (JUDGE-1 to JUDGE-4, JUDGE-6).
  *
- * @param model the file
  * @param reference the weights that it was made from, or another file; `null` to be told only what the
  * file computes
- * @param options what weights do not tell
- * @returns the judgement
  * @throws {CheckpointError} if the checkpoint's names look like a recurrent module's, but do not fit
  *
  * @example
@@ -101,7 +98,6 @@ export function judge(
 
 /** A file's judgement, with what it rests on. */
 export interface Examination {
-  /** The judgement. */
   readonly judgement: Judgement;
   /** The recurrent nodes, in the order of the judgement's. */
   readonly nodes: readonly RecurrentNode[];

@@ -5,7 +5,6 @@ import { layerOf, type ReferenceLayer, type Weights } from "./reference.ts";
 
 /** A node with the layer that it is. */
 export interface Match {
-  /** The layer. */
   readonly layer: ReferenceLayer;
   /** For a node of one direction in a layer of two: which. */
   readonly direction: number;

@@ -37,9 +37,7 @@ const wrongAttributes = ["clip", "input_forget", "activation_alpha", "activation
  * Mends the recurrent nodes of a file that its checkpoint shows to be wrong (JUDGE-4): what they are
  * told, their weights, and the state that they start from. What lies between nodes is not changed.
  *
- * @param model the file
  * @param reference the weights that it was made from, or a file that is right
- * @param options what weights do not tell
  * @returns the mended file and its judgement, which may still be wrong
  * @throws {CheckpointError} if a node cannot be mended: its weights come out of a function, or are of
  * half precision

@@ -143,7 +143,6 @@ const DEPTH = 32;
 /**
  * Reads an ONNX file (ONNX-1). Nothing is run, and weights are not decoded before they are asked for.
  *
- * @param bytes the file
  * @param options where the files beside it are that hold weights
  * @returns the model; what it holds of bytes are views on those given
  * @throws {CheckpointError} if the file is not sound; the message says where and what

@@ -41,9 +41,7 @@ export interface Probe {
 /**
  * Makes a file of each recurrent node, so that a runtime can be asked what it computes (JUDGE-5).
  *
- * @param model the file
  * @param reference the weights that it was made from, another file, or `null`
- * @param options what weights do not tell
  * @returns a file for each node whose inputs are known; a node in a function that leaves an attribute
  * to its call has none
  *

@@ -67,8 +67,6 @@ export function isRecurrent(node: Pick<OnnxNode, "opType" | "domain">): boolean 
 /**
  * A node's attributes, by name.
  *
- * @param node the node
- * @returns their values
  * @throws {ValueError} if one is that of the function's caller, whose value must be put in first
  */
 export function attributesOf(node: OnnxNode): Record<string, unknown> {
@@ -85,7 +83,6 @@ export function attributesOf(node: OnnxNode): Record<string, unknown> {
 /**
  * Reads what a recurrent node is to compute (ONNX-3).
  *
- * @param opType the operator
  * @param attributes the node's attributes, by ONNX's names
  * @param opset which version of ONNX's operators is meant
  * @returns the same with defaults filled in

@@ -11,7 +11,6 @@ import { type Extra, Scope, type World, worldOf } from "./values.ts";
 export interface FoundNode {
   /** What leads to it: the nodes whose graphs it lies in, then its own name. */
   readonly path: string;
-  /** The node. */
   readonly node: OnnxNode;
   /** All that it sees. */
   readonly scope: Scope;
@@ -21,7 +20,6 @@ export interface FoundNode {
 
 /** A recurrent node with its numbers. */
 export interface RecurrentNode extends FoundNode {
-  /** The operator. */
   readonly kind: LayerKind;
   /** What it is told to compute. */
   readonly told: OnnxRecurrence;
@@ -42,15 +40,12 @@ export interface RecurrentNode extends FoundNode {
 
 /** A recurrence whose function is not known. */
 export interface Unknown {
-  /** What leads to it. */
   readonly path: string;
-  /** Why it is not known. */
   readonly why: string;
   /** Whether it is a loop of products, which a run of the whole file may judge. */
   readonly loop: boolean;
 }
 
-/** What {@linkcode recurrentNodes} finds. */
 export interface Recurrence {
   /** The nodes whose function is known. */
   readonly nodes: readonly RecurrentNode[];
@@ -60,9 +55,7 @@ export interface Recurrence {
   readonly dropping: readonly string[];
   /** The inputs of the file that no node reads. */
   readonly unread: readonly string[];
-  /** What the scopes share. */
   readonly world: World;
-  /** The outermost graph. */
   readonly top: Scope;
 }
 

@@ -28,11 +28,9 @@ export interface Weights {
 export interface ReferenceLayer {
   /** What its module is called; empty where it is the whole. */
   readonly module: string;
-  /** The layer in the module, from 0. */
   readonly layer: number;
   /** How many layers the module has. */
   readonly layers: number;
-  /** Which. */
   readonly kind: LayerKind;
   /** Whether it is a cell, which takes one step. */
   readonly cell: boolean;
@@ -170,7 +168,6 @@ export type Named = Record<string, Tensor>;
 /**
  * What PyTorch's module of some layers computes, in float64.
  *
- * @param layers the layers, from the lowest
  * @param inputs `input` (L, N, H_in), `h_0`, and of an LSTM `c_0`
  * @param lengths how long each sequence is, where they are packed
  * @returns `output` (L, N, D · H), `h_n`, and of an LSTM `c_n`

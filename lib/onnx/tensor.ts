@@ -21,7 +21,6 @@ const dtypes: readonly (OnnxDType | null)[] = [
 /**
  * The type of a number of ONNX's.
  *
- * @param number the number, as in `elem_type` or `data_type`
  * @returns its name, or `null` where there is none
  */
 export function dtypeOf(number: number): OnnxDType | null {

@@ -7,7 +7,6 @@ import type { Value } from "./value.ts";
 export interface Use {
   /** What goes in; `undefined` for an input that is left out. */
   readonly inputs: readonly (Value | undefined)[];
-  /** The attributes. */
   readonly attribute: (name: string) => OnnxAttribute | undefined;
   /** How many outputs the node names. */
   readonly outputs: number;

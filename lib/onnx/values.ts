@@ -19,7 +19,6 @@ export type Extra = (
 
 /** What the scopes of one file share. */
 export interface World {
-  /** The file. */
   readonly model: OnnxModel;
   /** How recurrent nodes are carried out. */
   readonly extra: Extra;
@@ -48,7 +47,6 @@ function isSound({ shape, data }: Value): boolean {
 
 /** The nodes of a graph or function with all that they can see: a graph within sees those around it. */
 export class Scope {
-  /** The nodes. */
   readonly nodes: readonly OnnxNode[];
   /** The graph or function around them; `null` for the outermost. */
   readonly around: Scope | null;
@@ -61,8 +59,6 @@ export class Scope {
   /**
    * Begins with nothing computed.
    *
-   * @param world what all scopes of the file share
-   * @param within the graph or function
    * @param around the graph around it, whose values it sees; `null` for none
    * @param given values by name: computed, or `null` for one that is not to be looked for
    * @param call the attributes that a function is called with

@@ -162,7 +162,6 @@ function transposed({ data, shape: [rows, columns] }: Tensor): Tensor {
  * The weights of a file: those of each recurrent node as PyTorch's module has them, and those of the
  * products with constants (CKPT-14).
  *
- * @param bytes the file
  * @param files the files beside it that are at hand
  * @returns them; or which other file is needed; or in words why they are not to be had
  */

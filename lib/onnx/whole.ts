@@ -69,7 +69,6 @@ function batchIsFree({ graph }: OnnxModel, batchFirst: boolean | null): boolean 
  *
  * @param matches the layer of each
  * @param nodesRight whether each node alone computes its layer
- * @param options what weights do not tell
  */
 export function judgeWhole(
   model: OnnxModel,

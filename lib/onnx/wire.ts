@@ -54,8 +54,6 @@ export class Message {
    *
    * @param what what the message is, for error messages
    * @param names the names met so far
-   * @param start the message's first byte
-   * @param end the byte that it ends before
    */
   constructor(
     file: Uint8Array,
@@ -104,7 +102,6 @@ export class Message {
     return true;
   }
 
-  /** Refuses the file. */
   refuse(why: string): never {
     throw new CheckpointError(`onnx: byte ${this.at}: ${this.#what}: ${why}`);
   }

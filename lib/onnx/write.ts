@@ -26,7 +26,6 @@ export type WireField = readonly [field: number, value: WireValue];
  *
  * @param fields its fields, in order: integers as they are, a number of 32 bits as `{ float }`, text,
  * bytes, a message as a list of fields
- * @returns its bytes
  *
  * @example
  * ```ts
@@ -78,9 +77,7 @@ export interface Edit {
  * Replaces parts of a file, and leaves every other byte as it is but for the lengths of the messages
  * around them.
  *
- * @param file the file
  * @param edits the parts, none within another
- * @returns the new file
  * @throws {CheckpointError} if a part does not lie in the file as the content of a field
  *
  * @example

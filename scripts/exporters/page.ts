@@ -12,7 +12,7 @@ export interface Outcome {
   readonly why: string | null;
   /** How far the file is off; 0 where that is not known. */
   readonly off: number;
-  /** Which version of ONNX's operators the exporter takes unless told. */
+  /** Which version of ONNX's operators the exporter takes by default. */
   readonly opset: number | null;
 }
 
@@ -106,7 +106,7 @@ export function page(columns: readonly Column[]): string {
     "",
     row(["", ...columns.map(({ title }) => title)]),
     row(["---", ...columns.map(() => "---")]),
-    row(["opset unless told", ...opsets]),
+    row(["opset by default", ...opsets]),
     ...features.map((feature) =>
       row([
         feature,

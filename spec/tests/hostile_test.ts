@@ -41,7 +41,9 @@ const entry = (shape: string, offsets: string, dtype = "F32") =>
 
 describe("broken files", () => {
   fact(["CKPT-11"], "a file cut at any byte is refused", () => {
-    const { faults, tried, refused } = truncations(seeds().filter(({ bytes }) => bytes.length <= 1560));
+    const { faults, tried, refused } = truncations(
+      seeds().filter(({ bytes }) => bytes.length <= 1560),
+    );
     assertEquals([faults, refused], [[], tried]);
     assert(tried > 10_000, String(tried));
   });

@@ -17,7 +17,6 @@ const same = (x: Tensor) => x;
 const overflowingTanh = (x: Tensor) =>
   map(x, (value) => (Math.exp(2 * value) - 1) / (Math.exp(2 * value) + 1));
 
-/** Mistakes in the equations of the cells. */
 export const cells: Mistake[] = [
   miscomputed(
     "reset-before",

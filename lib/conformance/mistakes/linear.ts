@@ -8,7 +8,6 @@ function misread(id: string, says: string, linear: NonNullable<Deviation["linear
   return { id, says, deviation: { linear } };
 }
 
-/** Mistakes in a Linear layer. */
 export const linearLayers: Mistake[] = [
   misread("linear-no-bias", "the bias is left out", (w, bias) => bias && [w, null]),
   misread(

@@ -95,7 +95,6 @@ function isNanLost(task: Task, answer: Answer): boolean {
   return wrong.length > 0 && wrong.every(([w, g]) => Number.isNaN(w) && Number.isFinite(g));
 }
 
-/** Mistakes in the numbers themselves, and those that can only be recognised. */
 export const numbers: Mistake[] = [
   rounded("float16", half),
   rounded("bfloat16", bfloat16),

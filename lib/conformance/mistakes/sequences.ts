@@ -304,5 +304,4 @@ const packing: Mistake[] = [
   }),
 ];
 
-/** Mistakes in time, layers, directions, batches and packing. */
 export const sequences: Mistake[] = [...directions, ...layers, ...batches, ...packing];

@@ -27,7 +27,6 @@ function turn({ shape: [a, b, features], data }: JsonTensor): JsonTensor {
   return { shape: [b, a, features], data: data.map((_, i) => data[at(i)]) };
 }
 
-/** Mistakes in the form of the outputs. */
 export const shapes: Mistake[] = [
   {
     id: "output-flattened",

@@ -130,7 +130,6 @@ const biases: Mistake[] = [
   ),
 ];
 
-/** Mistakes in how the weights are read. */
 export const weights: Mistake[] = [
   ...biases,
   ...transposed("weightHh"),
