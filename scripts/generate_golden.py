@@ -41,10 +41,10 @@ from goldens.write import write  # noqa: E402
 PYTORCH = "2.15.0"
 
 CHAPTERS = """
-    notebook printing rand init chance tensor functions around linear rnn gated cells pack
-    pack_functions field dropout checkpoints representation errors errors_sequence errors_cells
-    errors_pack errors_tensor errors_gradients vjp inplace losses losses_options optim optim_edges
-    optim_more training modules data examples lines onnx_nodes
+    notebook printing rand init chance tensor functions functions_limits around linear rnn gated
+    cells pack pack_functions field dropout checkpoints representation errors errors_sequence
+    errors_cells errors_pack errors_tensor errors_gradients vjp inplace losses losses_options optim
+    optim_edges optim_more training modules data examples lines onnx_nodes
 """
 for chapter in CHAPTERS.split():
     import_module(f"goldens.{chapter}")  # it adds to FILES

@@ -138,6 +138,11 @@ def integers(values):
     return np.array(values, dtype=np.int64)
 
 
+def bools(values):
+    """A bool tensor."""
+    return np.array(values, dtype=np.bool_)
+
+
 def of_dtype(values, dtype="float64"):
     """A tensor of one dtype, whatever the request's: by default a float64 one in a float32 request."""
     values = np.asarray(values)
