@@ -180,13 +180,9 @@ def errors():
     ]
     for module, name, args, reason in made:
         yield once(
-            f"errors/{module}/{name}",
-            reason,
-            f"ERROR-1 {'EMBED' if module == 'Embedding' else 'NORM'}-2",
-            "repr",
-            "float32",
-            module=module,
-            args=args,
+            f"errors/{module}/{name}", reason,
+            f"ERROR-1 {'EMBED' if module == 'Embedding' else 'NORM'}-2", "repr", "float32",
+            module=module, args=args
         )
 
     def norm(name, reason, shape, value, **more):

@@ -307,8 +307,7 @@ def prints():
         yield once(
             f"optim/{optimizer}/repr-{name}",
             "Numbers as Python writes them; what a schedule computed is a float.",
-            f"{CLAUSES[optimizer]} PRINT-6",
-            "repr", optimizer=named(optimizer, **args), **more,
+            f"{CLAUSES[optimizer]} PRINT-6", "repr", optimizer=named(optimizer, **args), **more
         )
     for name, args in (
         ("SGD", {"fused": True, "foreach": True}),

@@ -113,9 +113,7 @@ REQUEST = shaped(
         "optimizer steps after each", integer()
     ),
     loss=ref("named"), optimizer=ref("named"), clip=ref("named"), scheduler=ref("named"),
-    metrics=told(
-        "of op optim: what the schedule's step is given, after each step", array(NUMBER)
-    ),
+    metrics=told("of op optim: what the schedule's step is given, after each step", array(NUMBER)),
     steps=integer(minimum=1),
     file=told(
         "a checkpoint, and which part of it is wanted",
