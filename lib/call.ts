@@ -119,12 +119,10 @@ export function checkOptions(call: Call<any>, options: object): void {
 
 /** Refuses options that are unknown, where the function looks at the others itself. */
 // deno-lint-ignore no-explicit-any -- whichever options
-export function checkNames(call: Call<any>, options: Readonly<Record<string, unknown>>): void {
+export function checkNames(call: Call<any>, options: object): void {
   const known = Object.keys(call[2]!);
   for (const name in options) {
-    if (!known.includes(name) && options[name] !== undefined) {
-      refuseUnknown(pythonName(call), name, known);
-    }
+    if (!known.includes(name)) refuseUnknown(pythonName(call), name, known);
   }
 }
 

@@ -68,34 +68,35 @@ function scan(
  * Runs a stack of layers. Each layer reads what the one below put out at every step: its hidden
  * states, of both directions side by side.
  *
- * @param parameters for each layer, for each direction (forward, then reverse), its parameters
+ * @param cells the parameters of each layer and direction, at index `layer · directions + direction`
+ * @param directions 1, or 2 for forward and reverse
  * @param initial the state of every layer and direction, each part of shape
- * `(layers · directions, N, H)`, at index `layer · directions + direction`
+ * `(layers · directions, N, H)`
  * @param betweenLayers what happens to a layer's output on its way to the next, at each step
  * @returns the last layer's output at every step, and the final states, shaped as `initial`
  */
 export function runLayers(
   equation: Equation,
-  parameters: readonly (readonly CellTensors[])[],
+  cells: readonly CellTensors[],
+  directions: number,
   steps: Steps,
   initial: State,
   betweenLayers: (output: Tensor) => Tensor,
 ): { outputs: Steps; final: State } {
-  let below = steps;
+  let outputs = steps;
   const finals: State[] = [];
-  parameters.forEach((directions, layer) => {
-    const results = directions.map((own, direction) => {
-      const index = layer * directions.length + direction; // STACK-5
-      const start = initial.map((part) => select(part, 0, index));
+  for (let first = 0; first < cells.length; first += directions) {
+    const below = first === 0 ? steps : outputs.map(betweenLayers); // STACK-2
+    const results = cells.slice(first, first + directions).map((own, direction) => {
+      const start = initial.map((part) => select(part, 0, first + direction)); // STACK-5
       return scan(equation, own, below, start, direction === 1);
     });
     finals.push(...results.map(({ final }) => final));
-    const outputs = steps.map((_, t) => {
+    outputs = steps.map((_, t) => {
       const sides = results.map(({ outputs }) => outputs[t]);
       return sides.length === 1 ? sides[0] : cat(sides, -1); // STACK-4
     });
-    below = layer < parameters.length - 1 ? outputs.map(betweenLayers) : outputs; // STACK-2
-  });
+  }
   const final = initial.map((_, k) => stack(finals.map((state) => state[k]))); // STACK-6
-  return { outputs: below, final };
+  return { outputs, final };
 }

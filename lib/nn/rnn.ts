@@ -1,6 +1,6 @@
 /** The Elman network. */
 
-import { any, type Call, check, checkArguments, checkNames, text } from "../call.ts";
+import { any, type Call, check, checkArguments, checkNames, int, text } from "../call.ts";
 import { affine } from "../autograd/linear.ts";
 import { relu, tanh } from "../autograd/pointwise.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
@@ -53,9 +53,10 @@ const RNNCellCall: Call = /* @__PURE__ */ layerCall<RNNCellOptions>("RNNCell", {
   dtype: cellOptions.dtype,
 });
 const stepCall: Call = ["RNNCell.forward", { input: aTensor, "hx?": tensorOrNone }];
-const RNNCall: Call = /* @__PURE__ */ layerCall<RNNOptions>("RNN", {
+const RNNCall: Call = /* @__PURE__ */ layerCall<RNNOptions & { projSize?: undefined }>("RNN", {
   ...baseOptions,
   nonlinearity: text,
+  projSize: int, // which may be left out as `undefined`
 }, "RNNBase.__init__");
 const forwardCall: Call = ["RNN.forward", { input: aSequence, "hx?": tensorOrNone }];
 

@@ -9,6 +9,7 @@ import { RuntimeError } from "../errors.ts";
 import { eachOf, endOf, parameterName } from "../parameters.ts";
 import { pythonFloat } from "../python.ts";
 import { zeros } from "../tensor/create.ts";
+import type { StackSizes } from "../kernels/packing.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { boundOf } from "./arguments.ts";
@@ -28,7 +29,6 @@ import {
   checkRanks,
   refuseProjection,
   type RNNBaseOptions,
-  type Settings,
   stateSizes,
 } from "./rnn_checks.ts";
 import { Stream } from "./stream.ts";
@@ -49,20 +49,30 @@ export type SequenceLike<T> = T extends PackedSequence ? PackedSequence : Tensor
  */
 export abstract class RNNBase extends Module {
   readonly #equation: Equation;
-  #settings: Settings;
+  readonly #settings: Omit<StackSizes, "kind">;
+  /** The features of each tensor of the state. */
+  readonly #features: readonly number[];
   readonly #fast: FastPath | null;
-  /** For each layer and direction, at index `layer · D + direction`: its parameters' full names. */
-  readonly #names: Record<string, string>[] = [];
-  /**
-   * For each layer and direction: its parameters, by their names in the equation. A new array stands
-   * here once a parameter was replaced by another tensor; the fast path notices that.
-   */
-  #parameters: CellTensors[] = [];
+  #dropout: number;
+  /** What `#cells` found; `null` once a parameter was replaced by another tensor. */
+  #found: readonly CellTensors[] | null = null;
 
   /** H_in, the features of the input. */
-  readonly inputSize: number;
+  declare readonly inputSize: number;
   /** H, the features of the state. */
-  readonly hiddenSize: number;
+  declare readonly hiddenSize: number;
+  /** H_proj, the features that an LSTM projects its hidden state to; 0 for no projection. */
+  declare readonly projSize: number;
+  /** How many layers there are. */
+  declare readonly numLayers: number;
+  /** Whether there are biases. */
+  declare readonly bias: boolean;
+  /** Whether input and output have the batch first. */
+  declare readonly batchFirst: boolean;
+  /** Whether there is a reverse direction. */
+  declare readonly bidirectional: boolean;
+  /** D: 2 where bidirectional, otherwise 1. */
+  declare readonly numDirections: number;
 
   /**
    * Draws the parameters from the default generator.
@@ -82,58 +92,40 @@ export abstract class RNNBase extends Module {
     super();
     // With H = 2 and H_out = 1, a cell whose h still has 2 features does not know a projection.
     if (equation.state({ hidden: 2, output: 1 })[0] === 2) refuseProjection(options);
-    this.inputSize = inputSize;
-    this.hiddenSize = hiddenSize;
+    const { dtype, dropout, ...given } = checkArguments(inputSize, hiddenSize, options);
+    const { numLayers, bias, projSize } = given;
+    const numDirections = given.bidirectional ? 2 : 1;
+    const settings = Object.freeze({ inputSize, hiddenSize, numDirections, ...given });
+    Object.defineProperties(this, Object.getOwnPropertyDescriptors(settings));
     this.#equation = equation;
-    this.#settings = checkArguments(inputSize, hiddenSize, options);
-    const { numLayers, bias, dtype, projSize } = this.#settings;
-    const sizes = { inputSize, hiddenSize, projSize, numLayers, numDirections: this.numDirections };
-    this.#fast = equation.kernel ? new FastPath({ kind: equation.kernel, ...sizes }) : null;
-    for (let layer = 0; layer < numLayers; layer++) {
-      const input = layer === 0 ? inputSize : this.numDirections * this.#output;
-      const own = { input, hidden: hiddenSize, output: this.#output, bias };
-      for (let direction = 0; direction < this.numDirections; direction++) {
-        const end = endOf(layer, direction);
-        this.#names.push(eachOf(equation.parameters, (key) => parameterName(key, end)));
-        const drawn = eachOf(equation.parameters, (key, shapeOf) => {
-          const shape = shapeOf(own);
-          return shape &&
-            this.drawParameter(parameterName(key, end), shape, boundOf(hiddenSize), dtype);
-        });
-        this.#parameters.push(drawn);
-      }
+    this.#settings = settings;
+    this.#dropout = dropout;
+    this.#fast = equation.kernel ? new FastPath({ kind: equation.kernel, ...settings }) : null;
+    const own = { hidden: hiddenSize, output: projSize || hiddenSize, bias };
+    this.#features = equation.state(own);
+    for (let k = 0; k < numLayers * numDirections; k++) {
+      const input = k < numDirections ? inputSize : numDirections * own.output;
+      eachOf(equation.parameters, (key, shapeOf) => {
+        const shape = shapeOf({ ...own, input });
+        if (shape) this.drawParameter(this.#nameOf(key, k), shape, boundOf(hiddenSize), dtype);
+      });
     }
-  }
-
-  /** How many layers there are. */
-  get numLayers(): number {
-    return this.#settings.numLayers;
-  }
-
-  /** Whether there are biases. */
-  get bias(): boolean {
-    return this.#settings.bias;
-  }
-
-  /** Whether input and output have the batch first. */
-  get batchFirst(): boolean {
-    return this.#settings.batchFirst;
   }
 
   /** The probability with which training zeroes what one layer hands to the next. */
   get dropout(): number {
-    return this.#settings.dropout;
+    return this.#dropout;
   }
 
   /** Setting it to something else than a number from 0 to 1 throws PyTorch's `ValueError`. */
   set dropout(p: number) {
     checkDropout(p);
-    this.#settings = { ...this.#settings, dropout: p };
+    this.#dropout = p;
   }
 
   /** The parameters, a list for each layer and direction (`all_weights`). */
   get allWeights(): Parameter[][] {
-    return this.#parameters.map((own) =>
+    return this.#cells.map((own) =>
       Object.values(own).filter((weight): weight is Parameter => weight !== null)
     );
   }
@@ -143,36 +135,27 @@ export abstract class RNNBase extends Module {
     checkCount("RNNBase.flattenParameters", 0, arguments);
   }
 
-  /** Whether there is a reverse direction. */
-  get bidirectional(): boolean {
-    return this.#settings.bidirectional;
+  /** The full name of a parameter of the cell at index `layer · D + direction`. */
+  #nameOf(key: string, k: number): string {
+    const { numDirections } = this;
+    return parameterName(key, endOf(Math.floor(k / numDirections), k % numDirections));
   }
 
-  /** H_proj, the features that an LSTM projects its hidden state to; 0 for no projection. */
-  get projSize(): number {
-    return this.#settings.projSize;
-  }
-
-  /** D: 2 where bidirectional, otherwise 1. */
-  get numDirections(): number {
-    return this.#settings.bidirectional ? 2 : 1;
-  }
-
-  /** H_out. */
-  get #output(): number {
-    return this.projSize || this.hiddenSize;
+  /**
+   * For each layer and direction: its parameters, by their names in the equation. The same array as
+   * long as they are the same tensors; the fast path notices another one.
+   */
+  get #cells(): readonly CellTensors[] {
+    return this.#found ??= Array.from(
+      { length: this.numLayers * this.numDirections },
+      (_, k) => eachOf(this.#equation.parameters, (key) => this.ownParameter(this.#nameOf(key, k))),
+    );
   }
 
   /** Keeps what a name stands for, perhaps in place of another parameter. */
   protected override put(...given: Parameters<Module["put"]>): void {
     super.put(...given);
-    const [, name] = given;
-    this.#parameters = this.#parameters.map((own, k) =>
-      eachOf(
-        this.#equation.parameters,
-        (key) => this.#names[k][key] === name ? this.ownParameter(name) : own[key],
-      )
-    );
+    this.#found = null;
   }
 
   /** Runs a batch of sequences, one unbatched sequence, or a packed batch. */
@@ -180,8 +163,10 @@ export abstract class RNNBase extends Module {
     input: T,
     hx: State | null,
   ): [SequenceLike<T>, State] {
-    const [output, final] = this.#runFast(input, hx) ??
-      (input instanceof PackedSequence ? this.#runPacked(input, hx) : this.#runTensor(input, hx));
+    const p = this.training && this.numLayers > 1 ? this.dropout : 0;
+    const [output, final] =
+      this.#fast?.run(input, hx, this.#cells, this.batchFirst, p, this.training) ??
+        (input instanceof PackedSequence ? this.#runPacked(input, hx) : this.#runTensor(input, hx));
     return [output as SequenceLike<T>, final];
   }
 
@@ -193,30 +178,13 @@ export abstract class RNNBase extends Module {
    */
   stream(): Stream {
     checkCount("RNNBase.stream", 0, arguments);
-    const { inputSize, hiddenSize, projSize, numLayers, numDirections } = this;
-    const parameters = this.#parameters;
+    const parameters = this.#cells;
     return new Stream({
       equation: this.#equation,
-      sizes: { inputSize, hiddenSize, projSize, numLayers, numDirections },
+      sizes: this.#settings,
       parameters,
       stepper: () => this.#fast && this.#fast.stepper(parameters),
     });
-  }
-
-  /** Takes the fast path; `null` where it does not compute the same. */
-  #runFast(
-    input: Tensor | PackedSequence,
-    hx: State | null,
-  ): [Tensor | PackedSequence, State] | null {
-    if (!this.#fast) return null;
-    return this.#fast.run(
-      input,
-      hx,
-      this.#parameters,
-      this.batchFirst,
-      this.training && this.numLayers > 1 ? this.dropout : 0,
-      this.training,
-    );
   }
 
   #runTensor(input: Tensor, hx: State | null): [Tensor, State] {
@@ -229,9 +197,9 @@ export abstract class RNNBase extends Module {
       );
       return [squeeze(output, batchDim), final.map((part) => squeeze(part, 1))];
     }
-    const batch = input.shape[this.batchFirst ? 0 : 1];
-    const initial = hx ?? this.#zeroState(batch, input.dtype);
-    checkCall(this.#shapes(batch), input, 3, initial);
+    const call = this.#call(input.shape[this.batchFirst ? 0 : 1]);
+    const initial = hx ?? zeroState(call, input.dtype);
+    checkCall(call, input, 3, initial);
     // Where one extent is 1, PyTorch's product can read a view; otherwise it reads a copy.
     const turn = input.shape[0] > 1 && input.shape[1] > 1 ? transposeOwn : transpose;
     const timeFirst = this.batchFirst ? turn(input, 0, 1) : input;
@@ -246,10 +214,14 @@ export abstract class RNNBase extends Module {
 
   #runPacked(input: PackedSequence, hx: State | null): [PackedSequence, State] {
     const { data, batchSizes, sortedIndices, unsortedIndices } = input;
-    const initial = hx?.map((part) => permute(part, sortedIndices)) ??
-      this.#zeroState(batchSizes[0], data.dtype);
-    if (initial.length === 1) checkCall(this.#shapes(batchSizes[0]), data, 2, initial);
-    else this.#checkPackedPair(data, batchSizes[0], initial);
+    const call = this.#call(batchSizes[0]);
+    const initial = hx?.map((part) => permute(part, sortedIndices)) ?? zeroState(call, data.dtype);
+    if (initial.length === 1) checkCall(call, data, 2, initial);
+    else { // PyTorch's LSTM checks no input that is packed: its first matrix product raises the error
+      const { weightIh, biasIh } = this.#cells[0];
+      checkPair(call, initial);
+      if (weightIh) checkLinear(data, weightIh, biasIh ?? null);
+    }
     let start = 0;
     const steps = batchSizes.map((size) => {
       start += size;
@@ -262,49 +234,35 @@ export abstract class RNNBase extends Module {
     ];
   }
 
-  /**
-   * Raises what PyTorch's LSTM raises for a packed batch, which it does not check beforehand: the
-   * error of its first matrix product.
-   */
-  #checkPackedPair(data: Tensor, batch: number, initial: State): void {
-    const { weightIh, biasIh } = this.#parameters[0];
-    checkPair(this.#shapes(batch), initial);
-    if (weightIh) checkLinear(data, weightIh, biasIh ?? null);
-  }
-
   #runLayers(
     steps: readonly Tensor[],
     initial: State,
   ): { outputs: readonly Tensor[]; final: State } {
-    const { weightHh, biasHh, weightHr } = this.#parameters[0];
+    const { weightHh, biasHh, weightHr } = this.#cells[0];
     const product = weightHr ?? weightHh;
     for (const part of initial.slice(1)) { // PyTorch promotes c, and then refuses the h made of it
       if (!product || part.dtype === product.dtype) continue;
       checkLinear(part, product, weightHr ? null : biasHh ?? null);
     }
     const betweenLayers = (output: Tensor) => dropout(output, this.dropout, this.training);
-    const layers = Array.from(
-      { length: this.numLayers },
-      (_, layer) =>
-        this.#parameters.slice(layer * this.numDirections, (layer + 1) * this.numDirections),
+    return runLayers(
+      this.#equation,
+      this.#cells,
+      this.numDirections,
+      steps,
+      initial,
+      betweenLayers,
     );
-    return runLayers(this.#equation, layers, steps, initial, betweenLayers);
   }
 
-  #shapes(batch: number): CallShapes {
-    const { inputSize, hiddenSize, numLayers, numDirections } = this;
-    const features = this.#equation.state({ hidden: hiddenSize, output: this.#output });
-    const { dtype } = Object.values(this.#parameters[0])[0]!;
-    return { inputSize, features, numLayers, numDirections, batch, dtype };
-  }
-
-  #zeroState(batch: number, dtype: DType): State {
-    return stateSizes(this.#shapes(batch)).map((size) => zeros(size, { dtype }));
+  #call(batch: number): CallShapes {
+    const { dtype } = Object.values(this.#cells[0])[0]!;
+    return { ...this.#settings, features: this.#features, batch, dtype };
   }
 
   /** Returns the sizes and every argument that is not at its default, as PyTorch prints them. */
   protected override extraRepr(): string {
-    const { projSize, numLayers, bias, batchFirst, dropout, bidirectional } = this.#settings;
+    const { projSize, numLayers, bias, batchFirst, dropout, bidirectional } = this;
     return [
       `${this.inputSize}, ${this.hiddenSize}`,
       projSize !== 0 && `proj_size=${projSize}`,
@@ -320,4 +278,8 @@ export abstract class RNNBase extends Module {
 /** The batch of a state, `(layers · directions, N, H)`, in another order. */
 function permute(state: Tensor, order: readonly number[] | null): Tensor {
   return order ? indexSelect(state, 1, order) : state;
+}
+
+function zeroState(call: CallShapes, dtype: DType): State {
+  return stateSizes(call).map((size) => zeros(size, { dtype }));
 }

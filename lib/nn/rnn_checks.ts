@@ -2,16 +2,16 @@
 
 import {
   bool,
+  checkNames,
   dtype as dtypeKind,
   int,
   number,
   type Options,
-  refuseUnknown,
   settle,
 } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonFloat, pythonType } from "../python.ts";
-import { type DType, type FloatDType, sameShape } from "../tensor/dtype.ts";
+import { type DType, type FloatDType, listed, sameShape } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { State } from "./cell.ts";
 import { checkMatrix } from "./arguments.ts";
@@ -109,7 +109,7 @@ export function checkCall(call: CallShapes, input: Tensor, rank: number, state: 
     if (sameShape(part.shape, size)) return;
     const which = state.length === 1 ? "hidden" : `hidden[${k}]`;
     throw new RuntimeError(
-      `Expected ${which} size (${size.join(", ")}), got [${part.shape.join(", ")}]`,
+      `Expected ${which} size (${size.join(", ")}), got ${listed(part.shape)}`,
     );
   });
 }
@@ -158,10 +158,7 @@ export function checkArguments(
     dtype: "float32",
     projSize: 0,
   };
-  const known = Object.keys(defaults);
-  for (const name in options) {
-    if (!known.includes(name)) refuseUnknown("RNNBase.__init__", name, known);
-  }
+  checkNames(["RNNBase", {}, { ...baseOptions, projSize: int }], options);
   const settings = settle(defaults, options);
   const { numLayers, bias, batchFirst, dropout, bidirectional, projSize } = settings;
   if (typeof dropout === "object") {
