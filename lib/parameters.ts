@@ -105,16 +105,16 @@ export function parameterName(key: string, end = ""): string {
 }
 
 /**
- * Makes something of each declared parameter.
+ * Makes something of each of what has names, such as the declared parameters of a cell.
  *
- * @param make from a parameter's name in the equation and its shape
+ * @param make from a name and what it stands for
  * @returns what was made, by the same names in the same order
  */
-export function eachOf<K extends string, T>(
-  declared: { readonly [key in K]: ShapeOf },
-  make: (key: K, shapeOf: ShapeOf) => T,
+export function eachOf<K extends string, V, T>(
+  named: { readonly [key in K]: V },
+  make: (key: K, value: V) => T,
 ): Record<K, T> {
   const made = {} as Record<K, T>;
-  for (const key in declared) made[key] = make(key, declared[key]);
+  for (const key in named) made[key] = make(key, named[key]);
   return made;
 }

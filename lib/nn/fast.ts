@@ -2,7 +2,7 @@
  * Where modules meet the kernels: whether a forward pass may take the fast path, and the way there.
  */
 
-import { isGradEnabled, wouldRecord } from "../autograd/graph.ts";
+import { wouldRecord } from "../autograd/graph.ts";
 import { type Engine, engine } from "../kernels/engine.ts";
 import { Forward, type Result } from "../kernels/forward.ts";
 import { OutOfMemory } from "../kernels/heap.ts";
@@ -10,6 +10,7 @@ import type { Packing, StackSizes, Weights } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
 import { KernelStepper, SharedWeights } from "../kernels/stepper.ts";
 import type { KeptWeights } from "../kernels/weights.ts";
+import { eachOf } from "../parameters.ts";
 import { type FloatArray, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
@@ -50,8 +51,7 @@ export function recordWith(make: MakeRecorder): void {
 
 /** The fast path of one module. */
 export class FastPath {
-  readonly #sizes: StackSizes;
-  readonly #outputSize: number;
+  readonly #packing: Packing;
   readonly #forward: Forward;
   /** The parameters of the call before: the list, all tensors in it, and the arrays of these. */
   #parameters: readonly CellTensors[] = [];
@@ -68,9 +68,8 @@ export class FastPath {
 
   /** Keeps the packed weights of layers of these sizes. */
   constructor(sizes: StackSizes) {
-    this.#sizes = sizes;
-    this.#outputSize = sizes.projSize || sizes.hiddenSize;
     this.#forward = new Forward(sizes);
+    this.#packing = this.#forward.packing;
   }
 
   /**
@@ -98,19 +97,18 @@ export class FastPath {
     const data = packed ? packed.data : input as Tensor;
     const weights = this.#weightsOf(parameters);
     if (weights === null || !isSingle(data) || (hx && !hx.every(isSingle))) return null;
-    const records = isGradEnabled() &&
-      (wouldRecord(this.#tensors) || wouldRecord(hx ? [data, ...hx] : [data]));
+    const records = wouldRecord(this.#tensors) || wouldRecord(hx ? [data, ...hx] : [data]);
     const { shape } = data;
     const rank = shape.length;
     if (rank !== 2 && (rank !== 3 || packed)) return null;
-    if (shape[rank - 1] !== this.#sizes.inputSize || data.data.length === 0) return null;
-    const given = packed ? batchOfPacked(packed) : batchOf(data, batchFirst);
+    if (shape[rank - 1] !== this.#packing.sizes.inputSize || data.data.length === 0) return null;
+    const given = batchOf(data, batchFirst, packed);
     const shapes = this.#shapesOf(shape, rank === 2 && !packed ? 0 : given.batch);
     if (hx && !hx.every((part, k) => sameShape(part.shape, shapes.states[k]))) return null;
     try {
       if (records || p > 0) {
         const run: Run = {
-          packing: this.#forward.packing,
+          packing: this.#packing,
           weights,
           parameters,
           tensors: this.#tensors,
@@ -163,13 +161,12 @@ export class FastPath {
     { weights, given, hx }: Run,
     masks: NonNullable<Masks>,
   ): Result {
-    const { numLayers, numDirections } = this.#sizes;
-    const features = numDirections * this.#outputSize;
+    const { sizes } = this.#packing;
+    const { numLayers, numDirections } = sizes;
     const results: Result[] = [];
     for (let layer = 0; layer < numLayers; layer++) {
-      const inputSize = layer === 0 ? this.#sizes.inputSize : features;
-      const one = this.#layers[layer] ??= new Forward({ ...this.#sizes, inputSize, numLayers: 1 });
-      const below = layer > 0 && masked(results[layer - 1].output, masks(layer - 1), given);
+      const inputSize = this.#packing.features(layer);
+      const one = this.#layers[layer] ??= new Forward({ ...sizes, inputSize, numLayers: 1 });
       const part = (x: Float32Array) => {
         const length = x.length / numLayers;
         return x.subarray(layer * length, (layer + 1) * length);
@@ -177,25 +174,19 @@ export class FastPath {
       results.push(one.run(
         engine,
         weights.slice(layer * numDirections, (layer + 1) * numDirections),
-        below ? { ...given, x: below } : given,
+        layer === 0
+          ? given
+          : { ...given, x: masked(results[layer - 1].output, masks(layer - 1), given) },
         hx && hx.map(({ data }) => part(data as Float32Array)),
       ));
     }
-    // All in one buffer, as where all layers run at once.
     const parts = [
-      [results[numLayers - 1].output],
-      ...results[0].final.map((_, k) => results.map(({ final }) => final[k])),
-    ].map((some) => ({ some, length: some.reduce((sum, { length }) => sum + length, 0) }));
-    const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    const [output, ...final] = parts.map(({ some, length }) => {
-      const start = at;
-      for (const x of some) {
-        whole.set(x, at);
-        at += x.length;
-      }
-      return whole.subarray(start, start + length);
-    });
+      results[numLayers - 1].output,
+      ...results[0].final.map((_, k) => joined(results.map(({ final }) => final[k]))),
+    ];
+    const whole = joined(parts); // all in one buffer, as where all layers run at once
+    let end = 0;
+    const [output, ...final] = parts.map(({ length }) => whole.subarray(end, end += length));
     return { output, final };
   }
 
@@ -209,12 +200,14 @@ export class FastPath {
     const rows = batchSizes ?? Array<number>(length).fill(batch);
     const drawn: Float32Array[] = [];
     return (layer) =>
-      drawn[layer] ??= maskOf(rows, this.#sizes.numDirections * this.#outputSize, p);
+      drawn[layer] ??= joined(rows.map((count) => {
+        const shape = [count, this.#packing.features(1)]; // in the order of the readable path
+        return dropoutMask({ shape, dtype: "float32" }, p).data as Float32Array;
+      }));
   }
 
   #recorderOrNull(): Recorder | null {
-    const { packing, weights } = this.#forward;
-    return this.#recorder ??= makeRecorder && makeRecorder(packing, weights);
+    return this.#recorder ??= makeRecorder && makeRecorder(this.#packing, this.#forward.weights);
   }
 
   /**
@@ -229,7 +222,7 @@ export class FastPath {
     const last = this.#shared?.deref();
     if (last?.serve(available, weights)) return new KernelStepper(last) as Stepper;
     try {
-      const shared = new SharedWeights(available, this.#sizes, weights);
+      const shared = new SharedWeights(available, this.#packing.sizes, weights);
       this.#shared = new WeakRef(shared);
       return new KernelStepper(shared) as Stepper;
     } catch (error) {
@@ -242,13 +235,13 @@ export class FastPath {
   #shapesOf(input: readonly number[], batch: number): Shapes {
     const last = this.#shapes;
     if (last !== null && last.batch === batch && sameShape(last.input, input)) return last;
-    const { numLayers, numDirections, hiddenSize, kind } = this.#sizes;
+    const { outputSize, sizes: { numLayers, numDirections, hiddenSize, kind } } = this.#packing;
     const rows = numLayers * numDirections;
     const state = (features: number) =>
       Object.freeze(batch === 0 ? [rows, features] : [rows, batch, features]);
-    const states = [state(this.#outputSize)];
+    const states = [state(outputSize)];
     if (kind === "lstm") states.push(state(hiddenSize));
-    const output = Object.freeze([...input.slice(0, -1), numDirections * this.#outputSize]);
+    const output = Object.freeze([...input.slice(0, -1), numDirections * outputSize]);
     return this.#shapes = { input, batch, output, states };
   }
 
@@ -289,26 +282,25 @@ function isSingle(x: Tensor): boolean {
   return x.data instanceof Float32Array;
 }
 
-/** A padded batch, or a sequence without one, as the kernels read it. */
-function batchOf({ data, shape }: Tensor, batchFirst: boolean): Batch {
-  const [time, row] = batchFirst ? [1, 0] : [0, 1];
+/** A batch, padded or packed, or a sequence without one, as the kernels read it. */
+function batchOf(
+  { data, shape }: Tensor,
+  batchFirst: boolean,
+  packed: PackedSequence | null,
+): Batch {
+  const { batchSizes, sortedIndices } = packed ?? { batchSizes: null, sortedIndices: null };
+  const [length, batch] = batchSizes
+    ? [batchSizes.length, batchSizes[0]]
+    : shape.length === 2
+    ? [shape[0], 1]
+    : batchFirst
+    ? [shape[1], shape[0]]
+    : shape;
   return {
     x: data as Float32Array,
-    length: shape.length === 2 ? shape[0] : shape[time],
-    batch: shape.length === 2 ? 1 : shape[row],
-    batchFirst,
-    batchSizes: null,
-    order: null,
-  };
-}
-
-/** A packed batch as the kernels read it. */
-function batchOfPacked({ data, batchSizes, sortedIndices }: PackedSequence): Batch {
-  return {
-    x: data.data as Float32Array,
-    length: batchSizes.length,
-    batch: batchSizes[0],
-    batchFirst: false,
+    length,
+    batch,
+    batchFirst: batchFirst && !packed,
     batchSizes,
     order: sortedIndices,
   };
@@ -316,21 +308,18 @@ function batchOfPacked({ data, batchSizes, sortedIndices }: PackedSequence): Bat
 
 /** The arrays of float32 parameters. */
 export function arraysOf(own: CellTensors): Weights {
-  return Object.fromEntries(
-    Object.entries(own).map(([name, x]) => [name, x && x.data]),
-  ) as unknown as Weights;
+  return eachOf(own, (_, x) => x && x.data) as unknown as Weights;
 }
 
-/** A mask of dropout for every step, in the order in which the readable path draws them. */
-function maskOf(rows: readonly number[], width: number, p: number): Float32Array {
-  const masks = rows.map((count) => dropoutMask({ shape: [count, width], dtype: "float32" }, p));
-  const all = new Float32Array(masks.reduce((sum, { data }) => sum + data.length, 0));
+/** Arrays one behind the other in a new one. */
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
-  for (const { data } of masks) {
-    all.set(data, at);
-    at += data.length;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
   }
-  return all;
+  return whole;
 }
 
 /** The product of an output with a mask, whose rows go step by step. */

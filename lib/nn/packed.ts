@@ -139,9 +139,18 @@ const unpackSequenceCall: Call = [
   true,
 ];
 
+/** Whether a list is the numbers below a length, in some order. */
 function isPermutation(order: readonly number[], length: number): boolean {
-  return order.length === length && new Set(order).size === length &&
-    order.every((k) => Number.isInteger(k) && k >= 0 && k < length);
+  const given = new Set(order);
+  return order.length === length && Array.from({ length }, (_, k) => k).every((k) => given.has(k));
+}
+
+/**
+ * Of counts that never grow, for each number below the first: how many of them are larger. Turns
+ * lengths into batch sizes, and batch sizes into lengths.
+ */
+function turned(counts: readonly number[]): number[] {
+  return Array.from({ length: counts[0] }, (_, k) => counts.filter((count) => count > k).length);
 }
 
 /** The permutation that undoes another. */
@@ -237,10 +246,7 @@ export function packPaddedSequence(
   if (falling[0] > extent) {
     throw new RuntimeError(`a length of ${falling[0]} exceeds the ${extent} steps of the input`);
   }
-  const batchSizes = Array.from(
-    { length: falling[0] },
-    (_, t) => falling.filter((length) => length > t).length,
-  );
+  const batchSizes = turned(falling);
   const data = cat(batchSizes.map((size, t) => narrow(select(sorted, timeDim, t), 0, 0, size)));
   return new PackedSequence(data, batchSizes, order);
 }
@@ -286,29 +292,24 @@ export function padPackedSequence(
   check(padPackedSequenceCall, arguments);
   const { batchFirst = false, paddingValue = 0, totalLength } = options;
   const { data, batchSizes, unsortedIndices } = sequence;
-  if (totalLength !== undefined && !Number.isInteger(totalLength)) {
-    throw new TypeError(`total_length must be an integer, but got ${totalLength}`);
-  }
   if (totalLength !== undefined && totalLength < batchSizes.length) {
     throw new ValueError(
       "Expected total_length to be at least the length of the longest sequence in input, but got " +
         `total_length=${totalLength} and max sequence length being ${batchSizes.length}`,
     );
   }
-  const [batch, features, { dtype }] = [batchSizes[0], data.shape.slice(1), data];
-  const padding = (rows: number) => full([rows, ...features], paddingValue, { dtype });
+  const [batch] = batchSizes;
   let start = 0;
   const steps = Array.from({ length: totalLength ?? batchSizes.length }, (_, t) => {
     const size = batchSizes[t] ?? 0;
     start += size;
     const real = narrow(data, 0, start - size, size);
-    return size === batch ? real : cat([real, padding(batch - size)]);
+    if (size === batch) return real;
+    const padding = [batch - size, ...data.shape.slice(1)];
+    return cat([real, full(padding, paddingValue, { dtype: data.dtype })]);
   });
   const sorted = stack(steps);
-  const lengths = Array.from(
-    { length: batch },
-    (_, row) => batchSizes.filter((size) => size > row).length,
-  );
+  const lengths = turned(batchSizes);
   const output = unsortedIndices ? indexSelect(sorted, 1, unsortedIndices) : sorted;
   return [
     batchFirst ? transpose(output, 0, 1) : output,

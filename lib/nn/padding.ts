@@ -43,11 +43,14 @@ export function lengthsOf(lengths: readonly number[] | Tensor): readonly number[
   return list;
 }
 
+/** The parts of a tensor along its first dimension. */
+export function rowsOf(x: Tensor): Tensor[] {
+  return Array.from({ length: x.size(0) }, (_, k) => select(x, 0, k));
+}
+
 /** Sequences as a list of tensors; a tensor is its rows. */
 export function sequencesOf(sequences: readonly Tensor[] | Tensor): readonly Tensor[] {
-  if (sequences instanceof Tensor) {
-    return Array.from({ length: sequences.size(0) }, (_, k) => select(sequences, 0, k));
-  }
+  if (sequences instanceof Tensor) return rowsOf(sequences);
   if (!Array.isArray(sequences)) {
     throw new RuntimeError(
       "pad_sequence: Expected iterable for input sequences, but got arg of type: " +

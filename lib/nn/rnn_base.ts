@@ -4,7 +4,7 @@ import { checkCount } from "../call.ts";
 import { checkLinear } from "../autograd/linear.ts";
 import { squeeze, transpose, transposeOwn, unsqueeze } from "../autograd/shape.ts";
 import { cat, stack } from "../autograd/join.ts";
-import { indexSelect, narrow, select } from "../autograd/slices.ts";
+import { indexSelect, narrow } from "../autograd/slices.ts";
 import { RuntimeError } from "../errors.ts";
 import { eachOf, endOf, parameterName } from "../parameters.ts";
 import { pythonFloat } from "../python.ts";
@@ -19,6 +19,7 @@ import { FastPath } from "./fast.ts";
 import { Module } from "./module.ts";
 import type { Parameter } from "./parameter.ts";
 import { PackedSequence } from "./packed.ts";
+import { rowsOf } from "./padding.ts";
 import { runLayers } from "./recurrence.ts";
 import {
   type CallShapes,
@@ -206,8 +207,7 @@ export abstract class RNNBase extends Module {
     if (timeFirst.shape[0] === 0) {
       throw new RuntimeError("Expected sequence length to be larger than 0 in RNN");
     }
-    const steps = Array.from({ length: timeFirst.shape[0] }, (_, t) => select(timeFirst, 0, t));
-    const { outputs, final } = this.#runLayers(steps, initial);
+    const { outputs, final } = this.#runLayers(rowsOf(timeFirst), initial);
     const output = stack(outputs);
     return [this.batchFirst ? transposeOwn(output, 0, 1) : output, final];
   }

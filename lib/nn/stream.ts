@@ -4,7 +4,8 @@ import { type Call, check, checkCount, type Kind } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import type { StackSizes } from "../kernels/packing.ts";
-import { allocate, type DType, type FloatArray } from "../tensor/dtype.ts";
+import { eachOf } from "../parameters.ts";
+import { allocate, type DType, type FloatArray, listed, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, Equation, State } from "./cell.ts";
 
@@ -73,9 +74,11 @@ export interface Stepper {
  * @category Recurrent layers
  */
 export class Stream {
-  readonly #sizes: Omit<StackSizes, "kind">;
+  readonly #inputSize: number;
   readonly #dtype: DType;
-  readonly #features: readonly number[];
+  /** The shape of each tensor of the state: `(layers, features)`. */
+  readonly #shapes: readonly (readonly [layers: number, features: number])[];
+  readonly #outputSize: number;
   #stepper: Stepper | null;
 
   /**
@@ -90,10 +93,13 @@ export class Stream {
     if (sizes.numDirections !== 1) {
       throw new ValueError("a stream has one direction, but the module is bidirectional");
     }
-    this.#sizes = sizes;
-    this.#dtype = dtypeOf(parameters[0]);
-    this.#features = featuresOf(source);
-    this.#stepper = source.stepper?.() ?? new EquationStepper(source);
+    const { inputSize, hiddenSize, projSize, numLayers } = sizes;
+    const features = source.equation.state({ hidden: hiddenSize, output: projSize || hiddenSize });
+    this.#inputSize = inputSize;
+    this.#outputSize = features[0];
+    this.#shapes = features.map((own) => [numLayers, own] as const);
+    this.#dtype = Object.values(parameters[0]).find((x) => x !== null)!.dtype;
+    this.#stepper = source.stepper?.() ?? equationStepper(source, features, this.#dtype);
   }
 
   /**
@@ -109,8 +115,8 @@ export class Stream {
       ? x instanceof Float32Array && out instanceof Float32Array
       : x instanceof Float64Array && out instanceof Float64Array;
     if (
-      !typed || surplus !== undefined || x.length !== this.#sizes.inputSize ||
-      out.length !== this.#features[0]
+      !typed || surplus !== undefined || x.length !== this.#inputSize ||
+      out.length !== this.#outputSize
     ) this.#refuse(x, out, surplus);
     this.#alive().step(x, out);
   }
@@ -133,7 +139,7 @@ export class Stream {
    */
   get state(): State {
     const stepper = this.#alive();
-    return this.#shapes().map(([layers, features], k) => {
+    return this.#shapes.map(([layers, features], k) => {
       const data = allocate(this.#dtype, layers * features);
       for (let layer = 0; layer < layers; layer++) {
         data.set(stepper.read(layer, k as 0 | 1), layer * features);
@@ -144,13 +150,13 @@ export class Stream {
 
   set state(state: State) {
     const stepper = this.#alive();
-    const shapes = this.#shapes();
+    const shapes = this.#shapes;
     const fits = Array.isArray(state) && state.length === shapes.length &&
       state.every((part, k) =>
-        String(part.shape) === String(shapes[k]) && part.dtype === this.#dtype
+        part instanceof Tensor && sameShape(part.shape, shapes[k]) && part.dtype === this.#dtype
       );
     if (!fits) {
-      const sizes = shapes.map((shape) => `[${shape.join(", ")}]`).join(" and ");
+      const sizes = shapes.map(listed).join(" and ");
       throw new RuntimeError(`the state of this stream is ${this.#dtype} of size ${sizes}`);
     }
     state.forEach(({ data }, k) => {
@@ -178,10 +184,9 @@ export class Stream {
   #refuse(...given: [x: FloatArray, out: FloatArray, surplus: unknown]): never {
     check(stepCall, given);
     const [x, out] = given;
-    const [features] = this.#features;
-    if (x.length !== this.#sizes.inputSize || out.length !== features) {
+    if (x.length !== this.#inputSize || out.length !== this.#outputSize) {
       throw new RuntimeError(
-        `a step takes ${this.#sizes.inputSize} numbers and gives ${features}, but got arrays ` +
+        `a step takes ${this.#inputSize} numbers and gives ${this.#outputSize}, but got arrays ` +
           `of ${x.length} and ${out.length}`,
       );
     }
@@ -192,68 +197,39 @@ export class Stream {
     if (this.#stepper === null) throw new RuntimeError("the stream was disposed of");
     return this.#stepper;
   }
-
-  #shapes(): [number, number][] {
-    return this.#features.map((features) => [this.#sizes.numLayers, features]);
-  }
-}
-
-function dtypeOf(parameters: CellTensors): DType {
-  return Object.values(parameters).find((x) => x !== null)!.dtype;
-}
-
-/** The features of each tensor of the state. */
-function featuresOf({ equation, sizes }: StreamSource): readonly number[] {
-  const { hiddenSize, projSize } = sizes;
-  return equation.state({ hidden: hiddenSize, output: projSize || hiddenSize });
 }
 
 /** Steps by the equations, on the readable path. */
-class EquationStepper implements Stepper {
-  readonly #equation: Equation;
-  readonly #parameters: readonly CellTensors[];
-  readonly #features: readonly number[];
-  readonly #dtype: DType;
-  #states: State[] = [];
-
-  constructor(source: StreamSource) {
-    const { equation, parameters } = source;
-    const copy = (x: Tensor | null) => x && new Tensor(x.data.slice(), x.shape);
-    this.#equation = equation;
-    this.#parameters = parameters.map((own) =>
-      Object.fromEntries(Object.entries(own).map(([name, x]) => [name, copy(x)]))
-    );
-    this.#dtype = dtypeOf(parameters[0]);
-    this.#features = featuresOf(source);
-    this.reset();
-  }
-
-  reset(): void {
-    this.#states = this.#parameters.map(() =>
-      this.#features.map((own) => new Tensor(allocate(this.#dtype, own), [1, own]))
-    );
-  }
-
-  step(x: FloatArray, out: FloatArray): void {
-    noGrad(() => {
-      let input = new Tensor(x.slice(), [1, x.length]);
-      this.#parameters.forEach((own, layer) => {
-        this.#states[layer] = this.#equation.step(input, this.#states[layer], own);
-        input = this.#states[layer][0];
+function equationStepper(
+  { equation, parameters }: StreamSource,
+  features: readonly number[],
+  dtype: DType,
+): Stepper {
+  const row = (data: FloatArray) => new Tensor(data, [1, data.length]);
+  const copies = parameters.map((own) =>
+    eachOf(own, (_, x) => x && new Tensor(x.data.slice(), x.shape))
+  );
+  const zeroStates = () => copies.map(() => features.map((count) => row(allocate(dtype, count))));
+  let states: State[] = zeroStates();
+  return {
+    reset() {
+      states = zeroStates();
+    },
+    step(x, out) {
+      noGrad(() => {
+        let input = row(x.slice());
+        copies.forEach((own, layer) => {
+          states[layer] = equation.step(input, states[layer], own);
+          input = states[layer][0];
+        });
+        out.set(input.data);
       });
-      out.set(input.data);
-    });
-  }
-
-  write(layer: number, part: 0 | 1, from: FloatArray): void {
-    const changed = new Tensor(from.slice(), [1, from.length]);
-    this.#states[layer] = this.#states[layer].map((own, k) => k === part ? changed : own);
-  }
-
-  read(layer: number, part: 0 | 1): FloatArray {
-    return this.#states[layer][part].data;
-  }
-  dispose(): void {
-    this.#states = [];
-  }
+    },
+    write(layer, part, from) {
+      const changed = row(from.slice());
+      states[layer] = states[layer].map((own, k) => k === part ? changed : own);
+    },
+    read: (layer, part) => states[layer][part].data,
+    dispose() {},
+  };
 }
