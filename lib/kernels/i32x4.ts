@@ -15,3 +15,5 @@ export const shl = (a: Vector, bits: Operand): Code<"v128"> =>
   leaving(lanes(a), code(bits), simd(0xab));
 
 export const add = /* @__PURE__ */ binary(0xae);
+
+export const sub = /* @__PURE__ */ binary(0xb1);

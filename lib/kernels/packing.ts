@@ -227,3 +227,19 @@ export class Packing {
 export function listed(own: Weights): Float32Array[] {
   return Object.values(own).filter((data) => data !== null);
 }
+
+/** For each parameter of a direction of a layer, something. */
+export type EachWeight<T> = { readonly [K in keyof Weights]?: T };
+
+/** Makes something of each parameter: often, so without lists of names and values. */
+export function eachWeight<P, T>(
+  own: EachWeight<P>,
+  make: (part: P, name: keyof Weights) => T,
+): EachWeight<T> {
+  const all: { -readonly [K in keyof Weights]?: T } = {};
+  for (const key in own) {
+    const name = key as keyof Weights;
+    all[name] = make(own[name]!, name);
+  }
+  return all;
+}

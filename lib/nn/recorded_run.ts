@@ -4,9 +4,9 @@
  */
 
 import { type Keeps, recordFlow, recordPart } from "../autograd/graph.ts";
-import type { Packing, Weights } from "../kernels/packing.ts";
+import { eachWeight, type Packing, type Weights } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
-import type { EachWeight, Gradients, Wanted } from "../kernels/training/backward.ts";
+import type { Gradients, Wanted } from "../kernels/training/backward.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
 
@@ -61,22 +61,14 @@ export function recordRun(
       let at = 0;
       const [output, ...final] = parts.map(({ length }) => single.subarray(at, at += length));
       let next = 1 + (hx?.length ?? 0);
-      const weights = parameters.map((one): EachWeight<boolean> =>
-        Object.fromEntries(
-          Object.entries(one).map(([name, part]) => [name, part !== null && wanted[next++]]),
-        )
-      );
+      const weights = parameters.map((one) => eachWeight(one, (x) => x !== null && wanted[next++]));
       const initial = final.map((_, k) => hx !== null && wanted[1 + k]);
       const given = differentiate(output, final, { input: wanted[0], initial, weights });
-      return [
-        given.input ?? undefined,
-        ...hx ? given.initial.map((one) => one ?? undefined) : [],
-        ...given.weights.flatMap((one, k) =>
-          Object.entries(parameters[k]).flatMap(([name, part]) =>
-            part === null ? [] : [one[name as keyof Weights] ?? undefined]
-          )
-        ),
-      ];
+      const all = [given.input, ...hx ? given.initial : []];
+      parameters.forEach((one, k) => {
+        eachWeight(one, (x, name) => x && all.push(given.weights[k][name]!));
+      });
+      return all;
     },
     () => keptBy(run),
     release,

@@ -48,7 +48,7 @@ export interface SavedTensor {
 export type Flow = (
   grad: FloatArray,
   wanted: readonly boolean[],
-) => readonly (FloatArray | undefined)[];
+) => readonly (FloatArray | null | undefined)[];
 
 /**
  * What made a tensor: one node of the graph that gradients flow back through.

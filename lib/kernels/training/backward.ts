@@ -10,7 +10,15 @@ import { StructSet } from "../struct_table.ts";
 import { structFeatures } from "../structs.ts";
 import type { Engine } from "../engine.ts";
 import { panelWidth } from "../linear.ts";
-import { leastFeatures, type Packing, padded, structsFrom, type Weights } from "../packing.ts";
+import {
+  type EachWeight,
+  eachWeight,
+  leastFeatures,
+  type Packing,
+  padded,
+  structsFrom,
+  type Weights,
+} from "../packing.ts";
 import { threadsFor } from "../plan.ts";
 import { Crew, Layout } from "./crew.ts";
 import { type Group, load, type Matrix, type Piece, type Plan, type Run, store } from "./pieces.ts";
@@ -25,9 +33,6 @@ import {
   product,
 } from "./record.ts";
 import { addColumns, addOuter, sumsOf, toPanels, turnWeights } from "./sums.ts";
-
-/** For each parameter of a direction of a layer, something. */
-export type EachWeight<T> = { readonly [K in keyof Weights]?: T };
 
 /** Which gradients are wanted. */
 export interface Wanted {
@@ -74,7 +79,12 @@ export function backward(
   const gradients: Gradients = {
     input: wanted.input ? new Float32Array(given.x.length) : null,
     initial: wanted.initial.map((one, k) => one ? new Float32Array(initial![k].length) : null),
-    weights: weights.map((own, k) => gradientsFor(own, wanted.weights[k])),
+    weights: weights.map((own, k) =>
+      eachWeight(
+        own,
+        (data, name) => data && wanted.weights[k][name] ? new Float32Array(data.length) : null,
+      )
+    ),
   };
   const work = Work.of(engine, packing, kept);
   try {
@@ -98,15 +108,6 @@ export function backward(
     work.end();
   }
   return gradients;
-}
-
-function gradientsFor(own: Weights, wanted: EachWeight<boolean>): EachWeight<Float32Array | null> {
-  return Object.fromEntries(
-    Object.entries(own).map(([name, data]: [string, Float32Array | null]) => [
-      name,
-      data && wanted[name as keyof Weights] ? new Float32Array(data.length) : null,
-    ]),
-  );
 }
 
 /** A matrix of weights, in panels of its columns: what `dy W` reads. */
@@ -382,7 +383,6 @@ class Work {
     const { gate, sums, outputSize, sizes } = this.#packing;
     const { kind } = sizes;
     const [row, width, hRow] = [4 * sums, 4 * gate, 4 * padded(outputSize)];
-    const length = piece.to - piece.from;
     if (hr) {
       this.#crew.split(piece.rows, (program, from, to) => {
         const [o, tanhC] = [at.gates + from * row + 3 * width, this.#extra(1) + from * width];
@@ -392,11 +392,7 @@ class Work {
     }
     this.#crew.split(group.size, (program, first, end) => {
       const [dh, dc] = [at.dh + first * hRow, at.dc + first * width];
-      for (let s = 0; s < length; s++) {
-        const step = direction ? s : length - 1 - s;
-        const count = Math.min(piece.starts[step + 1] - piece.starts[step], end) - first;
-        if (count <= 0) continue;
-        const place = piece.starts[step] + first;
+      program.steps(piece, direction === 0, first, end, (place, count, last) => {
         const gates = at.gates + place * row;
         const dOut = at.dOut + place * hRow;
         const extra = (k: number) => this.#extra(k) + place * width;
@@ -421,12 +417,12 @@ class Work {
         } else {
           program.add(`${kind}Backward`, ...cell, dOut, dh, at.hAfter + place * hRow);
         }
-        if (!through && s === length - 1) continue;
+        if (last && !through) return;
         if (kind === "gru") {
           back(hh, gates, row, dh, hRow);
           back(hn!, extra(0), width, dh, hRow);
         } else back(hh, gates, row, at.zeros, 0);
-      }
+      });
     });
     this.#crew.barrier();
   }

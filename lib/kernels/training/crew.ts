@@ -40,6 +40,7 @@ export class Crew {
   /** Has each thread do its part of `total`: `write` puts in commands for those in a range. */
   split(total: number, write: (program: Program, from: number, to: number) => void): void {
     const { length } = this.#programs;
+    if (length === 1 && total > 0) return write(this.#programs[0], 0, total);
     for (let k = 0; k < length; k++) {
       const [from, to] = [Math.floor(total * k / length), Math.floor(total * (k + 1) / length)];
       if (from < to) write(this.#programs[k], from, to);

@@ -35,6 +35,12 @@ export interface Piece {
   readonly inside: readonly Run[];
 }
 
+/** Where states stand: in a layer's output, and, where a sequence begins, in the initial state. */
+interface Before {
+  readonly output: readonly Run[];
+  readonly initial: readonly Run[];
+}
+
 /** Some sequences, in pieces. */
 export interface Group {
   /** The number of the first sequence. */
@@ -64,6 +70,8 @@ export class Plan {
   readonly #given: Batch;
   /** Before which row each step begins; empty where all steps have N rows. */
   readonly #starts: readonly number[];
+  /** Where the states before a piece's steps stand: forwards, and in reverse. */
+  readonly #before = [new Map<Piece, Before>(), new Map<Piece, Before>()];
 
   /** Plans for a batch; `rowFloats` is what one row needs. */
   constructor(given: Batch, rowFloats: number) {
@@ -140,11 +148,15 @@ export class Plan {
     return pieces;
   }
 
-  /**
-   * Where the state before each step of a piece stands: in a layer's output, or, where a sequence
-   * begins, in the initial state.
-   */
-  before(group: Group, piece: Piece, reverse: boolean): { output: Run[]; initial: Run[] } {
+  /** Where the state before each step of a piece stands. */
+  before(group: Group, piece: Piece, reverse: boolean): Before {
+    const known = this.#before[Number(reverse)];
+    let before = known.get(piece);
+    if (!before) known.set(piece, before = this.#find(group, piece, reverse));
+    return before;
+  }
+
+  #find(group: Group, piece: Piece, reverse: boolean): Before {
     const [output, initial]: Run[][] = [[], []];
     for (let step = piece.from; step < piece.to; step++) {
       const at = piece.starts[step - piece.from];

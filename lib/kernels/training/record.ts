@@ -144,12 +144,13 @@ export class Spare {
 
   /** Takes over what was kept; nobody else may read it any more. */
   give({ layers }: Kept): void {
-    this.#arrays = new WeakRef(
-      layers.flatMap(({ output, sides }) => [
-        output,
-        ...sides.flatMap(({ gates, extra }) => [gates, ...extra]),
-      ]).filter(({ length }) => length >= leastSpare),
-    );
+    const arrays: Float32Array[] = [];
+    for (const { output, sides } of layers) {
+      for (const { gates, extra } of sides) arrays.push(gates, ...extra);
+      arrays.push(output);
+    }
+    const large = arrays.filter(({ length }) => length >= leastSpare);
+    if (large.length > 0) this.#arrays = new WeakRef(large);
   }
 }
 
@@ -309,11 +310,7 @@ class Work {
     crew.split(group.size, (program, first, end) => {
       const h = this.#h + first * hRow;
       const c = this.#c + first * width;
-      for (let s = 0; s < piece.to - piece.from; s++) {
-        const step = direction ? piece.to - piece.from - 1 - s : s;
-        const count = Math.min(piece.starts[step + 1] - piece.starts[step], end) - first;
-        if (count <= 0) continue;
-        const at = piece.starts[step] + first;
+      program.steps(piece, direction === 1, first, end, (at, count) => {
         const sums = this.#sums + at * row;
         const hOut = this.#hOut + at * hRow;
         program.add("linear", h, hRow, count, w, wStructs, k, wPanels, sums, row, sums, row);
@@ -322,7 +319,7 @@ class Work {
           const [cBefore, tanhC] = this.#extra.map((place) => place + at * width);
           if (told.projection === 0) {
             program.add("lstm", ...cell, h, width, c, width, hOut, cBefore, tanhC);
-            continue;
+            return;
           }
           const full = this.#full + first * width;
           program.add("lstm", ...cell, full, width, c, width, full, cBefore, tanhC);
@@ -341,7 +338,7 @@ class Work {
           );
           program.add("gru", ...cell, h, width, hn, hOut);
         } else program.add(kind, ...cell, h, width, hOut);
-      }
+      });
     });
   }
 }
