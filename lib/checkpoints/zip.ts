@@ -1,20 +1,14 @@
 /** The zip archives that `torch.save` writes: every entry stored as it is, none compressed. */
 
-import { CheckpointError, hex, quote } from "./error.ts";
+import { CheckpointError, quote, utf8 } from "./error.ts";
 
-/** One entry: where its bytes lie, and what they should add up to. */
-interface Entry {
-  readonly name: string;
-  /** Where its local header begins. */
-  readonly header: number;
-  readonly size: number;
-  readonly crc: number;
-  /** How it is compressed; 0 for not. */
-  readonly method: number;
-  readonly flags: number;
-}
+const methods: Record<number, string> = { 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "lzma" };
 
-const NAMES: Record<number, string> = { 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "lzma" };
+/** What begins an entry's own header, and its place in the list of entries. */
+const [OWN, LISTED] = [0x04034b50, 0x02014b50];
+
+/** What a field of 32 bits holds where the number stands in another, of 64. */
+const WIDE = 0xffffffff;
 
 function fail(what: string): never {
   throw new CheckpointError(`zip: ${what}`);
@@ -33,200 +27,151 @@ export function readZip(
   check: (names: readonly string[]) => void = () => {},
 ): Map<string, Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const directory = findDirectory(view);
-  const entries = readDirectory(bytes, view, directory);
+  const u16 = (at: number) => view.getUint16(at, true);
+  const u32 = (at: number) => view.getUint32(at, true);
+  const u64 = (at: number) => Number(view.getBigUint64(at, true));
+
+  /** Finds the list of entries from the record that ends the archive. */
+  const findList = () => {
+    const last = bytes.length - 22;
+    let at = last;
+    while (at >= 0 && u32(at) !== 0x06054b50) {
+      if (--at < last - 0xffff) at = -1; // a comment is no longer than that
+    }
+    if (at < 0) fail("no end of the archive found; the file is truncated, or not an archive");
+    if (at + 22 + u16(at + 20) !== bytes.length) fail("something after the archive's end");
+    let [count, size, start, end] = [u16(at + 10), u32(at + 12), u32(at + 16), at];
+    let several = u32(at + 4) !== 0 || u16(at + 8) !== count;
+    // PyTorch writes the 64-bit record in every archive.
+    if (at >= 20 && u32(at - 20) === 0x07064b50) {
+      end = u64(at - 12);
+      if (end + 56 > at - 20 || u32(end) !== 0x06064b50) {
+        fail("the 64-bit end of the archive is not where the archive says");
+      }
+      const [fullCount, fullSize, fullStart] = [32, 40, 48].map((offset) => u64(end + offset));
+      if (
+        (count !== 0xffff && count !== fullCount) || (size !== WIDE && size !== fullSize) ||
+        (start !== WIDE && start !== fullStart)
+      ) fail("the two ends of the archive contradict each other");
+      if (u64(end + 4) + 12 + end !== at - 20) fail("a gap before the archive's end");
+      several ||= u32(at - 16) + u32(end + 16) + u32(end + 20) !== 0 || u32(at - 4) !== 1 ||
+        u64(end + 24) !== fullCount;
+      [count, size, start] = [fullCount, fullSize, fullStart];
+    }
+    if (several) fail("an archive in several parts");
+    if (start + size !== end) {
+      fail(`the list of entries, ${size} bytes from byte ${start}, does not end at byte ${end}`);
+    }
+    return { count, start, end };
+  };
+
+  /** Replaces the sizes that 32 bits do not hold by those of the 64-bit field before byte `end`. */
+  const widen = (narrow: number[], at: number, end: number): number[] => {
+    if (!narrow.includes(WIDE)) return narrow;
+    while (at + 4 <= end && u16(at) !== 1) at += 4 + u16(at + 2); // passes over other fields
+    const stop = at + 4 <= end ? at + 4 + u16(at + 2) : Infinity;
+    at += 4;
+    return narrow.map((value) => {
+      if (value !== WIDE) return value;
+      at += 8;
+      return at > stop || stop > end ? NaN : u64(at - 8);
+    });
+  };
+
+  /**
+   * What the list of entries or an entry's own header says of it. In the list the same fields stand
+   * two bytes later.
+   *
+   * @param who what it is called where it is not sound
+   * @param limit where it must have ended
+   */
+  const readHeader = (who: string, at: number, limit: number, signature: number) => {
+    const shift = signature === LISTED ? 2 : 0;
+    const start = at + (shift ? 46 : 30);
+    if (start > limit || u32(at) !== signature) fail(`${who} is not at byte ${at}`);
+    const from = at + shift;
+    const extra = start + u16(from + 26);
+    const end = extra + u16(from + 28);
+    const next = end + (shift && u16(from + 30));
+    if (next > limit) fail(`${who} reaches beyond byte ${limit}`);
+    const name = nameOf(bytes.subarray(start, extra));
+    const sizes = [from + 22, from + 18, ...(shift ? [from + 40] : [])].map(u32);
+    const [size, packed, header] = widen(sizes, extra, end);
+    if (!Number.isSafeInteger(size + packed + (header ?? 0))) {
+      fail(`entry ${quote(name)} lacks the 64-bit sizes that it refers to`);
+    }
+    const [flags, method, crc] = [u16(from + 6), u16(from + 8), u32(from + 14)];
+    return { name, flags, method, crc, size, packed, header, end, next };
+  };
+
+  const { count, start, end } = findList();
+  const entries = [];
+  for (let at = start; at < end;) {
+    const entry = readHeader(`entry ${entries.length} of the list`, at, end, LISTED);
+    const { name, flags, method, size, packed } = entry;
+    const refuse = (what: string) => fail(`entry ${quote(name)} ${what}`);
+    if (flags & 0x2061) refuse("is encrypted or a patch");
+    if (u32(at + 38) & 0x10) refuse("is a directory");
+    if (u16(at + 34) !== 0) refuse("is in another file");
+    if (method === 0 && size !== packed) refuse("is stored, yet has two sizes");
+    entries.push(entry);
+    at = entry.next;
+  }
+  if (entries.length !== count) {
+    fail(`the archive claims ${count} entries and lists ${entries.length}`);
+  }
   check(entries.map(({ name }) => name));
   // PyTorch can be told to leave the checksums out; it then writes 0 for all.
   const checked = entries.some(({ crc }) => crc !== 0);
   const result = new Map<string, Uint8Array>();
-  let end = 0;
-  for (const entry of [...entries].sort((a, b) => a.header - b.header)) {
-    const { name, method } = entry;
+  let last = 0;
+  for (const entry of entries.sort((a, b) => a.header - b.header)) {
+    const { name, method, header, size, crc, flags } = entry;
+    const who = `entry ${quote(name)}`;
     if (method !== 0) {
       fail(
-        `entry ${quote(name)} is compressed (${NAMES[method] ?? `method ${method}`}); ` +
+        `${who} is compressed (${methods[method] ?? `method ${method}`}); ` +
           "torch.save stores its entries as they are",
       );
     }
-    if (entry.header < end) fail(`entry ${quote(entry.name)} overlaps the one before it`);
-    const start = localData(bytes, view, entry, directory.start);
-    end = start + entry.size;
-    if (end > directory.start) {
-      fail(`entry ${quote(entry.name)} claims ${entry.size} bytes, more than there are`);
+    if (header < last) fail(`${who} overlaps the one before it`);
+    const own = readHeader(who, header, start, OWN);
+    last = own.end + size;
+    if (last > start) fail(`${who} claims ${size} bytes, more than there are`);
+    const data = bytes.subarray(own.end, last);
+    if (checked && crc32(data) !== crc) {
+      fail(`${who} is damaged: its bytes do not have its checksum`);
     }
-    const data = bytes.subarray(start, end);
-    if (checked && crc32(data) !== entry.crc) {
-      fail(`entry ${quote(entry.name)} is damaged: its bytes do not have its checksum`);
-    }
-    checkOwn(view, entry, start, end, directory.start);
-    if (result.has(entry.name)) fail(`entry ${quote(entry.name)} comes twice`);
-    result.set(entry.name, data);
+    // With this flag the checksum and the sizes stand behind the bytes, with zeros in the header.
+    const later = (flags & 8) !== 0;
+    const agrees = own.crc === crc && own.size === size && own.packed === size;
+    if (
+      own.name !== name || own.method !== method || own.flags !== flags ||
+      !(agrees || (later && own.crc + own.size + own.packed === 0))
+    ) fail(`${who} has another name, method, size, checksum or other flags in its own header`);
+    if (
+      later && (last + 16 > start || u32(last) !== 0x08074b50 || u32(last + 4) !== crc ||
+        u32(last + 8) !== size % 2 ** 32)
+    ) fail(`${who} has another size or checksum behind its bytes`);
+    if (result.has(name)) fail(`${who} comes twice`);
+    result.set(name, data);
   }
   return result;
 }
 
-interface Directory {
-  readonly start: number;
-  readonly end: number;
-  readonly count: number;
-}
-
-/** Finds the list of entries from the record that ends the archive. */
-function findDirectory(view: DataView): Directory {
-  const last = view.byteLength - 22;
-  let at = last;
-  while (at >= 0 && view.getUint32(at, true) !== 0x06054b50) {
-    if (--at < last - 0xffff) at = -1; // a comment is no longer than that
-  }
-  if (at < 0) fail("no end of the archive found; the file is truncated, or not an archive");
-  if (at + 22 + view.getUint16(at + 20, true) !== view.byteLength) {
-    fail("something after the archive's end");
-  }
-  let count = view.getUint16(at + 10, true);
-  let size = view.getUint32(at + 12, true);
-  let start = view.getUint32(at + 16, true);
-  if (view.getUint32(at + 4, true) !== 0) fail("an archive in several parts");
-  if (view.getUint16(at + 8, true) !== count) fail("an archive in several parts");
-  let end = at;
-  // PyTorch writes the 64-bit record in every archive.
-  if (at >= 20 && view.getUint32(at - 20, true) === 0x07064b50) {
-    const record = Number(view.getBigUint64(at - 12, true));
-    if (record + 56 > at - 20 || view.getUint32(record, true) !== 0x06064b50) {
-      fail("the 64-bit end of the archive is not where the archive says");
-    }
-    const wide = (offset: number) => Number(view.getBigUint64(record + offset, true));
-    const same = (narrow: number, full: number, all: number) => narrow === all || narrow === full;
-    const [fullCount, fullSize, fullStart] = [wide(32), wide(40), wide(48)];
-    if (
-      !same(count, fullCount, 0xffff) || !same(size, fullSize, 0xffffffff) ||
-      !same(start, fullStart, 0xffffffff)
-    ) fail("the two ends of the archive contradict each other");
-    if (wide(4) + 12 + record !== at - 20) fail("a gap before the archive's end");
-    const disks = [at - 16, record + 16, record + 20].map((part) => view.getUint32(part, true));
-    if (
-      disks.some((disk) => disk !== 0) || view.getUint32(at - 4, true) !== 1 ||
-      wide(24) !== fullCount
-    ) {
-      fail("an archive in several parts");
-    }
-    [count, size, start, end] = [fullCount, fullSize, fullStart, record];
-  }
-  if (start + size !== end) {
-    fail(`the list of entries, ${size} bytes from byte ${start}, does not end at byte ${end}`);
-  }
-  return { start, end, count };
-}
-
-/** Reads the list of entries, and refuses those that are not plain stored files. */
-function readDirectory(bytes: Uint8Array, view: DataView, directory: Directory): Entry[] {
-  const entries: Entry[] = [];
-  let at = directory.start;
-  while (at < directory.end) {
-    if (at + 46 > directory.end || view.getUint32(at, true) !== 0x02014b50) {
-      fail(`no entry at byte ${at} of the list of entries`);
-    }
-    const nameLength = view.getUint16(at + 28, true);
-    const extraLength = view.getUint16(at + 30, true);
-    const next = at + 46 + nameLength + extraLength + view.getUint16(at + 32, true);
-    if (next > directory.end) fail(`the entry at byte ${at} reaches beyond the list of entries`);
-    const name = entryName(bytes.subarray(at + 46, at + 46 + nameLength));
-    const method = view.getUint16(at + 10, true);
-    const flags = view.getUint16(at + 8, true);
-    if (flags & 0x2061) fail(`entry ${quote(name)} is encrypted or a patch`);
-    if (view.getUint32(at + 38, true) & 0x10) fail(`entry ${quote(name)} is a directory`);
-    if (view.getUint16(at + 34, true) !== 0) fail(`entry ${quote(name)} is in another file`);
-    const narrow = [24, 20, 42].map((offset) => view.getUint32(at + offset, true));
-    const [size, packed, header] = widen(view, narrow, at + 46 + nameLength, extraLength, name);
-    if (method === 0 && size !== packed) fail(`entry ${quote(name)} is stored, yet has two sizes`);
-    entries.push({ name, header, size, crc: view.getUint32(at + 16, true), method, flags });
-    at = next;
-  }
-  if (entries.length !== directory.count) {
-    fail(`the archive claims ${directory.count} entries and lists ${entries.length}`);
-  }
-  return entries;
-}
-
-/** Replaces the sizes that 32 bits do not hold by those of the 64-bit field. */
-function widen(
-  view: DataView,
-  narrow: number[],
-  start: number,
-  length: number,
-  name: string,
-): number[] {
-  if (!narrow.includes(0xffffffff)) return narrow;
-  for (let at = start; at + 4 <= start + length;) {
-    const [id, size] = [view.getUint16(at, true), view.getUint16(at + 2, true)];
-    at += 4;
-    if (at + size > start + length) break;
-    if (id === 1) {
-      let next = at;
-      const wide = narrow.map((value) => {
-        if (value !== 0xffffffff) return value;
-        next += 8;
-        return next > at + size ? NaN : Number(view.getBigUint64(next - 8, true));
-      });
-      if (wide.every(Number.isSafeInteger)) return wide;
-      break;
-    }
-    at += size;
-  }
-  return fail(`entry ${quote(name)} lacks the 64-bit sizes that it refers to`);
-}
-
 /** An entry's name, which must not lead anywhere. */
-function entryName(bytes: Uint8Array): string {
+function nameOf(bytes: Uint8Array): string {
   let name = "";
   try {
-    name = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    name = utf8.decode(bytes);
   } catch {
-    fail(`an entry's name is not UTF-8: bytes ${Array.from(bytes.subarray(0, 8), (b) => hex(b))}`);
+    fail(`an entry's name is not UTF-8: bytes ${bytes.slice(0, 8)}`);
   }
   // deno-lint-ignore no-control-regex -- names with control characters are what is looked for
-  const odd = /[\u0000-\u001f\\:]/.test(name) || name.startsWith("/") || name === "";
-  if (odd || name.split("/").includes("..")) {
+  if (/^$|^\/|[\u0000-\u001f\\:]|(^|\/)\.\.(\/|$)/.test(name)) {
     fail(`entry ${quote(name)} points outside the archive`);
   }
   return name;
-}
-
-/** Where an entry's bytes begin, once its own header agrees with the list. */
-function localData(
-  bytes: Uint8Array,
-  view: DataView,
-  { name, header }: Entry,
-  limit: number,
-): number {
-  if (header + 30 > limit || view.getUint32(header, true) !== 0x04034b50) {
-    fail(`entry ${quote(name)} is not at byte ${header}, where the list says`);
-  }
-  const nameLength = view.getUint16(header + 26, true);
-  const start = header + 30 + nameLength + view.getUint16(header + 28, true);
-  if (start > limit) fail(`entry ${quote(name)} reaches beyond the entries`);
-  if (
-    view.getUint16(header + 8, true) !== 0 ||
-    entryName(bytes.subarray(header + 30, header + 30 + nameLength)) !== name
-  ) fail(`entry ${quote(name)} has another name or method in its own header`);
-  return start;
-}
-
-/** Refuses an entry whose own header, or what stands behind its bytes, contradicts the list. */
-function checkOwn(view: DataView, entry: Entry, start: number, end: number, limit: number): void {
-  const { name, header, size, crc, flags } = entry;
-  const own = [14, 22, 18].map((offset) => view.getUint32(header + offset, true));
-  const extra = header + 30 + view.getUint16(header + 26, true);
-  const sizes = widen(view, own.slice(1), extra, start - extra, name);
-  // With this flag the checksum and the sizes stand behind the bytes, with zeros in their place here.
-  const later = (flags & 8) !== 0;
-  const agrees = own[0] === crc && sizes.every((own) => own === size);
-  if (
-    view.getUint16(header + 6, true) !== flags || !(agrees || (later && own.every((x) => x === 0)))
-  ) fail(`entry ${quote(name)} has other flags, sizes or another checksum in its own header`);
-  if (
-    later && (end + 16 > limit || view.getUint32(end, true) !== 0x08074b50 ||
-      view.getUint32(end + 4, true) !== crc || view.getUint32(end + 8, true) !== size % 2 ** 32)
-  ) fail(`entry ${quote(name)} has another size or checksum behind its bytes`);
 }
 
 /** Tables for eight bytes at a time; made when first needed. */

@@ -6,15 +6,19 @@ import { crc32 } from "./zip.ts";
 /** Each entry's bytes begin at a multiple of this, so that they can be used in place. */
 const ALIGNMENT = 64;
 
-/** Sets numbers of two and four bytes: [offset, value, width]. */
-function fields(size: number, values: readonly (readonly [number, number, 2 | 4])[]): Uint8Array {
-  const bytes = new Uint8Array(size);
-  const view = new DataView(bytes.buffer);
-  for (const [at, value, width] of values) {
-    if (width === 2) view.setUint16(at, value, true);
-    else view.setUint32(at, value, true);
-  }
-  return bytes;
+/** What all headers begin with. */
+const PK = 0x4b50;
+
+/** Numbers of two bytes, the low byte first. */
+function words(...values: number[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(2 * values.length));
+  values.forEach((value, k) => view.setUint16(2 * k, value, true));
+  return new Uint8Array(view.buffer);
+}
+
+/** The two words of a number of four bytes. */
+function long(value: number): [number, number] {
+  return [value & 0xffff, value >>> 16];
 }
 
 /**
@@ -36,16 +40,11 @@ export function zipParts(entries: readonly (readonly [string, Uint8Array])[]): U
     const [header, size, crc] = [at, data.length, crc32(data)];
     const start = at + 30 + text.length + 4; // an extra field of no bytes is 4 long
     const padding = (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
-    // Flag 0x800: names are UTF-8. "FB" marks the padding, as PyTorch does.
-    const common = [[6, 0x800, 2], [14, crc, 4], [18, size, 4], [22, size, 4], [
-      26,
-      text.length,
-      2,
-    ]] as const;
-    put(fields(30, [[0, 0x04034b50, 4], ...common, [28, 4 + padding, 2]]), text);
-    put(fields(4 + padding, [[0, 0x4246, 2], [2, padding, 2]]), data);
-    const shifted = common.map(([place, value, width]) => [place + 2, value, width] as const);
-    list.push(fields(46, [[0, 0x02014b50, 4], ...shifted, [42, header, 4]]), text);
+    // 0x800 is the flag of names in UTF-8; method, time and date are 0.
+    const common = [0x800, 0, 0, 0, ...long(crc), ...long(size), ...long(size), text.length];
+    put(words(PK, 0x0403, 0, ...common, 4 + padding), text);
+    put(words(0x4246, padding), new Uint8Array(padding), data); // "FB", as PyTorch marks it
+    list.push(words(PK, 0x0201, 0, 0, ...common, 0, 0, 0, 0, 0, 0, ...long(header)), text);
   }
   const start = at;
   for (const piece of list) put(piece);
@@ -53,12 +52,6 @@ export function zipParts(entries: readonly (readonly [string, Uint8Array])[]): U
   if (at >= 0xffffffff || count >= 0xffff) {
     throw new CheckpointError("a file of 4 GiB or more, or of 65,535 tensors, cannot be written");
   }
-  put(fields(22, [
-    [0, 0x06054b50, 4],
-    [8, count, 2],
-    [10, count, 2],
-    [12, at - start, 4],
-    [16, start, 4],
-  ]));
+  put(words(PK, 0x0605, 0, 0, count, count, ...long(at - start), ...long(start), 0));
   return parts;
 }

@@ -323,7 +323,7 @@ describe("torch.save: archives that mislead", () => {
       assertThrows(
         () => readTorchFile(own(at, file[at] ^ 1)),
         CheckpointError,
-        "other flags, sizes or another checksum in its own header",
+        "another name, method, size, checksum or other flags in its own header",
       );
     }
   });
