@@ -2,11 +2,12 @@
 
 import { bytes as bytesKind, type Call, check, isPlain, type Kind, type Options } from "../call.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { safetensorsNames, stored, type StoredDType } from "./dtype.ts";
-import { CheckpointError, quote } from "./error.ts";
+import { listed } from "../tensor/dtype.ts";
+import { countOf, dtypes, stored } from "./dtype.ts";
+import { quote, utf8 } from "./error.ts";
 import { StoredTensor } from "./stored_tensor.ts";
 import { joined } from "./source.ts";
-import { type HeaderEntry, parseHeader } from "./safetensors_header.ts";
+import { type HeaderEntry, parseHeader, refuse } from "./safetensors_header.ts";
 
 /** The largest header that the Python library reads. */
 const MAX_HEADER = 100_000_000;
@@ -56,46 +57,50 @@ export function looksLikeSafetensors(bytes: Uint8Array): boolean {
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   check(readSafetensorsCall, arguments);
-  const fail = (what: string): never => {
-    throw new CheckpointError(`safetensors: ${what}`);
-  };
   if (bytes.length < 8) {
-    fail(`the file ends after ${bytes.length} bytes, before its header's length`);
+    refuse(`the file ends after ${bytes.length} bytes, before its header's length`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
-  if (length > MAX_HEADER) {
-    fail(`the header claims ${length} bytes, more than the ${MAX_HEADER} that the format allows`);
-  }
-  if (length > bytes.length - 8) {
-    fail(`the header claims ${length} bytes, the file has ${bytes.length - 8} after its length`);
-  }
+  const most = Math.min(MAX_HEADER, bytes.length - 8);
+  if (length > most) refuse(`the header claims ${length} bytes; it may have ${most} here`);
   let text = "";
   try {
-    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-    text = decoder.decode(bytes.subarray(8, 8 + length));
+    text = utf8.decode(bytes.subarray(8, 8 + length));
   } catch {
-    fail("the header is not UTF-8");
+    refuse("the header is not UTF-8");
   }
   const { metadata, entries } = parseHeader(text, 2 ** 19 + 8 * bytes.length);
   const data = bytes.subarray(8 + length);
-  let [last, ordered] = [{ begin: 0, end: 0 }, true];
-  for (const entry of entries.values()) {
-    ordered &&= byPlace(last, entry) <= 0;
-    last = entry;
-  }
+  const given = [...entries.values()];
+  const ordered = given.every((entry, k) => k === 0 || byPlace(given[k - 1], entry) <= 0);
   const tensors = new Map<string, StoredTensor>();
-  let end = 0;
+  let expected = 0;
   for (const [name, entry] of ordered ? entries : inOrder(entries)) {
-    const dtype = checkEntry(name, entry, end, fail);
-    ({ end } = entry);
-    if (end > data.length) {
-      fail(`tensor ${quote(name)} ends at byte ${end} of ${data.length} after the header`);
+    const { dtype: word, shape, begin, end } = entry;
+    const who = `tensor ${quote(name)}`;
+    const dtype = dtypes.find((dtype) => stored[dtype].name === word) ??
+      refuse(`${who} has the unknown dtype ${quote(word)}`);
+    if (begin !== expected) {
+      const what = begin < expected ? "overlaps the one before" : "leaves a hole before it";
+      refuse(`${who} ${what}: it begins at byte ${begin}, not ${expected}`);
     }
-    tensors.set(name, new StoredTensor(dtype, entry.shape, data, { byteOffset: entry.begin }));
+    const size = countOf(shape, `safetensors: ${who}`) * stored[dtype].bits / 8;
+    if (!Number.isInteger(size)) refuse(`${who} does not fill whole bytes`);
+    if (end - begin !== size) {
+      const wanted = `${size} bytes of ${word} in shape ${listed(shape)}`;
+      refuse(`${who} takes ${wanted}, but has ${end - begin}`);
+    }
+    if (end > data.length) {
+      refuse(`${who} ends at byte ${end} of ${data.length} after the header`);
+    }
+    expected = end;
+    tensors.set(name, new StoredTensor(dtype, shape, data, { byteOffset: begin }));
     if (ordered) entries.delete(name); // what is read need not be kept twice
   }
-  if (end !== data.length) fail(`${data.length - end} bytes at the end belong to no tensor`);
+  if (expected !== data.length) {
+    refuse(`${data.length - expected} bytes at the end belong to no tensor`);
+  }
   return { metadata: metadata && Object.fromEntries(metadata), tensors };
 }
 
@@ -105,37 +110,8 @@ function inOrder(entries: ReadonlyMap<string, HeaderEntry>): [string, HeaderEntr
 }
 
 /** A tensor of no bytes comes before one that begins where it does. */
-function byPlace(a: { begin: number; end: number }, b: { begin: number; end: number }): number {
+function byPlace(a: HeaderEntry, b: HeaderEntry): number {
   return a.begin - b.begin || a.end - b.end;
-}
-
-/** Refuses what the header says of a tensor that should begin at a byte. */
-function checkEntry(
-  name: string,
-  { dtype, shape, begin, end }: HeaderEntry,
-  expected: number,
-  fail: (what: string) => never,
-): StoredDType {
-  const known = safetensorsNames.get(dtype);
-  const who = `tensor ${quote(name)}`;
-  if (known === undefined) return fail(`${who} has the unknown dtype ${quote(dtype)}`);
-  if (begin !== expected) {
-    const what = begin < expected ? "overlaps the one before" : "leaves a hole before it";
-    fail(`${who} ${what}: it begins at byte ${begin}, not ${expected}`);
-  }
-  let count = 1;
-  for (const extent of shape) {
-    if (!Number.isSafeInteger(count *= extent)) {
-      fail(`${who} of shape [${shape.join(", ")}] has more elements than numbers count`);
-    }
-  }
-  const bits = count * stored[known].bits;
-  if (bits % 8 !== 0) fail(`${who} does not fill whole bytes`);
-  if (end - begin !== bits / 8) {
-    const size = `${bits / 8} bytes of ${dtype} in shape [${shape.join(", ")}]`;
-    fail(`${who} takes ${size}, but has ${end - begin}`);
-  }
-  return known;
 }
 
 /**
@@ -210,39 +186,32 @@ export function* safetensorsParts(
   tensors: TensorsByName,
   { metadata }: SafetensorsOptions = {},
 ): Generator<Uint8Array> {
-  const utf8 = new TextEncoder();
-  const order = [...safetensorsNames];
+  const encoder = new TextEncoder();
   const given = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
   const sorted = given.map(([name, value]: [string, Tensor | StoredTensor]) => {
     if (/\p{Surrogate}/u.test(name) || name === "__metadata__") {
-      throw new CheckpointError(`safetensors: ${quote(name)} cannot name a tensor`);
+      refuse(`${quote(name)} cannot name a tensor`);
     }
     const tensor = value instanceof Tensor ? StoredTensor.from(value) : value;
-    const rank = order.findIndex(([, dtype]) => dtype === tensor.dtype);
-    if (rank < 0) {
-      throw new CheckpointError(
-        `safetensors: tensor ${quote(name)} is ${tensor.dtype}, for which the format has no name`,
-      );
-    }
-    return { name, tensor, rank, key: utf8.encode(name) };
+    const dtype = stored[tensor.dtype].name ??
+      refuse(`tensor ${quote(name)} is ${tensor.dtype}, for which the format has no name`);
+    return { name, tensor, dtype, rank: dtypes.indexOf(tensor.dtype), key: encoder.encode(name) };
   }).sort((a, b) => b.rank - a.rank || compareBytes(a.key, b.key));
 
   let end = 0;
-  const fields = sorted.map(({ name, tensor, rank }) => {
-    const begin = end;
-    end += tensor.byteLength;
-    return `${JSON.stringify(name)}:{"dtype":"${order[rank][0]}","shape":[${
-      tensor.shape.join(",")
-    }],"data_offsets":[${begin},${end}]}`;
+  const fields = sorted.map(({ name, tensor: { shape, byteLength }, dtype }) => {
+    const data_offsets = [end, end += byteLength];
+    return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets })}`;
   });
-  if (metadata) fields.unshift(`"__metadata__":${metadataText(metadata)}`);
-  const header = utf8.encode(`{${fields.join(",")}}`);
-  const padded = Math.ceil(header.length / 8) * 8;
-  if (padded > MAX_HEADER) {
-    throw new CheckpointError(
-      `safetensors: a header of ${padded} bytes is more than ${MAX_HEADER}`,
-    );
+  for (const [name, value] of Object.entries(metadata ?? {})) {
+    if (typeof value !== "string" || /\p{Surrogate}/u.test(name + "\n" + value)) {
+      refuse(`metadata ${quote(name)} must be text`);
+    }
   }
+  if (metadata) fields.unshift(`"__metadata__":${JSON.stringify(metadata)}`);
+  const header = encoder.encode(`{${fields.join(",")}}`);
+  const padded = Math.ceil(header.length / 8) * 8;
+  if (padded > MAX_HEADER) refuse(`a header of ${padded} bytes is more than ${MAX_HEADER}`);
   const first = new Uint8Array(8 + padded).fill(0x20);
   new DataView(first.buffer).setBigUint64(0, BigInt(padded), true);
   first.set(header, 8);
@@ -250,19 +219,8 @@ export function* safetensorsParts(
   for (const { tensor } of sorted) yield tensor.bytes();
 }
 
-function metadataText(metadata: Readonly<Record<string, string>>): string {
-  const fields = Object.entries(metadata).map(([name, value]) => {
-    if (typeof value !== "string" || /\p{Surrogate}/u.test(name + "\n" + value)) {
-      throw new CheckpointError(`safetensors: metadata ${quote(name)} must be text`);
-    }
-    return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
-  });
-  return `{${fields.join(",")}}`;
-}
-
 /** By code point, as Rust and Python compare text. */
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
-  return a.length - b.length;
+  const k = a.findIndex((byte, k) => byte !== b[k]);
+  return k < 0 ? a.length - b.length : a[k] - (b[k] ?? -1);
 }

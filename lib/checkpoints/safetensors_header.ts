@@ -22,7 +22,7 @@ export interface Header {
   readonly entries: Map<string, HeaderEntry>;
 }
 
-/** The shape of a single number; there may be many. */
+/** The shape of a single number; there may be many of it. */
 const single: readonly number[] = [];
 
 /** As many as PyTorch has. */
@@ -30,6 +30,11 @@ const MAX_DIMS = 64;
 
 /** About how many bytes of memory one text of the metadata takes, and one tensor, as measured. */
 const [METADATA_COST, TENSOR_COST] = [180, 340];
+
+/** Refuses a file. */
+export function refuse(what: string): never {
+  throw new CheckpointError(`safetensors: ${what}`);
+}
 
 /**
  * Reads a header. Unlike `JSON.parse` it refuses a name that comes twice, and it cannot nest
@@ -41,12 +46,8 @@ const [METADATA_COST, TENSOR_COST] = [180, 340];
 export function parseHeader(text: string, budget = Infinity): Header {
   let at = 0;
   let spent = 0;
-  let metadata: Map<string, string> | null = null;
-  const entries = new Map<string, HeaderEntry>();
 
-  const fail = (what: string, where = at): never => {
-    throw new CheckpointError(`safetensors: header character ${where}: ${what}`);
-  };
+  const fail = (what: string, where = at): never => refuse(`header character ${where}: ${what}`);
   const spend = (bytes: number) => {
     spent += bytes;
     if (spent > budget) fail("the header has more entries than a file of this size can need");
@@ -95,7 +96,20 @@ export function parseHeader(text: string, budget = Infinity): Header {
       expect(",");
     }
   };
-  const integers = (what: string, limit: number): number[] => {
+  /** Reads an object; `value` reads what stands behind a name, which begins at character `start`. */
+  const object = <T>(value: (name: string, start: number) => T): Map<string, T> => {
+    const found = new Map<string, T>();
+    expect("{");
+    items("}", () => {
+      space();
+      const [start, name] = [at, string()];
+      expect(":");
+      if (found.has(name)) fail(`${quote(name)} comes twice`, start);
+      found.set(name, value(name, start));
+    });
+    return found;
+  };
+  const integers = (what: string, limit: number): readonly number[] => {
     const values: number[] = [];
     expect("[");
     items("]", (index) => {
@@ -110,56 +124,38 @@ export function parseHeader(text: string, budget = Infinity): Header {
       if (index === limit) fail(`${what} has more than ${limit} numbers`, start);
       values.push(Number(digits));
     });
-    return values.slice(); // without places to grow into
+    return values.length ? values.slice() : single; // without places to grow into
   };
-  const entry = (name: string): HeaderEntry => {
-    const start = at;
-    const fields: { dtype?: string; shape?: readonly number[]; data_offsets?: number[] } = {};
-    expect("{");
-    items("}", () => {
-      const [where, key] = [at, string()];
-      expect(":");
-      if (key !== "dtype" && key !== "shape" && key !== "data_offsets") {
-        fail(`tensor ${quote(name)} has a field ${quote(key)} that the format does not`, where);
-      } else if (fields[key] !== undefined) {
-        fail(`tensor ${quote(name)} has two fields ${quote(key)}`, where);
-      } else if (key === "dtype") fields.dtype = string();
-      else if (key === "shape") {
-        const shape = integers(key, MAX_DIMS);
-        fields.shape = shape.length ? shape : single;
-      } else fields.data_offsets = integers(key, 2);
-    });
-    const { dtype, shape, data_offsets } = fields;
-    if (dtype === undefined || shape === undefined || data_offsets?.length !== 2) {
-      return fail(`tensor ${quote(name)} lacks a dtype, a shape or two data_offsets`, start);
+  const entry = (name: string, start: number): HeaderEntry => {
+    const fields = object((key, where) =>
+      key === "dtype"
+        ? string()
+        : key === "shape"
+        ? integers(key, MAX_DIMS)
+        : key === "data_offsets"
+        ? integers(key, 2)
+        : fail(`tensor ${quote(name)} has a field ${quote(key)} that the format does not`, where)
+    );
+    const [begin, end] = fields.get("data_offsets") as readonly number[] ?? [];
+    if (end === undefined || fields.size < 3) {
+      fail(`tensor ${quote(name)} lacks a dtype, a shape or two data_offsets`, start);
     }
-    return { dtype, shape, begin: data_offsets[0], end: data_offsets[1] };
+    const shape = fields.get("shape") as readonly number[];
+    spend(TENSOR_COST + 8 * shape.length);
+    return { dtype: fields.get("dtype") as string, shape, begin, end };
   };
 
-  expect("{");
-  items("}", () => {
-    space();
-    const [start, name] = [at, string()];
-    expect(":");
-    if (name === "__metadata__") {
-      if (metadata !== null) fail("__metadata__ comes twice", start);
-      const found = metadata = new Map<string, string>();
-      expect("{");
-      items("}", () => {
-        const [where, key] = [at, string()];
-        expect(":");
-        if (found.has(key)) fail(`metadata ${quote(key)} comes twice`, where);
-        found.set(key, string());
-        spend(METADATA_COST);
-      });
-      return;
-    }
-    if (entries.has(name)) fail(`tensor ${quote(name)} comes twice`, start);
-    const found = entry(name);
-    entries.set(name, found);
-    spend(TENSOR_COST + 8 * found.shape.length);
+  let metadata: Map<string, string> | null = null;
+  const entries = object((name, start) => {
+    if (name !== "__metadata__") return entry(name, start);
+    metadata = object(() => {
+      spend(METADATA_COST);
+      return string();
+    });
+    return null;
   });
+  entries.delete("__metadata__");
   space();
   if (at < text.length) fail("something after the header's end");
-  return { metadata, entries };
+  return { metadata, entries: entries as Map<string, HeaderEntry> };
 }

@@ -12,10 +12,11 @@ import {
   text,
 } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { anyDType, convert, numel } from "../tensor/dtype.ts";
+import { stridesOf } from "../tensor/blocks.ts";
+import { anyDType, convert, listed, numel } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
-import { hostIsLittle, stored, type StoredDType, widenBFloat16, widenFloat16 } from "./dtype.ts";
-import { CheckpointError } from "./error.ts";
+import { hostIsLittle, stored, type StoredDType, widened } from "./dtype.ts";
+import { fail } from "./error.ts";
 
 /**
  * Elements of a stored tensor, as near to their type as JavaScript has.
@@ -94,7 +95,8 @@ export class StoredTensor {
   readonly shape: readonly number[];
   readonly #storage: Uint8Array;
   readonly #start: number; // in bytes
-  readonly #strides: readonly number[] | null;
+  readonly #strides: readonly number[];
+  readonly #rowMajor: boolean;
   readonly #littleEndian: boolean;
 
   /**
@@ -113,23 +115,23 @@ export class StoredTensor {
     layout: StoredLayout = {},
   ) {
     check(storedTensorCall, arguments);
-    const { byteOffset = 0, strides, littleEndian = true } = layout;
+    const plain = stridesOf(shape);
+    const { byteOffset = 0, strides = plain, littleEndian = true } = layout;
+    const { bits } = stored[dtype];
+    const empty = numel(shape) === 0;
     this.dtype = dtype;
     this.shape = shape;
     this.#storage = storage;
-    this.#strides = strides && !isRowMajor(shape, strides) ? strides : null;
+    this.#start = empty ? 0 : byteOffset; // a tensor of nothing may begin anywhere
+    this.#strides = strides;
+    this.#rowMajor = empty || shape.every((extent, k) => extent === 1 || strides[k] === plain[k]);
     this.#littleEndian = littleEndian;
-    const { bits } = stored[dtype];
-    const count = numel(shape);
-    this.#start = count === 0 ? 0 : byteOffset; // a tensor of nothing may begin anywhere
-    const reach = count === 0 || !this.#strides
-      ? count
-      : 1 + this.#strides.reduce((sum, stride, k) => sum + stride * (shape[k] - 1), 0);
-    const end = 8 * this.#start + reach * bits;
-    if (!(end <= storage.length * 8) || (this.#strides !== null && bits < 8)) {
+    const last = strides.reduce((sum, stride, k) => sum + stride * (shape[k] - 1), 0);
+    const end = 8 * this.#start + (empty ? 0 : last + 1) * bits;
+    if (!(end <= storage.length * 8) || (!this.#rowMajor && bits < 8)) {
       throw new RuntimeError(
-        `a ${dtype} tensor of shape [${shape.join(", ")}] reaches beyond the ${storage.length} ` +
-          "bytes of its storage",
+        `a ${dtype} tensor of shape ${listed(shape)} reaches beyond the ${storage.length} bytes ` +
+          "of its storage",
       );
     }
   }
@@ -164,7 +166,7 @@ export class StoredTensor {
 
   /** Whether {@linkcode StoredTensor.bytes} hands out the file's own bytes rather than a copy. */
   get isView(): boolean {
-    return this.#strides === null && (this.#littleEndian || stored[this.dtype].swap === 1);
+    return this.#lies(true);
   }
 
   /**
@@ -174,10 +176,7 @@ export class StoredTensor {
    */
   bytes(): Uint8Array {
     checkCount("StoredTensor.bytes", 0, arguments);
-    if (this.isView) {
-      return this.#storage.subarray(this.#start, this.#start + this.byteLength);
-    }
-    return this.#gather(true);
+    return this.#inOrder(true);
   }
 
   /**
@@ -199,22 +198,13 @@ export class StoredTensor {
     }
     if (dtype !== "float32" && dtype !== "float64" && !(half && options.widen)) {
       const advice = half ? "; { widen: true } makes it float32" : "";
-      throw new CheckpointError(`dtype ${dtype} is none of ${anyDType.word}${advice}`);
+      fail(`dtype ${dtype} is none of ${anyDType.word}${advice}`);
     }
-    const shared = half && this.#strides === null && this.#littleEndian === hostIsLittle
-      ? widened.get(this.#storage)
-      : undefined;
+    const shared = half && this.#lies(hostIsLittle) && widenedStorages.get(this.#storage);
     if (!shared) return new Tensor(this.values() as Float32Array | Float64Array, this.shape);
-    if (!shared[dtype]) {
-      const { buffer, byteOffset, length } = this.#storage;
-      shared[dtype] = arrays[dtype]!(
-        buffer as ArrayBuffer,
-        byteOffset,
-        length >> 1,
-      ) as Float32Array;
-    }
+    const all = shared[dtype] ??= numbers(dtype, this.#storage) as Float32Array;
     const from = this.#start / 2;
-    return new Tensor(shared[dtype].subarray(from, from + this.numel), this.shape);
+    return new Tensor(all.subarray(from, from + this.numel), this.shape);
   }
 
   /**
@@ -226,46 +216,40 @@ export class StoredTensor {
    */
   values(): StoredValues {
     checkCount("StoredTensor.values", 0, arguments);
-    const make = arrays[this.dtype];
-    if (!make) throw new CheckpointError(`dtype ${this.dtype} has no numbers in JavaScript`);
-    const size = stored[this.dtype].bits / 8;
-    let bytes = this.#littleEndian === hostIsLittle && this.#strides === null
-      ? this.#storage.subarray(this.#start, this.#start + this.byteLength)
-      : this.#gather(hostIsLittle);
-    if (bytes.byteOffset % size !== 0) bytes = new Uint8Array(bytes); // a Buffer's slice is no copy
-    if (this.dtype === "bool" && bytes.some((byte) => byte > 1)) {
-      return bytes.map((byte) => byte ? 1 : 0); // to PyTorch, all but 0 is true
-    }
-    return make(bytes.buffer as ArrayBuffer, bytes.byteOffset, this.numel);
+    const values = numbers(this.dtype, this.#inOrder(hostIsLittle));
+    if (this.dtype !== "bool" || !(values as Uint8Array).some((byte) => byte > 1)) return values;
+    return (values as Uint8Array).map((byte) => byte && 1); // to PyTorch, all but 0 is true
   }
 
-  /** Copies the elements, row-major, in the byte order wanted. */
-  #gather(little: boolean): Uint8Array {
+  /** Whether the file's own bytes are the elements, row-major, in a byte order. */
+  #lies(little: boolean): boolean {
+    return this.#rowMajor && (this.#littleEndian === little || stored[this.dtype].swap === 1);
+  }
+
+  /** The elements' bytes, row-major, in a byte order: the file's own where they lie so, or a copy. */
+  #inOrder(little: boolean): Uint8Array {
     const { bits, swap } = stored[this.dtype];
-    const [size, turn] = [bits / 8, little !== this.#littleEndian];
-    const result = new Uint8Array(this.byteLength);
-    const strides = this.#strides ?? rowMajor(this.shape);
-    const index = this.shape.map(() => 0);
-    let from = this.#start;
-    for (let to = 0; to < result.length; to += size) {
-      for (let part = 0; part < size; part += swap) {
-        for (let k = 0; k < swap; k++) {
-          result[to + part + k] = this.#storage[from + part + (turn ? swap - 1 - k : k)];
-        }
+    const size = bits / 8;
+    const [start, length] = [this.#start, this.byteLength];
+    if (this.#lies(little)) return this.#storage.subarray(start, start + length);
+    const result = new Uint8Array(length);
+    const turn = this.#littleEndian === little ? 0 : swap - 1; // byte k of a number is its k ^ turn
+    let to = 0;
+    const copy = (dim: number, from: number): void => {
+      if (dim === this.shape.length) {
+        for (let k = 0; k < size; k++) result[to++] = this.#storage[from + (k ^ turn)];
+        return;
       }
-      for (let dim = index.length - 1; dim >= 0; dim--) {
-        from += strides[dim] * size;
-        if (++index[dim] < this.shape[dim]) break;
-        from -= strides[dim] * size * this.shape[dim];
-        index[dim] = 0;
-      }
-    }
+      const step = this.#strides[dim] * size;
+      for (let i = 0; i < this.shape[dim]; i++) copy(dim + 1, from + i * step);
+    };
+    if (length > 0) copy(0, start);
     return result;
   }
 }
 
 /** Storages that several tensors may share, and what became of them when they were widened. */
-const widened = new WeakMap<Uint8Array, Partial<Record<StoredDType, Float32Array>>>();
+const widenedStorages = new WeakMap<Uint8Array, Partial<Record<StoredDType, Float32Array>>>();
 
 /**
  * Lets the tensors of a storage share what it becomes when it is widened, as they share the storage.
@@ -273,41 +257,32 @@ const widened = new WeakMap<Uint8Array, Partial<Record<StoredDType, Float32Array
  * @param storage the storage, its bytes aligned to its elements
  */
 export function shareWidened(storage: Uint8Array): void {
-  widened.set(storage, {});
+  widenedStorages.set(storage, {});
 }
 
-type Make = (buffer: ArrayBuffer, start: number, length: number) => StoredValues;
-
-const arrays: Partial<Record<StoredDType, Make>> = {
-  bool: (...place) => new Uint8Array(...place),
-  uint8: (...place) => new Uint8Array(...place),
-  int8: (...place) => new Int8Array(...place),
-  int16: (...place) => new Int16Array(...place),
-  uint16: (...place) => new Uint16Array(...place),
-  int32: (...place) => new Int32Array(...place),
-  uint32: (...place) => new Uint32Array(...place),
-  int64: (...place) => new BigInt64Array(...place),
-  uint64: (...place) => new BigUint64Array(...place),
-  float32: (...place) => new Float32Array(...place),
-  float64: (...place) => new Float64Array(...place),
-  float16: (...place) => widenFloat16(new Uint16Array(...place)),
-  bfloat16: (...place) => widenBFloat16(new Uint16Array(...place)),
+const arrays = {
+  bool: Uint8Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
 };
 
-/** How far apart neighbours lie where the last dimension varies fastest. */
-function rowMajor(shape: readonly number[]): number[] {
-  const strides: number[] = [];
-  let step = 1;
-  for (let dim = shape.length - 1; dim >= 0; dim--) {
-    strides[dim] = step;
-    step *= shape[dim];
-  }
-  return strides;
-}
-
-/** Strides of dimensions of extent 1 do not matter, nor any where there is no element. */
-function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
-  const plain = rowMajor(shape);
-  return shape.includes(0) ||
-    shape.every((extent, dim) => extent === 1 || strides[dim] === plain[dim]);
+/** Bytes in this machine's order as numbers, not copied where they are aligned. */
+function numbers(dtype: StoredDType, bytes: Uint8Array): StoredValues {
+  const Numbers = arrays[dtype as keyof typeof arrays];
+  if (!Numbers) return fail(`dtype ${dtype} has no numbers in JavaScript`);
+  const size = Numbers.BYTES_PER_ELEMENT;
+  if (bytes.byteOffset % size !== 0) bytes = new Uint8Array(bytes); // a Buffer's slice is no copy
+  const { buffer, byteOffset, length } = bytes;
+  const values = new Numbers(buffer as ArrayBuffer, byteOffset, Math.floor(length / size));
+  return dtype.endsWith("float16") ? widened(values as Uint16Array, dtype === "bfloat16") : values;
 }

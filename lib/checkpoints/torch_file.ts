@@ -1,7 +1,8 @@
 /** The files that `torch.save` writes: a zip archive with a pickle, and each storage beside it. */
 
 import { bytes as bytesKind, type Call, check } from "../call.ts";
-import { countOf, stored, type StoredDType } from "./dtype.ts";
+import { listed } from "../tensor/dtype.ts";
+import { countOf, dtypes, stored, type StoredDType } from "./dtype.ts";
 import { fail, quote } from "./error.ts";
 import { type PickleHost, readPickle } from "./pickle.ts";
 import {
@@ -180,7 +181,7 @@ function hostOf(
     if (!tensor.isView) copies -= tensor.byteLength * (dtype.endsWith("float16") ? 2 : 1);
     if (copies < 0) {
       fail(
-        `a tensor of shape [${shape.join(", ")}] that repeats a storage of ` +
+        `a tensor of shape ${listed(shape)} that repeats a storage of ` +
           `${storage.bytes.length} bytes, too much for a file of this size`,
       );
     }
@@ -226,7 +227,7 @@ function hostOf(
   for (const name in storageTypes) answers[`torch.${name}`] = notCalled;
   const names = new Map<string, Named | string>();
   for (const name in answers) names.set(name, new Named(name, null, answers[name]));
-  for (const name in stored) names.set(`torch.${name}`, `torch.${name}`);
+  for (const name of dtypes) names.set(`torch.${name}`, `torch.${name}`);
 
   return {
     // Of a file of more than 1 MiB, nine times its size beside its own bytes.
@@ -268,7 +269,7 @@ function checkGradient(requiresGrad: boolean, dtype: StoredDType): void {
 
 /** The dtype that `torch.uint16` names. */
 function dtypeNamed(value: PickleValue | undefined): StoredDType | undefined {
-  return (Object.keys(stored) as StoredDType[]).find((dtype) => value === `torch.${dtype}`);
+  return dtypes.find((dtype) => value === `torch.${dtype}`);
 }
 
 function isCount(value: PickleValue | undefined): value is number {

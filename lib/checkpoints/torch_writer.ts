@@ -4,6 +4,7 @@
  */
 
 import { Tensor } from "../tensor/tensor.ts";
+import { stridesOf } from "../tensor/blocks.ts";
 import { stored, type StoredDType } from "./dtype.ts";
 import { CheckpointError, quote } from "./error.ts";
 import { MAX_DEPTH, TorchObject } from "./pickle_value.ts";
@@ -236,12 +237,7 @@ class Pickler {
     this.#text("cpu");
     this.#number(storage ? tensor.numel : tensor.byteLength);
     this.#put(0x74, 0x51, 0x4b, 0); // TUPLE, BINPERSID, BININT1 0
-    let step = 1;
-    const strides = shape.map(() => 1);
-    for (let dim = shape.length - 1; dim >= 0; dim--) {
-      strides[dim] = step;
-      step *= Math.max(shape[dim], 1);
-    }
+    const strides = stridesOf(shape.map((extent) => Math.max(extent, 1)));
     for (const sizes of [shape, strides]) {
       this.#put(0x28); // MARK
       for (const size of sizes) this.#number(size);

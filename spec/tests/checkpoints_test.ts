@@ -131,6 +131,29 @@ describe("checkpoints: safetensors", () => {
     },
   );
 
+  fact(["CKPT-3", "CKPT-4"], "each dtype has the format's name for it", () => {
+    const names = "BOOL F4 F6_E2M3 F6_E3M2 U8 I8 F8_E5M2 F8_E4M3 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ " +
+      "I16 U16 F16 BF16 I32 U32 F32 C64 F64 I64 U64";
+    const dtypes = "bool float4 float6_e2m3 float6_e3m2 uint8 int8 float8_e5m2 float8_e4m3fn " +
+      "float8_e8m0fnu float8_e4m3fnuz float8_e5m2fnuz int16 uint16 float16 bfloat16 int32 uint32 " +
+      "float32 complex64 float64 int64 uint64";
+    const file = writeSafetensors(
+      new Map(
+        dtypes.split(" ").map((dtype) => {
+          const bits = dtype === "bool" ? 8 : Number(/\d+/.exec(dtype));
+          const bytes = new Uint8Array(4 * bits / 8);
+          return [dtype, new StoredTensor(dtype as StoredTensor["dtype"], [4], bytes)];
+        }),
+      ),
+    );
+    const header = new TextDecoder().decode(file);
+    const written = [...header.matchAll(/"([a-z0-9_]+)":{"dtype":"([A-Z0-9_]+)"/g)];
+    assertEquals(written.map(([, , name]) => name).reverse().join(" "), names);
+    assertEquals(written.map(([, dtype]) => dtype).reverse().join(" "), dtypes);
+    const { tensors } = readSafetensors(file);
+    assertEquals([...tensors.values()].map((one) => one.dtype).reverse().join(" "), dtypes);
+  });
+
   fact(["CKPT-3"], "what the format cannot hold is refused", () => {
     const refuse = (state: Record<string, StoredTensor>, reason: string, metadata?: object) =>
       assertThrows(

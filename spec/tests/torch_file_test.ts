@@ -227,6 +227,10 @@ describe("torch.save: tensors", () => {
     assertEquals([w.shape, w.bytes().length], [[2, 0], 0]);
     const beyond = tensorOf({ offset: "K\x09", shape: "K\x00\x85" });
     assertEquals(storedStateDictOf(read(dict([text("w"), beyond]))).w.toTensor().shape, [0]);
+    const vast = new StoredTensor("float32", [2 ** 50, 0], new Uint8Array(), {
+      littleEndian: false,
+    });
+    assertEquals(vast.bytes().length, 0); // at once
   });
 
   fact(
