@@ -4,11 +4,11 @@ import type { Nonlinearity } from "../nn/rnn.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Question } from "./deviations.ts";
 import type { OnnxModel, OnnxValue } from "./model.ts";
-import { drawn, draws, type Off, offBy, scaleOf } from "./numbers.ts";
+import { drawn, draws, type Off, offBy, scaleOf, sideBySide } from "./numbers.ts";
 import { fixedBatch, type Recurrence, type RecurrentNode } from "./recurrent.ts";
 import { expected, type Named, type ReferenceLayer, stateOf } from "./reference.ts";
 import { carryOut } from "./run.ts";
-import type { Value } from "./value.ts";
+import { asValue, type Value } from "./value.ts";
 import { Scope, worldOf } from "./values.ts";
 
 /** Nodes that are the layers of one module, from the lowest, with a node for each. */
@@ -17,10 +17,6 @@ export interface Module {
   readonly layers: readonly ReferenceLayer[];
   readonly nodes: readonly RecurrentNode[];
 }
-
-const valueOf = ({ data, shape }: Tensor): Value => (
-  { shape, data: Float64Array.from(data), whole: false }
-);
 
 /** A tensor with two of its dimensions exchanged: the first two. */
 export function exchanged(
@@ -110,7 +106,7 @@ export function runFile(
   const asked: Named = { input, ...state };
   // A cell has no dimension of time, nor of layers.
   const put = (x: Tensor): Value => {
-    const value = valueOf(x);
+    const value = asValue(x);
     return cell ? { ...value, shape: value.shape.slice(1) } : value;
   };
   const given = new Map<string, Value>([
@@ -174,9 +170,7 @@ export function runNodes(
   const { layers, nodes } = module;
   const [{ inputSize, hiddenSize, kind, directions }] = layers;
   if (nodes.some(({ scope }) => scope !== top)) return "its nodes lie in inner graphs";
-  if (
-    nodes.some(({ told }) => (told.direction === "bidirectional" ? 2 : 1) !== directions.length)
-  ) {
+  if (nodes.some(({ weights: { W } }) => W.shape[0] !== directions.length)) {
     return "its directions are nodes of their own";
   }
   const batch = nodes.map(fixedBatch).find((size) => size !== null) ?? 3;
@@ -184,7 +178,7 @@ export function runNodes(
   const next = draws(13);
   const input = drawn(next, [length, batch, inputSize], scaleOf(layers[0]));
   const layout = (node: RecurrentNode, x: Tensor) =>
-    valueOf(node.told.layout === 1 ? exchanged(x) : x);
+    asValue(node.told.layout === 1 ? exchanged(x) : x);
   const given = new Map<string, Value>([[nodes[0].node.inputs[0], layout(nodes[0], input)]]);
   const states: Named[] = nodes.map((node) =>
     Object.fromEntries(
@@ -193,12 +187,7 @@ export function runNodes(
         const shape = [directions.length, batch, hiddenSize];
         const known = own ? given.get(own) ?? top.get(own) : null;
         if (known) return [name, new Tensor(known.data, shape)];
-        const state = own ? drawn(next, shape) : new Tensor(
-          new Float64Array(
-            directions.length * batch * hiddenSize,
-          ),
-          shape,
-        );
+        const state = drawn(own ? next : () => 0, shape);
         if (own) given.set(own, layout(node, state));
         return [name, state];
       }),
@@ -218,29 +207,13 @@ export function runNodes(
   const scope = new Scope(worldOf(model, carryOut(model)), model.graph, null, given);
   const wanted = expected(layers, asked, nonlinearity, lengths);
   const question = {
-    layers,
-    inputs: asked,
-    nonlinearity,
-    state: stateOf(layers),
+    ...{ layers, inputs: asked, nonlinearity, state: stateOf(layers) },
     ...(lengths && { lengths }),
   };
   const outs = nodes.map(({ node }) => node.outputs.map((name) => name ? scope.get(name) : null));
   const Y = outs.at(-1)![0];
   const found: Named = {};
-  if (Y) {
-    const first = nodes.at(-1)!.told.layout === 1;
-    const [L, D, N, H] = first ? [Y.shape[1], Y.shape[2], Y.shape[0], Y.shape[3]] : Y.shape;
-    const data = new Float64Array(Y.data.length);
-    for (let t = 0; t < L; t++) {
-      for (let n = 0; n < N; n++) {
-        for (let d = 0; d < D; d++) {
-          const from = (first ? (n * L + t) * D + d : (t * D + d) * N + n) * H;
-          data.set(Y.data.subarray(from, from + H), ((t * N + n) * D + d) * H);
-        }
-      }
-    }
-    found.output = new Tensor(data, [L, N, D * H]);
-  }
+  if (Y) found.output = sideBySide(Y, nodes.at(-1)!.told.layout);
   ["h_n", "c_n"].slice(0, kind === "LSTM" ? 2 : 1).forEach((name, k) => {
     const all = outs.map((own) => own[1 + k]);
     if (all.every((x) => x) && !nodes.some(({ told }) => told.layout === 1)) {

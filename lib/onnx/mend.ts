@@ -9,7 +9,7 @@ import { joined } from "../checkpoints/source.ts";
 import { examine, judge, type Judgement, type Reference } from "./judge.ts";
 import type { Match } from "./match.ts";
 import { type OnnxModel, readOnnx } from "./model.ts";
-import { alike, type JudgeOptions } from "./node.ts";
+import { alike, bendOf, type JudgeOptions } from "./node.ts";
 import { nodeWeights } from "./reference.ts";
 import { type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import type { Value } from "./value.ts";
@@ -91,7 +91,7 @@ function mended(
   node: RecurrentNode,
   match: Match,
   ids: ReadonlySet<string>,
-  { nonlinearity }: JudgeOptions,
+  options: JudgeOptions,
 ): Uint8Array {
   const { kind, told } = node;
   const inputs = [...node.node.inputs];
@@ -102,10 +102,8 @@ function mended(
     drop.add("linear_before_reset");
     int("linear_before_reset", 1);
   }
-  const relu = kind === "RNN" && (nonlinearity ?? told.activations[0][0].name) ===
-      (nonlinearity ? "relu" : "Relu");
   drop.add("activations");
-  if (relu) {
+  if (kind === "RNN" && bendOf(node, options) === "relu") {
     const names = told.activations.map((): WireField => [9, "Relu"]);
     put.push([[1, "activations"], ...names, [20, 8]]);
   }

@@ -17,7 +17,7 @@ import {
 import { evaluateRecurrence } from "./evaluate.ts";
 import type { Match } from "./match.ts";
 import type { Note } from "./notes.ts";
-import { drawn, draws, type Off, offBy, scaleOf } from "./numbers.ts";
+import { drawn, draws, type Off, offBy, scaleOf, sideBySide } from "./numbers.ts";
 import type { OnnxRecurrence } from "./recurrence.ts";
 import type { RecurrentNode } from "./recurrent.ts";
 import {
@@ -28,7 +28,7 @@ import {
   type ReferenceLayer,
   stateOf,
 } from "./reference.ts";
-import type { Value } from "./value.ts";
+import { asTensor, type Value } from "./value.ts";
 
 /** What weights do not tell. */
 export interface JudgeOptions {
@@ -63,8 +63,17 @@ export interface NodeJudgement {
   readonly notes: readonly Note[];
 }
 
-const tensorOf = ({ shape, data }: { shape: readonly number[]; data: Float64Array }) =>
-  new Tensor(data, shape);
+/** Carries out a recurrence, time first, on inputs by PyTorch's names. */
+function carriedOut(
+  told: OnnxRecurrence,
+  { W, R, B, P }: RecurrentNode["weights"],
+  { input: X, h_0, c_0 }: Named,
+) {
+  return evaluateRecurrence({ ...told, layout: 0 }, {
+    ...{ X, W: asTensor(W), R: asTensor(R), B: asTensor(B), P: asTensor(P), initialH: h_0 },
+    ...(c_0 && { initialC: c_0 }),
+  });
+}
 
 /** What a node computes, as PyTorch's module gives it; told otherwise perhaps than it is. */
 function computed(
@@ -73,23 +82,9 @@ function computed(
   peepholes: boolean,
   given: Named,
 ): Named {
-  const { W, R, B, P } = node.weights;
-  const { Y, Yh, Yc } = evaluateRecurrence({ ...told, layout: 0 }, {
-    ...{ X: given.input, W: tensorOf(W), R: tensorOf(R), B: B && tensorOf(B) },
-    ...{ initialH: given.h_0, P: peepholes && P ? tensorOf(P) : null },
-    ...(given.c_0 && { initialC: given.c_0 }),
-  });
-  const [length, count, batch, size] = Y.shape;
-  const data = new Float64Array(Y.data.length);
-  for (let t = 0; t < length; t++) {
-    for (let d = 0; d < count; d++) {
-      for (let n = 0; n < batch; n++) {
-        const from = ((t * count + d) * batch + n) * size;
-        data.set(Y.data.subarray(from, from + size), ((t * batch + n) * count + d) * size);
-      }
-    }
-  }
-  const output = new Tensor(data, [length, batch, count * size]);
+  const weights = peepholes ? node.weights : { ...node.weights, P: null };
+  const { Y, Yh, Yc } = carriedOut(told, weights, given);
+  const output = sideBySide(Y);
   return Yc ? { output, h_n: Yh, c_n: Yc } : { output, h_n: Yh };
 }
 
@@ -140,8 +135,11 @@ function questionOf({ kind }: RecurrentNode, layer: ReferenceLayer): Named {
 }
 
 /** An RNN's nonlinearity: as told, or as its node has it. */
-function bendOf({ told }: RecurrentNode, { nonlinearity }: JudgeOptions): Nonlinearity {
-  return nonlinearity ?? (told.activations[0][0].name === "Relu" ? "relu" : "tanh");
+export function bendOf(
+  node: RecurrentNode | undefined,
+  { nonlinearity }: JudgeOptions,
+): Nonlinearity {
+  return nonlinearity ?? (node?.told.activations[0][0].name === "Relu" ? "relu" : "tanh");
 }
 
 /** Numbers in 256 steps, as a runtime stores what it multiplies with quantised weights. */
@@ -168,32 +166,19 @@ export function nodeCase(
 ): { given: Named; computed: Named; wanted: Named | null; tolerance: number } {
   const layer = match ? alike(node, match) : layerOf(node);
   const given = questionOf(node, layer);
-  const { W, R, B, P } = node.weights;
-  const recurrence: OnnxRecurrence = { ...node.told, layout: 0 };
-  const run = (
-    told: OnnxRecurrence,
-    w: Tensor,
-    r: Tensor,
-    b: Tensor | null,
-    p: Tensor | null,
-    X = given.input,
-  ) => {
-    const { Y, Yh, Yc } = evaluateRecurrence(told, {
-      ...{ X, W: w, R: r, B: b, P: p, initialH: given.h_0 },
-      ...(given.c_0 && { initialC: given.c_0 }),
-    });
+  const { told, weights } = node;
+  const run = (own: OnnxRecurrence, by: RecurrentNode["weights"], inputs = given) => {
+    const { Y, Yh, Yc } = carriedOut(own, by, inputs);
     return { Y, Y_h: Yh, ...(Yc && { Y_c: Yc }) };
   };
-  const own = (x: Value | null) => x && tensorOf(x);
-  const computed = run(recurrence, own(W)!, own(R)!, own(B), own(P));
+  const computed = run(told, weights);
   const tolerance = node.quantised
-    ? 10 * apart(run(recurrence, own(W)!, own(R)!, own(B), own(P), coarse(given.input)), computed)
+    ? 10 * apart(run(told, weights, { ...given, input: coarse(given.input) }), computed)
     : 1e-4;
   if (!match) return { given, computed, wanted: null, tolerance };
-  const right = nodeWeights(layer);
-  const told = toldOtherwise(recurrence, P !== null, bendOf(node, options))
-    .reduce((all, one) => one.mended(all), recurrence);
-  const wanted = run(told, own(right.W)!, own(right.R)!, own(right.B), null);
+  const mended = toldOtherwise(told, weights.P !== null, bendOf(node, options))
+    .reduce((all, one) => one.mended(all), told);
+  const wanted = run(mended, { ...nodeWeights(layer), P: null });
   return { given, computed, wanted, tolerance };
 }
 

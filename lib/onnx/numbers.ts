@@ -67,3 +67,19 @@ export function scaleOf({ directions: [{ weightIh }], inputSize, layer }: Refere
   const scale = Math.sqrt(3 * rows / squares);
   return Number.isFinite(scale) ? Math.min(Math.max(scale, 1e-3), 1e4) : 1;
 }
+
+/** ONNX's output Y, (L, D, N, H) or in layout 1 (N, L, D, H), as PyTorch's, (L, N, D · H). */
+export function sideBySide(Y: Pick<Tensor, "data" | "shape">, layout: 0 | 1 = 0): Tensor {
+  const [a, b, c, H] = Y.shape;
+  const [L, D, N] = layout === 1 ? [b, c, a] : [a, b, c];
+  const data = new Float64Array(Y.data.length);
+  for (let t = 0; t < L; t++) {
+    for (let n = 0; n < N; n++) {
+      for (let d = 0; d < D; d++) {
+        const from = (layout === 1 ? (n * L + t) * D + d : (t * D + d) * N + n) * H;
+        data.set(Y.data.subarray(from, from + H), ((t * N + n) * D + d) * H);
+      }
+    }
+  }
+  return new Tensor(data, [L, N, D * H]);
+}

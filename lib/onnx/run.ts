@@ -1,18 +1,12 @@
 /** Recurrent nodes among the values of a graph. */
 
 import { ValueError } from "../errors.ts";
-import { Tensor } from "../tensor/tensor.ts";
 import { evaluateRecurrence } from "./evaluate.ts";
 import type { OnnxModel } from "./model.ts";
 import type { OnnxRecurrence } from "./recurrence.ts";
 import { isRecurrence, readNode } from "./recurrent.ts";
-import type { Value } from "./value.ts";
+import { asTensor, asValue } from "./value.ts";
 import type { Extra } from "./values.ts";
-
-const tensorOf = (x: Value | null) => x && new Tensor(x.data, x.shape);
-const valueOf = ({ data, shape }: Tensor): Value => (
-  { shape, data: Float64Array.from(data), whole: false }
-);
 
 /**
  * Carries out recurrent nodes, those with quantised weights in float64.
@@ -37,11 +31,11 @@ export function carryOut(
     if (!(steps * (W.data.length + R.data.length) < 2 ** 30)) return null; // hostile
     try {
       const { Y, Yh, Yc } = evaluateRecurrence(change(known.told), {
-        ...{ X: tensorOf(X)!, W: tensorOf(W)!, R: tensorOf(R)!, B: tensorOf(B) },
-        ...{ P: tensorOf(P), sequenceLens: lengths?.data, initialH: tensorOf(initialH) },
-        ...(initialC && { initialC: tensorOf(initialC) }),
+        ...{ X: asTensor(X), W: asTensor(W), R: asTensor(R), B: asTensor(B), P: asTensor(P) },
+        ...{ sequenceLens: lengths?.data, initialH: asTensor(initialH) },
+        ...(initialC && { initialC: asTensor(initialC) }),
       });
-      return [valueOf(Y), valueOf(Yh), Yc && valueOf(Yc)];
+      return [asValue(Y), asValue(Yh), Yc && asValue(Yc)];
     } catch (error) {
       if (error instanceof ValueError) return null; // the inputs do not fit: a fixed batch, say
       throw error;

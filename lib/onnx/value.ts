@@ -1,6 +1,7 @@
 /** Numbers of an ONNX file, of any type, to compute with. */
 
 import { CheckpointError } from "../checkpoints/error.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import type { OnnxTensor } from "./tensor.ts";
 
 /** Numbers of any type, row-major, each as the nearest float64. */
@@ -34,3 +35,12 @@ export function valueOf(tensor: OnnxTensor): Value | null {
     throw error;
   }
 }
+
+/** A tensor as a value. */
+export const asValue = ({ data, shape }: Pick<Tensor, "data" | "shape">): Value => (
+  { shape, data: Float64Array.from(data), whole: false }
+);
+
+/** A value as a tensor, `null` as `null`. */
+export const asTensor = <T extends Value | null>(x: T): T extends Value ? Tensor : null =>
+  (x && new Tensor(x.data, x.shape)) as T extends Value ? Tensor : null;

@@ -12,7 +12,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { readOnnx } from "./model.ts";
 import { allNodes, type FoundNode, type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import { type OnnxExternalData, type OnnxTensor, readEntry } from "./tensor.ts";
-import type { Value } from "./value.ts";
+import { asTensor } from "./value.ts";
 import type { Scope } from "./values.ts";
 import { Message } from "./wire.ts";
 
@@ -88,15 +88,11 @@ function layerOf({ kind, told, hiddenSize, weights: { W, R, B, P } }: RecurrentN
   const all = told.activations.flat();
   const numbers = (key: "alpha" | "beta") =>
     all.map((one) => one[key]).filter((x): x is number => x !== null);
-  const tensor = ({ data, shape }: Value) => new Tensor(data, shape);
   return {
     opType: kind,
     direction: told.direction,
     hiddenSize,
-    W: tensor(W),
-    R: tensor(R),
-    B: B && tensor(B),
-    P: P && tensor(P),
+    ...{ W: asTensor(W), R: asTensor(R), B: asTensor(B), P: asTensor(P) },
     ...(kind === "GRU" && { linearBeforeReset: told.linearBeforeReset ? 1 : 0 }),
     activations: all.map(({ name }) => name),
     activationAlpha: numbers("alpha"),

@@ -3,12 +3,11 @@
  * directions, batches and states are put in order.
  */
 
-import type { Nonlinearity } from "../nn/rnn.ts";
 import { type Attempt, attemptOff, inputsOf, type Module, runFile, runNodes } from "./attempts.ts";
 import { explanation, type FileMistake, fileMistake } from "./deviations.ts";
 import type { Match } from "./match.ts";
 import type { OnnxModel } from "./model.ts";
-import type { JudgeOptions } from "./node.ts";
+import { bendOf, type JudgeOptions } from "./node.ts";
 import type { Off } from "./numbers.ts";
 import { fixedBatch, type Recurrence } from "./recurrent.ts";
 import type { ReferenceLayer } from "./reference.ts";
@@ -50,11 +49,6 @@ function modulesOf(
   });
 }
 
-/** An RNN's nonlinearity: as told, or as its nodes have it. */
-function bendOf({ nodes: [node] }: Module, { nonlinearity }: JudgeOptions): Nonlinearity {
-  return nonlinearity ?? (node?.told.activations[0][0].name === "Relu" ? "relu" : "tanh");
-}
-
 /** Whether a file takes batches of any size: the batch is free in what it says of its input. */
 function batchIsFree({ graph }: OnnxModel, batchFirst: boolean | null): boolean {
   const [shape] = graph.inputs.filter(({ name }) => !graph.initializers.has(name))
@@ -79,116 +73,78 @@ export function judgeWhole(
   options: JudgeOptions,
 ): WholeJudgement[] {
   const modules = modulesOf(recurrence, matches, layers);
+  const forms = options.batchFirst === undefined ? [false, true] : [options.batchFirst];
   return modules.map((module): WholeJudgement => {
-    const nonlinearity = bendOf(module, options);
+    const nonlinearity = bendOf(module.nodes[0], options);
     const allRight = recurrence.nodes.every((node, k) =>
       nodesRight[k] || !module.nodes.includes(node)
     );
     const inputs = modules.length === 1 ? inputsOf(model, module) : null;
     const [{ directions, kind }] = module.layers;
     const backs = directions.length === 2 ? [false, true] : [false];
-    const about = { module: module.name, batchFirst: null as boolean | null };
-    const attempts: [Attempt, boolean | null][] = [];
-    if (inputs) {
-      const forms = options.batchFirst === undefined ? [false, true] : [options.batchFirst];
-      for (const first of forms) {
-        const attempt = runFile(model, module, inputs, first, nonlinearity);
-        if (attempt?.given) attempts.push([attempt, first]);
-      }
-    }
+    /** The file from its inputs to its outputs, in each form in which it can be computed. */
+    const inFile = (extra = carryOut(model)): [Attempt, boolean | null][] =>
+      forms.flatMap((first) => {
+        const attempt = inputs && runFile(model, module, inputs, first, nonlinearity, extra);
+        return attempt?.given ? [[attempt, first]] : [];
+      });
+    const attempts = inFile();
     const part = attempts.length > 0 ? "file" : "nodes";
     let remark: string | null = null;
-    if (attempts.length === 0 && module.nodes.length === 0) {
+    if (part === "nodes" && module.nodes.length === 0) {
       remark = "its recurrence is no node, and what the file does instead is not computed here";
-    } else if (attempts.length === 0) {
+    } else if (part === "nodes") {
       // A file of fixed sizes may compute with its own only.
       const lengths = model.graph.inputs.flatMap(({ shape }) => shape ?? [])
         .filter((extent) => typeof extent === "number");
       for (const length of new Set([9, ...lengths.slice(0, 4)])) {
         const attempt = runNodes(model, recurrence, module, nonlinearity, length);
-        if (typeof attempt === "string") remark = attempt;
-        else {
-          attempts.push([attempt, null]);
-          remark = null;
-          break;
-        }
+        remark = typeof attempt === "string" ? attempt : null;
+        if (typeof attempt === "string") continue;
+        attempts.push([attempt, null]);
+        break;
       }
     }
-    const layouts = module.nodes.some(({ told }) => told.layout === 1);
-    if (inputs && layouts && allRight && part === "nodes") {
-      const plain = carryOut(model, (told) => ({ ...told, layout: 0 }));
-      for (const first of options.batchFirst === undefined ? [false, true] : [options.batchFirst]) {
-        const attempt = runFile(model, module, inputs, first, nonlinearity, plain);
-        if (!attempt?.given || attemptOff(attempt, backs)) continue;
-        const says = "the node has layout 1, yet what it reads has time first";
-        const mistakes = [fileMistake("layout", says, kind)];
-        const off = { error: Infinity, step: null };
-        return {
-          ...about,
-          part: "file",
-          batchFirst: first,
-          verdict: "wrong",
-          mistakes,
-          off,
-          remark,
-        };
-      }
-    }
-    const quantised = module.nodes.some((node) => node.quantised);
     const offs = attempts.map(([attempt]) => attemptOff(attempt, backs));
-    const right = offs.indexOf(null);
-    if (right >= 0 || (quantised && allRight)) {
-      const [, batchFirst] = attempts[Math.max(right, 0)] ?? [];
-      const off = offs[Math.max(right, 0)] ?? null;
-      const made = module.nodes.map(fixedBatch).find((size) => size !== null);
-      if (made !== undefined && batchIsFree(model, batchFirst ?? null)) {
-        const says = `the initial state is a constant for a batch of ${made}, though the file's ` +
-          "input may have any";
-        const mistakes = [fileMistake("fixed-batch", says, kind)];
-        return {
-          ...about,
-          batchFirst: batchFirst ?? null,
-          part,
-          verdict: "wrong",
-          mistakes,
-          off,
-          remark,
-        };
+    /** The judgement, by the attempt of that number. */
+    const judged = (
+      verdict: WholeJudgement["verdict"],
+      mistakes: readonly FileMistake[] = [],
+      k = 0,
+    ): WholeJudgement => ({
+      ...{ module: module.name, batchFirst: attempts[k]?.[1] ?? null, part, verdict, mistakes },
+      ...{ off: offs[k] ?? null, remark },
+    });
+    if (inputs && part === "nodes" && allRight && module.nodes.some(({ told }) => told.layout)) {
+      const plain = carryOut(model, (told) => ({ ...told, layout: 0 }));
+      const right = inFile(plain).find(([attempt]) => !attemptOff(attempt, backs));
+      if (right) {
+        const says = "the node has layout 1, yet what it reads has time first";
+        const about = judged("wrong", [fileMistake("layout", says, kind)]);
+        const off = { error: Infinity, step: null };
+        return { ...about, part: "file", batchFirst: right[1], off };
       }
-      return {
-        ...about,
-        batchFirst: batchFirst ?? null,
-        part,
-        verdict: "right",
-        mistakes: [],
-        off,
-        remark,
-      };
+    }
+    const right = offs.indexOf(null);
+    if (right >= 0 || (allRight && module.nodes.some((node) => node.quantised))) {
+      const k = Math.max(right, 0);
+      const made = module.nodes.map(fixedBatch).find((size) => size !== null);
+      if (made === undefined || !batchIsFree(model, attempts[k]?.[1] ?? null)) {
+        return judged("right", [], k);
+      }
+      const says = `the initial state is a constant for a batch of ${made}, though the file's ` +
+        "input may have any";
+      return judged("wrong", [fileMistake("fixed-batch", says, kind)], k);
     }
     if (attempts.length === 0 && allRight && recurrence.dropping.length > 0) {
       const says = "dropout is active: a Dropout node is told to be in training";
-      const mistakes = [fileMistake("dropout-in-eval", says, kind)];
-      return { ...about, part, verdict: "wrong", mistakes, off: null, remark: null };
+      return { ...judged("wrong", [fileMistake("dropout-in-eval", says, kind)]), remark: null };
     }
-    if (attempts.length === 0) {
-      return { ...about, part, verdict: "unknown", mistakes: [], off: null, remark };
-    }
-    const wrong = (mistakes: FileMistake[], k: number): WholeJudgement => (
-      {
-        ...about,
-        part,
-        batchFirst: attempts[k][1],
-        verdict: "wrong",
-        mistakes,
-        off: offs[k],
-        remark,
-      }
-    );
-    if (!allRight) return wrong([], 0);
+    if (attempts.length === 0) return judged("unknown");
     for (const [k, [{ question, wanted, given }]] of attempts.entries()) {
-      const found = explanation(question, wanted, given!);
-      if (found) return wrong([found], k);
+      const found = allRight && explanation(question, wanted, given!);
+      if (found) return judged("wrong", [found], k);
     }
-    return wrong([], 0);
+    return judged("wrong");
   });
 }
