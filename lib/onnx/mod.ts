@@ -33,21 +33,20 @@ export type { FileMistake } from "./deviations.ts";
 export { judge, type Judgement, type Reference } from "./judge.ts";
 export { mend, type Mended } from "./mend.ts";
 export { looksLikeOnnx } from "../checkpoints/onnx_file.ts";
-export {
-  type OnnxAttribute,
-  type OnnxAttributeValue,
-  type OnnxFunction,
-  type OnnxGraph,
-  type OnnxModel,
-  type OnnxNode,
-  type OnnxOptions,
-  type OnnxValue,
-  readOnnx,
+export type {
+  OnnxAttribute,
+  OnnxAttributeValue,
+  OnnxFunction,
+  OnnxGraph,
+  OnnxModel,
+  OnnxNode,
+  OnnxValue,
 } from "./model.ts";
 export type { JudgeOptions, NodeJudgement, Verdict } from "./node.ts";
 export type { Note, Runtime } from "./notes.ts";
 export type { Off } from "./numbers.ts";
 export { type Probe, probes } from "./probe.ts";
+export { type OnnxOptions, readOnnx } from "./read.ts";
 export { type OnnxDType, type OnnxExternal, type OnnxExternalData, OnnxTensor } from "./tensor.ts";
 export { type Edit, replaceParts, type WireField, type WireValue, writeMessage } from "./write.ts";
 export type { WholeJudgement } from "./whole.ts";

@@ -9,7 +9,7 @@ import type { StoredDType } from "../checkpoints/dtype.ts";
 import { fromOnnx, type OnnxLayer } from "../layouts/onnx.ts";
 import type { StateDict } from "../tensor/tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { readOnnx } from "./model.ts";
+import { readOnnx } from "./read.ts";
 import { allNodes, type FoundNode, type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import { type OnnxExternalData, type OnnxTensor, readEntry } from "./tensor.ts";
 import { asTensor } from "./value.ts";
