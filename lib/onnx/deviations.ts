@@ -2,10 +2,12 @@
 
 import { commit, mistakes as portingMistakes } from "../conformance/diagnose.ts";
 import type { Task } from "../conformance/cases.ts";
-import type { Answer, JsonNumber, JsonTensor, Request } from "../conformance/pair.ts";
+import type { JsonNumber, JsonTensor, Request } from "../conformance/pair.ts";
 import { compare } from "../conformance/compare.ts";
+import { bfloat16 } from "../conformance/mistakes/numbers.ts";
 import type { LayerKind } from "../layouts/layout.ts";
 import type { Nonlinearity } from "../nn/rnn.ts";
+import { eachOf, gated, gateOrder } from "../parameters.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { OnnxActivation } from "./activations.ts";
 import type { OnnxRecurrence } from "./recurrence.ts";
@@ -58,8 +60,6 @@ export interface Told {
   readonly mended: (told: OnnxRecurrence) => OnnxRecurrence;
 }
 
-const sames = (a: OnnxActivation, name: string) => a.name === name;
-
 /** An activation in words. */
 function worded({ name, alpha, beta }: OnnxActivation): string {
   const numbers = [alpha, beta].filter((x) => x !== null).map((x) => Number(x.toPrecision(4)));
@@ -75,9 +75,8 @@ function activationMistake(
   given: readonly OnnxActivation[],
   wanted: readonly string[],
 ): FileMistake {
-  const wrong = given.map((own, k) => [own, k] as const).filter(([own, k]) =>
-    !sames(own, wanted[k])
-  );
+  const wrong = given.map((own, k) => [own, k] as const)
+    .filter(([{ name }, k]) => name !== wanted[k]);
   const all = (is: (own: OnnxActivation) => boolean) => wrong.every(([own]) => is(own));
   const only = (...places: number[]) => wrong.every(([, k]) => places.includes(k));
   const hard = (slope: number) => ({ name, alpha, beta }: OnnxActivation) =>
@@ -97,11 +96,11 @@ function activationMistake(
     return found("no-outer-tanh", "h is o ⊙ c, without tanh");
   }
   if (only(...bends)) {
-    if (kind === "RNN" && wanted[0] === "Relu" && all((own) => sames(own, "Tanh"))) {
+    if (kind === "RNN" && wanted[0] === "Relu" && all(({ name }) => name === "Tanh")) {
       return found("tanh-for-relu", "tanh is used for relu");
     }
-    if (all((own) => sames(own, "Relu"))) return found("relu-for-tanh", "relu is used for tanh");
-    if (all((own) => sames(own, "Sigmoid"))) {
+    if (all(({ name }) => name === "Relu")) return found("relu-for-tanh", "relu is used for tanh");
+    if (all(({ name }) => name === "Sigmoid")) {
       return found("sigmoid-for-tanh", "the sigmoid is used for tanh");
     }
     if (kind === "RNN" && all(isLine)) return found("linear-rnn", "no nonlinearity is applied");
@@ -136,7 +135,7 @@ export function toldOtherwise(
     add("reset-before", says, ["linear_before_reset"], { linearBeforeReset: true });
   }
   const wanted = wantedActivations(kind, nonlinearity);
-  const wrong = told.activations.find((own) => own.some((one, k) => !sames(one, wanted[k])));
+  const wrong = told.activations.find((own) => own.some(({ name }, k) => name !== wanted[k]));
   if (wrong) {
     const activations = told.activations.map(() =>
       wanted.map((name) => ({ name, alpha: null, beta: null }))
@@ -145,15 +144,12 @@ export function toldOtherwise(
     add("", "", names, { activations }, activationMistake(kind, wrong, wanted));
   }
   if (told.clip !== null) {
-    const says = `what goes into each activation is clipped to ±${
-      Number(told.clip.toPrecision(4))
-    }`;
-    add("clip", says, ["clip"], { clip: null });
+    const bound = Number(told.clip.toPrecision(4));
+    add("clip", `what goes into each activation is clipped to ±${bound}`, ["clip"], { clip: null });
   }
   if (told.inputForget) {
-    add("input-forget", "the forget gate is 1 - i (input_forget)", ["input_forget"], {
-      inputForget: false,
-    });
+    const says = "the forget gate is 1 - i (input_forget)";
+    add("input-forget", says, ["input_forget"], { inputForget: false });
   }
   if (peepholes) add("peepholes", "the gates see c through peepholes (P)", [], {});
   return found;
@@ -166,49 +162,31 @@ export interface Misread {
   readonly weights: (own: Weights) => Weights;
 }
 
-const negative = <T extends Float64Array | null>(x: T): T => x && x.map((value) => -value) as T;
-
-/** The nearest number of 8 digits in base 2, ties to even. */
-function bfloat16(x: number): number {
-  const bits = new Uint32Array(Float32Array.of(x).buffer);
-  bits[0] = (bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) & 0xffff0000;
-  return new Float32Array(bits.buffer)[0];
-}
+const changed = <T extends Float64Array | null>(x: T, f: (x: number) => number): T =>
+  x && x.map((value) => f(value)) as T;
 
 /** Weights rounded to fewer bits: then they are near the layer's, and not the same. */
 export function roundings(kind: LayerKind): Misread[] {
-  const rounded = (name: string, round: (x: number) => number): Misread => {
-    const one = <T extends Float64Array | null>(x: T): T =>
-      x && x.map((value) => round(value)) as T;
-    return {
-      mistake: fileMistake(`${name}-weights`, `the weights are rounded to ${name}`, kind),
-      weights: ({ weightIh, weightHh, biasIh, biasHh }) => ({
-        ...{ weightIh: one(weightIh), weightHh: one(weightHh) },
-        ...{ biasIh: one(biasIh), biasHh: one(biasHh) },
-      }),
-    };
-  };
+  const rounded = (name: string, round: (x: number) => number): Misread => ({
+    mistake: fileMistake(`${name}-weights`, `the weights are rounded to ${name}`, kind),
+    weights: (own) => eachOf(gated(gateOrder[kind]), (key) => changed(own[key], round)) as Weights,
+  });
   return [rounded("float16", Math.f16round), rounded("bfloat16", bfloat16)];
 }
 
 /** Mistakes of files that the list of porting mistakes has not. */
 export function misreadings(kind: LayerKind): Misread[] {
-  const make = (id: string, says: string, weights: Misread["weights"]): Misread => (
-    { mistake: fileMistake(id, says, kind), weights }
-  );
+  const negated = (id: string, what: string, ...keys: (keyof Weights)[]): Misread => ({
+    mistake: fileMistake(`negated-${id}`, `${what} negated`, kind),
+    weights: (own) => (
+      { ...own, ...Object.fromEntries(keys.map((key) => [key, changed(own[key], (x) => -x)])) }
+    ),
+  });
   return [
-    make("negated-weight_ih", "weight_ih is negated", (own) => (
-      { ...own, weightIh: negative(own.weightIh) }
-    )),
-    make("negated-weight_hh", "weight_hh is negated", (own) => (
-      { ...own, weightHh: negative(own.weightHh) }
-    )),
-    make("negated-weights", "weight_ih and weight_hh are negated", (own) => (
-      { ...own, weightIh: negative(own.weightIh), weightHh: negative(own.weightHh) }
-    )),
-    make("negated-biases", "the biases are negated", (own) => (
-      { ...own, biasIh: negative(own.biasIh), biasHh: negative(own.biasHh) }
-    )),
+    negated("weight_ih", "weight_ih is", "weightIh"),
+    negated("weight_hh", "weight_hh is", "weightHh"),
+    negated("weights", "weight_ih and weight_hh are", "weightIh", "weightHh"),
+    negated("biases", "the biases are", "biasIh", "biasHh"),
   ];
 }
 
@@ -276,12 +254,14 @@ export interface Question {
   readonly state: Named;
 }
 
+/** Tensors by name, as a request holds them. */
+const coded = (named: Named) =>
+  Object.fromEntries(Object.entries(named).map(([name, x]) => [name, single(x)]));
+
 /** The question as a request of the conformance kit. */
 export function requestOf(question: Question): Request {
   const { layers, inputs, lengths, nonlinearity, batchFirst, state } = question;
   const [{ kind, inputSize, hiddenSize, directions }] = layers;
-  const coded = (named: Named) =>
-    Object.fromEntries(Object.entries(named).map(([name, x]) => [name, single(x)]));
   return {
     op: "forward",
     module: kind,
@@ -300,12 +280,6 @@ export function requestOf(question: Question): Request {
   };
 }
 
-/** Only those outputs that both have. */
-function shared(of: Answer, names: readonly string[]): Answer {
-  const outputs = of.outputs ?? {};
-  return { outputs: Object.fromEntries(names.map((name) => [name, outputs[name]])) };
-}
-
 /**
  * Finds a porting mistake that makes just these outputs.
  *
@@ -313,16 +287,15 @@ function shared(of: Answer, names: readonly string[]): Answer {
  * @returns the mistake; `null` where the outputs are right or nothing explains them
  */
 export function explanation(question: Question, wanted: Named, given: Named): FileMistake | null {
-  const coded = (named: Named): Answer => ({
-    outputs: Object.fromEntries(Object.entries(named).map(([name, x]) => [name, single(x)])),
-  });
-  const task = { id: "file", chapter: "file", request: requestOf(question), expect: coded(wanted) };
-  const answer = coded(given);
+  const about = { id: "file", chapter: "file", request: requestOf(question) };
+  const task = { ...about, expect: { outputs: coded(wanted) } } as unknown as Task;
+  const answer = { outputs: coded(given) };
   const names = Object.keys(given);
   const found = portingMistakes.find((mistake) => {
-    const made = mistake.recognise ? null : commit(mistake, task as unknown as Task);
-    if (!made?.outputs || names.some((name) => !made.outputs![name])) return false;
-    return compare(task.request, shared(made, names), answer).differences.length === 0;
+    const made = mistake.recognise ? null : commit(mistake, task)?.outputs;
+    if (!made || names.some((name) => !made[name])) return false;
+    const outputs = Object.fromEntries(names.map((name) => [name, made[name]]));
+    return compare(task.request, { outputs }, answer).differences.length === 0;
   });
   return found ? fileMistake(found.id, found.says, question.layers[0].kind) : null;
 }

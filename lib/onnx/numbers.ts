@@ -1,5 +1,6 @@
 /** Inputs of a model's own scale, and how far its outputs are from those wanted. */
 
+import { numel } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Named, ReferenceLayer } from "./reference.ts";
 
@@ -54,8 +55,7 @@ export function draws(seed: number): () => number {
 
 /** A tensor of drawn numbers that float32 holds. */
 export function drawn(next: () => number, shape: readonly number[], scale = 1): Tensor {
-  const count = shape.reduce((product, extent) => product * extent, 1);
-  const data = Float64Array.from({ length: count }, () => Math.fround(scale * next()));
+  const data = Float64Array.from({ length: numel(shape) }, () => Math.fround(scale * next()));
   return new Tensor(data, shape);
 }
 

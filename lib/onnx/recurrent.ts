@@ -5,7 +5,7 @@ import type { LayerKind } from "../layouts/layout.ts";
 import type { OnnxAttribute, OnnxFunction, OnnxGraph, OnnxModel, OnnxNode } from "./model.ts";
 import { isRecurrent, type OnnxRecurrence, recurrenceOf } from "./recurrence.ts";
 import type { Value } from "./value.ts";
-import { type Extra, Scope, type World, worldOf } from "./values.ts";
+import { type Extra, functionOf, Scope, type World, worldOf } from "./values.ts";
 
 /** A node as it was found. */
 export interface FoundNode {
@@ -89,9 +89,7 @@ export function allNodes(model: OnnxModel, top: Scope, world: World): FoundNode[
           visit(new Scope(world, graph, scope, given), graph, `${own} → ${attribute.name} → `);
         }
       }
-      const called = model.functions.find(({ name, domain, overload }) =>
-        name === node.opType && domain === node.domain && overload === node.overload
-      );
+      const called = functionOf(node, model);
       const inner = called && scope.inside(node, called);
       if (inner) visit(inner, called, `${own} → `);
     }

@@ -6,7 +6,8 @@ import { type PackedSequence, packPaddedSequence, padPackedSequence } from "../n
 import { LSTM } from "../nn/lstm.ts";
 import { type Nonlinearity, RNN } from "../nn/rnn.ts";
 import { noGrad } from "../autograd/graph.ts";
-import { gateOrder } from "../parameters.ts";
+import { eachOf, endOf, gated, gateOrder, parameterName } from "../parameters.ts";
+import { numel } from "../tensor/dtype.ts";
 import type { LayerKind } from "../layouts/layout.ts";
 import { type StateDict, Tensor } from "../tensor/tensor.ts";
 import { onnxOrder, type RecurrentNode } from "./recurrent.ts";
@@ -44,9 +45,6 @@ export interface ReferenceLayer {
   readonly node?: RecurrentNode;
 }
 
-const parameters = ["weightIh", "weightHh", "biasIh", "biasHh"] as const;
-const stateNames = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"] as const;
-
 /**
  * The layers of a checkpoint.
  *
@@ -66,18 +64,13 @@ export function layersOf(state: StateDict): { layers: ReferenceLayer[]; beyond: 
     const cell = module.kind.endsWith("Cell");
     const kind = module.kind.replace("Cell", "") as LayerKind;
     for (let layer = 0; layer < numLayers; layer++) {
-      const ends = cell
-        ? [""]
-        : bidirectional
-        ? [`_l${layer}`, `_l${layer}_reverse`]
-        : [`_l${layer}`];
-      const directions = ends.map((end) => {
-        const [weightIh, weightHh, biasIh, biasHh] = stateNames.map((key) => {
-          const x = state[`${prefix}${key}${end}`];
+      const ends = cell ? [""] : (bidirectional ? [0, 1] : [0]).map((way) => endOf(layer, way));
+      const directions = ends.map((end) =>
+        eachOf(gated(gateOrder[kind]), (key) => {
+          const x = state[prefix + parameterName(key, end)];
           return x ? Float64Array.from(x.data) : null;
-        });
-        return { weightIh: weightIh!, weightHh: weightHh!, biasIh, biasHh };
-      });
+        }) as Weights
+      );
       const width = layer === 0 ? inputSize : hiddenSize * directions.length;
       layers.push({
         ...{ module: name, layer, layers: numLayers, kind, cell, inputSize: width, hiddenSize },
@@ -147,15 +140,13 @@ export function hasBias(layers: readonly ReferenceLayer[]): boolean {
 /** Layers as a `state_dict` of one module, in float64. */
 export function stateOf(layers: readonly ReferenceLayer[]): StateDict {
   const state: StateDict = {};
-  const biased = hasBias(layers);
-  layers.forEach(({ directions, inputSize, hiddenSize, kind }, k) =>
+  const bias = hasBias(layers);
+  layers.forEach(({ directions, inputSize: input, hiddenSize: hidden, kind }, k) =>
     directions.forEach((own, d) =>
-      parameters.forEach((name, place) => {
-        const rows = gateOrder[kind].length * hiddenSize;
-        const data = own[name] ?? (biased && place > 1 ? new Float64Array(rows) : null);
-        if (!data) return;
-        const shape = [[rows, inputSize], [rows, hiddenSize], [rows], [rows]][place];
-        state[`${stateNames[place]}_l${k}${d ? "_reverse" : ""}`] = new Tensor(data, shape);
+      eachOf(gated(gateOrder[kind]), (key, shapeOf) => {
+        const shape = shapeOf({ input, hidden, output: hidden, bias });
+        const data = shape && (own[key] ?? new Float64Array(numel(shape)));
+        if (data) state[parameterName(key, endOf(k, d))] = new Tensor(data, shape);
       })
     )
   );

@@ -4,6 +4,7 @@ import { type Call, check, checkCount } from "../call.ts";
 import { stored, type StoredDType } from "../checkpoints/dtype.ts";
 import { CheckpointError, quote } from "../checkpoints/error.ts";
 import { StoredTensor, type WidenOptions, widenOptions } from "../checkpoints/stored_tensor.ts";
+import { numel } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Message, readVarints } from "./wire.ts";
 
@@ -76,18 +77,15 @@ export class OnnxTensor {
     source: Source,
     files: OnnxExternalData,
   ) {
-    this.name = told.name;
-    this.dtype = told.dtype;
-    this.shape = told.shape;
-    this.external = told.external;
-    this.bytes = told.bytes;
+    ({ name: this.name, dtype: this.dtype, shape: this.shape } = told);
+    ({ external: this.external, bytes: this.bytes } = told);
     this.#source = source;
     this.#files = files;
   }
 
   /** The number of elements. */
   get numel(): number {
-    return this.shape.reduce((product, extent) => product * extent, 1);
+    return numel(this.shape);
   }
 
   /**
@@ -209,10 +207,10 @@ export function readTensor(message: Message, files: OnnxExternalData): OnnxTenso
   const given = new Map<number, { parts: Uint8Array[]; count: number }>();
   const place = new Map<string, string>();
   let [name, type, elsewhere] = ["", 0, false];
-  const add = (part: Uint8Array, count: number) => {
+  const add = ({ bytes, count }: { bytes: Uint8Array; count: number }) => {
     const own = given.get(message.field) ?? { parts: [], count: 0 };
     given.set(message.field, own);
-    own.parts.push(part);
+    own.parts.push(bytes);
     own.count += count;
     message.charge(160);
   };
@@ -222,19 +220,13 @@ export function readTensor(message: Message, files: OnnxExternalData): OnnxTenso
     if (field === 1) message.integers(dims);
     else if (field === 2) type = message.number();
     else if (field === 3) message.refuse("a segment of a tensor");
-    else if (field === 4 || field === 10) {
-      const { bytes, count } = message.fixed(field === 4 ? 4 : 8);
-      add(bytes, count);
-    } else if (field === 5 || field === 7 || field === 11) {
-      const { bytes, count } = message.varints();
-      add(bytes, count);
-    } else if (field === 6) add(message.content(), 1);
+    else if (field === 4 || field === 10) add(message.fixed(field === 4 ? 4 : 8));
+    else if (field === 5 || field === 7 || field === 11) add(message.varints());
+    else if (field === 6) add({ bytes: message.content(), count: 1 });
     else if (field === 8) name = message.text();
-    else if (field === 9) add(message.content(), 0);
-    else if (field === 13) {
-      const [key, value] = readEntry(message.message("external_data"));
-      place.set(key, value);
-    } else if (field === 14) elsewhere = message.number() === 1;
+    else if (field === 9) add({ bytes: message.content(), count: 0 });
+    else if (field === 13) place.set(...readEntry(message.message("external_data")));
+    else if (field === 14) elsewhere = message.number() === 1;
     else message.skip();
   }
   const what = `tensor ${quote(name)}`;
@@ -242,10 +234,10 @@ export function readTensor(message: Message, files: OnnxExternalData): OnnxTenso
   const shape = dims.map((extent) =>
     typeof extent === "number" && extent >= 0 ? extent : message.refuse(`${what}: size ${extent}`)
   );
-  const numel = shape.reduce((product, extent) => product * extent, 1);
+  const count = numel(shape);
   const bits = bitsOf(dtype);
-  const size = Math.ceil(numel * bits / 8);
-  if (!Number.isSafeInteger(numel * 8)) message.refuse(`${what}: more elements than numbers count`);
+  const size = Math.ceil(count * bits / 8);
+  if (!Number.isSafeInteger(count * 8)) message.refuse(`${what}: more elements than numbers count`);
   let external: OnnxExternal | null = null;
   if (elsewhere) {
     if (given.size) message.refuse(`${what}: data both here and in another file`);
@@ -255,17 +247,18 @@ export function readTensor(message: Message, files: OnnxExternalData): OnnxTenso
     field === 6 || parts.some(({ length }) => length > 0)
   );
   if (fields.length > 1) message.refuse(`${what}: data in ${fields.map(nameOf).join(" and ")}`);
-  const [[field, { parts, count }] = [9, { parts: [new Uint8Array()], count: 0 }]] = fields;
+  const [[field, { parts, count: elements }] = [9, { parts: [new Uint8Array()], count: 0 }]] =
+    fields;
   if (!elsewhere) {
     const wanted = fieldOf(dtype);
-    const found = field === 9 ? parts[0].length : count;
+    const found = field === 9 ? parts[0].length : elements;
     // Two elements of four bits stand in one integer; a complex number takes two.
     const perElement = dtype.startsWith("complex") ? 2 : bits > 0 && bits < 8 ? bits / 8 : 1;
-    const due = field === 9 ? size : Math.ceil(numel * perElement);
+    const due = field === 9 ? size : Math.ceil(count * perElement);
     if (field !== 9 && field !== wanted) {
       message.refuse(`${what}: elements of ${dtype} in ${fieldNames[field]}`);
     }
-    if (dtype === "string" && field === 9 && numel > 0) message.refuse(`${what}: text as raw_data`);
+    if (dtype === "string" && field === 9 && count > 0) message.refuse(`${what}: text as raw_data`);
     if (found !== due) {
       message.refuse(
         `${what}: ${found} ${field === 9 ? "bytes" : "elements"} of ${dtype} in ` +

@@ -6,6 +6,7 @@
 
 import { CheckpointError } from "../checkpoints/error.ts";
 import type { OnnxAttribute, OnnxFunction, OnnxGraph, OnnxModel, OnnxNode } from "./model.ts";
+import { numel } from "../tensor/dtype.ts";
 import type { OnnxTensor } from "./tensor.ts";
 import { operators } from "./operators.ts";
 import { type Value, valueOf } from "./value.ts";
@@ -36,13 +37,20 @@ export function worldOf(model: OnnxModel, extra: Extra = () => null): World {
   return { model, extra, left: 2 ** 22 + 4 * model.bytes.length };
 }
 
-/** The most rounds of a loop that are gone. */
+/** The function that a node calls; `undefined` where it is an operator's. */
+export function functionOf(node: OnnxNode, { functions }: OnnxModel): OnnxFunction | undefined {
+  return functions.find(({ name, domain, overload }) =>
+    name === node.opType && domain === node.domain && overload === node.overload
+  );
+}
+
+/** The most rounds of a loop. */
 const ROUNDS = 1000;
 
 /** Whether a value has as many elements as its shape says; what a hostile file asks for may have not. */
 function isSound({ shape, data }: Value): boolean {
   return shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0) &&
-    shape.reduce((product, extent) => product * extent, 1) === data.length;
+    numel(shape) === data.length;
 }
 
 /** The nodes of a graph or function with all that they can see: a graph within sees those around it. */
@@ -139,7 +147,7 @@ export class Scope {
   }
 
   #fits(shape: readonly number[]): boolean {
-    return (this.#world.left -= shape.reduce((product, extent) => product * extent, 1)) >= 0;
+    return (this.#world.left -= numel(shape)) >= 0;
   }
 
   #carryOut(node: OnnxNode): readonly (Value | null)[] | null {
@@ -156,18 +164,14 @@ export class Scope {
         const given = inputs.map((x) => x ?? undefined);
         const fits = (shape: readonly number[]) => this.#fits(shape);
         const use = { inputs: given, attribute, fits, outputs: node.outputs.length };
-        return operators[node.opType](use)?.map((value) =>
-          value && isSound(value) ? value : null
-        ) ??
-          null;
+        const made = operators[node.opType](use);
+        return made && made.map((value) => value && isSound(value) ? value : null);
       } catch (error) {
         if (error instanceof RangeError || error instanceof CheckpointError) return null;
         throw error;
       }
     }
-    const called = this.#world.model.functions.find(({ name, domain, overload }) =>
-      name === node.opType && domain === node.domain && overload === node.overload
-    );
+    const called = functionOf(node, this.#world.model);
     if (!called) return this.#world.extra(node, this, inputs);
     const inner = this.inside(node, called);
     return inner && called.outputs.map((name) => inner.get(name));

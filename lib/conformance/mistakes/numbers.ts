@@ -13,7 +13,7 @@ import type { Mistake } from "./mistake.ts";
 const half = (x: number) => Math.f16round(x);
 
 /** The nearest bfloat16: the upper half of a float32, ties to even. */
-function bfloat16(x: number): number {
+export function bfloat16(x: number): number {
   const bits = new Uint32Array(Float32Array.of(x).buffer);
   if (Number.isFinite(x)) bits[0] += 0x7fff + ((bits[0] >> 16) & 1);
   bits[0] &= 0xffff0000;
