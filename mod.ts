@@ -72,21 +72,8 @@ export {
 } from "./lib/autograd/graph.ts";
 export type { BackwardOptions } from "./lib/autograd/propagate.ts";
 export { backward, grad, type GradOptions } from "./lib/nn/backward.ts";
-export {
-  abs,
-  add,
-  div,
-  exp,
-  log,
-  mul,
-  neg,
-  relu,
-  sigmoid,
-  sin,
-  sub,
-  tanh,
-  to,
-} from "./lib/autograd/pointwise.ts";
+export { add, div, mul, sub } from "./lib/autograd/arithmetic.ts";
+export { abs, exp, log, neg, relu, sigmoid, sin, tanh, to } from "./lib/autograd/pointwise.ts";
 export { matmul } from "./lib/autograd/matmul.ts";
 export { affine, linear, type Term } from "./lib/autograd/linear.ts";
 export { embedding, type EmbeddingArguments, oneHot } from "./lib/autograd/embedding.ts";

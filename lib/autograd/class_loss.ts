@@ -181,7 +181,7 @@ function classLoss(
         dx![start + j * inner] -= d * smooth * (w ? w[j] : 1);
       }
     });
-  }, weight ? [input, weight] : [input]);
+  }, [input, weight]);
 }
 
 /**

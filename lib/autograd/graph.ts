@@ -15,7 +15,7 @@ import {
 
 const aState: Kind = {
   word: "Tensor or tuple of Tensors",
-  is: (value) => [value].flat().every((part) => part instanceof Tensor),
+  is: (value) => [value].flat().every(aTensor.is),
 };
 
 const noGradCall: Call = ["noGrad", { run: callable }];
@@ -83,6 +83,9 @@ export function wouldRecord(inputs: readonly (Tensor | null | undefined)[]): boo
 /** What an operation keeps: a tensor, or a view of one in another shape, such as `weight.t()`. */
 export type Keeps = Tensor | { readonly viewOf: Tensor; readonly shape: readonly number[] };
 
+/** What an operation may keep: what is false or `null`, it does not. */
+export type MayKeep = Keeps | false | null;
+
 /**
  * Records what made a tensor, if recording is on and a gradient may be wanted.
  *
@@ -103,10 +106,10 @@ export function record(
   name: string,
   inputs: readonly Tensor[],
   backward: Backward,
-  keeps: readonly Keeps[] = [],
+  keeps: readonly MayKeep[] = [],
 ): Tensor {
   if (wouldRecord(inputs)) {
-    output.gradFn = { name, order: recorded++, inputs, saved: keeps.map(saved), backward };
+    output.gradFn = { name, order: recorded++, inputs, saved: saved(keeps), backward };
   }
   return output;
 }
@@ -131,35 +134,19 @@ export function recordFlow(
   name: string,
   inputs: readonly Tensor[],
   flow: Flow,
-  keeps: readonly Keeps[] | (() => readonly Keeps[]),
+  keeps: readonly MayKeep[] | (() => readonly MayKeep[]),
   release?: () => void,
 ): Tensor {
-  if (wouldRecord(inputs)) {
-    const all = typeof keeps === "function" ? savedLater(inputs, keeps) : keeps.map(saved);
-    output.gradFn = {
-      name,
-      order: recorded++,
-      inputs,
-      saved: all,
-      backward: nothing,
-      flow,
-      release,
-    };
-  }
-  return output;
-}
-
-/** What is kept, listed later, with the versions of now. */
-function savedLater(
-  inputs: readonly Tensor[],
-  keeps: () => readonly Keeps[],
-): () => readonly SavedTensor[] {
+  const { gradFn } = record(output, name, inputs, nothing);
+  if (gradFn === null) return output;
   const versions = inputs.map(versionOf);
-  return () =>
-    keeps().map((kept) => {
-      const now = saved(kept);
-      return { ...now, version: versions[inputs.indexOf(now.tensor)] };
-    });
+  gradFn.saved = typeof keeps !== "function"
+    ? saved(keeps)
+    : () =>
+      saved(keeps()).map((now) => ({ ...now, version: versions[inputs.indexOf(now.tensor)] }));
+  gradFn.flow = flow;
+  gradFn.release = release;
+  return output;
 }
 
 /**
@@ -172,10 +159,8 @@ function savedLater(
  * @returns `output`
  */
 export function recordPart(output: Tensor, name: string, input: Tensor, partOf: number): Tensor {
-  if (wouldRecord([input])) {
-    const saved: SavedTensor[] = [];
-    output.gradFn = { name, order: recorded++, inputs: [input], saved, backward: nothing, partOf };
-  }
+  const { gradFn } = record(output, name, [input], nothing);
+  if (gradFn) gradFn.partOf = partOf;
   return output;
 }
 
@@ -185,11 +170,15 @@ export function recordShape(output: Tensor, name: string, input: Tensor): Tensor
   return recordFlow(output, name, [input], (grad) => [grad], []);
 }
 
-function saved(kept: Keeps): SavedTensor {
-  const { tensor, shape } = kept instanceof Tensor
-    ? { tensor: kept, shape: kept.shape }
-    : { tensor: kept.viewOf, shape: kept.shape };
-  return { tensor, shape, version: tensor.version() };
+/** What is kept, with the versions of now. */
+function saved(keeps: readonly MayKeep[]): SavedTensor[] {
+  const all: SavedTensor[] = [];
+  for (const kept of keeps) {
+    if (!kept) continue;
+    const tensor = kept instanceof Tensor ? kept : kept.viewOf;
+    all.push({ tensor, shape: kept.shape, version: versionOf(tensor) });
+  }
+  return all;
 }
 
 /**
@@ -217,8 +206,8 @@ export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
   check(incrementVersionCall, arguments);
   const given: unknown = tensors;
   const several = typeof given === "object" && given !== null && Symbol.iterator in given;
-  const all = several ? [...given as Iterable<unknown>] : [given];
-  if (!all.every((x) => x instanceof Tensor)) {
+  const all = several ? [...given as Iterable<Tensor>] : [tensors as Tensor];
+  if (!all.every(aTensor.is)) {
     throw new RuntimeError("increment_version expect a Iterable[Tensor] as input");
   }
   all.forEach(countChange);

@@ -76,5 +76,5 @@ export function layerNorm(
         dx[start + k] += scale * (own - mean - normal[start + k] * along);
       }
     });
-  }, [...bias ? [bias] : [], input, ...weight ? [weight] : []]);
+  }, [bias, input, weight]);
 }

@@ -4,7 +4,7 @@ import { type Call, check } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, listed, numel, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
-import { type Keeps, record } from "./graph.ts";
+import { type MayKeep, record } from "./graph.ts";
 
 const linearCall: Call = ["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }];
 const termCall: Call = ["affine", {
@@ -151,7 +151,7 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
 }
 
 /** PyTorch's name of the node of a product, and what it keeps. */
-export function linearNode(term: Term): { name: string; keeps: Keeps[] } {
+export function linearNode(term: Term): { name: string; keeps: MayKeep[] } {
   const [input, , bias] = term;
   // PyTorch reshapes what is not a matrix into one and back, and names the node after that.
   const name = input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
@@ -162,10 +162,10 @@ export function linearNode(term: Term): { name: string; keeps: Keeps[] } {
  * What PyTorch's product keeps: the rows of x for the gradient of W, and Wᵀ for that of x; without a
  * bias it looks at Wᵀ first.
  */
-function keptOf([x, w, bias]: Term): Keeps[] {
+function keptOf([x, w, bias]: Term): MayKeep[] {
   const rows = x.dim() === 2 ? x : { viewOf: x, shape: [numel(x.shape.slice(0, -1)), w.shape[1]] };
   const transposed = { viewOf: w, shape: w.shape.toReversed() };
-  const kept = [...w.requiresGrad ? [rows] : [], ...x.requiresGrad ? [transposed] : []];
+  const kept = [w.requiresGrad && rows, x.requiresGrad && transposed];
   return bias ? kept : kept.reverse();
 }
 

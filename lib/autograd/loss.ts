@@ -17,7 +17,8 @@ import {
 } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { noGrad, record, wouldRecord } from "./graph.ts";
-import { abs, sub, to } from "./pointwise.ts";
+import { sub } from "./arithmetic.ts";
+import { abs, to } from "./pointwise.ts";
 import { mean, sum } from "./reduce.ts";
 import { expand } from "./shape.ts";
 
@@ -277,5 +278,5 @@ export function binaryCrossEntropyWithLogits(
       if (dx) dx[i] += d * ((yes + 1 - y[i]) * logistic - yes);
       if (dy) dy[i] += d * (q ? logLogistic(-x[i]) - q[i] * logLogistic(x[i]) : -x[i]);
     }
-  }, [input, target, ...[weight, posWeight].filter((one) => one !== null)]);
+  }, [input, target, weight, posWeight]);
 }

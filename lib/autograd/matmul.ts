@@ -2,7 +2,7 @@
 
 import { type Call, check } from "../call.ts";
 import { NotImplementedError, RuntimeError } from "../errors.ts";
-import { broadcastShape, placesIn } from "../tensor/blocks.ts";
+import { broadcastShape, placeIn, placesIn } from "../tensor/blocks.ts";
 import { allocate, isFloat, numel, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
@@ -76,8 +76,8 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   /** Visits each element of the result, with its row of `a` and its column of `b`. */
   const each = (visit: (at: number, row: number, column: number) => void) => {
     for (let k = 0, at = 0; k < count; k++) {
-      const row = (inA.table ? inA.table[k] : k * inA.step) * rows * inner;
-      const column = (inB.table ? inB.table[k] : k * inB.step) * inner * columns;
+      const row = placeIn(inA, k) * rows * inner;
+      const column = placeIn(inB, k) * inner * columns;
       for (let i = 0; i < rows; i++) {
         for (let j = 0; j < columns; j++) visit(at++, row + i * inner, column + j);
       }
@@ -92,7 +92,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   });
   const shape = [...batch, ...ranks[0] > 1 ? [rows] : [], ...ranks[1] > 1 ? [columns] : []];
   const result = new Tensor(data, shape, dtype);
-  const kept = [...a.requiresGrad ? [b] : [], ...b.requiresGrad ? [a] : []];
+  const kept = [a.requiresGrad && b, b.requiresGrad && a];
   return record(result, `${node}Backward${node === "Squeeze" ? 4 : 0}`, [a, b], (dy, da, db) => {
     each((at, row, column) => {
       for (let p = 0; p < inner; p++) {

@@ -2,7 +2,7 @@
 
 import { bool, type Call, check, int, type Kind, type Options } from "../call.ts";
 import { IndexError, NotImplementedError, RuntimeError } from "../errors.ts";
-import { blocksOf, type Places, placesIn } from "../tensor/blocks.ts";
+import { blocksOf, placeIn, type Places, placesIn } from "../tensor/blocks.ts";
 import { allocate, isFloat, numel, whole, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
@@ -174,7 +174,7 @@ function largest(
   }
   const at = new Float64Array(groups.size).fill(-1);
   x.data.forEach((value, k) => {
-    const g = groups.table ? groups.table[k] : k * groups.step;
+    const g = placeIn(groups, k);
     const best = x.data[at[g]];
     if (at[g] < 0 || value > best || (value !== value && best === best)) at[g] = k;
   });

@@ -1,7 +1,8 @@
 /** The cells' equations with what is commonly done otherwise as options. */
 
 import { linear } from "../autograd/linear.ts";
-import { add, mul, relu, sigmoid, sub, tanh } from "../autograd/pointwise.ts";
+import { add, mul, sub } from "../autograd/arithmetic.ts";
+import { relu, sigmoid, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
 import type { LSTMParameters } from "../nn/lstm.ts";
 import { Tensor } from "../tensor/tensor.ts";

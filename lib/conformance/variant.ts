@@ -5,7 +5,7 @@
 
 import { noGrad } from "../autograd/graph.ts";
 import { linear } from "../autograd/linear.ts";
-import { mul } from "../autograd/pointwise.ts";
+import { mul } from "../autograd/arithmetic.ts";
 import { reshape, squeeze, transpose, unsqueeze } from "../autograd/shape.ts";
 import { cat, stack } from "../autograd/join.ts";
 import { narrow, select } from "../autograd/slices.ts";

@@ -13,7 +13,7 @@ import {
   text,
 } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
-import { add } from "../autograd/pointwise.ts";
+import { add } from "../autograd/arithmetic.ts";
 import { transpose } from "../autograd/shape.ts";
 import { stack } from "../autograd/join.ts";
 import { select } from "../autograd/slices.ts";

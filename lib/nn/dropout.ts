@@ -1,7 +1,7 @@
 /** Dropout. */
 
 import { bool, type Call, check, checkCount, number } from "../call.ts";
-import { mul } from "../autograd/pointwise.ts";
+import { mul } from "../autograd/arithmetic.ts";
 import { ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
 import { rand } from "../random/distributions.ts";

@@ -2,7 +2,8 @@
 
 import { type Call, check, checkArguments } from "../call.ts";
 import { linear } from "../autograd/linear.ts";
-import { add, mul, sigmoid, sub, tanh } from "../autograd/pointwise.ts";
+import { add, mul, sub } from "../autograd/arithmetic.ts";
+import { sigmoid, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
 import { gated, gateOrder } from "../parameters.ts";
 import { aTensor, type Tensor, tensorOrNone } from "../tensor/tensor.ts";

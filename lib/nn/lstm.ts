@@ -2,7 +2,8 @@
 
 import { type Call, check, checkArguments, int, type Kind } from "../call.ts";
 import { affine, linear } from "../autograd/linear.ts";
-import { add, mul, sigmoid, tanh } from "../autograd/pointwise.ts";
+import { add, mul } from "../autograd/arithmetic.ts";
+import { sigmoid, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
 import { type Declared, gated, gateOrder } from "../parameters.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";

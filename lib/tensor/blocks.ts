@@ -48,12 +48,17 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): read
   return shape;
 }
 
-/** Where in a tensor the elements of a larger shape stand: `table[k]`, or `k * step` without one. */
+/** Where in a tensor the elements of a larger shape stand. */
 export interface Places {
   /** For each element of the larger shape. */
   readonly table: Uint32Array | null;
   /** 0 where the tensor is a single number, and otherwise 1. */
   readonly step: number;
+}
+
+/** Where in a tensor the k-th element of a larger shape stands. */
+export function placeIn({ table, step }: Places, k: number): number {
+  return table ? table[k] : k * step;
 }
 
 /** How far apart the elements of neighbouring indices stand, in each dimension. */

@@ -73,7 +73,7 @@ export interface GradFn {
   /** Called when a backward pass has freed the node. */
   release?: (() => void) | null;
   /** Where a node's output is a part of its one input's values: the number of the first of them. */
-  readonly partOf?: number;
+  partOf?: number;
 }
 
 /** Counts that a tensor's values were changed in place (GRAD-6). */

@@ -1,6 +1,6 @@
 /** Mistakes in time, layers, directions, batches and packing. */
 
-import { add, mul } from "../../autograd/pointwise.ts";
+import { add, mul } from "../../autograd/arithmetic.ts";
 import { transpose, unsqueeze } from "../../autograd/shape.ts";
 import { cat, stack } from "../../autograd/join.ts";
 import { chunk, indexSelect, narrow, select } from "../../autograd/slices.ts";

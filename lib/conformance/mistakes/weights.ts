@@ -1,6 +1,6 @@
 /** Mistakes in how the weights are read. */
 
-import { add, mul } from "../../autograd/pointwise.ts";
+import { add, mul } from "../../autograd/arithmetic.ts";
 import { reshape, transpose } from "../../autograd/shape.ts";
 import { cat } from "../../autograd/join.ts";
 import { chunk } from "../../autograd/slices.ts";
