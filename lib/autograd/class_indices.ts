@@ -1,6 +1,7 @@
 /** Classes by number, as a loss is given them. */
 
-import { RuntimeError, ValueError } from "../errors.ts";
+import { RuntimeError } from "../errors.ts";
+import { shapeOf, visitElements } from "../tensor/create.ts";
 import { listed, numel, words } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -42,7 +43,7 @@ export interface Classes {
  * Reads a target.
  *
  * @returns its shape and its classes
- * @throws {ValueError} if lists are nested unevenly
+ * @throws {ValueError | TypeError} if lists are nested unevenly
  * @throws {RuntimeError} if a shape does not hold the classes given with it
  */
 export function classesOf(target: ClassIndices): Classes {
@@ -50,42 +51,19 @@ export function classesOf(target: ClassIndices): Classes {
     const { shape, dtype, data } = target;
     return { shape, classes: dtype === "int64" ? [...data] : null, dtype: words[dtype][0] };
   }
-  const shape: number[] = [];
+  const given = isClassArray(target);
   const classes: number[] = [];
-  const whole = (value: unknown) => typeof value === "bigint" ? Number(value) : value;
-  const done = (shape: readonly number[]): Classes =>
-    classes.every(Number.isInteger)
-      ? { shape, classes, dtype: "Long" }
-      : { shape, classes: null, dtype: "Float" };
-  if (isClassArray(target)) {
-    for (const value of target.data) classes.push(whole(value) as number);
-    if (numel(target.shape) !== classes.length) {
-      throw new RuntimeError(
-        `shape '${listed(target.shape)}' is invalid for input of size ${classes.length}`,
-      );
-    }
-    return done(target.shape);
+  const read = (x: unknown) => classes.push(typeof x === "bigint" ? Number(x) : x as number);
+  const shape = given ? target.shape : shapeOf(target)[0];
+  if (given) Array.from<unknown>(target.data).forEach(read);
+  else visitElements(target, shape, read);
+  if (numel(shape) !== classes.length) {
+    throw new RuntimeError(
+      `shape '${listed(shape)}' is invalid for input of size ${classes.length}`,
+    );
   }
-  let level: unknown = target;
-  while (typeof level === "object" && level !== null && "length" in level) {
-    shape.push(level.length as number);
-    level = (level as ArrayLike<unknown>)[0];
-  }
-  const walk = (part: unknown, dim: number): void => {
-    if (dim === shape.length) {
-      classes.push(whole(part) as number);
-      return;
-    }
-    const { length } = part as ArrayLike<unknown>;
-    if (length !== shape[dim]) {
-      throw new ValueError(
-        `expected sequence of length ${shape[dim]} at dim ${dim} (got ${length})`,
-      );
-    }
-    Array.from(part as ArrayLike<unknown>).forEach((one) => walk(one, dim + 1));
-  };
-  walk(target, 0);
-  return done(shape);
+  const whole = classes.every(Number.isInteger);
+  return { shape, classes: whole ? classes : null, dtype: whole ? "Long" : "Float" };
 }
 
 function isClassArray(target: ClassIndices): target is ClassArray {

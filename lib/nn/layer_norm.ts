@@ -3,7 +3,7 @@
 import { any, bool, type Call, check, dtype, number } from "../call.ts";
 import { layerNorm } from "../autograd/layer_norm.ts";
 import { pythonNumber, pythonText, pythonType } from "../python.ts";
-import { allocateSize } from "../random/distributions.ts";
+import { allocateSize } from "../tensor/create.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { aTensor, countChange, Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";

@@ -5,7 +5,8 @@
 
 import { type Call, check, dtype, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { allocate, type FloatArray, type FloatDType, numel } from "../tensor/dtype.ts";
+import { allocateSize } from "../tensor/create.ts";
+import type { FloatArray, FloatDType } from "../tensor/dtype.ts";
 import { formatExponential } from "../tensor/format.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fma32, fma64 } from "./fma.ts";
@@ -39,10 +40,20 @@ function printed(x: number): string {
     : scientific.replace(/\.?0+e/, "e");
 }
 
+/** How numbers of a dtype are rounded, and multiplied and added at once. */
+export function arithmeticOf(
+  data: FloatArray,
+): { round: (x: number) => number; fma: typeof fma64 } {
+  return data instanceof Float32Array
+    ? { round: Math.fround, fma: fma32 }
+    : { round: (x) => x, fma: fma64 };
+}
+
 /** Refuses the bounds that `uniform_` refuses, in its order and words. */
-function checkBounds(dtype: FloatDType, from: number, to: number): void {
-  const [type, Type] = dtype === "float32" ? ["float", "Float"] : ["double", "Double"];
-  const largest = dtype === "float32" ? (2 - 2 ** -23) * 2 ** 127 : Number.MAX_VALUE;
+function checkBounds(data: FloatArray, from: number, to: number): void {
+  const [type, Type, largest] = data instanceof Float32Array
+    ? ["float", "Float", (2 - 2 ** -23) * 2 ** 127] as const
+    : ["double", "Double", Number.MAX_VALUE] as const;
   for (const [name, bound] of [["from", from], ["to", to]] as const) {
     if (!(Math.abs(bound) <= largest)) {
       throw new RuntimeError(`${name} is out of bounds for ${type}`);
@@ -61,6 +72,11 @@ function checkBounds(dtype: FloatDType, from: number, to: number): void {
   }
 }
 
+/** A float64 in [0, 1). */
+export function unit(generator: Generator): number {
+  return generator.random53() * 2 ** -53;
+}
+
 /**
  * Fills `data` with draws from [0, 1). A float takes as many bits as its significand has, so that
  * every draw is exact: 24 of one 32-bit draw, or 53 of two. They are the low bits.
@@ -69,7 +85,7 @@ function fillUnit(data: FloatArray, start: number, generator: Generator): void {
   if (data instanceof Float32Array) {
     for (let i = start; i < data.length; i++) data[i] = (generator.random() & 0xffffff) * 2 ** -24;
   } else {
-    for (let i = start; i < data.length; i++) data[i] = generator.random53() * 2 ** -53;
+    for (let i = start; i < data.length; i++) data[i] = unit(generator);
   }
 }
 
@@ -99,23 +115,14 @@ export function uniform(
   to: number,
   generator: Generator = defaultGenerator,
 ): void {
-  const single = data instanceof Float32Array;
-  checkBounds(single ? "float32" : "float64", from, to);
+  const { round, fma } = arithmeticOf(data);
+  checkBounds(data, from, to);
   fillUnit(data, 0, generator);
-  if (single) {
-    const low = Math.fround(from);
-    const width = Math.fround(Math.fround(to) - low);
-    const high = Math.fround(to);
-    for (let i = 0; i < data.length; i++) {
-      const value = fma32(data[i], width, low);
-      data[i] = value === high ? low : value;
-    }
-  } else {
-    const width = to - from;
-    for (let i = 0; i < data.length; i++) {
-      const value = fma64(data[i], width, from);
-      data[i] = value === to ? from : value;
-    }
+  const [low, high] = [round(from), round(to)];
+  const width = round(high - low);
+  for (let i = 0; i < data.length; i++) {
+    const value = fma(data[i], width, low);
+    data[i] = value === high ? low : value;
   }
 }
 
@@ -124,19 +131,17 @@ function nextNormal(generator: Generator): number {
   const kept = generator.nextNormal;
   generator.nextNormal = undefined;
   if (kept !== undefined) return kept;
-  const angle = 2 * Math.PI * (generator.random53() * 2 ** -53);
-  const radius = Math.sqrt(-2 * Math.log1p(-(generator.random53() * 2 ** -53)));
+  const angle = 2 * Math.PI * unit(generator);
+  const radius = Math.sqrt(-2 * Math.log1p(-unit(generator)));
   generator.nextNormal = radius * Math.sin(angle);
   return radius * Math.cos(angle);
 }
 
 /** Turns the 16 uniform values from `start` on into normal ones: the first 8 with the last 8. */
 function boxMuller16(data: FloatArray, start: number, mean: number, std: number): void {
-  const single = data instanceof Float32Array;
   // Rounding each step to float32 follows PyTorch closely: a wrong last bit of the angle alone
   // shows in many bits of a cosine that is near 0.
-  const round = single ? Math.fround : (x: number) => x;
-  const fma = single ? fma32 : fma64;
+  const { round, fma } = arithmeticOf(data);
   const turn = round(2 * Math.PI);
   for (let i = start; i < start + 8; i++) {
     // 1 - x is in (0, 1], where the logarithm is finite.
@@ -180,10 +185,8 @@ export function normal(
     for (let i = 0; i < data.length; i++) data[i] = fma64(nextNormal(generator), std, mean);
     return;
   }
-  if (data instanceof Float32Array) {
-    mean = Math.fround(mean);
-    std = Math.fround(std);
-  }
+  const { round } = arithmeticOf(data);
+  [mean, std] = [round(mean), round(std)];
   fillUnit(data, 0, generator);
   for (let i = 0; i + 16 <= data.length; i += 16) boxMuller16(data, i, mean, std);
   if (data.length % 16 !== 0) {
@@ -192,27 +195,6 @@ export function normal(
     fillUnit(data, tail, generator);
     boxMuller16(data, tail, mean, std);
   }
-}
-
-/** Refuses the sizes that PyTorch refuses, and returns storage for the others. */
-export function allocateSize(name: string, size: readonly number[], dtype: FloatDType): FloatArray {
-  const fraction = size.findIndex((extent) => !Number.isInteger(extent));
-  if (fraction >= 0) {
-    // PyTorch inspects the first extent before the others, and counts the others from 1.
-    const what = fraction === 0
-      ? "(position 1) must be tuple of ints, but found element of type float at pos 0"
-      : `failed to unpack the object at pos ${
-        fraction + 1
-      } with error "type must be tuple of ints,but got float"`;
-    throw new TypeError(`${name}(): argument 'size' ${what}`);
-  }
-  const negative = size.find((extent) => extent < 0);
-  if (negative !== undefined) {
-    throw new RuntimeError(
-      `Trying to create tensor with negative dimension ${negative}: [${size.join(", ")}]`,
-    );
-  }
-  return allocate(dtype, numel(size));
 }
 
 /**

@@ -161,13 +161,7 @@ export class Generator {
    */
   clone(): Generator {
     checkCount("Generator.clone", 0, arguments);
-    const copy = new Generator();
-    copy.#words.set(this.#words);
-    copy.#left = this.#left;
-    copy.#next = this.#next;
-    copy.#seed = this.#seed;
-    copy.nextNormal = this.nextNormal;
-    return copy;
+    return new Generator().setState(this.getState());
   }
 
   /**

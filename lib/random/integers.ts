@@ -5,9 +5,10 @@
 
 import { bool, type Call, check, int, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
+import { allocateSize } from "../tensor/create.ts";
 import { isFloat, whole, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
-import { allocateSize } from "./distributions.ts";
+import { arithmeticOf, unit } from "./distributions.ts";
 import { aGenerator, defaultGenerator, type Generator } from "./generator.ts";
 
 /**
@@ -166,48 +167,33 @@ export function multinomial(
   if (!replacement && numSamples > categories) {
     fail("cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   }
-  const round = dtype === "float32" ? Math.fround : (x: number) => x;
-  const drawn = new Float64Array(rows * numSamples);
   const races = !replacement || numSamples === 1;
   if (races && !p.every((x) => x >= 0 && x < Infinity)) {
     fail("probability tensor contains either `inf`, `nan` or element < 0");
   }
   const invalid = (what: string) => fail(`invalid multinomial distribution (${what})`);
-  const ends: number[][] = []; // of each row, how likely it is to be at most a category
-  for (let row = 0; row < rows; row++) {
+  const { round } = arithmeticOf(p);
+  const ends = Array.from({ length: rows }, (_, row) => { // how likely it is to be at most each
     let sum = 0;
-    const own: number[] = [];
-    for (let k = row * categories; k < (row + 1) * categories; k++) {
-      if (!(p[k] >= 0)) invalid("encountering probability entry < 0");
-      if (p[k] === Infinity) invalid("encountering probability entry = infinity or NaN");
-      own.push(sum = round(sum + p[k]));
-    }
+    const own = Array.from(p.subarray(row * categories, (row + 1) * categories), (x) => {
+      if (!(x >= 0)) invalid("encountering probability entry < 0");
+      if (x === Infinity) invalid("encountering probability entry = infinity or NaN");
+      return sum = round(sum + x);
+    });
     if (!(sum > 0)) invalid("sum of probabilities <= 0");
-    ends.push(own.map((end) => round(end / sum)));
-  }
-  // The least of exponential times whose rates are the probabilities comes first.
-  const speeds = races
-    ? Float64Array.from(p, (x) => round(x / round(-Math.log1p(-unit(generator)))))
-    : p;
-  for (let row = 0; row < rows; row++) {
-    const order = races
-      ? ends[row].map((_, k) => k).sort((a, b) =>
-        speeds[row * categories + b] - speeds[row * categories + a]
-      )
+    return own.map((end) => round(end / sum));
+  });
+  const drawn = new Float64Array(rows * numSamples);
+  ends.forEach((own, row) => {
+    // The least of exponential times whose rates are the probabilities comes first.
+    const speeds = races
+      ? own.map((_, k) => round(p[row * categories + k] / round(-Math.log1p(-unit(generator)))))
       : [];
+    const order = [...speeds.keys()].sort((a, b) => speeds[b] - speeds[a]);
+    const pick = (u: number) => own.findIndex((end, k) => k === categories - 1 || end >= u);
     for (let k = 0; k < numSamples; k++) {
-      let category = order[k];
-      if (!races) {
-        const u = unit(generator);
-        category = ends[row].findIndex((end, k) => k === categories - 1 || end >= u);
-      }
-      drawn[row * numSamples + k] = category;
+      drawn[row * numSamples + k] = races ? order[k] : pick(unit(generator));
     }
-  }
+  });
   return new Tensor(drawn, [...shape.slice(0, -1), numSamples], "int64");
-}
-
-/** A float64 in [0, 1). */
-function unit(generator: Generator): number {
-  return generator.random53() * 2 ** -53;
 }

@@ -10,6 +10,7 @@ import {
   element,
   type FloatArray,
   isFloat,
+  listed,
   numel,
 } from "./dtype.ts";
 import { Tensor, wantGradient } from "./tensor.ts";
@@ -54,33 +55,55 @@ function finish(data: FloatArray, shape: readonly number[], options: TensorOptio
   return result;
 }
 
-/** Refuses a size that is not a list of non-negative integers, in the words of `torch.<name>`. */
-function checkSize(name: string, size: readonly number[]): void {
-  for (const extent of size) {
-    if (typeof extent !== "number" || !Number.isInteger(extent)) {
-      throw new TypeError(
-        `${name}(): argument 'size' must be a list of integers, but got ${String(extent)}`,
-      );
-    }
-    if (extent >= 0) continue;
+/** Refuses the sizes that `torch.<name>` refuses, in its words, and returns storage for the others. */
+export function allocateSize(name: string, size: readonly number[], dtype: DType): FloatArray {
+  const other = size.findIndex((extent) => !Number.isInteger(extent));
+  if (other >= 0) {
+    // PyTorch inspects the first extent before the others, and counts the others from 1.
+    const type = pythonType(size[other]);
+    const what = other === 0
+      ? `(position 1) must be tuple of ints, but found element of type ${type} at pos 0`
+      : `failed to unpack the object at pos ${other + 1} with error "type must be tuple of ints,` +
+        `but got ${type}"`;
+    throw new TypeError(`${name}(): argument 'size' ${what}`);
+  }
+  const negative = size.find((extent) => extent < 0);
+  if (negative !== undefined) {
     throw new RuntimeError(
       name === "zeros"
         ? "zeros: Dimension size must be non-negative."
-        : `Trying to create tensor with negative dimension ${extent}: [${size.join(", ")}]`,
+        : `Trying to create tensor with negative dimension ${negative}: ${listed(size)}`,
     );
   }
+  return allocate(dtype, numel(size));
+}
+
+function isList(data: unknown): data is ArrayLike<unknown> {
+  return typeof data === "object" && data !== null && "length" in data;
 }
 
 /** The shape that the first element of each level promises, and the first element of all. */
-function shapeOf(data: TensorLike): [shape: number[], first: unknown] {
+export function shapeOf(data: unknown): [shape: number[], first: unknown] {
   const shape: number[] = [];
-  let level: TensorLike = data;
-  while (typeof level === "object" && level !== null && "length" in level) {
-    shape.push(level.length);
-    if (level.length === 0) break;
-    level = level[0];
+  for (; isList(data); data = data[0]) shape.push(data.length);
+  return [shape, data];
+}
+
+/** Visits the elements of lists, which are to be nested as `shape` says. */
+export function visitElements(
+  data: unknown,
+  shape: readonly number[],
+  visit: (element: unknown) => void,
+  dim = 0,
+): void {
+  if (dim === shape.length) return visit(data);
+  if (!isList(data)) throw new TypeError("not a sequence");
+  if (data.length !== shape[dim]) {
+    throw new ValueError(
+      `expected sequence of length ${shape[dim]} at dim ${dim} (got ${data.length})`,
+    );
   }
-  return [shape, level];
+  for (let i = 0; i < data.length; i++) visitElements(data[i], shape, visit, dim + 1);
 }
 
 /**
@@ -121,26 +144,13 @@ export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
     ? ["number", "bigint", "boolean"]
     : [typeof first];
   let next = 0;
-  const fill = (level: TensorLike, dim: number): void => {
-    if (dim === shape.length) {
-      if (!types.includes(typeof level)) {
-        const wanted = types[0] === "number" ? "real number" : pythonType(first);
-        throw new TypeError(`must be ${wanted}, not ${pythonType(level)}`);
-      }
-      flat[next++] = element(level as number, dtype);
-      return;
+  visitElements(data, shape, (x) => {
+    if (!types.includes(typeof x)) {
+      const wanted = types[0] === "number" ? "real number" : pythonType(first);
+      throw new TypeError(`must be ${wanted}, not ${pythonType(x)}`);
     }
-    if (typeof level !== "object" || level === null || !("length" in level)) {
-      throw new TypeError("not a sequence");
-    }
-    if (level.length !== shape[dim]) {
-      throw new ValueError(
-        `expected sequence of length ${shape[dim]} at dim ${dim} (got ${level.length})`,
-      );
-    }
-    for (let i = 0; i < level.length; i++) fill(level[i], dim + 1);
-  };
-  fill(data, 0);
+    flat[next++] = element(x as number, dtype);
+  });
   return finish(flat, shape, { ...options, dtype });
 }
 
@@ -223,8 +233,7 @@ function filled(
   options: TensorOptions,
 ): Tensor {
   const { dtype = "float32" } = options;
-  checkSize(name, size);
-  const data = allocate(dtype, numel(size));
+  const data = allocateSize(name, size, dtype);
   if (!Object.is(value, 0)) data.fill(element(value, dtype));
   return finish(data, size, options);
 }

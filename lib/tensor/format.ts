@@ -218,15 +218,14 @@ function shownOffsets(shape: readonly number[], shown: readonly number[][]): num
 
 /** The style that suits these elements; zeros, infinities and NaN have no say in it. */
 function chooseStyle(elements: readonly number[], dtype: DType): Style {
-  if (!isFloat(dtype)) {
-    const write = (x: number) => pythonText(dtype === "bool" ? x === 1 : x);
-    return { write, width: elements.reduce((most, x) => Math.max(most, write(x).length), 1) };
-  }
-  const telling = elements.filter((x) => Number.isFinite(x) && x !== 0);
-  const smallest = telling.reduce((least, x) => Math.min(least, Math.abs(x)), Infinity);
-  const largest = telling.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const float = isFloat(dtype);
+  const telling = float ? elements.filter((x) => Number.isFinite(x) && x !== 0) : elements;
+  const sizes = Float64Array.from(telling, Math.abs).sort();
+  const [smallest, largest] = [sizes[0], sizes[sizes.length - 1]];
   const scientific = largest / smallest > 1000 || largest > 1e8 || smallest < 1e-4;
-  const write = scientific
+  const write = !float
+    ? (x: number) => pythonText(dtype === "bool" ? x === 1 : x)
+    : scientific
     ? (x: number) => formatExponential(x, PRECISION)
     : telling.every(Number.isInteger)
     ? (x: number) => formatFixed(x, 0) + (Number.isFinite(x) ? "." : "")
@@ -290,17 +289,9 @@ function withPoint(digits: string, position: number): string {
 
 /** |x| as `integer / 10^scale`, exactly: every finite binary fraction is a finite decimal one. */
 function exactDecimal(x: number): { integer: bigint; scale: number } {
-  if (x === 0) return { integer: 0n, scale: 0 };
-  const bits = new DataView(new ArrayBuffer(8));
-  bits.setFloat64(0, x);
-  const biased = (bits.getUint16(0) >> 4) & 0x7ff;
-  const fraction = bits.getBigUint64(0) & ((1n << 52n) - 1n);
-  // Denormals have no leading 1.
-  const significand = biased === 0 ? fraction : fraction | (1n << 52n);
-  const exponent = Math.max(biased, 1) - 1075; // |x| = significand * 2^exponent
-  return exponent >= 0
-    ? { integer: significand << BigInt(exponent), scale: 0 }
-    : { integer: significand * 5n ** BigInt(-exponent), scale: -exponent };
+  let [whole, scale] = [Math.abs(x), 0];
+  for (; !Number.isInteger(whole); scale++) whole *= 2; // which is exact; |x| = whole / 2^scale
+  return { integer: BigInt(whole) * 5n ** BigInt(scale), scale };
 }
 
 /** `integer / 10^count`, rounded to the nearest whole number, a tie to the even one. */
