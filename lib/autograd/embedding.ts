@@ -2,9 +2,9 @@
 
 import { type Call, check, int, type Kind, type Options } from "../call.ts";
 import { AssertionError, IndexError, RuntimeError } from "../errors.ts";
-import { allocate, typeName } from "../tensor/dtype.ts";
+import { typeName } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
-import { record } from "./graph.ts";
+import { taken } from "./shape.ts";
 
 /** What PyTorch has besides, and this has not. */
 export const absent: Kind = {
@@ -104,18 +104,13 @@ export function embedding(
     );
   }
   const [rows, features] = weight.shape;
-  const y = allocate(weight.dtype, input.numel() * features);
-  input.data.forEach((row, place) => {
-    if (row < 0 || row >= rows) throw new IndexError("index out of range in self");
-    y.set(weight.data.subarray(row * features, (row + 1) * features), place * features);
-  });
-  const output = new Tensor(y, [...input.shape, features], weight.dtype);
-  return record(output, "EmbeddingBackward0", [weight], (dy, dw) => {
-    input.data.forEach((row, place) => {
-      if (row === padding) return;
-      for (let k = 0; k < features; k++) dw![row * features + k] += dy[place * features + k];
-    });
-  }, [input]);
+  if (input.data.some((row) => row < 0 || row >= rows)) {
+    throw new IndexError("index out of range in self");
+  }
+  const starts = Uint32Array.from(input.data, (row) => row * features);
+  const unmoved = padding === null ? -1 : padding * features;
+  const shape = [...input.shape, features];
+  return taken(weight, shape, starts, "EmbeddingBackward0", [input], unmoved);
 }
 
 /**

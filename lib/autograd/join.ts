@@ -2,7 +2,7 @@
 
 import { type Call, check, int } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import { placesBy, resized, stridesOf } from "../tensor/blocks.ts";
+import { placesOf, resized } from "../tensor/blocks.ts";
 import { allocate, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { checkTensors, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
@@ -59,10 +59,9 @@ function joined(
   extents: readonly number[],
 ): Tensor {
   const data = allocate(tensors[0].dtype, numel(shape));
-  const strides = stridesOf(shape);
   let start = 0;
   const tables = tensors.map((x, k) => {
-    const table = placesBy(shape.slice(0, dim), strides, start * strides[dim]);
+    const table = placesOf(shape, dim, [start]);
     const run = x.data.length / table.length;
     table.forEach((to, k) => data.set(x.data.subarray(k * run, (k + 1) * run), to));
     start += extents[k];

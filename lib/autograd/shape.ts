@@ -8,7 +8,7 @@ import { RuntimeError } from "../errors.ts";
 import { placesBy, resized, spreadPlaces, stridesOf } from "../tensor/blocks.ts";
 import { allocate, listed, numel, typeName } from "../tensor/dtype.ts";
 import { aTensor, shareVersion, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
-import { record, recordShape } from "./graph.ts";
+import { type MayKeep, record, recordShape } from "./graph.ts";
 
 const reshapeCall: Call = ["reshape", { input: aTensor, shape: ints }];
 const unsqueezeCall: Call = ["unsqueeze", { input: aTensor, dim: int }];
@@ -23,12 +23,16 @@ const transposeCall: Call = ["transpose", { input: aTensor, dim0: int, dim1: int
  *
  * @param table where each run of neighbours starts in `x`; all are equally long
  * @param name what PyTorch calls the node
+ * @param keeps what it saves
+ * @param unmoved where a run starts to which no gradient goes back
  */
 export function taken(
   x: Tensor,
   shape: readonly number[],
   table: Uint32Array,
   name: string,
+  keeps?: readonly MayKeep[],
+  unmoved = -1,
 ): Tensor {
   const data = allocate(x.dtype, numel(shape));
   const run = data.length / table.length;
@@ -36,10 +40,11 @@ export function taken(
     for (let i = 0; i < run; i++) data[to++] = x.data[table[k] + i];
   }
   return record(new Tensor(data, shape, x.dtype), name, [x], (dy, dx) => {
-    for (let k = 0, from = 0; k < table.length; k++) {
-      for (let i = 0; i < run; i++) dx![table[k] + i] += dy[from++];
+    for (let k = 0; k < table.length; k++) {
+      if (table[k] === unmoved) continue;
+      for (let i = 0; i < run; i++) dx![table[k] + i] += dy[k * run + i];
     }
-  });
+  }, keeps);
 }
 
 /** {@linkcode taken}, of what PyTorch only looks at in another way: a change counts for both. */

@@ -3,9 +3,9 @@
  * Backward, a gradient goes back to where its element came from.
  */
 
-import { type Call, check, int, type Kind } from "../call.ts";
+import { type Call, check, int, ints, type Kind } from "../call.ts";
 import { IndexError, RuntimeError } from "../errors.ts";
-import { placesBy, resized, stridesOf } from "../tensor/blocks.ts";
+import { placesOf, resized } from "../tensor/blocks.ts";
 import { listed } from "../tensor/dtype.ts";
 import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
 import { taken, viewed } from "./shape.ts";
@@ -13,7 +13,7 @@ import { taken, viewed } from "./shape.ts";
 /** Which slices: a list, or a tensor, of which the function sees whether it is one of int64. */
 const indices: Kind = {
   word: "list of ints",
-  is: (value) => Array.isArray(value) || value instanceof Tensor,
+  is: (value) => ints.is(value) || aTensor.is(value),
 };
 
 const selectCall: Call = ["select", { input: aTensor, dim: int, index: int }];
@@ -21,12 +21,6 @@ const narrowCall: Call = ["narrow", { input: aTensor, dim: int, start: int, leng
 const sliceCall: Call = ["slice", { input: aTensor, dim: int, "start?": int, "end?": int }];
 const chunkCall: Call = ["chunk", { input: aTensor, chunks: int, "dim?": int }];
 const indexSelectCall: Call = ["indexSelect", { input: aTensor, dim: int, index: indices }];
-
-/** Where the slices of a dimension from `start` on begin, in each of what stands before it. */
-function placesOf({ shape }: Tensor, dim: number, start: number): Uint32Array {
-  const strides = stridesOf(shape);
-  return placesBy(shape.slice(0, dim), strides, start * strides[dim]);
-}
 
 /**
  * One slice of a dimension, which is then gone (`torch.select`; `x[:, -1, :]` in Python is
@@ -52,14 +46,14 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
   if (x.dim() === 0) throw new IndexError("select() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
-  if (!Number.isInteger(index) || index < -extent || index >= extent) {
+  if (index < -extent || index >= extent) {
     throw new IndexError(
       `select(): index ${index} out of range for tensor of size ${listed(x.shape)} at ` +
         `dimension ${at}`,
     );
   }
   const start = index < 0 ? index + extent : index;
-  return viewed(x, resized(x.shape, at), placesOf(x, at, start), "SelectBackward0");
+  return viewed(x, resized(x.shape, at), placesOf(x.shape, at, [start]), "SelectBackward0");
 }
 
 /**
@@ -88,13 +82,13 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
   if (length < 0) throw new RuntimeError("narrow(): length must be non-negative.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
-  if (!Number.isInteger(start) || start < -extent || start > extent) {
+  if (start < -extent || start > extent) {
     throw new IndexError(
       `start out of range (expected to be in range of [${-extent}, ${extent}], but got ${start})`,
     );
   }
   const first = start < 0 ? start + extent : start;
-  if (!Number.isInteger(length) || first + length > extent) {
+  if (first + length > extent) {
     throw new RuntimeError(
       `start (${first}) + length (${length}) exceeds dimension size (${extent}).`,
     );
@@ -127,11 +121,6 @@ export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
   if (x.dim() === 0) throw new IndexError("slice() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
-  for (const index of [start, end ?? 0]) {
-    if (!Number.isInteger(index)) {
-      throw new TypeError(`slice indices must be integers, not ${index}`);
-    }
-  }
   const within = (index: number) =>
     Math.min(Math.max(index < 0 ? index + extent : index, 0), extent);
   const [from, until] = [within(start), within(end ?? extent)];
@@ -140,7 +129,7 @@ export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
 
 function takeRange(x: Tensor, dim: number, start: number, length: number): Tensor {
   const shape = resized(x.shape, dim, length);
-  return viewed(x, shape, placesOf(x, dim, start), "SliceBackward0");
+  return viewed(x, shape, placesOf(x.shape, dim, [start]), "SliceBackward0");
 }
 
 /**
@@ -168,7 +157,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
   if (x.dim() === 0) throw new RuntimeError("chunk expects at least a 1-dimensional tensor");
   const at = wrapDim(dim, x.dim());
   const length = x.shape[at] / chunks;
-  if (!(Number.isInteger(chunks) && chunks > 0 && Number.isInteger(length))) {
+  if (!(chunks > 0 && Number.isInteger(length))) {
     throw new RuntimeError(`chunk(): extent ${x.shape[at]} is not ${chunks} equal parts`);
   }
   return Array.from({ length: chunks }, (_, k) => takeRange(x, at, k * length, length));
@@ -219,9 +208,6 @@ export function indexSelect(x: Tensor, dim: number, index: readonly number[] | T
       `INDICES element is out of DATA bounds, id=${i} axis_dim=${extent}`,
     );
   });
-  const strides = stridesOf(x.shape);
-  const starts = placesBy(x.shape.slice(0, at), strides);
-  const places = [...starts].flatMap((start) => slices.map((i) => start + i * (strides[at] ?? 1)));
   const shape = resized(x.shape, at, slices.length);
-  return taken(x, shape, Uint32Array.from(places), "IndexSelectBackward0");
+  return taken(x, shape, placesOf(x.shape, at, slices), "IndexSelectBackward0");
 }

@@ -88,6 +88,21 @@ export function placesBy(
   return table;
 }
 
+/** Where some slices of a dimension begin, in each of its blocks. */
+export function placesOf(
+  shape: readonly number[],
+  dim: number,
+  slices: readonly number[],
+): Uint32Array {
+  const { outer, extent, inner } = blocksOf(shape, dim);
+  const places = new Uint32Array(outer * slices.length);
+  let next = 0;
+  for (let block = 0; block < outer; block++) {
+    for (const slice of slices) places[next++] = (block * extent + slice) * inner;
+  }
+  return places;
+}
+
 /** Which element of a tensor of shape `from` stands at each place of `to`, which it broadcasts to. */
 export function spreadPlaces(from: readonly number[], to: readonly number[]): Uint32Array {
   const missing = to.length - from.length;
