@@ -128,38 +128,38 @@ function classLoss(
     throw new RuntimeError(`expected scalar type ${wanted} but found ${given}`);
   }
   const { data: x } = input;
-  const w = weight?.data;
-  const { extent, inner } = blocksOf(input.shape, input.dim() === 1 ? 0 : 1);
+  const rank = input.dim();
+  const w = (k: number) => weight ? weight.data[k] : 1;
+  const { extent, inner } = blocksOf(input.shape, rank === 1 ? 0 : 1);
   let count = 0; // what the mean divides by
   const from = classes.map((k, place) => { // where each position's classes start in the input
     if (k === ignoreIndex) return -1;
     if (k < 0 || k >= extent) throw new IndexError(`Target ${k} is out of bounds.`);
-    count += w ? w[k] : 1;
+    count += w(k);
     return Math.floor(place / inner) * extent * inner + place % inner;
   });
-  if (smoothing > 0 && input.dim() === 1 && shape.length === 1) {
+  if (smoothing > 0 && rank === 1 && shape.length === 1) {
     throw new RuntimeError("output with shape [] doesn't match the broadcast shape [1]");
   }
   const [sharp, smooth] = [1 - smoothing, smoothing / extent];
   const elements = Float64Array.from(from, (start, i) => {
     if (start < 0) return 0;
     const k = classes[i];
-    const one = -x[start + k * inner] * (w ? w[k] : 1);
+    const one = -x[start + k * inner] * w(k);
     if (!(smoothing > 0)) return one;
     let all = 0;
-    for (let j = 0; j < extent; j++) all -= x[start + j * inner] * (w ? w[j] : 1);
+    for (let j = 0; j < extent; j++) all -= x[start + j * inner] * w(j);
     return sharp * one + smooth * all;
   });
-  const { result, share } = reduce(
+  const { result, partOf } = reduce(
     elements,
     input.dtype,
-    input.dim() === 1 ? [] : shape,
+    rank === 1 ? [] : shape,
     reduction,
     count,
   );
-  const each = reduction === "none" ? 1 : 0;
-  const flat = input.dim() <= 2;
-  const reshaped = reduction === "none" && !flat && input.dim() !== 4;
+  const flat = rank <= 2;
+  const reshaped = reduction === "none" && !flat && rank !== 4;
   const name = smoothing > 0
     ? "AddBackward0"
     : flat
@@ -168,17 +168,17 @@ function classLoss(
     ? "ViewBackward0"
     : "NllLoss2DBackward0";
   return record(result, name, [input], (dl, dx) => {
-    if (input.dim() === 1 && shape.length === 1 && extent !== 1) {
+    if (rank === 1 && shape.length === 1 && extent !== 1) {
       throw new RuntimeError(`size mismatch (got input: [${extent}], target: [1])`);
     }
     from.forEach((start, i) => {
       if (start < 0) return;
-      const d = dl[i * each] * share;
+      const d = partOf(dl, i);
       const k = classes[i];
-      dx![start + k * inner] -= d * sharp * (w ? w[k] : 1);
+      dx![start + k * inner] -= d * sharp * w(k);
       if (!(smoothing > 0)) return;
       for (let j = 0; j < extent; j++) {
-        dx![start + j * inner] -= d * smooth * (w ? w[j] : 1);
+        dx![start + j * inner] -= d * smooth * w(j);
       }
     });
   }, [input, weight]);
@@ -301,7 +301,8 @@ function softLoss(input: Tensor, target: Tensor, options: CrossEntropyOptions): 
   const logs = logSoftmax(input, dim);
   checkSmoothing(labelSmoothing);
   const smoothing = labelSmoothing > 0 ? labelSmoothing : 0;
-  const [{ data: x }, { data: y }, w] = [logs, target, weight?.data];
+  const [{ data: x }, { data: y }] = [logs, target];
+  const w = (k: number) => weight ? weight.data[k] : 1;
   const wanted = (at: number) => (1 - smoothing) * y[at] + smoothing / extent;
   const each = (visit: (position: number, at: number, k: number) => void) => {
     for (let o = 0; o < outer; o++) {
@@ -311,24 +312,23 @@ function softLoss(input: Tensor, target: Tensor, options: CrossEntropyOptions): 
     }
   };
   const elements = new Float64Array(outer * inner);
-  each((position, at, k) => elements[position] -= x[at] * wanted(at) * (w ? w[k] : 1));
+  each((position, at, k) => elements[position] -= x[at] * wanted(at) * w(k));
   const count = x.length === 0 ? 0 : outer * inner;
   const shape = resized(input.shape, dim);
-  const { result, share } = reduce(
+  const { result, partOf } = reduce(
     elements,
     promoted(logs, target, weight),
     shape,
     reduction,
     count,
   );
-  const step = reduction === "none" ? 1 : 0;
   const name = reduction === "mean" && count > 0 ? "DivBackward1" : "NegBackward0";
   const inputs = weight ? [logs, target, weight] : [logs, target];
   return record(result, name, inputs, (dl, dx, dy, dw) => {
     each((position, at, k) => {
-      const d = dl[position * step] * share;
-      if (dx) dx[at] -= d * wanted(at) * (w ? w[k] : 1);
-      if (dy) dy[at] -= d * x[at] * (1 - smoothing) * (w ? w[k] : 1);
+      const d = partOf(dl, position);
+      if (dx) dx[at] -= d * wanted(at) * w(k);
+      if (dy) dy[at] -= d * x[at] * (1 - smoothing) * w(k);
       if (dw) dw[k] -= d * x[at] * wanted(at);
     });
   }, inputs);

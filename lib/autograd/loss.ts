@@ -82,7 +82,7 @@ export function checkNoGradient(weight: Tensor | null, operation: string, argume
  * @param shape the shape that the elements have where nothing is reduced
  * @param reduction what is made of them
  * @param count what divides a mean
- * @returns the result, and what each element's gradient is multiplied with, backward
+ * @returns the result, and of its gradient the part of one element
  */
 export function reduce(
   elements: Float64Array,
@@ -90,15 +90,16 @@ export function reduce(
   shape: readonly number[],
   reduction: Reduction,
   count: number,
-): { result: Tensor; share: number } {
-  const share = reduction === "mean" ? 1 / count : 1;
+): { result: Tensor; partOf: (grad: Float64Array, element: number) => number } {
   if (reduction === "none") {
-    return { result: new Tensor(convert(elements, dtype), shape), share };
+    return { result: new Tensor(convert(elements, dtype), shape), partOf: (grad, k) => grad[k] };
   }
+  const by = reduction === "mean" ? count : 1;
+  const share = 1 / by;
   let total = 0;
   for (const element of elements) total += element;
-  const value = reduction === "mean" ? total / count : total;
-  return { result: new Tensor(allocate(dtype, 1).fill(value), []), share };
+  const result = new Tensor(allocate(dtype, 1).fill(total / by), []);
+  return { result, partOf: (grad) => grad[0] * share };
 }
 
 /** Input and target in one shape. PyTorch warns where that takes broadcasting; so does this. */
@@ -141,11 +142,10 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
   const n = x.numel();
   const difference = Float64Array.from(x.data, (value, i) => value - y.data[i]);
   const squares = difference.map((d) => d * d);
-  const { result, share } = reduce(squares, promoted(x, y), x.shape, reduction, n);
-  const each = reduction === "none" ? 1 : 0; // the step from one element of dl to the next
+  const { result, partOf } = reduce(squares, promoted(x, y), x.shape, reduction, n);
   return record(result, "MseLossBackward0", [x, y], (dl, dx, dy) => {
-    if (dx) { for (let i = 0; i < n; i++) dx[i] += dl[i * each] * share * 2 * difference[i]; }
-    if (dy) { for (let i = 0; i < n; i++) dy[i] -= dl[i * each] * share * 2 * difference[i]; }
+    if (dx) { for (let i = 0; i < n; i++) dx[i] += partOf(dl, i) * 2 * difference[i]; }
+    if (dy) { for (let i = 0; i < n; i++) dy[i] -= partOf(dl, i) * 2 * difference[i]; }
   }, [x, y]);
 }
 
@@ -268,11 +268,10 @@ export function binaryCrossEntropyWithLogits(
     const log = q ? logLogistic(value) * ((q[i] - 1) * y[i] + 1) : logLogistic(value);
     return ((1 - y[i]) * value - log) * (w ? w[i] : 1);
   });
-  const { result, share } = reduce(elements, target.dtype, shape, reduction, n);
-  const each = reduction === "none" ? 1 : 0;
+  const { result, partOf } = reduce(elements, target.dtype, shape, reduction, n);
   return record(result, "BinaryCrossEntropyWithLogitsBackward0", [input, target], (dl, dx, dy) => {
     for (let i = 0; i < n; i++) {
-      const d = dl[i * each] * share * (w ? w[i] : 1);
+      const d = partOf(dl, i) * (w ? w[i] : 1);
       const logistic = 1 / (1 + Math.exp(-x[i]));
       const yes = q ? q[i] * y[i] : y[i];
       if (dx) dx[i] += d * ((yes + 1 - y[i]) * logistic - yes);
