@@ -70,8 +70,8 @@ function operands(
 
 /** Makes the elements, each of the two that go with it. */
 function fill({ x, y, inX, inY, result }: Operands, f: (x: number, y: number) => number): void {
-  const { data } = result;
-  const [p, q, { table: t, step: m }, { table: u, step: n }] = [x.data, y.data, inX, inY];
+  const data = result.data, p = x.data, q = y.data;
+  const t = inX[0], m = inX[1], u = inY[0], n = inY[1]; // short, to be compiled with each caller
   for (let k = 0; k < data.length; k++) data[k] = f(p[t ? t[k] : k * m], q[u ? u[k] : k * n]);
 }
 
@@ -80,10 +80,11 @@ function give(
   { x, y, inX, inY }: Operands,
   dy: Float64Array,
   to: Float64Array | undefined,
-  { table, step }: Places,
+  at: Places,
   f: (dy: number, x: number, y: number) => number,
 ): void {
-  const [p, q, { table: t, step: m }, { table: u, step: n }] = [x.data, y.data, inX, inY];
+  const p = x.data, q = y.data, table = at[0], step = at[1];
+  const t = inX[0], m = inX[1], u = inY[0], n = inY[1];
   for (let k = 0; to && k < dy.length; k++) {
     to[table ? table[k] : k * step] += f(dy[k], p[t ? t[k] : k * m], q[u ? u[k] : k * n]);
   }

@@ -130,7 +130,7 @@ function classLoss(
   const { data: x } = input;
   const rank = input.dim();
   const w = (k: number) => weight ? weight.data[k] : 1;
-  const { extent, inner } = blocksOf(input.shape, rank === 1 ? 0 : 1);
+  const [, extent, inner] = blocksOf(input.shape, rank === 1 ? 0 : 1);
   let count = 0; // what the mean divides by
   const from = classes.map((k, place) => { // where each position's classes start in the input
     if (k === ignoreIndex) return -1;
@@ -151,7 +151,7 @@ function classLoss(
     for (let j = 0; j < extent; j++) all -= x[start + j * inner] * w(j);
     return sharp * one + smooth * all;
   });
-  const { result, partOf } = reduce(
+  const [result, partOf] = reduce(
     elements,
     input.dtype,
     rank === 1 ? [] : shape,
@@ -291,7 +291,7 @@ function softLoss(input: Tensor, target: Tensor, options: CrossEntropyOptions): 
   const rank = input.dim();
   if (rank === 0) throw new IndexError("Dimension specified as 1 but tensor has no dimensions");
   const dim = rank === 1 ? 0 : 1;
-  const { outer, extent, inner } = blocksOf(input.shape, dim);
+  const [outer, extent, inner] = blocksOf(input.shape, dim);
   if (weight && !sameShape(weight.shape, [extent])) {
     throw new RuntimeError(
       `cross_entropy: weight tensor should be defined either for all ${extent} classes or no ` +
@@ -315,7 +315,7 @@ function softLoss(input: Tensor, target: Tensor, options: CrossEntropyOptions): 
   each((position, at, k) => elements[position] -= x[at] * wanted(at) * w(k));
   const count = x.length === 0 ? 0 : outer * inner;
   const shape = resized(input.shape, dim);
-  const { result, partOf } = reduce(
+  const [result, partOf] = reduce(
     elements,
     promoted(logs, target, weight),
     shape,

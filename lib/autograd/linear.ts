@@ -81,7 +81,7 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
   check(linearCall, arguments);
   const term: Term = [input, weight, bias];
-  return sumOfProducts(linearNode(term).name, [term]);
+  return sumOfProducts(linearNode(term)[0], [term]);
 }
 
 /**
@@ -151,11 +151,11 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
 }
 
 /** PyTorch's name of the node of a product, and what it keeps. */
-export function linearNode(term: Term): { name: string; keeps: MayKeep[] } {
+export function linearNode(term: Term): [name: string, keeps: MayKeep[]] {
   const [input, , bias] = term;
   // PyTorch reshapes what is not a matrix into one and back, and names the node after that.
   const name = input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
-  return { name, keeps: keptOf(term) };
+  return [name, keptOf(term)];
 }
 
 /**

@@ -90,16 +90,16 @@ export function reduce(
   shape: readonly number[],
   reduction: Reduction,
   count: number,
-): { result: Tensor; partOf: (grad: Float64Array, element: number) => number } {
+): [result: Tensor, partOf: (grad: Float64Array, element: number) => number] {
   if (reduction === "none") {
-    return { result: new Tensor(convert(elements, dtype), shape), partOf: (grad, k) => grad[k] };
+    return [new Tensor(convert(elements, dtype), shape), (grad, k) => grad[k]];
   }
   const by = reduction === "mean" ? count : 1;
   const share = 1 / by;
   let total = 0;
   for (const element of elements) total += element;
   const result = new Tensor(allocate(dtype, 1).fill(total / by), []);
-  return { result, partOf: (grad) => grad[0] * share };
+  return [result, (grad) => grad[0] * share];
 }
 
 /** Input and target in one shape. PyTorch warns where that takes broadcasting; so does this. */
@@ -142,7 +142,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
   const n = x.numel();
   const difference = Float64Array.from(x.data, (value, i) => value - y.data[i]);
   const squares = difference.map((d) => d * d);
-  const { result, partOf } = reduce(squares, promoted(x, y), x.shape, reduction, n);
+  const [result, partOf] = reduce(squares, promoted(x, y), x.shape, reduction, n);
   return record(result, "MseLossBackward0", [x, y], (dl, dx, dy) => {
     if (dx) { for (let i = 0; i < n; i++) dx[i] += partOf(dl, i) * 2 * difference[i]; }
     if (dy) { for (let i = 0; i < n; i++) dy[i] -= partOf(dl, i) * 2 * difference[i]; }
@@ -268,7 +268,7 @@ export function binaryCrossEntropyWithLogits(
     const log = q ? logLogistic(value) * ((q[i] - 1) * y[i] + 1) : logLogistic(value);
     return ((1 - y[i]) * value - log) * (w ? w[i] : 1);
   });
-  const { result, partOf } = reduce(elements, target.dtype, shape, reduction, n);
+  const [result, partOf] = reduce(elements, target.dtype, shape, reduction, n);
   return record(result, "BinaryCrossEntropyWithLogitsBackward0", [input, target], (dl, dx, dy) => {
     for (let i = 0; i < n; i++) {
       const d = partOf(dl, i) * (w ? w[i] : 1);

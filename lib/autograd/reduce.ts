@@ -28,8 +28,10 @@ const argmaxCall: Call = ["argmax", { input: aTensor, "dim?": int }, keepdim];
 const softmaxCall: Call = ["softmax", { input: aTensor, dim: int }];
 const logSoftmaxCall: Call = ["logSoftmax", { input: aTensor, dim: int }];
 
-/** The elements that become one: which number of the result each goes to. */
-interface Groups extends Places {
+/** The elements that become one. */
+interface Groups {
+  /** Which number of the result each element goes to. */
+  readonly places: Places;
   readonly shape: readonly number[];
   /** How many numbers the result has. */
   readonly size: number;
@@ -43,13 +45,13 @@ function groupsOf(
   options: ReduceOptions = {},
 ): Groups {
   if (dim === undefined && !options.keepdim) {
-    return { table: null, step: 0, shape: [], size: 1, count: numel(shape) };
+    return { places: [null, 0], shape: [], size: 1, count: numel(shape) };
   }
   const given = [dim ?? []].flat();
   const reduced = wrapDims(given.length ? given : [...shape.keys()], shape.length);
   const kept = shape.map((extent, k) => reduced.includes(k) ? 1 : extent);
   return {
-    ...placesIn(kept, shape),
+    places: placesIn(kept, shape),
     shape: options.keepdim ? kept : shape.filter((_, k) => !reduced.includes(k)),
     size: numel(kept),
     count: numel(reduced.map((k) => shape[k] ?? 1)),
@@ -63,7 +65,7 @@ function total(
   dim: number | readonly number[] | undefined,
   options: ReduceOptions,
 ): Tensor {
-  const { table, step, shape, size, count } = groupsOf(x, dim, options);
+  const { places: [table, step], shape, size, count } = groupsOf(x, dim, options);
   const dtype = x.dtype === "bool" ? "int64" : x.dtype;
   const by = name === "Sum" ? 1 : count;
   const sums = new Float64Array(size);
@@ -174,7 +176,7 @@ function largest(
   }
   const at = new Float64Array(groups.size).fill(-1);
   x.data.forEach((value, k) => {
-    const g = placeIn(groups, k);
+    const g = placeIn(groups.places, k);
     const best = x.data[at[g]];
     if (at[g] < 0 || value > best || (value !== value && best === best)) at[g] = k;
   });
@@ -279,7 +281,7 @@ function shares(log: boolean, x: Tensor, dim: number): Tensor {
         `'${words[x.dtype][0]}'`,
     );
   }
-  const { extent, inner } = blocksOf(x.shape, own);
+  const [, extent, inner] = blocksOf(x.shape, own);
   const values = x.data;
   const data = allocate(x.dtype, values.length);
   /** Visits the elements that belong together: the first one's place, and where they end. */

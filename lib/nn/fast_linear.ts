@@ -32,7 +32,7 @@ export function fastLinear(x: Tensor, weight: Tensor, bias: Tensor | null): Tens
   checkLinear(x, weight, bias);
   const sizes = { rows: data.length / inputs, inputs, outputs };
   const y = denseForward(available, sizes, data, w, b as Float32Array | null);
-  const { name, keeps } = linearNode([x, weight, bias]);
+  const [name, keeps] = linearNode([x, weight, bias]);
   return recordFlow(
     new Tensor(y, [...x.shape.slice(0, -1), outputs]),
     name,

@@ -41,12 +41,8 @@ function printed(x: number): string {
 }
 
 /** How numbers of a dtype are rounded, and multiplied and added at once. */
-export function arithmeticOf(
-  data: FloatArray,
-): { round: (x: number) => number; fma: typeof fma64 } {
-  return data instanceof Float32Array
-    ? { round: Math.fround, fma: fma32 }
-    : { round: (x) => x, fma: fma64 };
+export function arithmeticOf(data: FloatArray): [round: (x: number) => number, fma: typeof fma64] {
+  return data instanceof Float32Array ? [Math.fround, fma32] : [(x) => x, fma64];
 }
 
 /** Refuses the bounds that `uniform_` refuses, in its order and words. */
@@ -115,7 +111,7 @@ export function uniform(
   to: number,
   generator: Generator = defaultGenerator,
 ): void {
-  const { round, fma } = arithmeticOf(data);
+  const [round, fma] = arithmeticOf(data);
   checkBounds(data, from, to);
   fillUnit(data, 0, generator);
   const [low, high] = [round(from), round(to)];
@@ -141,7 +137,7 @@ function nextNormal(generator: Generator): number {
 function boxMuller16(data: FloatArray, start: number, mean: number, std: number): void {
   // Rounding each step to float32 follows PyTorch closely: a wrong last bit of the angle alone
   // shows in many bits of a cosine that is near 0.
-  const { round, fma } = arithmeticOf(data);
+  const [round, fma] = arithmeticOf(data);
   const turn = round(2 * Math.PI);
   for (let i = start; i < start + 8; i++) {
     // 1 - x is in (0, 1], where the logarithm is finite.
@@ -185,7 +181,7 @@ export function normal(
     for (let i = 0; i < data.length; i++) data[i] = fma64(nextNormal(generator), std, mean);
     return;
   }
-  const { round } = arithmeticOf(data);
+  const [round] = arithmeticOf(data);
   [mean, std] = [round(mean), round(std)];
   fillUnit(data, 0, generator);
   for (let i = 0; i + 16 <= data.length; i += 16) boxMuller16(data, i, mean, std);

@@ -172,7 +172,7 @@ export function multinomial(
     fail("probability tensor contains either `inf`, `nan` or element < 0");
   }
   const invalid = (what: string) => fail(`invalid multinomial distribution (${what})`);
-  const { round } = arithmeticOf(p);
+  const [round] = arithmeticOf(p);
   const ends = Array.from({ length: rows }, (_, row) => { // how likely it is to be at most each
     let sum = 0;
     const own = Array.from(p.subarray(row * categories, (row + 1) * categories), (x) => {

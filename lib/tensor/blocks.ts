@@ -4,25 +4,14 @@ import { RuntimeError } from "../errors.ts";
 import { numel, sameShape } from "./dtype.ts";
 
 /**
- * A tensor seen from one dimension: `outer` blocks, each of `extent` slices, each of `inner`
+ * A tensor seen from one of its dimensions: `outer` blocks, each of `extent` slices, each of `inner`
  * elements that lie side by side.
  */
-export interface Blocks {
-  /** How many blocks. */
-  readonly outer: number;
-  /** How many slices a block has. */
-  readonly extent: number;
-  /** How many elements a slice has. */
-  readonly inner: number;
-}
-
-/** The blocks of a shape, seen from one of its dimensions. */
-export function blocksOf(shape: readonly number[], dim: number): Blocks {
-  return {
-    outer: numel(shape.slice(0, dim)),
-    extent: shape[dim] ?? 1,
-    inner: numel(shape.slice(dim + 1)),
-  };
+export function blocksOf(
+  shape: readonly number[],
+  dim: number,
+): [outer: number, extent: number, inner: number] {
+  return [numel(shape.slice(0, dim)), shape[dim] ?? 1, numel(shape.slice(dim + 1))];
 }
 
 /** The shape with one dimension's extent replaced, or the dimension removed. */
@@ -48,16 +37,14 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): read
   return shape;
 }
 
-/** Where in a tensor the elements of a larger shape stand. */
-export interface Places {
-  /** For each element of the larger shape. */
-  readonly table: Uint32Array | null;
-  /** 0 where the tensor is a single number, and otherwise 1. */
-  readonly step: number;
-}
+/**
+ * Where in a tensor the elements of a larger shape stand: for each one of these in a table; without
+ * one the k-th at `k * step`, which is 0 where the tensor is a single number, and otherwise 1.
+ */
+export type Places = readonly [table: Uint32Array | null, step: number];
 
 /** Where in a tensor the k-th element of a larger shape stands. */
-export function placeIn({ table, step }: Places, k: number): number {
+export function placeIn([table, step]: Places, k: number): number {
   return table ? table[k] : k * step;
 }
 
@@ -94,7 +81,7 @@ export function placesOf(
   dim: number,
   slices: readonly number[],
 ): Uint32Array {
-  const { outer, extent, inner } = blocksOf(shape, dim);
+  const [outer, extent, inner] = blocksOf(shape, dim);
   const places = new Uint32Array(outer * slices.length);
   let next = 0;
   for (let block = 0; block < outer; block++) {
@@ -117,7 +104,6 @@ export function spreadPlaces(from: readonly number[], to: readonly number[]): Ui
  * @param from the tensor's shape, each extent as in `to`, 1 or missing
  */
 export function placesIn(from: readonly number[], to: readonly number[]): Places {
-  if (numel(from) === 1) return { table: null, step: 0 };
-  if (sameShape(from, to)) return { table: null, step: 1 };
-  return { table: spreadPlaces(from, to), step: 1 };
+  if (numel(from) === 1) return [null, 0];
+  return [sameShape(from, to) ? null : spreadPlaces(from, to), 1];
 }

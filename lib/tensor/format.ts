@@ -129,7 +129,7 @@ export function formatFixed(x: number, digits: number): string {
   check(formatFixedCall, arguments);
   requireDigits(digits);
   if (!Number.isFinite(x)) return pythonFloat(x);
-  const { integer, scale } = exactDecimal(x);
+  const [integer, scale] = exactDecimal(x);
   const rounded = dropDigits(integer, scale - digits).toString().padStart(digits + 1, "0");
   return signOf(x) + withPoint(rounded, rounded.length - digits);
 }
@@ -158,7 +158,7 @@ export function formatExponential(x: number, digits: number): string {
   check(formatExponentialCall, arguments);
   requireDigits(digits);
   if (!Number.isFinite(x)) return pythonFloat(x);
-  const { integer, scale } = exactDecimal(x);
+  const [integer, scale] = exactDecimal(x);
   const surplus = integer.toString().length - 1 - digits;
   const rounded = dropDigits(integer, surplus).toString().padStart(digits + 1, "0");
   const carried = rounded.length - 1 - digits; // 9.99996 became 10.0000
@@ -288,10 +288,10 @@ function withPoint(digits: string, position: number): string {
 }
 
 /** |x| as `integer / 10^scale`, exactly: every finite binary fraction is a finite decimal one. */
-function exactDecimal(x: number): { integer: bigint; scale: number } {
+function exactDecimal(x: number): [integer: bigint, scale: number] {
   let [whole, scale] = [Math.abs(x), 0];
   for (; !Number.isInteger(whole); scale++) whole *= 2; // which is exact; |x| = whole / 2^scale
-  return { integer: BigInt(whole) * 5n ** BigInt(scale), scale };
+  return [BigInt(whole) * 5n ** BigInt(scale), scale];
 }
 
 /** `integer / 10^count`, rounded to the nearest whole number, a tie to the even one. */
