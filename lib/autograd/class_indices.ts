@@ -29,27 +29,20 @@ export type ClassIndices =
   | ClassArray
   | readonly ClassIndices[];
 
-/** A target that was read. */
-export interface Classes {
-  /** The extent of each dimension. */
-  readonly shape: readonly number[];
-  /** The classes, row-major; `null` where they are no integers. */
-  readonly classes: readonly number[] | null;
-  /** PyTorch's name of the dtype. */
-  readonly dtype: string;
-}
-
 /**
  * Reads a target.
  *
- * @returns its shape and its classes
+ * @returns its shape; its classes, row-major, or `null` where they are no integers; and PyTorch's name
+ * of its dtype
  * @throws {ValueError | TypeError} if lists are nested unevenly
  * @throws {RuntimeError} if a shape does not hold the classes given with it
  */
-export function classesOf(target: ClassIndices): Classes {
+export function classesOf(
+  target: ClassIndices,
+): [shape: readonly number[], classes: readonly number[] | null, dtype: string] {
   if (target instanceof Tensor) {
     const { shape, dtype, data } = target;
-    return { shape, classes: dtype === "int64" ? [...data] : null, dtype: words[dtype][0] };
+    return [shape, dtype === "int64" ? [...data] : null, words[dtype][0]];
   }
   const given = isClassArray(target);
   const classes: number[] = [];
@@ -62,8 +55,7 @@ export function classesOf(target: ClassIndices): Classes {
       `shape '${listed(shape)}' is invalid for input of size ${classes.length}`,
     );
   }
-  const whole = classes.every(Number.isInteger);
-  return { shape, classes: whole ? classes : null, dtype: whole ? "Long" : "Float" };
+  return classes.every(Number.isInteger) ? [shape, classes, "Long"] : [shape, null, "Float"];
 }
 
 function isClassArray(target: ClassIndices): target is ClassArray {

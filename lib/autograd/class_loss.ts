@@ -118,7 +118,7 @@ function classLoss(
   smoothing: number,
 ): Tensor {
   const { reduction = "mean", weight = null, ignoreIndex = -100 } = options;
-  const { shape, classes, dtype } = classesOf(target);
+  const [shape, classes, dtype] = classesOf(target);
   checkTarget(input, shape, weight);
   if (classes === null) {
     throw new RuntimeError(`expected target dtype to be Long or Byte, but got ${dtype}`);
@@ -256,16 +256,16 @@ export function crossEntropy(
   const { reduction = "mean", ignoreIndex = -100, labelSmoothing = 0 } = options;
   checkReduction(reduction);
   const probable = target instanceof Tensor && isFloat(target.dtype);
-  const given = probable ? null : classesOf(target);
-  const soft = sameShape(input.shape, (given ?? target as Tensor).shape);
-  if (soft && given) {
-    if (given.classes === null && !(target instanceof Tensor)) {
+  const [shape, classes, dtype] = classesOf(target);
+  const soft = sameShape(input.shape, shape);
+  if (soft && !probable) {
+    if (classes === null && !(target instanceof Tensor)) {
       throw new TypeError(
         "class probabilities must be a tensor, tensor([[0.25, 0.75]]); a list holds classes by number",
       );
     }
     throw new RuntimeError(
-      `Expected floating point type for target with class probabilities, got ${given.dtype}`,
+      `Expected floating point type for target with class probabilities, got ${dtype}`,
     );
   }
   if (soft && ignoreIndex >= 0) {

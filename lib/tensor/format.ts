@@ -169,18 +169,18 @@ export function formatExponential(x: number, digits: number): string {
 }
 
 /** How the elements of one tensor are written: all alike, in columns of one width. */
-interface Style {
-  readonly width: number;
-  readonly write: (x: number) => string;
-}
+type Style = readonly [write: (x: number) => string, width: number];
 
 /** The brackets and the numbers between them. */
 function formatValues({ shape, data, dtype }: Values, indent: number): string {
   const count = numel(shape);
   if (count === 0) return "[]";
   const shown = shownIndices(shape, count > THRESHOLD);
-  const style = chooseStyle(shownOffsets(shape, shown).map((offset) => data[offset]), dtype);
-  const element = (offset: number) => style.write(data[offset]).padStart(style.width);
+  const [write, width] = chooseStyle(
+    shownOffsets(shape, shown).map((offset) => data[offset]),
+    dtype,
+  );
+  const element = (offset: number) => write(data[offset]).padStart(width);
 
   const block = (dim: number, offset: number, indent: number): string => {
     if (dim === shape.length) return element(offset);
@@ -190,7 +190,7 @@ function formatValues({ shape, data, dtype }: Values, indent: number): string {
         ? (last ? " ..." : "...")
         : block(dim + 1, offset * shape[dim] + index, indent + 1)
     );
-    if (last) return `[${wrap(items, style.width, indent)}]`;
+    if (last) return `[${wrap(items, width, indent)}]`;
     return `[${items.join("," + "\n".repeat(shape.length - 1 - dim) + " ".repeat(indent + 1))}]`;
   };
   return block(0, 0, indent);
@@ -230,7 +230,7 @@ function chooseStyle(elements: readonly number[], dtype: DType): Style {
     : telling.every(Number.isInteger)
     ? (x: number) => formatFixed(x, 0) + (Number.isFinite(x) ? "." : "")
     : (x: number) => formatFixed(x, PRECISION);
-  return { write, width: telling.reduce((most, x) => Math.max(most, write(x).length), 1) };
+  return [write, telling.reduce((most, x) => Math.max(most, write(x).length), 1)];
 }
 
 /** One row of elements, broken into lines. */
