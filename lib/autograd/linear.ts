@@ -1,15 +1,20 @@
 /** The affine map at the heart of every layer. */
 
-import { type Call, check } from "../call.ts";
+import { type Call, check, type Kind } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, listed, numel, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { type MayKeep, record } from "./graph.ts";
 
 const linearCall: Call = ["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }];
-const termCall: Call = ["affine", {
-  term: { word: "list of an input, a weight, and a bias or null", is: () => false },
-}];
+/** An input, a weight, and a bias or `null`. */
+const term: Kind = {
+  word: "list of an input, a weight, and a bias or null",
+  is: (term) =>
+    Array.isArray(term) && term.length === 3 && aTensor.is(term[0]) && aTensor.is(term[1]) &&
+    tensorOrNone.is(term[2]),
+};
+const termCall: Call = ["affine", { term }];
 
 /**
  * Refuses operands that do not fit, in PyTorch's words.
@@ -37,15 +42,15 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
     );
   }
   const [outputs, inputs] = weight.shape;
-  const last = input.shape[input.dim() - 1];
+  const last = input.shape.at(-1);
   if (last !== inputs) {
-    const rows = input.shape.slice(0, -1).reduce((product, extent) => product * extent, 1);
+    const rows = numel(input.shape.slice(0, -1));
     throw new RuntimeError(
       `${bias ? "addmm" : "mm"}: mat1 and mat2 shapes cannot be multiplied ` +
         `(${rows}x${last} and ${inputs}x${outputs})`,
     );
   }
-  if (bias && (bias.dim() !== 1 || bias.shape[0] !== outputs)) {
+  if (bias && !sameShape(bias.shape, [outputs])) {
     throw new RuntimeError(
       `expected a bias of shape ${listed([outputs])}, got ${listed(bias.shape)}`,
     );
@@ -113,21 +118,13 @@ export function affine(...terms: readonly Term[]): Tensor {
   return sumOfProducts("AddBackward0", terms);
 }
 
-/** Whether a list is an input, a weight, and a bias or `null`. */
-function isTerm(term: unknown): boolean {
-  return Array.isArray(term) && term.length === 3 && term[0] instanceof Tensor &&
-    term[1] instanceof Tensor &&
-    (term[2] === null || term[2] instanceof Tensor);
-}
-
 function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
   if (terms.length === 0) throw new RuntimeError("affine expects at least one term");
-  for (const term of terms) if (!isTerm(term)) check(termCall, [term]);
+  for (const given of terms) if (!term.is(given)) check(termCall, [given]);
   for (const [input, weight, bias] of terms) checkLinear(input, weight, bias);
   const [[first, { shape: [outputs] }]] = terms;
   const shape = [...first.shape.slice(0, -1), outputs];
   const y = new Tensor(allocate(first.dtype, numel(shape)), shape);
-  const rows = numel(shape.slice(0, -1));
   for (const [x, w] of terms) {
     const own = [...x.shape.slice(0, -1), w.shape[0]];
     if (!sameShape(own, shape) || x.dtype !== y.dtype) {
@@ -137,14 +134,13 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
       );
     }
   }
-  const sums = new Float64Array(rows * outputs); // set() below rounds them
+  const sums = new Float64Array(y.data.length); // set() below rounds them
   for (const [x, w, b] of terms) addProduct(sums, x.data, w.data, b?.data, outputs);
   y.data.set(sums);
   const operands = terms.flatMap(([x, w, b]) => b ? [x, w, b] : [x, w]);
   return record(y, name, operands, (dy, ...grads) => {
-    let next = 0;
     for (const [x, w, bias] of terms) {
-      const [dx, dw, db] = [grads[next++], grads[next++], bias ? grads[next++] : undefined];
+      const [dx, dw, db] = grads.splice(0, bias ? 3 : 2);
       addGradients(dy, x.data, w.data, outputs, dx, dw, db);
     }
   }, terms.toReversed().flatMap(keptOf));

@@ -144,8 +144,9 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
   const squares = difference.map((d) => d * d);
   const [result, partOf] = reduce(squares, promoted(x, y), x.shape, reduction, n);
   return record(result, "MseLossBackward0", [x, y], (dl, dx, dy) => {
-    if (dx) { for (let i = 0; i < n; i++) dx[i] += partOf(dl, i) * 2 * difference[i]; }
-    if (dy) { for (let i = 0; i < n; i++) dy[i] -= partOf(dl, i) * 2 * difference[i]; }
+    for (const [to, factor] of [[dx, 2], [dy, -2]] as const) {
+      for (let i = 0; to && i < n; i++) to[i] += partOf(dl, i) * factor * difference[i];
+    }
   }, [x, y]);
 }
 

@@ -49,20 +49,21 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   }
   const [product, node] = nodes[ranks.map((rank) => Math.min(rank, 3)).join("")] ??
     ["bmm", "UnsafeView"];
-  const [rows, inner] = ranks[0] === 1 ? [1, a.shape[0]] : a.shape.slice(-2);
-  const [terms, columns] = ranks[1] === 1 ? [b.shape[0], 1] : b.shape.slice(-2);
+  const [inner, rows = 1] = a.shape.toReversed();
+  const [terms, columns = 1] = b.shape.slice(-2);
   if (product === "dot") checkDTypes(a, b, product);
   const batches = [a, b].map(({ shape }) => shape.slice(0, -2));
+  const batch = broadcastShape(batches[0], batches[1]);
+  const count = numel(batch);
   if (inner !== terms) {
-    const all = rows * (product === "bmm" ? 1 : numel(batches[0]));
+    const all = rows * count;
     throw new RuntimeError(
       product === "dot"
         ? `inconsistent tensor size, expected tensor [${inner}] and src [${terms}] to have the ` +
           `same number of elements, but got ${inner} and ${terms} elements respectively`
         : product === "bmm"
         ? "Expected size for first two dimensions of batch2 tensor to be: " +
-          `[${numel(broadcastShape(batches[0], batches[1]))}, ${inner}] but got: ` +
-          `[${numel(broadcastShape(batches[0], batches[1]))}, ${terms}].`
+          `[${count}, ${inner}] but got: [${count}, ${terms}].`
         : product === "addmv_impl_cpu"
         ? `size mismatch, got input (${all}), mat (${all}x${inner}), vec (${terms})`
         : `mm: mat1 and mat2 shapes cannot be multiplied (${all}x${inner} and ` +
@@ -70,9 +71,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     );
   }
   if (product !== "dot") checkDTypes(a, b, product);
-  const batch = broadcastShape(batches[0], batches[1]);
   const [inA, inB] = batches.map((own) => placesIn(own, batch));
-  const count = numel(batch);
   /** Visits each element of the result, with its row of `a` and its column of `b`. */
   const each = (visit: (at: number, row: number, column: number) => void) => {
     for (let k = 0, at = 0; k < count; k++) {

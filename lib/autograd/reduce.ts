@@ -44,9 +44,6 @@ function groupsOf(
   dim: number | readonly number[] | undefined,
   options: ReduceOptions = {},
 ): Groups {
-  if (dim === undefined && !options.keepdim) {
-    return { places: [null, 0], shape: [], size: 1, count: numel(shape) };
-  }
   const given = [dim ?? []].flat();
   const reduced = wrapDims(given.length ? given : [...shape.keys()], shape.length);
   const kept = shape.map((extent, k) => reduced.includes(k) ? 1 : extent);
@@ -164,15 +161,14 @@ function largest(
 ): Groups & { at: Float64Array } {
   const groups = groupsOf(x, dim, options);
   if (groups.count === 0) {
-    const all = dim === undefined;
-    const Class = all && name === "max" ? RuntimeError : IndexError;
-    throw new Class(
-      `${name}(): Expected reduction dim ${
-        all
-          ? "to be specified for input.numel() == 0."
-          : `${wrapDim(dim, x.dim())} to have non-zero size.`
-      }${all && name === "max" ? " Specify the reduction dim with the 'dim' argument." : ""}`,
-    );
+    const expected = `${name}(): Expected reduction dim`;
+    if (dim !== undefined) {
+      throw new IndexError(`${expected} ${wrapDim(dim, x.dim())} to have non-zero size.`);
+    }
+    const message = `${expected} to be specified for input.numel() == 0.`;
+    throw name === "max"
+      ? new RuntimeError(`${message} Specify the reduction dim with the 'dim' argument.`)
+      : new IndexError(message);
   }
   const at = new Float64Array(groups.size).fill(-1);
   x.data.forEach((value, k) => {
@@ -186,9 +182,8 @@ function largest(
 /** Which slice of a dimension each of some elements stands in. */
 function slicesOf(x: Tensor, dim: number | undefined, at: Float64Array): Float64Array {
   if (dim === undefined) return at;
-  const own = wrapDim(dim, x.dim());
-  const inner = numel(x.shape.slice(own + 1));
-  return at.map((k) => Math.floor(k / inner) % (x.shape[own] ?? 1));
+  const [, extent, inner] = blocksOf(x.shape, wrapDim(dim, x.dim()));
+  return at.map((k) => Math.floor(k / inner) % extent);
 }
 
 /**

@@ -82,7 +82,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   const wrong = shape.findIndex((extent) => !Number.isInteger(extent) || extent < -1);
   if (wrong >= 0) {
     throw new RuntimeError(
-      `invalid shape dimension ${shape[wrong]} at index ${wrong} of shape [${shape.join(", ")}]`,
+      `invalid shape dimension ${shape[wrong]} at index ${wrong} of shape ${listed(shape)}`,
     );
   }
   if (unknown !== shape.lastIndexOf(-1)) {
@@ -93,7 +93,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
     const others = numel(resized(shape, unknown));
     if (others === 0 && x.numel() === 0) {
       throw new RuntimeError(
-        `cannot reshape tensor of 0 elements into shape [${shape.join(", ")}] because the ` +
+        `cannot reshape tensor of 0 elements into shape ${listed(shape)} because the ` +
           "unspecified dimension size -1 can be any value and is ambiguous",
       );
     }
@@ -101,7 +101,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   }
   if (numel(full) !== x.numel()) {
     throw new RuntimeError(
-      `shape '[${shape.join(", ")}]' is invalid for input of size ${x.numel()}`,
+      `shape '${listed(shape)}' is invalid for input of size ${x.numel()}`,
     );
   }
   return recordShape(new Tensor(x.data, full, x.dtype), "ViewBackward0", x);
