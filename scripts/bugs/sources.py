@@ -133,10 +133,7 @@ SOURCES = {
     ),
     "openvino_relu_nan.py": (lambda: torch.relu(torch.tensor(nan)).item(), lambda: relu(nan)),
     "paddle_no_bias.py": (lambda: f"{layers_without_bias()} parameters", lambda: "4 parameters"),
-    "paddle_padding_nan.py": (
-        lambda: own("RNN", [0.5, nan], lengths=[1]),
-        lambda: tanh(0.5),
-    ),
+    "paddle_padding_nan.py": (lambda: own("RNN", [0.5, nan], lengths=[1]), lambda: tanh(0.5)),
     "paddle_relu_nan.py": (lambda: torch.relu(torch.tensor(nan)).item(), lambda: relu(nan)),
     "rten_sequence_lens": (lambda: own("GRU", [0.5, -100.0], lengths=[1]), lambda: gru(0.5)),
     "tract_nan": (lambda: own("RNN", [nan]), lambda: tanh(nan)),

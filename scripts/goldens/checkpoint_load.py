@@ -37,14 +37,14 @@ def tensor_answer(value):
     return {"dtype": dtype, "tensor": {"shape": list(value.shape), "data": data}}
 
 
-def answer(value):
+def answer(value, tensor=tensor_answer):
     """What a checkpoint holds, as JSON: dicts as pairs, since their keys may be integers."""
     if isinstance(value, torch.Tensor):
-        return tensor_answer(value)
+        return tensor(value)
     if isinstance(value, dict):
-        return {"dict": [[key, answer(item)] for key, item in value.items()]}
+        return {"dict": [[key, answer(item, tensor)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
-        return {"list": [answer(item) for item in value]}
+        return {"list": [answer(item, tensor) for item in value]}
     if isinstance(value, (torch.dtype, torch.device, torch.layout)):
         return str(value)
     if isinstance(value, (set, frozenset, bytes, bytearray, complex)):
