@@ -21,8 +21,8 @@ GOLDEN_PATHS = {"torch": "checkpoints/torch.json", "safetensors": "checkpoints/s
 
 
 def filled(state):
-    """Weights as PyTorch's tensors."""
-    return {name: torch.tensor(value) for name, value in state.items()}
+    """Weights as PyTorch's tensors of float32."""
+    return {name: torch.tensor(value).float() for name, value in state.items()}
 
 
 def saved(value, **options):
@@ -38,45 +38,36 @@ def without_checksums(value):
         return saved(value)
 
 
+def changed(value, change):
+    """The file that torch.save writes, what is in each of its entries changed."""
+    source = zipfile.ZipFile(io.BytesIO(saved(value)))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
+        for name in source.namelist():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            target.writestr(entry, change(name, source.read(name)))
+    return buffer.getvalue()
+
+
 def big_endian(value, widths):
     """
     The file that a machine with the other byte order writes: each storage's numbers, of so many
     bytes, reversed, and a byteorder that says so.
     """
-    source = zipfile.ZipFile(io.BytesIO(saved(value)))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
-        for name in source.namelist():
-            data = source.read(name)
-            if name.endswith("/byteorder"):
-                data = b"big"
-            if "/data/" in name:
-                width = widths[name.rsplit("/")[-1]]
-                data = np.frombuffer(data, np.uint8).reshape(-1, width)[:, ::-1].tobytes()
-            target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
-    return buffer.getvalue()
+
+    def turned(name, data):
+        if "/data/" not in name:
+            return b"big" if name.endswith("/byteorder") else data
+        width = widths[name.rsplit("/")[-1]]
+        return np.frombuffer(data, np.uint8).reshape(-1, width)[:, ::-1].tobytes()
+
+    return changed(value, turned)
 
 
 def odd_bools():
     """Bools whose bytes are not only 0 and 1, as a program in C may leave them."""
-    source = zipfile.ZipFile(io.BytesIO(saved({"x": torch.tensor([True, False, True, True])})))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
-        for name in source.namelist():
-            data = b"\x01\x00\x37\xff" if name.endswith("/data/0") else source.read(name)
-            target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
-    return buffer.getvalue()
-
-
-def rnn_state(seed, args, module="RNN"):
-    """Weights of a recurrent module in float32."""
-    state = rnn_weights(Numbers(seed), args, module=module)
-    return {name: value.float() for name, value in filled(state).items()}
-
-
-def simple_state(seed, args):
-    """Weights of the notebook's model in float32."""
-    return {k: v.float() for k, v in filled(simple_weights(Numbers(seed), args)).items()}
+    odd, value = b"\x01\x00\x37\xff", {"x": torch.tensor([True, False, True, True])}
+    return changed(value, lambda name, data: odd if name.endswith("/data/0") else data)
 
 
 def optimiser():
@@ -84,7 +75,7 @@ def optimiser():
     args = {"input_size": 2, "hidden_size": 3, "num_layers": 1}
     with torch.device("meta"):  # no weights of PyTorch's own drawing
         model = build({"module": "SimpleRNN", "args": args, "dtype": "float32"})
-    model.load_state_dict(simple_state(7100, args), assign=True)
+    model.load_state_dict(filled(simple_weights(Numbers(7100), args)), assign=True)
     adam = torch.optim.Adam(model.parameters(), lr=0.125)
     scheduler = torch.optim.lr_scheduler.StepLR(adam, 10)
     numbers, found = Numbers(7101), adam.state_dict()
@@ -104,7 +95,7 @@ def optimiser():
 
 def torch_files():
     """(name, reason, clauses, bytes) of each file of torch.save that is read whole."""
-    plain = rnn_state(7000, {"input_size": 2, "hidden_size": 3})
+    plain = filled(rnn_weights(Numbers(7000), {"input_size": 2, "hidden_size": 3}))
     yield "state-dict", "The state_dict of an RNN.", "CKPT-5", saved(plain)
     numbers = Numbers(7001)
     values = torch.tensor(numbers.dyadic(2, 3))
@@ -186,83 +177,72 @@ def torch_files():
     yield "shared-halves", "Views of one storage of half precision.", "CKPT-7", saved(shared)
 
 
+MODELS = [
+    ("RNN", "rnn", {}),
+    ("RNN", "rnn-relu", {"nonlinearity": "relu"}),
+    ("RNN", "rnn-no-bias-2-layers", {"bias": False, "num_layers": 2}),
+    ("LSTM", "lstm", {}),
+    ("LSTM", "lstm-bidirectional-2-layers", {"bidirectional": True, "num_layers": 2}),
+    ("LSTM", "lstm-projection", {"proj_size": 2, "bidirectional": True}),
+    ("GRU", "gru", {}),
+    ("GRU", "gru-batch-first-3-layers", {"batch_first": True, "num_layers": 3}),
+]
+
+
 def models():
-    """(name, reason, module, args, constructor's args, weights, input, file, clauses)."""
+    """(name, reason, module, args, weights) of each that is run."""
     shape = {"input_size": 2, "hidden_size": 3}
-    for place, (module, name, more) in enumerate(
-        [
-            ("RNN", "rnn", {}),
-            ("RNN", "rnn-relu", {"nonlinearity": "relu"}),
-            ("RNN", "rnn-no-bias-2-layers", {"bias": False, "num_layers": 2}),
-            ("LSTM", "lstm", {}),
-            ("LSTM", "lstm-bidirectional-2-layers", {"bidirectional": True, "num_layers": 2}),
-            ("LSTM", "lstm-projection", {"proj_size": 2, "bidirectional": True}),
-            ("GRU", "gru", {}),
-            ("GRU", "gru-batch-first-3-layers", {"batch_first": True, "num_layers": 3}),
-        ]
-    ):
+    for place, (module, name, more) in enumerate(MODELS):
         args = {**shape, **more}
-        state = rnn_state(7200 + place, args, module)
-        yield name, f"A trained {module} from its file.", module, args, state
+        state = rnn_weights(Numbers(7200 + place), args, module)
+        yield name, f"A trained {module} from its file.", module, args, filled(state)
     args = {**shape, "num_layers": 2}
-    state = simple_state(7300, args)
+    state = filled(simple_weights(Numbers(7300), args))
     yield "simple-rnn", "The notebook's model from its file.", "SimpleRNN", args, state
-    head = filled(linear_weights(Numbers(7301), {"in_features": 2, "out_features": 4}))
-    state = {name: value.float() for name, value in head.items()}
     args = {"in_features": 2, "out_features": 4}
+    state = filled(linear_weights(Numbers(7301), args))
     yield "linear", "A fully connected layer from its file.", "Linear", args, state
 
 
-def load(id, reason, clauses, file, **fields):
-    """One case."""
-    return once(id, reason, clauses, "load", **fields, file=file)
-
-
-def file_of(format, data, **options):
-    """A file as a request carries it."""
+def load(format, name, reason, clauses, data, options=None, **fields):
+    """One case of a file, which is asked for with options."""
     text = base64.b64encode(data).decode("ascii")
-    return {"format": format, **options, "base64": text}
+    return once(
+        f"checkpoints/{format}/{name}", reason, clauses, "load", **fields,
+        file={"format": format, **(options or {}), "base64": text}
+    )
+
+
+def wrapped(state, format, write):
+    """(name, reason, clauses, bytes, options) of files that hold weights, and something else."""
+    inside = {f"module.{k}": v for k, v in state.items()} | {"head.bias": torch.ones(2)}
+    yield "prefix", "Saved from inside DataParallel.", "CKPT-8", write(inside), {
+        "prefix": "module."
+    }
+    half = {k: v.half() for k, v in state.items()}
+    yield "half", "Half precision, widened.", "CKPT-4", write(half), {"widen": True}
+    if format == "torch":
+        beside = {"scores": [np.float64(0.5), np.int64(3)], "best": frozenset([1])}
+        mixed = saved({"model": state, **beside}, pickle_protocol=4)
+        reason = "The weights are beside NumPy's numbers and a set."
+        yield "beside", reason, "CKPT-6 CKPT-8", mixed, {"at": ["model"], "protocol": 4}
+        deep = write({"epoch": 3, "nets": [{"state_dict": state}]})
+        reason = "The weights are a part of the checkpoint."
+        yield "nested", reason, "CKPT-8", deep, {"at": ["nets", 0, "state_dict"]}
 
 
 def run_cases(format, write):
     """Models whose weights come in a file that `write` makes."""
     for place, (name, reason, module, args, state) in enumerate(models()):
         fields = {
-            "module": module,
-            "args": args,
-            "dtype": "float32",
-            "training": False,
-            "inputs": {"input": Numbers(7400 + place).dyadic(2, 4, 2)},
+            "module": module, "args": args, "dtype": "float32", "training": False,
+            "inputs": {"input": Numbers(7400 + place).dyadic(2, 4, 2)}
         }
         clauses = f"CKPT-{2 if format == 'safetensors' else 5} CKPT-9"
-        whole = file_of(format, write(state))
-        yield load(f"checkpoints/{format}/run-{name}", reason, clauses, whole, **fields)
+        yield load(format, f"run-{name}", reason, clauses, write(state), **fields)
         if name == "gru":
-            wrapped = {f"module.{k}": v for k, v in state.items()} | {"head.bias": torch.ones(2)}
-            inside = file_of(format, write(wrapped), prefix="module.")
-            yield load(
-                f"checkpoints/{format}/run-{name}-prefix", "Saved from inside DataParallel.",
-                "CKPT-8", inside, **fields
-            )
-            half = file_of(format, write({k: v.half() for k, v in state.items()}), widen=True)
-            yield load(
-                f"checkpoints/{format}/run-{name}-half", "Half precision, widened.", "CKPT-4",
-                half, **fields
-            )
-            if format == "torch":
-                beside = {"scores": [np.float64(0.5), np.int64(3)], "best": frozenset([1])}
-                mixed = saved({"model": state, **beside}, pickle_protocol=4)
-                yield load(
-                    f"checkpoints/{format}/run-{name}-beside",
-                    "The weights are beside NumPy's numbers and a set.", "CKPT-6 CKPT-8",
-                    file_of(format, mixed, at=["model"], protocol=4), **fields
-                )
-                deep = {"epoch": 3, "nets": [{"state_dict": state}]}
-                found = file_of(format, write(deep), at=["nets", 0, "state_dict"])
-                yield load(
-                    f"checkpoints/{format}/run-{name}-nested",
-                    "The weights are a part of the checkpoint.", "CKPT-8", found, **fields
-                )
+            for word, *told in wrapped(state, format, write):
+                yield load(format, f"run-{name}-{word}", *told, **fields)
 
 
 def committed(format):
@@ -288,13 +268,12 @@ def torch_cases():
     if elsewhere():
         yield from committed("torch")
         return
-    for name, reason, clauses, data in torch_files():
-        yield load(f"checkpoints/torch/{name}", reason, clauses, file_of("torch", data))
+    for told in torch_files():
+        yield load("torch", *told)
     for protocol in (3, 4, 5):
         data = saved({"x": torch.ones(2, 3), "y": [1, 2**40]}, pickle_protocol=protocol)
-        file = file_of("torch", data, protocol=protocol)
-        name = f"checkpoints/torch/protocol-{protocol}"
-        yield load(name, "A later pickle protocol.", "CKPT-6", file)
+        reason = "A later pickle protocol."
+        yield load("torch", f"protocol-{protocol}", reason, "CKPT-6", data, {"protocol": protocol})
     yield from run_cases("torch", saved)
 
 
@@ -336,6 +315,5 @@ def safetensors_cases():
         return
     for name, reason, clauses, tensors, metadata in safetensors_files():
         data = library.save(tensors, metadata=metadata)
-        file = file_of("safetensors", data)
-        yield load(f"checkpoints/safetensors/{name}", reason, clauses, file)
+        yield load("safetensors", name, reason, clauses, data)
     yield from run_cases("safetensors", library.save)
