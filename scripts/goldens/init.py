@@ -14,24 +14,23 @@ def linear(inputs, outputs, **rest):
 
 
 def recurrent(inputs, hidden, **rest):
-    """Arguments of RNN, LSTM, GRU and the cells."""
+    """Arguments of RNN, LSTM, GRU, the cells and SimpleRNN."""
     return {"input_size": inputs, "hidden_size": hidden, **rest}
 
 
-def simple(inputs, hidden, layers):
-    """Arguments of SimpleRNN."""
-    return {"input_size": inputs, "hidden_size": hidden, "num_layers": layers}
-
-
-def draws(module):
-    """The clause of what a module draws."""
-    return "INIT-2" if module == "Linear" else "INIT-1"
+def initial(module, name, reason, clauses, args, seed, **more):
+    """What a seed and a constructor leave; other clauses than that of the module's draws."""
+    own = "INIT-2" if module == "Linear" else "INIT-1"
+    yield from both(
+        f"init/{module}/{name}", reason, f"{own} {clauses}", "init", module=module, args=args,
+        seed=seed, **more
+    )
 
 
 SMALL = [
     ("Linear", "4-3", linear(4, 3)),
     ("RNN", "2-3", recurrent(2, 3)),
-    ("SimpleRNN", "1-5-1", simple(1, 5, 1)),
+    ("SimpleRNN", "1-5-1", recurrent(1, 5, num_layers=1)),
     ("LSTM", "2-3", recurrent(2, 3)),
     ("LSTM", "2-3-proj-2", recurrent(2, 3, proj_size=2)),
     ("GRU", "2-3", recurrent(2, 3)),
@@ -45,12 +44,9 @@ SMALL = [
 def weights():
     for seed in SEEDS + EXTREME_SEEDS:
         for module, size, args in SMALL:
-            yield from both(
-                f"init/{module}/{size}/seed-{seed}",
-                f"Seed {seed} and {module}'s own order of draws.",
-                f"{draws(module)} INIT-3 INIT-4 PARAM-1",
-                "init", module=module, args=args, seed=seed
-            )
+            reason = f"Seed {seed} and {module}'s own order of draws."
+            name = f"{size}/seed-{seed}"
+            yield from initial(module, name, reason, "INIT-3 INIT-4 PARAM-1", args, seed)
     shapes = [
         ("Linear", "no-bias", linear(3, 2, bias=False), "Without a bias nothing is drawn for it."),
         ("Linear", "1-1", linear(1, 1), "The smallest layer."),
@@ -64,7 +60,7 @@ def weights():
          "Layers, then directions; the second layer reads both."),
         ("RNN", "relu-batch-first", recurrent(2, 2, nonlinearity="relu", batch_first=True),
          "Neither the non-linearity nor batch_first changes a draw."),
-        ("SimpleRNN", "2-3-2", simple(2, 3, 2), "The layers of rnn, then fc."),
+        ("SimpleRNN", "2-3-2", recurrent(2, 3, num_layers=2), "The layers of rnn, then fc."),
         ("LSTM", "layers-2-bidirectional", recurrent(2, 2, num_layers=2, bidirectional=True),
          "Layers, then directions: the second layer's W_ih is twice as wide."),
         ("LSTM", "layers-2-bidirectional-proj-1",
@@ -88,10 +84,7 @@ def weights():
         ("GRUCell", "no-bias", recurrent(2, 2, bias=False), "Without biases, weights alone."),
     ]
     for module, name, args, reason in shapes:
-        yield from both(
-            f"init/{module}/{name}", reason, f"{draws(module)} INIT-3 PARAM-1", "init",
-            module=module, args=args, seed=7
-        )
+        yield from initial(module, name, reason, "INIT-3 PARAM-1", args, 7)
     for module, size, args in SMALL[:6]:
         for constructions in (2, 3):
             yield from both(
@@ -111,41 +104,34 @@ def digests():
         cases = [
             ("Linear", f"{size}-{other}", linear(size, other)),
             ("RNN", f"{other}-{size}", recurrent(other, size, num_layers=2)),
-            ("SimpleRNN", f"{other}-{size}-1", simple(other, size, 1)),
+            ("SimpleRNN", f"{other}-{size}-1", recurrent(other, size, num_layers=1)),
             ("LSTM", f"{other}-{size}", recurrent(other, size)),
             ("GRU", f"{other}-{size}", recurrent(other, size)),
         ]
         for module, name, args in cases:
-            yield from both(
-                f"init/{module}/{name}/digest", reason, f"{draws(module)} INIT-3", "init",
-                module=module, args=args, seed=SEEDS[place % len(SEEDS)], digest=True
-            )
+            seed = SEEDS[place % len(SEEDS)]
+            yield from initial(module, f"{name}/digest", reason, "INIT-3", args, seed, digest=True)
+    all_at_once = {"num_layers": 3, "bidirectional": True}
     for place, seed in enumerate(SEEDS):
-        cases = [
-            ("RNN", "7-16-layers-3-bidirectional", {}),
-            ("LSTM", "7-16-layers-3-bidirectional", {}),
-            ("LSTM", "7-16-layers-3-bidirectional-proj-5", {"proj_size": 5}),
-            ("GRU", "7-16-layers-3-bidirectional", {}),
-        ]
-        for module, name, extra in cases:
-            yield from both(
-                f"init/{module}/{name}/seed-{seed}-digest",
-                "All that adds parameters at once: their order over many draws.",
-                "INIT-1 INIT-3 INIT-4 PARAM-1", "init", module=module,
-                args=recurrent(7, 16, num_layers=3, bidirectional=True, **extra), seed=seed,
-                digest=True
+        reason = "All that adds parameters at once: their order over many draws."
+        for module, end, extra in (
+            ("RNN", "", {}), ("LSTM", "", {}), ("LSTM", "-proj-5", {"proj_size": 5}),
+            ("GRU", "", {})
+        ):
+            yield from initial(
+                module, f"7-16-layers-3-bidirectional{end}/seed-{seed}-digest", reason,
+                "INIT-3 INIT-4 PARAM-1", recurrent(7, 16, **all_at_once, **extra), seed, digest=True
             )
+        size = (17, 32, 5, 33, 16, 8, 31)[place]
         for module in ("RNNCell", "LSTMCell", "GRUCell"):
-            size = (17, 32, 5, 33, 16, 8, 31)[place]
-            yield from both(
-                f"init/{module}/9-{size}/seed-{seed}-digest",
-                "A cell's draws, past the generator's first block.", "INIT-1 INIT-3 INIT-4 PARAM-1",
-                "init", module=module, args=recurrent(9, size), seed=seed, digest=True
+            yield from initial(
+                module, f"9-{size}/seed-{seed}-digest",
+                "A cell's draws, past the generator's first block.", "INIT-3 INIT-4 PARAM-1",
+                recurrent(9, size), seed, digest=True
             )
-    yield from both(
-        "init/RNN/64-64-layers-3-bidirectional/digest",
-        "Everything at once, over a hundred blocks.", "INIT-1 INIT-3 PARAM-1", "init",
-        module="RNN", args=recurrent(64, 64, num_layers=3, bidirectional=True), seed=42, digest=True
+    yield from initial(
+        "RNN", "64-64-layers-3-bidirectional/digest", "Everything at once, over a hundred blocks.",
+        "INIT-3 PARAM-1", recurrent(64, 64, **all_at_once), 42, digest=True
     )
 
 
