@@ -20,20 +20,11 @@ sys.dont_write_bytecode = True
 
 import numpy as np
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from goldens.exact import DIGITS
-from goldens.onnx_exact import evaluate
-
-GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
-PLACES = {"RNN": 1, "GRU": 2, "LSTM": 3}
-# Each activation, and how many alphas and betas it takes.
-ACTIVATIONS = {
-    "Relu": (0, 0), "Tanh": (0, 0), "Sigmoid": (0, 0), "Affine": (1, 1), "LeakyRelu": (1, 0),
-    "ThresholdedRelu": (1, 0), "ScaledTanh": (1, 1), "HardSigmoid": (1, 1), "Elu": (1, 0),
-    "Softsign": (0, 0), "Softplus": (0, 0),
-}
-TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32}
+from goldens.onnx_exact import ACTIVATIONS, DEFAULTS, GATES, evaluate
+from goldens.onnx_witness import model
 
 
 def tensor(value):
@@ -79,10 +70,11 @@ def told(random, kind, opset):
     args = {"direction": str(random.choice(["forward", "reverse", "bidirectional"]))}
     directions = 2 if args["direction"] == "bidirectional" else 1
     if random.random() < 0.5:
-        names = [str(x) for x in random.choice(list(ACTIVATIONS), PLACES[kind] * directions)]
-        counts = np.array([ACTIVATIONS[name] for name in names]).sum(0)
+        places = len(DEFAULTS[kind]) * directions
+        names = [str(x) for x in random.choice(list(ACTIVATIONS), places)]
         args["activations"] = names
-        for word, count in zip(("alpha", "beta"), counts, strict=True):
+        for k, word in enumerate(("alpha", "beta")):
+            count = sum(len(ACTIVATIONS[name]) > k + 1 for name in names)
             if count:
                 values = random.integers(1, 9, count) / 8
                 args[f"activation_{word}"] = [float(x) for x in values]
@@ -116,20 +108,10 @@ def generated(random, k):
         "P": draw(directions, 3 * size)
     }
     names = list(inputs) if kind == "LSTM" else list(inputs)[:6]
-    kept = [name if name in "XWR" or random.random() < 0.6 else "" for name in names]
-    while kept[-1] == "":
-        kept.pop()
-    inputs = {name: inputs[name] for name in kept if name}
-    outputs = ["Y", "Y_h", "Y_c"] if kind == "LSTM" else ["Y", "Y_h"]
-    info = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [helper.make_node(kind, kept, outputs, hidden_size=size, **args)], "node",
-        [info(name, TYPES[str(x.dtype)], x.shape) for name, x in inputs.items()],
-        [info(name, TensorProto.FLOAT, None) for name in outputs]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    inputs = {name: inputs[name] for name in names if name in "XWR" or random.random() < 0.6}
+    file, outputs = model(kind, {"hidden_size": size, **args}, inputs, opset, ir_version=8)
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+        file.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     found = dict(zip(outputs, session.run(None, inputs), strict=True))
     if not all(np.isfinite(x).all() for x in found.values()):
@@ -141,7 +123,7 @@ def generated(random, k):
         args["activation_alpha"]
     ):
         more["wrong"] = "its ThresholdedRelu is 0 at x = alpha, which a clip of alpha leads to"
-    line(f"{kind} {k}", "onnxruntime", model, inputs, found, **more)
+    line(f"{kind} {k}", "onnxruntime", file, inputs, found, **more)
     return True
 
 

@@ -1,4 +1,5 @@
 """Run a line of Python with PyTorch's names, and say what it prints: op line."""
+# ruff: noqa: F401
 
 import io
 
@@ -14,16 +15,10 @@ from torch.nn.utils.rnn import (
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, default_collate
 
-from .execute import OPERATIONS
+# What is imported above, and no more, is what a line may use.
+NAMES = dict(globals())
 
-NAMES = {
-    **{"io": io, "torch": torch, "F": F, "nn": nn, "optim": optim, "lr_scheduler": lr_scheduler},
-    **{"load": load, "save": save, "DataLoader": DataLoader, "default_collate": default_collate},
-    **{"clip_grad_norm_": clip_grad_norm_, "clip_grad_value_": clip_grad_value_},
-    **{"pack_padded_sequence": pack_padded_sequence, "pack_sequence": pack_sequence},
-    **{"pad_packed_sequence": pad_packed_sequence, "pad_sequence": pad_sequence},
-    **{"unpack_sequence": unpack_sequence, "unpad_sequence": unpad_sequence},
-}
+from .execute import OPERATIONS  # noqa: E402
 
 
 def line(request):

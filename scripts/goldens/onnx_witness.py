@@ -49,8 +49,8 @@ def arrays(request, dtype):
     return found
 
 
-def model(kind, args, inputs, opset):
-    """A model of one node."""
+def model(kind, args, inputs, opset, ir_version=10):
+    """A model of one node, and the names of its outputs."""
     names = INPUTS if kind == "LSTM" else INPUTS[:6]
     given = [name if name in inputs else "" for name in names]
     while given[-1] == "":
@@ -66,7 +66,7 @@ def model(kind, args, inputs, opset):
         [info(name, type_of, None) for name in outputs]
     )
     opsets = [onnx.helper.make_opsetid("", opset)]
-    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10), outputs
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=ir_version), outputs
 
 
 def runtime(request):
