@@ -7,6 +7,8 @@ import numpy as np
 
 DTYPES = ("float32", "float64")
 INF, NAN = float("inf"), float("nan")
+# How an id has them, how a sentence, and the numbers.
+EXTREMES = [("nan", "NaN", NAN), ("inf", "Infinity", INF), ("minus-inf", "-Infinity", -INF)]
 
 
 class Case(NamedTuple):
@@ -131,6 +133,18 @@ def call_of(chapter, more="", dtypes=DTYPES):
 def named(name, /, **args):
     """A class or function of PyTorch's, with its arguments, inside a request."""
     return {"name": name, "args": args}
+
+
+def spoiled(values, place, number):
+    """A copy of an array with another number, or numbers, in one place."""
+    values = values.copy()
+    values[place] = number
+    return values
+
+
+def magnitudes(arrays):
+    """Arrays by name without their signs: what relu leaves nothing of, or what cancels."""
+    return {name: abs(values) for name, values in arrays.items()}
 
 
 def integers(values):

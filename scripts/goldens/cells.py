@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .case import Numbers, both, cell_weights, golden
+from .case import EXTREMES, Numbers, both, cell_weights, golden, magnitudes, spoiled
 from .exact import next_states
 from .family import combined
-from .family_numerics import INF, NAN, OPEN, gate_biases
+from .family_numerics import OPEN, gate_biases
 
 
 class Cell(NamedTuple):
@@ -96,7 +96,7 @@ def sizes(cell, place):
         inputs = {"input": numbers.decimal(batch, width), **initial(cell, numbers, args, batch)}
         state = cell_weights(numbers, cell.module, args)
         if cell.args:  # relu would leave nothing of what is negative
-            inputs, state = ({k: abs(v) for k, v in of.items()} for of in (inputs, state))
+            inputs, state = magnitudes(inputs), magnitudes(state)
         yield from forward(cell, name, reason, "BATCH-4", args, inputs, state)
 
 
@@ -109,7 +109,7 @@ def numerics(cell, place):
     case = partial(forward, cell)
     large = cell_weights(numbers, cell.module, args, scale=50.0)
     if cell.args:
-        large = {name: abs(weight) for name, weight in large.items()}
+        large = magnitudes(large)
     reason = "Weights fifty times larger: a gate that saturates must not overflow."
     yield from case("weights-x50", reason, "NUM-2", args, inputs, large)
     zero = {name: np.zeros_like(weight) for name, weight in state.items()}
@@ -119,14 +119,9 @@ def numerics(cell, place):
         one = {**zero, f"bias_{side}": state[f"bias_{side}"]}
         reason = f"bias_{side} alone: it may not be dropped, nor counted twice."
         yield from case(f"bias-{side}-alone", reason, "NUM-2", args, inputs, one)
-    for name, word, number in (
-        ("nan", "NaN", NAN),
-        ("inf", "Infinity", INF),
-        ("minus-inf", "-Infinity", -INF),
-    ):
+    for name, word, number in EXTREMES:
         for part, value in inputs.items():
-            broken = value.copy()
-            broken[1, 0] = number
+            broken = spoiled(value, (1, 0), number)
             reason = f"{word} in row 1 of {part} stays in row 1."
             id = f"{name}-{part.replace('_', '')}"
             yield from case(id, reason, "NUM-4 BATCH-4", args, {**inputs, part: broken}, state)

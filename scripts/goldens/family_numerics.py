@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import GATES, INF, NAN, Numbers, rnn_weights
+from .case import EXTREMES, GATES, NAN, Numbers, magnitudes, rnn_weights, spoiled
 from .family import PROJ, clauses_of, forward, initial
 
 
@@ -10,7 +10,7 @@ def numerics(kind):
     """Saturation, zeros, denormals, huge numbers, NaN and infinity."""
     for place, variant in enumerate(kind.variants):
         args = {"input_size": 2, "hidden_size": 3, **variant.args}
-        groups = [weights(kind, place, args), spoiled(kind, place, args)]
+        groups = [weights(kind, place, args), in_one_place(kind, place, args)]
         if kind is not PROJ:
             groups.insert(1, numbers_themselves(kind))
         if kind.module != "RNN":
@@ -36,7 +36,7 @@ def weights(kind, place, args):
     _, state, inputs = drawn(kind, place, args)
     large = rnn_weights(Numbers(3100 + kind.seed + place), args, kind.module, scale=50.0)
     if "nonlinearity" in args or kind is PROJ:  # what is large and cancels leaves but rounding
-        large = {name: abs(weight) for name, weight in large.items()}
+        large = magnitudes(large)
     reason = "Weights fifty times larger: tanh and sigmoid saturate, relu grows without bound."
     yield "weights-x50", reason, "NUM-2", inputs, large
     zero = {name: np.zeros_like(weight) for name, weight in state.items()}
@@ -44,7 +44,7 @@ def weights(kind, place, args):
     yield "weights-zero", reason, "NUM-2", inputs, zero
     biases = {name: state[name] if name.startswith("bias") else zero[name] for name in state}
     if "nonlinearity" in args:  # relu would leave nothing of what is negative
-        biases = {name: abs(bias) for name, bias in biases.items()}
+        biases = magnitudes(biases)
     yield "biases-alone", "Zero weights leave the biases.", "NUM-2", inputs, biases
     for side in ("ih", "hh"):
         one = {**zero, f"bias_{side}_l0": state[f"bias_{side}_l0"]}
@@ -104,36 +104,28 @@ def numbers_themselves(kind):
     yield "signed-zero", "Zeros of both signs.", "NUM-6", {"input": value}, identity(kind)
 
 
-def spoiled(kind, place, args):
+def in_one_place(kind, place, args):
     """NaN and infinity in one place."""
     numbers, state, inputs = drawn(kind, place, args)
     parts = [name for name in inputs if name != "input"]
-    for name, word, number in (
-        ("nan", "NaN", NAN),
-        ("inf", "Infinity", INF),
-        ("minus-inf", "-Infinity", -INF),
-    ):
-        value = inputs["input"].copy()
-        value[2, 1, 0] = number
+    for name, word, number in EXTREMES:
+        value = spoiled(inputs["input"], (2, 1, 0), number)
         reason = f"{word} in one step of one row: that row from that step on, no other."
         yield name, reason, "NUM-4 BATCH-4", {**inputs, "input": value}, state
         for part in parts:
-            broken = inputs[part].copy()
-            broken[0, 0, -1] = number
+            broken = spoiled(inputs[part], (0, 0, -1), number)
             reason = f"{word} in one row's initial state: that row, no other."
             name_of = f"{name}-{part.replace('_', '')}"
             yield name_of, reason, "NUM-4 BATCH-4", {**inputs, part: broken}, state
     both_ways = {**args, "bidirectional": True, "num_layers": 2, "batch_first": True}
-    value = numbers.decimal(3, 4, 2)
-    value[1, 2, 1] = NAN
+    value = spoiled(numbers.decimal(3, 4, 2), (1, 2, 1), NAN)
     yield (
         "nan-bidirectional",
         "NaN at step 2 of row 1: forward from it on, reverse before it, then everywhere.",
         "NUM-4 BATCH-4 STACK-3", {"input": value}, rnn_weights(numbers, both_ways, kind.module),
         both_ways
     )
-    poisoned = {name: weight.copy() for name, weight in state.items()}
-    poisoned["weight_hh_l0"][1, 0] = NAN
+    poisoned = {**state, "weight_hh_l0": spoiled(state["weight_hh_l0"], (1, 0), NAN)}
     reason = "NaN in one recurrent weight spreads from its own row."
     yield "nan-weight", reason, "NUM-4", inputs, poisoned
 

@@ -5,7 +5,9 @@ from itertools import product
 
 import numpy as np
 
-from .case import GATES, INF, NAN, Drawn, Numbers, golden, rnn_weights
+from .case import (
+    EXTREMES, GATES, INF, NAN, Drawn, Numbers, golden, magnitudes, rnn_weights, spoiled
+)
 from .family import GRU, LSTM, RNN, clauses_of, forward, initial
 from .family_numerics import gate_biases
 
@@ -38,7 +40,7 @@ def ones(kind, variant, seed):
         reason = f"Catches a dimension of one that is squeezed away: {', '.join(of_one)}."
         state = rnn_weights(numbers, args, kind.module)
         if "nonlinearity" in args:  # relu would leave nothing of what is negative
-            inputs, state = ({k: abs(v) for k, v in of.items()} for of in (inputs, state))
+            inputs, state = magnitudes(inputs), magnitudes(state)
         yield from case(kind, variant, name, reason, "BATCH-2", args, inputs, state)
 
 
@@ -87,18 +89,15 @@ def defaults(kind, variant, seed):
     state = rnn_weights(numbers, args, kind.module)
     inputs = {"input": numbers.decimal(2, 2, 2)}
     for word, number in (("inf", INF), ("nan", NAN)):
-        weight = state["weight_hh_l0"].copy()
-        weight[1, 2] = number
-        spoiled = {**state, "weight_hh_l0": weight}
+        broken = {**state, "weight_hh_l0": spoiled(state["weight_hh_l0"], (1, 2), number)}
         reason = f"A recurrent weight of {number}, and no state: its zeros are multiplied, 0 · ∞ is NaN."
         name = f"default-state-times-{word}"
-        yield from case(kind, variant, name, reason, "NUM-4 STACK-7", args, inputs, spoiled)
+        yield from case(kind, variant, name, reason, "NUM-4 STACK-7", args, inputs, broken)
     if kind is LSTM:
         shut = {**state, "bias_ih_l0": gate_biases("LSTM", 3, f=-FAR)}
-        infinite = {"h_0": np.zeros((1, 2, 3)), "c_0": np.full((1, 2, 3), INF)}
-        infinite["c_0"][0, 1] = 0.5
+        infinite = spoiled(np.full((1, 2, 3), INF), (0, 1), 0.5)
         reason = "An infinite c_0 behind a shut forget gate: 0 · ∞ is NaN, in its own row alone."
-        given = {**inputs, **infinite}
+        given = {**inputs, "h_0": np.zeros((1, 2, 3)), "c_0": infinite}
         yield from case(kind, variant, "c0-inf-shut", reason, "NUM-4 BATCH-4", args, given, shut)
         reason = "An infinite c_0: c stays infinite and h is o, not NaN through a peephole of zero."
         yield from case(kind, variant, "c0-inf", reason, "NUM-4 BATCH-4", args, given, state)
@@ -132,12 +131,12 @@ def packed(kind, variant, seed):
         reason += ", and lengths that one direction does not read." if more else "."
         inputs = {"input": value, **given, "lengths": lengths}
         yield from ask(f"{word}cut", reason, clauses, args, inputs, state)
-        for name, number in (("nan", NAN), ("inf", INF), ("minus-inf", -INF)):
-            spoiled = value.copy()
+        for name, _, number in EXTREMES:
+            full = value.copy()
             for row, length in enumerate(lengths):
-                spoiled[length:, row] = number
+                full[length:, row] = number
             reason = f"{number} in all padding: a mask that multiplies by 0 makes NaN of it."
-            inputs = {"input": spoiled, "lengths": lengths}
+            inputs = {"input": full, "lengths": lengths}
             yield from ask(f"{word}padding-{name}", reason, f"{clauses} NUM-4", args, inputs, state)
 
 

@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from .case import INF, NAN, Numbers, both, golden, linear_weights
+from .case import EXTREMES, INF, NAN, Numbers, both, golden, linear_weights, spoiled
+
+
+SIZES = {"in_features": 4, "out_features": 3}
 
 
 def forward(name, reason, clauses, args, value, state):
@@ -28,11 +31,7 @@ def cases():
     for place, (name, leading, reason) in enumerate(shapes):
         for bias in (True, False):
             numbers = Numbers(5000 + 2 * place + bias)
-            args = (
-                {"in_features": 4, "out_features": 3}
-                if bias
-                else {"in_features": 4, "out_features": 3, "bias": False}
-            )
+            args = SIZES if bias else {**SIZES, "bias": False}
             clauses = "LINEAR-1 LINEAR-2" if bias else "LINEAR-3 LINEAR-2"
             full = name if bias else f"{name}-no-bias"
             text = reason if bias else f"{reason[:-1]}; no bias."
@@ -51,50 +50,32 @@ def cases():
             f"{width} in, {out} out, numbers that use every bit of a float32.", "LINEAR-1 NUM-2",
             args, numbers.full(2, width), linear_weights(numbers, args, draw=numbers.full)
         )
-    args = {"in_features": 4, "out_features": 3}
     numbers = Numbers(5200)
-    state = linear_weights(numbers, args)
+    state = linear_weights(numbers, SIZES)
     value = numbers.decimal(3, 4)
-    for name, word, extreme in (
-        ("nan", "NaN", NAN),
-        ("inf", "Infinity", INF),
-        ("minus-inf", "-Infinity", -INF),
-    ):
-        broken = value.copy()
-        broken[1, 2] = extreme
+    for name, word, extreme in EXTREMES:
+        broken = spoiled(value, (1, 2), extreme)
         yield from forward(
-            name, f"{word} in one row stays in it.", "LINEAR-1 NUM-4", args, broken, state
+            name, f"{word} in one row stays in it.", "LINEAR-1 NUM-4", SIZES, broken, state
         )
-    both_signs = value.copy()
-    both_signs[0, :2] = INF, -INF
     ones = {"weight": np.ones((3, 4)), "bias": np.zeros(3)}
-    yield from forward(
-        "inf-minus-inf", "Infinity and -Infinity add up to NaN.", "LINEAR-1 NUM-4", args,
-        both_signs, ones
-    )
     zeros = {"weight": np.zeros((3, 4)), "bias": np.array([1.0, 2.0, -0.0])}
-    infinite = value.copy()
-    infinite[2, 0] = INF
-    yield from forward(
-        "inf-times-zero", "Infinity times a zero weight is NaN.", "LINEAR-1 NUM-4", args,
-        infinite, zeros
-    )
-    yield from forward(
-        "zero-weight", "Zero weights leave the bias.", "LINEAR-1", args, value, zeros
-    )
-    poisoned = {"weight": state["weight"].copy(), "bias": state["bias"]}
-    poisoned["weight"][2, 1] = NAN
-    yield from forward(
-        "nan-weight", "NaN in one weight spoils one feature.", "LINEAR-1 NUM-4", args, value,
-        poisoned
-    )
+    poisoned = {**state, "weight": spoiled(state["weight"], (2, 1), NAN)}
+    others = [
+        ("inf-minus-inf", "Infinity and -Infinity add up to NaN.", "LINEAR-1 NUM-4",
+         spoiled(value, np.s_[0, :2], (INF, -INF)), ones),
+        ("inf-times-zero", "Infinity times a zero weight is NaN.", "LINEAR-1 NUM-4",
+         spoiled(value, (2, 0), INF), zeros),
+        ("zero-weight", "Zero weights leave the bias.", "LINEAR-1", value, zeros),
+        ("nan-weight", "NaN in one weight spoils one feature.", "LINEAR-1 NUM-4", value, poisoned),
+    ]
+    for name, reason, clauses, given, weights in others:
+        yield from forward(name, reason, clauses, SIZES, given, weights)
     one = {"in_features": 1, "out_features": 1, "bias": False}
     tiny = np.array([[2.0**-149], [-(2.0**-130)], [2.0**-127], [float(np.finfo(np.float32).max)]])
-    yield from forward(
-        "denormal-and-huge", "Times one: the smallest and the largest pass unchanged.",
-        "LINEAR-1 NUM-6", one, tiny, {"weight": np.ones((1, 1))}
-    )
-    yield from forward(
-        "overflow", "Times two: float32 overflows, float64 does not.", "LINEAR-1 NUM-6", one,
-        tiny, {"weight": np.full((1, 1), 2.0)}
-    )
+    for name, reason, weight in (
+        ("denormal-and-huge", "Times one: the smallest and the largest pass unchanged.", 1.0),
+        ("overflow", "Times two: float32 overflows, float64 does not.", 2.0),
+    ):
+        given = {"weight": np.full((1, 1), weight)}
+        yield from forward(name, reason, "LINEAR-1 NUM-6", one, tiny, given)

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from .case import INF, NAN, Numbers, both, golden, integers, once
+from .case import INF, NAN, Numbers, both, golden, integers, once, spoiled
 
 REDUCTIONS = ("none", "mean", "sum")
 CROSS, NLL, BINARY = "CrossEntropyLoss", "NLLLoss", "BCEWithLogitsLoss"
@@ -78,11 +78,10 @@ def regression(module, clause, targets, place):
     )
     none = np.zeros((0, 2))
     yield from loss(module, "empty", "The mean of nothing is NaN.", clause, {}, none, none)
-    spoiled = numbers.decimal(3, 2)
-    spoiled[1, 0] = NAN
+    broken = spoiled(numbers.decimal(3, 2), (1, 0), NAN)
     yield from loss(
         module, "nan", "NaN in one element spoils the mean, but no other element's gradient.",
-        f"{clause} NUM-4", {}, spoiled, targets(numbers, (3, 2))
+        f"{clause} NUM-4", {}, broken, targets(numbers, (3, 2))
     )
 
 
@@ -164,11 +163,10 @@ def classes():
     ]
     for name, args, given, target, reason in others:
         yield from loss(CROSS, name, reason, "LOSS-3", args, given, target)
-    spoiled = value.copy()
-    spoiled[1, 2], spoiled[2, 0] = NAN, INF
+    broken = spoiled(spoiled(value, (1, 2), NAN), (2, 0), INF)
     yield from loss(
         CROSS, "nan", "NaN or infinity in one row's logits spoils no other row.", "LOSS-3 NUM-4",
-        {"reduction": "none"}, spoiled, integers([0, 1, 2]), np.ones(3)
+        {"reduction": "none"}, broken, integers([0, 1, 2]), np.ones(3)
     )
     for name, shape, target in (
         ("batch", (2, 3), integers([0, 1, 2])),

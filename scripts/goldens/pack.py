@@ -2,7 +2,9 @@
 
 from itertools import product
 
-from .case import INF, NAN, Numbers, golden, rnn_weights
+import numpy as np
+
+from .case import EXTREMES, NAN, Numbers, golden, rnn_weights, spoiled
 from .family import GRU, LSTM, PROJ, RNN, clauses_of, combined, forward, initial, input_shape
 
 KINDS = [
@@ -85,23 +87,17 @@ def contents():
         args = {"input_size": 2, "hidden_size": 3, **extra, "num_layers": 2, "bidirectional": True}
         state = rnn_weights(numbers, args, kind.module)
         value, of = numbers.decimal(*input_shape(args, 3, 5)), [3, 5, 2]
-        for name, text, number in (
-            ("nan", "NaN", NAN),
-            ("inf", "Infinity", INF),
-            ("huge", "A huge number", 2.0**120),
-        ):
-            spoiled = value.copy()
-            spoiled[3:, 0] = spoiled[2:, 2] = number
+        for name, text, number in (*EXTREMES[:2], ("huge", "A huge number", 2.0**120)):
+            full = spoiled(spoiled(value, np.s_[3:, 0], number), np.s_[2:, 2], number)
             yield from packed(
                 f"{word}/{name}-in-padding", kind, f"{text} in the padding reaches nothing.",
-                "PACK-4 PACK-5 NUM-4", args, {"input": spoiled, "lengths": of}, state
+                "PACK-4 PACK-5 NUM-4", args, {"input": full, "lengths": of}, state
             )
-        spoiled = value.copy()
-        spoiled[1, 0, 0] = NAN
+        broken = spoiled(value, (1, 0, 0), NAN)
         yield from packed(
             f"{word}/nan-in-a-step", kind,
             "NaN in one step of one sequence reaches no other, and no padding.",
-            "PACK-4 NUM-4 BATCH-4", args, {"input": spoiled, "lengths": of}, state
+            "PACK-4 NUM-4 BATCH-4", args, {"input": broken, "lengths": of}, state
         )
         yield from packed(
             f"{word}/together", kind, "Three sequences in a batch; alone they are asked below.",

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .case import NAN, Numbers, both, golden, simple_weights
+from .case import NAN, Numbers, both, golden, simple_weights, spoiled
 
 
 def model(name, reason, clauses, args, inputs, state):
@@ -45,8 +45,7 @@ def simple():
         args, {"input": numbers.full(3, 5, 2)},
         simple_weights(numbers, args, draw=partial(numbers.full, limit=0.5))
     )
-    broken = numbers.decimal(3, 4, 2)
-    broken[1, 1, 0] = NAN
+    broken = spoiled(numbers.decimal(3, 4, 2), (1, 1, 0), NAN)
     yield from model(
         "simple-nan", "NaN in one row reaches that row's output alone.",
         "FC-1 NUM-4 BATCH-4", args, {"input": broken}, simple_weights(numbers, args)
