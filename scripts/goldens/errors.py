@@ -140,38 +140,32 @@ def refusals(module, numbers, weights):
 def others():
     numbers = Numbers(7100)
 
-    def linear(name, reason, shape, odd=(), **args):
-        args = {**LINEAR, **args}
-        state = linear_weights(numbers, args)
-        value = numbers.dyadic(*shape)
-        yield from forward("Linear", name, reason, "ERROR-2", args, state, odd, input=value)
+    def asked(module, weights, base, clauses):
+        def case(name, reason, shape, odd=(), **args):
+            args = {**base, **args}
+            state, value = weights(numbers, args), numbers.dyadic(*shape)
+            yield from forward(module, name, reason, clauses, args, state, odd, input=value)
 
-    for bias in (True, False):
-        extra, end = ({}, "") if bias else ({"bias": False}, "-no-bias")
-        for rank, shape in ((1, (4,)), (2, (5, 4)), (3, (2, 5, 4)), (4, (2, 1, 5, 2))):
-            yield from linear(
-                f"input-size-{rank}d{end}", "Another number of features in.", shape, **extra
-            )
-        for rank, shape in ((1, (3,)), (2, (5, 3)), (3, (2, 5, 3))):
-            yield from linear(
-                f"input-dtype-{rank}d{end}", "The input's dtype is not the weights'.", shape,
-                ["input"], **extra
-            )
+        return case
+
+    linear = asked("Linear", linear_weights, LINEAR, "ERROR-2")
+    simple = asked("SimpleRNN", simple_weights, SIMPLE, "ERROR-2 FC-1")
+    dtype = "The input's dtype is not the weights'."
+    for end, extra in (("", {}), ("-no-bias", {"bias": False})):
+        for shape in ((4,), (5, 4), (2, 5, 4), (2, 1, 5, 2)):
+            name = f"input-size-{len(shape)}d{end}"
+            yield from linear(name, "Another number of features in.", shape, **extra)
+        for shape in ((3,), (5, 3), (2, 5, 3)):
+            name = f"input-dtype-{len(shape)}d{end}"
+            yield from linear(name, dtype, shape, ["input"], **extra)
         yield from linear(f"input-0d{end}", "A single number has no features.", (), **extra)
-
-    def simple(name, reason, shape, odd=(), **args):
-        args = {**SIMPLE, **args}
-        state = simple_weights(numbers, args)
-        value = numbers.dyadic(*shape)
-        yield from forward("SimpleRNN", name, reason, "ERROR-2 FC-1", args, state, odd, input=value)
-
     yield from simple("input-0d", "A single number has no batch.", ())
     yield from simple("input-1d", "A vector.", (3,))
     yield from simple("input-2d", "Unbatched input: the model's own state has a batch.", (5, 3))
     yield from simple("input-4d", "One dimension too many.", (1, 2, 5, 3))
     yield from simple("input-size", "Another number of features.", (2, 5, 1))
     yield from simple("length-0", "No steps.", (2, 0, 3))
-    yield from simple("input-dtype", "The input's dtype is not the weights'.", (2, 5, 3), ["input"])
+    yield from simple("input-dtype", dtype, (2, 5, 3), ["input"])
 
 
 @golden("errors/state_dicts.json", "Weights that are not the module's.")
@@ -181,81 +175,61 @@ def state_dicts():
     two = {**bare, "num_layers": 2}
     plain = {**bare, "bias": False}
 
-    def case(module, name, reason, args, state, value):
-        yield from forward(
-            module, f"state-dict-{name}", reason, "ERROR-7", args, state, input=value
-        )
-
     def without(state, *names):
         return {k: v for k, v in state.items() if k not in names}
 
     value = numbers.dyadic(2, 1, 3)
     full = rnn_weights(numbers, bare)
-    yield from case(
-        "RNN", "missing", "One tensor missing.", bare, without(full, "bias_hh_l0"), value
-    )
-    yield from case(
-        "RNN", "missing-two", "Two missing: in the module's order.", bare,
-        without(full, "bias_hh_l0", "weight_hh_l0"), value
-    )
-    yield from case("RNN", "empty", "Every tensor missing.", bare, {}, value)
-    yield from case("RNN", "unexpected", "A tensor that the module has not.", plain, full, value)
-    yield from case("RNN", "second-layer", "The weights of one layer for two.", two, full, value)
-    yield from case(
-        "RNN", "two-layers", "The weights of two layers for one.", bare, rnn_weights(numbers, two),
-        value
-    )
-    shaped = {**full, "weight_ih_l0": numbers.dyadic(3, 2)}
-    yield from case("RNN", "shape", "A matrix transposed.", bare, shaped, value)
-    shaped = {**full, "weight_ih_l0": numbers.dyadic(6), "bias_ih_l0": numbers.dyadic(2, 1)}
-    yield from case("RNN", "rank", "Other numbers of dimensions.", bare, shaped, value)
-    mixed = {**without(shaped, "bias_hh_l0"), "bias": numbers.dyadic(2)}
-    yield from case(
-        "RNN", "everything", "Unexpected, then missing, then misshapen.", bare, mixed, value
-    )
+    deep = rnn_weights(numbers, two)
+    turned = {**full, "weight_ih_l0": numbers.dyadic(3, 2)}
+    ranks = {**full, "weight_ih_l0": numbers.dyadic(6), "bias_ih_l0": numbers.dyadic(2, 1)}
+    mixed = {**without(ranks, "bias_hh_l0"), "bias": numbers.dyadic(2)}
     linear = linear_weights(numbers, LINEAR)
     rows = numbers.dyadic(2, 3)
-    yield from case("Linear", "missing", "No bias.", LINEAR, without(linear, "bias"), rows)
-    yield from case(
-        "Linear", "unexpected", "A bias too many.", {**LINEAR, "bias": False}, linear, rows
-    )
-    yield from case(
-        "Linear", "shape", "Another size.", LINEAR, {**linear, "bias": numbers.dyadic(3)}, rows
-    )
+    longer = {**linear, "bias": numbers.dyadic(3)}
     simple = simple_weights(numbers, SIMPLE)
     batch = numbers.dyadic(1, 2, 3)
-    yield from case(
-        "SimpleRNN", "missing", "No output layer.", SIMPLE, without(simple, "fc.weight", "fc.bias"),
-        batch
-    )
-    gru = rnn_weights(numbers, bare, "GRU")
-    lstm = rnn_weights(numbers, bare, "LSTM")
-    for module, state, reason in (
-        ("LSTM", gru, "Three gates for four."),
-        ("GRU", lstm, "Four gates for three."),
-        ("RNN", gru, "Three gates for none."),
-    ):
-        yield from case(module, "gates", reason, bare, state, value)
-    both_ways = {**bare, "bidirectional": True}
-    yield from case("GRU", "reverse", "No weights for the way back.", both_ways, gru, value)
-    projected = {**bare, "proj_size": 1}
-    reason = "No projection: its weight is missing, and W_hh has another shape."
-    yield from case("LSTM", "projection", reason, projected, lstm, value)
-    reason = "A projection too many: its weight is not expected, and W_hh has another shape."
-    state = rnn_weights(numbers, projected, "LSTM")
-    yield from case("LSTM", "no-projection", reason, bare, state, value)
+    gru, lstm = rnn_weights(numbers, bare, "GRU"), rnn_weights(numbers, bare, "LSTM")
+    both_ways, projected = {**bare, "bidirectional": True}, {**bare, "proj_size": 1}
+    cases = [
+        ("RNN", "missing", "One tensor missing.", bare, without(full, "bias_hh_l0"), value),
+        ("RNN", "missing-two", "Two missing: in the module's order.", bare,
+         without(full, "bias_hh_l0", "weight_hh_l0"), value),
+        ("RNN", "empty", "Every tensor missing.", bare, {}, value),
+        ("RNN", "unexpected", "A tensor that the module has not.", plain, full, value),
+        ("RNN", "second-layer", "The weights of one layer for two.", two, full, value),
+        ("RNN", "two-layers", "The weights of two layers for one.", bare, deep, value),
+        ("RNN", "shape", "A matrix transposed.", bare, turned, value),
+        ("RNN", "rank", "Other numbers of dimensions.", bare, ranks, value),
+        ("RNN", "everything", "Unexpected, then missing, then misshapen.", bare, mixed, value),
+        ("Linear", "missing", "No bias.", LINEAR, without(linear, "bias"), rows),
+        ("Linear", "unexpected", "A bias too many.", {**LINEAR, "bias": False}, linear, rows),
+        ("Linear", "shape", "Another size.", LINEAR, longer, rows),
+        ("SimpleRNN", "missing", "No output layer.", SIMPLE,
+         without(simple, "fc.weight", "fc.bias"), batch),
+        ("LSTM", "gates", "Three gates for four.", bare, gru, value),
+        ("GRU", "gates", "Four gates for three.", bare, lstm, value),
+        ("RNN", "gates", "Three gates for none.", bare, gru, value),
+        ("GRU", "reverse", "No weights for the way back.", both_ways, gru, value),
+        ("LSTM", "projection", "No projection: its weight is missing, and W_hh has another shape.",
+         projected, lstm, value),
+        ("LSTM", "no-projection",
+         "A projection too many: its weight is not expected, and W_hh has another shape.", bare,
+         rnn_weights(numbers, projected, "LSTM"), value),
+    ]
     for module in ("RNNCell", "LSTMCell", "GRUCell"):
         state = rnn_weights(numbers, bare, module.removesuffix("Cell"))
         reason = "A layer's names: a cell's have no number."
-        yield from case(module, "layer-names", reason, bare, state, value[0])
-        state = cell_weights(numbers, module, bare)
-        reason = "One bias missing."
-        yield from case(module, "missing", reason, bare, without(state, "bias_ih"), value[0])
+        cases.append((module, "layer-names", reason, bare, state, value[0]))
+        state = without(cell_weights(numbers, module, bare), "bias_ih")
+        cases.append((module, "missing", "One bias missing.", bare, state, value[0]))
     unprefixed = {k.replace("rnn.", ""): v for k, v in simple.items()}
-    yield from case(
-        "SimpleRNN", "prefix", "Names without their module's.", SIMPLE, unprefixed, batch
-    )
     shaped = {**simple, "fc.weight": numbers.dyadic(4, 1), "rnn.bias_ih_l0": numbers.dyadic(3)}
-    yield from case(
-        "SimpleRNN", "shape", "Two tensors of other shapes, in two modules.", SIMPLE, shaped, batch
-    )
+    cases += [
+        ("SimpleRNN", "prefix", "Names without their module's.", SIMPLE, unprefixed, batch),
+        ("SimpleRNN", "shape", "Two tensors of other shapes, in two modules.", SIMPLE, shaped,
+         batch),
+    ]
+    for module, name, reason, args, state, given in cases:
+        name = f"state-dict-{name}"
+        yield from forward(module, name, reason, "ERROR-7", args, state, input=given)
