@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import Numbers, both, golden, integers, once
+from .case import DTYPES, INF, NAN, Numbers, both, golden, integers, of_dtype, once, run
 
 INDICES = [
     ("vector", [2, 0, 2], "A repeated row."),
@@ -35,15 +35,15 @@ def lookups():
                 grad_outputs={"output": numbers.decimal(*index.shape, 3)}
             )
     for suffix, args in PADDINGS:
-        asked = {
-            "module": "Embedding", "args": {"num_embeddings": 5, "embedding_dim": 3, **args},
-            "training": False, "state_dict": {"weight": table}, "inputs": {"input": integers([[2, 4], [0, 2]])},
-        }
-        yield from both(f"around/Embedding/forward{suffix}", "A loaded row of padding is read.",
-                        "EMBED-1 EMBED-2", "forward", **asked)
-        yield from both(
-            f"around/Embedding/vjp{suffix}", "The gradient of the table.", "EMBED-1 GRAD-2", "vjp",
-            **asked, grad_outputs={"output": numbers.decimal(2, 2, 3)}
+        args = {"num_embeddings": 5, "embedding_dim": 3, **args}
+        asked = "Embedding", args, {"input": integers([[2, 4], [0, 2]])}, {"weight": table}
+        yield from run(
+            f"around/Embedding/forward{suffix}", "A loaded row of padding is read.",
+            "EMBED-1 EMBED-2", *asked
+        )
+        yield from run(
+            f"around/Embedding/vjp{suffix}", "The gradient of the table.", "EMBED-1 GRAD-2", *asked,
+            {"output": numbers.decimal(2, 2, 3)}
         )
 
 
@@ -115,32 +115,26 @@ def norms():
                 state["weight"] = numbers.decimal(*shape) + 1
                 if more.get("bias", True):
                     state["bias"] = numbers.decimal(*shape)
-            asked = {
-                "module": "LayerNorm", "args": args, "training": False, "state_dict": state,
-                "inputs": {"input": numbers.decimal(*size, limit=2.0)},
-            }
-            yield from both(
-                f"around/LayerNorm/{label}{suffix}", reason, "NORM-1 NORM-2", "forward", **asked
-            )
-            yield from both(
-                f"around/LayerNorm/{label}{suffix}/vjp", "Its gradients.", "NORM-1 GRAD-2", "vjp",
-                **asked, grad_outputs={"output": numbers.decimal(*size)}
-            )
+            id = f"around/LayerNorm/{label}{suffix}"
+            asked = "LayerNorm", args, {"input": numbers.decimal(*size, limit=2.0)}, state
+            grads = {"output": numbers.decimal(*size)}
+            yield from run(id, reason, "NORM-1 NORM-2", *asked)
+            yield from run(f"{id}/vjp", "Its gradients.", "NORM-1 GRAD-2", *asked, grads)
     edges = [
         ("flat", 3, np.full((2, 3), 0.5), "No variance: only eps keeps from dividing by 0."),
         ("one", 1, numbers.decimal(3, 1), "One element to a group: 0."),
         ("no-rows", 3, np.zeros((0, 3)), "No group."),
         ("no-features", 0, np.zeros((2, 0)), "Groups of nothing."),
         ("offset", 4, numbers.decimal(2, 4) + 100, "A mean far from 0."),
-        ("nan", 3, np.array([[float("nan"), 1.0, 2.0], [1.0, 2.0, 4.0]]), "NaN stays in its group."),
-        ("infinite", 3, np.array([[float("inf"), 1.0, 2.0], [1.0, 2.0, 4.0]]), "Infinity makes NaN of its group."),
+        ("nan", 3, np.array([[NAN, 1.0, 2.0], [1.0, 2.0, 4.0]]), "NaN stays in its group."),
+        ("infinite", 3, np.array([[INF, 1.0, 2.0], [1.0, 2.0, 4.0]]),
+         "Infinity makes NaN of its group."),
     ]
     for label, shape, value, reason in edges:
-        dtypes = ("float64",) if label == "offset" else ("float32", "float64")
-        yield from both(
-            f"around/LayerNorm/{label}", reason, "NORM-1", "forward", dtypes=dtypes,
-            module="LayerNorm", args={"normalized_shape": shape, "elementwise_affine": False},
-            training=False, state_dict={}, inputs={"input": value}
+        args = {"normalized_shape": shape, "elementwise_affine": False}
+        yield from run(
+            f"around/LayerNorm/{label}", reason, "NORM-1", "LayerNorm", args, {"input": value}, {},
+            dtypes=DTYPES[1:] if label == "offset" else DTYPES
         )
 
 
@@ -187,9 +181,9 @@ def errors():
 
     def norm(name, reason, shape, value, **more):
         args = {"normalized_shape": shape, **more}
-        yield from both(
-            f"errors/LayerNorm/{name}", reason, "ERROR-5 NORM-1", "forward", dtypes=("float32",),
-            module="LayerNorm", args=args, training=False, inputs={"input": value}
+        yield from run(
+            f"errors/LayerNorm/{name}", reason, "ERROR-5 NORM-1", "LayerNorm", args,
+            {"input": value}, dtypes=("float32",)
         )
 
     yield from norm("features", "Another number of features.", 3, np.ones((2, 4)))
@@ -198,12 +192,10 @@ def errors():
     yield from norm("nothing", "No dimension to normalise.", [], np.ones((2, 3)))
     yield from norm("int64", "Integers beside floats.", 2, integers([[1, 2]]))
     yield from norm("int64-no-affine", "Integers alone.", 2, integers([[1, 2]]), elementwise_affine=False)
-    value = {"shape": [1, 2], "data": [1.0, 2.0], "dtype": "float64"}
-    yield from norm("float64", "Two dtypes.", 2, value)
+    yield from norm("float64", "Two dtypes.", 2, of_dtype([[1.0, 2.0]]))
     for module, args in (("Linear", {"in_features": 2, "out_features": 1}),
                          ("LSTM", {"input_size": 2, "hidden_size": 1})):
-        yield from both(
+        yield from run(
             f"errors/{module}/int64", "A model without the embedding that its integers need.",
-            "ERROR-2 TENSOR-7", "forward", dtypes=("float32",),
-            module=module, args=args, training=False, inputs={"input": integers([[1, 2]])}
+            "ERROR-2 TENSOR-7", module, args, {"input": integers([[1, 2]])}, dtypes=("float32",)
         )

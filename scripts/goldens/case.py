@@ -118,6 +118,16 @@ def both(id, reason, clauses, op, dtypes=DTYPES, **fields):
         yield once(f"{id}/{dtype}", reason, clauses, op, dtype, **fields)
 
 
+def run(
+    id, reason, clauses, module, args, inputs, state=None, grads=None, dtypes=DTYPES, training=False
+):
+    """A pass of a module, forward, or backward from the gradients of its outputs."""
+    yield from both(
+        id, reason, clauses, "vjp" if grads else "forward", dtypes, module=module, args=args,
+        training=training, state_dict=state, inputs=inputs, grad_outputs=grads
+    )
+
+
 def call_of(chapter, more="", dtypes=DTYPES):
     """What makes a chapter's cases of one call of a function, on which these clauses bear, too."""
 

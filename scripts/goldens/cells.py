@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .case import EXTREMES, Numbers, both, cell_weights, golden, magnitudes, spoiled
+from .case import EXTREMES, Numbers, cell_weights, golden, magnitudes, run, spoiled
 from .exact import next_states
 from .family import combined
 from .family_numerics import OPEN, gate_biases
@@ -33,10 +33,8 @@ CELLS = [
 
 def forward(cell, name, reason, clauses, args, inputs, state):
     """One forward case in both dtypes."""
-    yield from both(
-        f"cells/{cell.name}/{name}", reason, f"{cell.clauses} {clauses}",
-        "forward", module=cell.module, args=args, training=False, state_dict=state, inputs=inputs
-    )
+    bears = f"{cell.clauses} {clauses}"
+    yield from run(f"cells/{cell.name}/{name}", reason, bears, cell.module, args, inputs, state)
 
 
 def initial(cell, numbers, args, batch, draw=None):

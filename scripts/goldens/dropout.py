@@ -2,16 +2,15 @@
 
 import numpy as np
 
-from .case import INF, NAN, Numbers, both, golden, rnn_weights
+from .case import INF, NAN, Numbers, golden, rnn_weights, run
 from .family import clauses_of, forward, initial
 from .pack import KINDS
 
 
 def dropout(name, reason, clauses, args, value, training):
     """One case of the module Dropout in both dtypes."""
-    yield from both(
-        f"dropout/{name}", reason, clauses, "forward", module="Dropout", args=args,
-        training=training, inputs={"input": value}
+    yield from run(
+        f"dropout/{name}", reason, clauses, "Dropout", args, {"input": value}, training=training
     )
 
 

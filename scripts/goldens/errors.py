@@ -1,8 +1,7 @@
 """Chapter errors, modules: what they refuse, with the type and the words of the exception."""
 
 from .case import (
-    Numbers, both, cell_weights, golden, linear_weights, of_dtype, once, rnn_weights,
-    simple_weights
+    Numbers, cell_weights, golden, linear_weights, of_dtype, once, rnn_weights, run, simple_weights
 )
 
 BASE = {"input_size": 3, "hidden_size": 4}
@@ -109,10 +108,7 @@ def constructors():
 
 def forward(module, name, reason, clauses, args, state, odd=(), **inputs):
     """A forward pass that PyTorch refuses; the inputs in `odd` have the other dtype."""
-    for case in both(
-        f"errors/{module}/{name}", reason, clauses, "forward", module=module, args=args,
-        training=False, state_dict=state, inputs=inputs
-    ):
+    for case in run(f"errors/{module}/{name}", reason, clauses, module, args, inputs, state):
         other = "float64" if case.request["dtype"] == "float32" else "float32"
         for key in odd:
             case.request["inputs"][key] = of_dtype(case.request["inputs"][key], other)

@@ -3,7 +3,7 @@
 from itertools import product
 from typing import NamedTuple
 
-from .case import Numbers, both, rnn_weights
+from .case import Numbers, rnn_weights, run
 
 
 class Variant(NamedTuple):
@@ -54,10 +54,8 @@ PROJ = Kind(
 
 def forward(kind, name, reason, clauses, args, inputs, state, training=False):
     """One forward case in both dtypes."""
-    yield from both(
-        f"{kind.chapter}/{name}", reason, clauses, "forward", module=kind.module, args=args,
-        training=training, state_dict=state, inputs=inputs
-    )
+    id = f"{kind.chapter}/{name}"
+    yield from run(id, reason, clauses, kind.module, args, inputs, state, training=training)
 
 
 def input_shape(args, batch, length):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import EXTREMES, INF, NAN, Numbers, both, golden, linear_weights, spoiled
+from .case import EXTREMES, INF, NAN, Numbers, golden, linear_weights, run, spoiled
 
 
 SIZES = {"in_features": 4, "out_features": 3}
@@ -10,10 +10,7 @@ SIZES = {"in_features": 4, "out_features": 3}
 
 def forward(name, reason, clauses, args, value, state):
     """One forward case in both dtypes."""
-    yield from both(
-        f"linear/{name}", reason, clauses, "forward", module="Linear", args=args, training=False,
-        state_dict=state, inputs={"input": value}
-    )
+    yield from run(f"linear/{name}", reason, clauses, "Linear", args, {"input": value}, state)
 
 
 @golden("linear/forward.json", "Linear.")

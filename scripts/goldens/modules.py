@@ -4,10 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from .case import Numbers, both, golden, linear_weights, once, rnn_weights
-
-INF, NAN = float("inf"), float("nan")
-
+from .case import INF, NAN, Numbers, both, golden, integers, linear_weights, once, rnn_weights, run
 
 def part(module, **args):
     """A module inside a container."""
@@ -57,21 +54,17 @@ def functions():
             numbers = Numbers(95000 + 20 * place + turn)
             value = numbers.decimal(*shape, limit=4.0)
             clauses = "MODULE-4 NUM-6" if word == "empty" else "MODULE-4"
-            for op, more in (
-                ("forward", {}),
-                ("vjp", {"grad_outputs": {"output": numbers.decimal(*shape)}}),
-            ):
-                yield from both(
-                    f"modules/{name}/{word}-{op}", reason if op == "forward" else f"{reason} Its gradient.",
-                    clauses if op == "forward" else f"{clauses} GRAD-2", op, module=module,
-                    args=args, training=False, state_dict={}, inputs={"input": value}, **more
-                )
-        if "dim-0" in name:
-            continue
-        for word, row, reason in EDGES:
-            yield from both(
-                f"modules/{name}/{word}", reason, "MODULE-4 NUM-6", "forward", module=module,
-                args=args, training=False, state_dict={}, inputs={"input": np.array([row, row[::-1]])}
+            asked = module, args, {"input": value}, {}
+            grads = {"output": numbers.decimal(*shape)}
+            yield from run(f"modules/{name}/{word}-forward", reason, clauses, *asked)
+            yield from run(
+                f"modules/{name}/{word}-vjp", f"{reason} Its gradient.", f"{clauses} GRAD-2",
+                *asked, grads
+            )
+        for word, row, reason in [] if "dim-0" in name else EDGES:
+            inputs = {"input": np.array([row, row[::-1]])}
+            yield from run(
+                f"modules/{name}/{word}", reason, "MODULE-4 NUM-6", module, args, inputs, {}
             )
 
 
@@ -131,31 +124,23 @@ def sequences():
     """Modules one after the other, and the gradients through them."""
     for place, (name, parts, shape, out, reason) in enumerate(MODELS):
         numbers = Numbers(95500 + place)
-        fields = {
-            "module": "Sequential", "args": {"modules": parts}, "training": False,
-            "state_dict": weights(numbers, parts), "inputs": {"input": numbers.decimal(*shape)},
-        }
-        yield from both(f"modules/Sequential/{name}", reason, "MODULE-3", "forward", **fields)
-        yield from both(
-            f"modules/Sequential/{name}-vjp", f"{reason} The gradients.", "MODULE-3 GRAD-2",
-            "vjp", **fields, grad_outputs={"output": numbers.decimal(*out)}
+        state = weights(numbers, parts)
+        asked = "Sequential", {"modules": parts}, {"input": numbers.decimal(*shape)}, state
+        yield from run(f"modules/Sequential/{name}", reason, "MODULE-3", *asked)
+        yield from run(
+            f"modules/Sequential/{name}-vjp", f"{reason} The gradients.", "MODULE-3 GRAD-2", *asked,
+            {"output": numbers.decimal(*out)}
         )
-    parts = [
-        part("Embedding", num_embeddings=7, embedding_dim=3), recurrent("GRU", 3, 4), OUTPUT,
-        linear(4, 7),
-    ]
+    table = part("Embedding", num_embeddings=7, embedding_dim=3)
+    parts = [table, recurrent("GRU", 3, 4), OUTPUT, linear(4, 7)]
     numbers = Numbers(95550)
-    fields = {
-        "module": "Sequential", "args": {"modules": parts}, "training": False,
-        "state_dict": weights(numbers, parts),
-        "inputs": {"input": np.array([[3, 0], [6, 3], [3, 1]], dtype=np.int64)},
-    }
+    state = weights(numbers, parts)
+    asked = "Sequential", {"modules": parts}, {"input": integers([[3, 0], [6, 3], [3, 1]])}, state
     reason = "A model of text whole: numbers of words in, logits of the next word out."
-    yield from both("modules/Sequential/text", reason, "MODULE-3 EMBED-1", "forward", **fields)
-    yield from both(
+    yield from run("modules/Sequential/text", reason, "MODULE-3 EMBED-1", *asked)
+    yield from run(
         "modules/Sequential/text-vjp", f"{reason} A row that stands thrice adds up its gradients.",
-        "MODULE-3 EMBED-1 GRAD-2", "vjp", **fields,
-        grad_outputs={"output": numbers.decimal(3, 2, 7)}
+        "MODULE-3 EMBED-1 GRAD-2", *asked, {"output": numbers.decimal(3, 2, 7)}
     )
 
 
@@ -214,22 +199,27 @@ def order():
     for name, parts, _, _, reason in MODELS[3:6]:
         yield once(
             f"modules/apply/{name}", f"{reason} Children before their parent.", "MODULE-5", "call",
-            "float32", function="apply", args={"module": "Sequential", "args": {"modules": parts}}
+            "float32", function="apply", args=part("Sequential", modules=parts)
         )
 
 
 @golden("modules/refused.json", "What PyTorch refuses.")
 def refused():
-    readers = [linear(4, 1), part("ReLU"), part("Tanh"), part("Sigmoid"), part("Dropout", p=0.0),]
+    def refusal(name, reason, clauses, module, args, state, *shape, training=False):
+        yield from run(
+            f"modules/refused/{name}", reason, clauses, module, args,
+            {"input": numbers.decimal(*shape)}, state, None, ("float32",), training
+        )
+
+    readers = [linear(4, 1), part("ReLU"), part("Tanh"), part("Sigmoid"), part("Dropout", p=0.0)]
     numbers = Numbers(95600)
     for reader, module in product(readers, ("LSTM", "GRU")):
         parts = [recurrent(module, 3, 4), reader]
-        yield from both(
-            f"modules/refused/{module}-{reader['module']}",
+        yield from refusal(
+            f"{module}-{reader['module']}",
             "A pair where a tensor is read: catches a container that takes the first of the two.",
-            "MODULE-3 ERROR-2", "forward", ("float32",), module="Sequential",
-            args={"modules": parts}, training=reader["module"] == "Dropout",
-            state_dict=weights(numbers, parts), inputs={"input": numbers.decimal(2, 1, 3)}
+            "MODULE-3 ERROR-2", "Sequential", {"modules": parts}, weights(numbers, parts), 2, 1, 3,
+            training=reader["module"] == "Dropout"
         )
     for module, parts, name in (
         ("Sequential", [1], "number"), ("Sequential", [part("Tanh"), "a"], "text"),
@@ -249,16 +239,14 @@ def refused():
                 "args": {"modules": [part("Tanh"), part("ReLU")]},
             }
         )
-    yield from both(
-        "modules/refused/ModuleList-called", "A list computes nothing.", "MODULE-3 ERROR-6",
-        "forward", ("float32",), module="ModuleList", args={"modules": [part("Tanh")]},
-        training=False, state_dict={}, inputs={"input": numbers.decimal(2)}
+    yield from refusal(
+        "ModuleList-called", "A list computes nothing.", "MODULE-3 ERROR-6", "ModuleList",
+        {"modules": [part("Tanh")]}, {}, 2
     )
     for name, dim in (("LogSoftmax", 2), ("Softmax", -3)):
-        yield from both(
-            f"modules/refused/{name}-dim-{dim}", "A dimension that the input has not.",
-            "MODULE-4 ERROR-5", "forward", ("float32",), module=name, args={"dim": dim},
-            training=False, state_dict={}, inputs={"input": numbers.decimal(2, 2)}
+        yield from refusal(
+            f"{name}-dim-{dim}", "A dimension that the input has not.", "MODULE-4 ERROR-5", name,
+            {"dim": dim}, {}, 2, 2
         )
     for function, args, name, reason in (
         ("xavier_uniform_", {"size": [3]}, "1d", "What one output reads is not told."),
@@ -286,11 +274,12 @@ NORMAL = [
 
 @golden("modules/close.json", "Initial weights, the last digits free.")
 def close():
-    for (name, args), function in product(NORMAL, ("xavier_normal_", "orthogonal_")):
+    reasons = {
+        "xavier_normal_": "Catches fan in alone, and a variance for a deviation.",
+        "orthogonal_": "Catches a Q whose signs are not those of R's diagonal, rows for columns."
+    }
+    for (name, args), (function, reason) in product(NORMAL, reasons.items()):
         yield from both(
-            f"modules/{function}/{name}",
-            "Catches a Q whose signs are not those of R's diagonal, rows for columns."
-            if function == "orthogonal_"
-            else "Catches fan in alone, and a variance for a deviation.",
-            "INIT-6 INIT-5", "call", function=function, args={**args, "seed": 5}
+            f"modules/{function}/{name}", reason, "INIT-6 INIT-5", "call", function=function,
+            args={**args, "seed": 5}
         )

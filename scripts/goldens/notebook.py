@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import exact
-from .case import both, golden, once
+from .case import both, golden, once, run
 
 SEED = 1949603856
 MODEL = {"input_size": 1, "hidden_size": 5, "num_layers": 1}
@@ -73,23 +73,20 @@ def steps():
         constructions=2
     )
     state, recurrent = weights()
-    yield from both(
+    yield from run(
         "notebook/forward", "The notebook's model on the notebook's sine.",
-        "FC-1 FC-3 RNN-1 LINEAR-1", "forward", module="SimpleRNN", args=MODEL,
-        training=True, state_dict=state, inputs={"input": sine(10)}
+        "FC-1 FC-3 RNN-1 LINEAR-1", "SimpleRNN", MODEL, {"input": sine(10)}, state, training=True
     )
-    yield from both(
+    yield from run(
         "notebook/rnn",
         "The recurrent layer alone with a state of zeros, as the notebook inspects it.",
-        "FC-1 RNN-1 STACK-1 STACK-6 BATCH-1", "forward", module="RNN",
-        args={**MODEL, "batch_first": True}, training=True, state_dict=recurrent,
-        inputs={"input": sine(10), "h_0": np.zeros((1, 1, 5))}
+        "FC-1 RNN-1 STACK-1 STACK-6 BATCH-1", "RNN", {**MODEL, "batch_first": True},
+        {"input": sine(10), "h_0": np.zeros((1, 1, 5))}, recurrent, training=True
     )
     for length in (1, 2, 3, 5, 20, 50):
-        yield from both(
+        yield from run(
             f"notebook/forward-length-{length}", f"The same model on a sine of {length} steps.",
-            "FC-1 RNN-1 STACK-1", "forward", module="SimpleRNN", args=MODEL, training=True,
-            state_dict=state, inputs={"input": sine(length)}
+            "FC-1 RNN-1 STACK-1", "SimpleRNN", MODEL, {"input": sine(length)}, state, training=True
         )
 
 

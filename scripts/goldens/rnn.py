@@ -2,15 +2,12 @@
 
 from functools import partial
 
-from .case import NAN, Numbers, both, golden, simple_weights, spoiled
+from .case import NAN, Numbers, golden, run, simple_weights, spoiled
 
 
 def model(name, reason, clauses, args, inputs, state):
     """One forward case of the notebook's model, in both dtypes."""
-    yield from both(
-        f"rnn/{name}", reason, clauses, "forward", module="SimpleRNN", args=args, training=False,
-        state_dict=state, inputs=inputs
-    )
+    yield from run(f"rnn/{name}", reason, clauses, "SimpleRNN", args, inputs, state)
 
 
 @golden("rnn/simple.json", "The notebook's SimpleRNN in other sizes.")

@@ -7,7 +7,7 @@ respect to every output.
 
 
 from . import cells, family, family_numerics, family_shapes, gated, linear, pack, rnn
-from .case import Numbers, both, golden, rnn_weights
+from .case import Numbers, golden, rnn_weights, run
 from .family import GRU, LSTM, PROJ, RNN
 
 
@@ -41,10 +41,7 @@ def vjp(name, reason, clauses, module, args, inputs, state, seed, outputs=None, 
         for output, shape in output_shapes(module, args, inputs).items()
         if outputs is None or output in outputs
     }
-    yield from both(
-        f"vjp/{name}", reason, f"GRAD-2 {clauses}", "vjp", module=module, args=args,
-        training=False, state_dict=state, inputs=inputs, grad_outputs=given
-    )
+    yield from run(f"vjp/{name}", reason, f"GRAD-2 {clauses}", module, args, inputs, state, given)
 
 
 def behind(cases, seed, reason=None):
