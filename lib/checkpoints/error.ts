@@ -41,8 +41,11 @@ export function within<T>(place: () => string, read: () => T): T {
   }
 }
 
+/** Writes UTF-8. */
+export const encoder: TextEncoder = /* @__PURE__ */ new TextEncoder();
+
 /** Reads UTF-8; throws where it is none. */
-export const utf8: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", {
+export const decoder: TextDecoder = /* @__PURE__ */ new TextDecoder("utf-8", {
   fatal: true,
   ignoreBOM: true,
 });

@@ -5,7 +5,7 @@
  */
 
 import { pythonFloat } from "../python.ts";
-import { fail, hex, utf8, within } from "./error.ts";
+import { decoder, fail, hex, within } from "./error.ts";
 import { refusedOpcodes } from "./pickle_opcodes.ts";
 import {
   checkResult,
@@ -56,10 +56,11 @@ function decode(bytes: Uint8Array): string {
   for (let at = bytes.indexOf(0xed); at >= 0; at = bytes.indexOf(0xed, at + 1)) {
     const [high, low] = [bytes[at + 1] ^ 0x80, bytes[at + 2] ^ 0x80];
     if (!(high >= 0x20 && high < 0x40 && low < 0x40)) continue;
-    text += utf8.decode(bytes.subarray(from, at)) + String.fromCharCode(0xd000 | high << 6 | low);
+    text += decoder.decode(bytes.subarray(from, at)) +
+      String.fromCharCode(0xd000 | high << 6 | low);
     from = at + 3;
   }
-  return text + utf8.decode(bytes.subarray(from));
+  return text + decoder.decode(bytes.subarray(from));
 }
 
 /** A value as it may be a part of the result. */

@@ -4,7 +4,7 @@ import { bytes as bytesKind, type Call, check, isPlain, type Kind, type Options 
 import { Tensor } from "../tensor/tensor.ts";
 import { listed } from "../tensor/dtype.ts";
 import { countOf, dtypes, stored } from "./dtype.ts";
-import { quote, utf8 } from "./error.ts";
+import { decoder, encoder, quote } from "./error.ts";
 import { StoredTensor } from "./stored_tensor.ts";
 import { joined } from "./source.ts";
 import { type HeaderEntry, parseHeader, refuse } from "./safetensors_header.ts";
@@ -66,7 +66,7 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   if (length > most) refuse(`the header claims ${length} bytes; it may have ${most} here`);
   let text = "";
   try {
-    text = utf8.decode(bytes.subarray(8, 8 + length));
+    text = decoder.decode(bytes.subarray(8, 8 + length));
   } catch {
     refuse("the header is not UTF-8");
   }
@@ -186,7 +186,6 @@ export function* safetensorsParts(
   tensors: TensorsByName,
   { metadata }: SafetensorsOptions = {},
 ): Generator<Uint8Array> {
-  const encoder = new TextEncoder();
   const given = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
   const sorted = given.map(([name, value]: [string, Tensor | StoredTensor]) => {
     if (/\p{Surrogate}/u.test(name) || name === "__metadata__") {

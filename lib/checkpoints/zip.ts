@@ -1,6 +1,6 @@
 /** The zip archives that `torch.save` writes: every entry stored as it is, none compressed. */
 
-import { CheckpointError, quote, utf8 } from "./error.ts";
+import { CheckpointError, decoder, quote } from "./error.ts";
 
 const methods: Record<number, string> = { 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "lzma" };
 
@@ -163,7 +163,7 @@ export function readZip(
 function nameOf(bytes: Uint8Array): string {
   let name = "";
   try {
-    name = utf8.decode(bytes);
+    name = decoder.decode(bytes);
   } catch {
     fail(`an entry's name is not UTF-8: bytes ${bytes.slice(0, 8)}`);
   }

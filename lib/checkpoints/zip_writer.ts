@@ -1,6 +1,6 @@
 /** Writes zip archives as `torch.save` does: every entry stored as it is, its bytes aligned. */
 
-import { CheckpointError } from "./error.ts";
+import { encoder, fail } from "./error.ts";
 import { crc32 } from "./zip.ts";
 
 /** Each entry's bytes begin at a multiple of this, so that they can be used in place. */
@@ -36,7 +36,7 @@ export function zipParts(entries: readonly (readonly [string, Uint8Array])[]): U
     parts.push(...pieces);
   };
   for (const [name, data] of entries) {
-    const text = new TextEncoder().encode(name);
+    const text = encoder.encode(name);
     const [header, size, crc] = [at, data.length, crc32(data)];
     const start = at + 30 + text.length + 4; // an extra field of no bytes is 4 long
     const padding = (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
@@ -50,7 +50,7 @@ export function zipParts(entries: readonly (readonly [string, Uint8Array])[]): U
   for (const piece of list) put(piece);
   const count = entries.length;
   if (at >= 0xffffffff || count >= 0xffff) {
-    throw new CheckpointError("a file of 4 GiB or more, or of 65,535 tensors, cannot be written");
+    fail("a file of 4 GiB or more, or of 65,535 tensors, cannot be written");
   }
   put(words(PK, 0x0605, 0, 0, count, count, ...long(at - start), ...long(start), 0));
   return parts;
