@@ -149,21 +149,6 @@ export function recordFlow(
   return output;
 }
 
-/**
- * Records a tensor whose values are some of another one's, float32 ones; no two parts overlap.
- *
- * @param output the part
- * @param name PyTorch's name of the node
- * @param input the whole
- * @param partOf the number of its first value among those of the whole
- * @returns `output`
- */
-export function recordPart(output: Tensor, name: string, input: Tensor, partOf: number): Tensor {
-  const { gradFn } = record(output, name, [input], nothing);
-  if (gradFn) gradFn.partOf = partOf;
-  return output;
-}
-
 /** Records a view of the same values in another shape: a change counts for both. */
 export function recordShape(output: Tensor, name: string, input: Tensor): Tensor {
   shareVersion(output, input);

@@ -66,17 +66,35 @@ function tensorsBehind(roots: readonly Tensor[], ends: ReadonlySet<Tensor> | nul
   return order.filter((x) => onTheWay.has(x));
 }
 
-/** Hands out arrays of zeros, many from one allocation: a small array costs more than its use. */
-function accumulators(): (length: number) => Float64Array {
-  let block = new Float64Array(0);
-  let used = 0;
-  return (length) => {
-    if (used + length > block.length) {
-      block = new Float64Array(Math.max(length, Math.min(2 * block.length, 4096), 64));
-      used = 0;
+/** The most numbers that are handed out from one allocation. */
+const mostNumbers = 4096;
+
+/**
+ * Hands out arrays of zeros, many from one allocation, which the next pass uses again: a small array
+ * costs more than its use.
+ */
+class Zeros {
+  static #spare: Float64Array | null = null;
+  #block = Zeros.#spare ?? new Float64Array(64);
+  #used = 0;
+
+  constructor() {
+    Zeros.#spare = null; // a pass that fails gives nothing back
+  }
+
+  take(length: number): Float64Array {
+    if (this.#used + length > this.#block.length) {
+      const next = Math.min(2 * this.#block.length, mostNumbers);
+      this.#block = new Float64Array(Math.max(length, next));
+      this.#used = 0;
     }
-    return block.subarray(used, used += length);
-  };
+    return this.#block.subarray(this.#used, this.#used += length);
+  }
+
+  /** Takes back all that was handed out. */
+  end(): void {
+    if (this.#block.length <= mostNumbers) Zeros.#spare = this.#block.fill(0, 0, this.#used);
+  }
 }
 
 /**
@@ -97,12 +115,12 @@ export function propagate(
     );
   }
   const grads = new Map<Tensor, FloatArray>();
-  const zeros = accumulators();
+  const zeros = new Zeros();
   /** The sum of what has come, to be added to: in float64. */
   const gradOf = (x: Tensor): Float64Array => {
     const grad = grads.get(x);
     if (grad instanceof Float64Array) return grad;
-    const wide = grad ? Float64Array.from(grad) : zeros(x.data.length);
+    const wide = grad ? Float64Array.from(grad) : zeros.take(x.data.length);
     grads.set(x, wide);
     return wide;
   };
@@ -129,12 +147,7 @@ export function propagate(
     const node = x.gradFn;
     visit(x, grads.get(x) ?? gradOf(x));
     if (node?.inputs.some((y) => reached.has(y))) {
-      if (node.partOf !== undefined) {
-        const [whole] = node.inputs;
-        let parts = grads.get(whole);
-        if (parts === undefined) grads.set(whole, parts = new Float32Array(whole.data.length));
-        parts.set(grads.get(x)!, node.partOf);
-      } else if (node.flow) {
+      if (node.flow) {
         const given = node.flow(grads.get(x)!, node.inputs.map((y) => reached.has(y)));
         given.forEach((one, k) => one && give(node.inputs[k], one));
       } else {
@@ -145,6 +158,7 @@ export function propagate(
     }
     grads.delete(x);
   }
+  zeros.end();
   if (options.retainGraph) return;
   for (const node of freed) {
     node.backward = null;

@@ -150,7 +150,6 @@ export class FastPath {
     return recordRun(
       run,
       [output, ...final],
-      new Float32Array(output.buffer),
       (...given) => this.#recorderOrNull()!.differentiate(run, masks, ...given),
     );
   }
@@ -180,14 +179,10 @@ export class FastPath {
         hx && hx.map(({ data }) => part(data as Float32Array)),
       ));
     }
-    const parts = [
-      results[numLayers - 1].output,
-      ...results[0].final.map((_, k) => joined(results.map(({ final }) => final[k]))),
-    ];
-    const whole = joined(parts); // all in one buffer, as where all layers run at once
-    let end = 0;
-    const [output, ...final] = parts.map(({ length }) => whole.subarray(end, end += length));
-    return { output, final };
+    return {
+      output: results[numLayers - 1].output,
+      final: results[0].final.map((_, k) => joined(results.map(({ final }) => final[k]))),
+    };
   }
 
   #ask(engine: Engine, weights: readonly Weights[], given: Batch, hx: State | null): Result {

@@ -34,11 +34,10 @@ class KernelRecorder implements Recorder {
   }
 
   run(engine: Engine, run: Run, masks: Masks): Tensor[] {
-    const { output, final, buffer, kept } = this.#record(engine, run, masks);
+    const { output, final, kept } = this.#record(engine, run, masks);
     return recordRun(
       run,
       [output, ...final],
-      buffer,
       (...given) => backward(anyEngine(), run.packing, run.weights, kept, ...given),
       () => this.#spare.give(kept),
     );

@@ -1,13 +1,14 @@
 /**
- * A stack of layers that the kernels run, in the graph: one node, whose output and final states are
- * parts of its one result.
+ * A stack of layers that the kernels run, in the graph: one node, and behind it one for the output and
+ * one for each final state, which are done before it in a backward pass.
  */
 
-import { type Keeps, recordFlow, recordPart } from "../autograd/graph.ts";
+import { type Keeps, recordFlow } from "../autograd/graph.ts";
 import { eachWeight, type Packing, type Weights } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
 import type { Gradients, Wanted } from "../kernels/training/backward.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import type { FloatArray } from "../tensor/dtype.ts";
+import { type Flow, Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
 
 /** What a forward pass is given, and the names and shapes of what it gives. */
@@ -29,10 +30,13 @@ export interface Run {
 /** What the output of a layer, by its number, is multiplied with on its way to the next; or `null`. */
 export type Masks = ((layer: number) => Float32Array) | null;
 
-/** The gradients of what is wanted, from those of the output and of the final states. */
+/**
+ * The gradients of what is wanted, from those of the output and of the final states, `undefined` where
+ * none came.
+ */
 export type Differentiate = (
-  output: Float32Array,
-  final: readonly Float32Array[],
+  output: FloatArray | undefined,
+  final: readonly (FloatArray | undefined)[],
   wanted: Wanted,
 ) => Gradients;
 
@@ -40,26 +44,24 @@ export type Differentiate = (
  * Records a forward pass.
  *
  * @param parts the output and the final states
- * @param buffer all of them, one after the other
  * @param release called when a backward pass has freed the node
  * @returns the output and the final states
  */
 export function recordRun(
   run: Run,
   parts: readonly Float32Array[],
-  buffer: Float32Array,
   differentiate: Differentiate,
   release?: () => void,
 ): Tensor[] {
   const { parameters, input, hx, shapes, names } = run;
+  const came: (FloatArray | undefined)[] = parts.map(() => undefined);
   const whole = recordFlow(
-    new Tensor(buffer, [buffer.length]),
+    new Tensor(new Float32Array(0), [0]),
     "RnnBackward0",
     [input, ...hx ?? [], ...run.tensors],
-    (grad, wanted) => {
-      const single = grad instanceof Float32Array ? grad : Float32Array.from(grad);
-      let at = 0;
-      const [output, ...final] = parts.map(({ length }) => single.subarray(at, at += length));
+    (_, wanted) => {
+      const [output, ...final] = came;
+      came.fill(undefined);
       let next = 1 + (hx?.length ?? 0);
       const weights = parameters.map((one) => eachWeight(one, (x) => x !== null && wanted[next++]));
       const initial = final.map((_, k) => hx !== null && wanted[1 + k]);
@@ -73,12 +75,18 @@ export function recordRun(
     () => keptBy(run),
     release,
   );
-  let start = 0;
   return parts.map((data, k) => {
-    const from = start;
-    start += data.length;
-    return recordPart(new Tensor(data, shapes[k]), names[k === 0 ? 0 : 1], whole, from);
+    const name = names[k === 0 ? 0 : 1];
+    return recordFlow(new Tensor(data, shapes[k]), name, [whole], bring(came, k), []);
   });
+}
+
+/** Brings the gradient of a part. It stands apart to hold on to nothing else than where that goes. */
+function bring(came: (FloatArray | undefined)[], part: number): Flow {
+  return (grad) => {
+    came[part] = grad;
+    return [];
+  };
 }
 
 /**

@@ -72,8 +72,6 @@ export interface GradFn {
   flow?: Flow | null;
   /** Called when a backward pass has freed the node. */
   release?: (() => void) | null;
-  /** Where a node's output is a part of its one input's values: the number of the first of them. */
-  partOf?: number;
 }
 
 /** Counts that a tensor's values were changed in place (GRAD-6). */

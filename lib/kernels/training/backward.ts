@@ -20,6 +20,7 @@ import {
   type Weights,
 } from "../packing.ts";
 import { threadsFor } from "../plan.ts";
+import type { FloatArray } from "../../tensor/dtype.ts";
 import { Crew, Layout } from "./crew.ts";
 import { type Group, load, type Matrix, type Piece, type Plan, type Run, store } from "./pieces.ts";
 import {
@@ -63,8 +64,8 @@ export function backward(
   packing: Packing,
   weights: readonly Weights[],
   kept: Kept,
-  output: Float32Array,
-  final: readonly Float32Array[],
+  output: FloatArray | undefined,
+  final: readonly (FloatArray | undefined)[],
   wanted: Wanted,
 ): Gradients {
   const { numLayers, numDirections } = packing.sizes;
@@ -102,7 +103,7 @@ export function backward(
         const index = layer * numDirections + direction;
         work.run(layer, direction, weights[index], input, dOut, final, dInput, gradients);
       }
-      if (layer > lowest) dOut = below?.mask ? product(dInput!, below.mask) : dInput!;
+      if (layer > lowest) dOut = below!.mask ? product(dInput!, below!.mask) : dInput!;
     }
   } finally {
     work.end();
@@ -219,8 +220,8 @@ class Work {
     direction: number,
     weights: Weights,
     input: Float32Array,
-    dOut: Float32Array,
-    final: readonly Float32Array[],
+    dOut: FloatArray | undefined,
+    final: readonly (FloatArray | undefined)[],
     dInput: Float32Array | null,
     gradients: Gradients,
   ): void {
@@ -255,7 +256,7 @@ class Work {
       this.#fill("dc", group.size * gate);
       final.forEach((state, k) => {
         const [place, width] = k === 0 ? [at.dh, outputSize] : [at.dc, hiddenSize];
-        moveState(floats, place / 4, state, index, group, given, width, false);
+        if (state) moveState(floats, place / 4, state, index, group, given, width, false);
       });
       const { pieces } = group;
       for (let k = 0; k < pieces.length; k++) {
@@ -263,14 +264,10 @@ class Work {
         const outside = layer === 0 ? piece.outside : piece.inside;
         const x: Matrix = { data: input, start: 0, stride: features };
         load(floats, at.x / 4, xRow, features, x, outside);
-        load(
-          floats,
-          at.dOut / 4,
-          hRow,
-          outputSize,
-          { data: dOut, ...column },
-          top ? piece.outside : piece.inside,
-        );
+        if (dOut) {
+          const runs = top ? piece.outside : piece.inside;
+          load(floats, at.dOut / 4, hRow, outputSize, { data: dOut, ...column }, runs);
+        } else this.#fill("dOut", piece.rows * hRow);
         const outputs = { data: layers[layer].output, ...column };
         if (kind === "tanh" || kind === "relu") {
           load(floats, at.hAfter / 4, hRow, outputSize, outputs, piece.inside);

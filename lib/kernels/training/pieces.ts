@@ -4,6 +4,7 @@
  * how many threads there are.
  */
 
+import type { FloatArray } from "../../tensor/dtype.ts";
 import { type Batch, prefixSums } from "../shard.ts";
 
 /** Rows that follow each other. */
@@ -188,7 +189,7 @@ function merged(runs: Run[]): Run[] {
 
 /** A matrix, or some columns of one: where it begins, and the floats from row to row. */
 export interface Matrix {
-  readonly data: Float32Array;
+  readonly data: FloatArray;
   readonly start: number;
   readonly stride: number;
 }

@@ -1,5 +1,6 @@
 /** A forward pass that keeps what the backward pass needs: arrays in, arrays out. */
 
+import type { FloatArray } from "../../tensor/dtype.ts";
 import type { Engine } from "../engine.ts";
 import type { Result } from "../forward.ts";
 import { panelWidth } from "../linear.ts";
@@ -56,7 +57,7 @@ export const extras = { tanh: 0, relu: 0, lstm: 2, gru: 1 };
  * @param weights the weights of layer k and direction d at index `k · D + d`
  * @param initial the states before the first step, `[h]` or `[h, c]`; `null` for zeros
  * @param maskOf what the output of a layer, by its number, is multiplied with on its way to the next
- * @returns the output and the final states, in one buffer, and what is kept
+ * @returns the output and the final states, and what is kept
  */
 export function record(
   engine: Engine,
@@ -68,7 +69,7 @@ export function record(
   initial: readonly Float32Array[] | null,
   spare: Spare,
   maskOf: (layer: number) => Float32Array | null,
-): Result & { buffer: Float32Array; kept: Kept } {
+): Result & { kept: Kept } {
   const { kind, hiddenSize, numDirections, numLayers } = packing.sizes;
   const { gate, outputSize } = packing;
   const packed = held.update(engine, weights);
@@ -76,17 +77,9 @@ export function record(
   if (plan.rows >= structsFrom) packing.makeStructs(engine, packed);
   const width = numDirections * outputSize;
   const states = parts.length * given.batch;
-  const lengths = [
-    plan.rows * width,
-    states * outputSize,
-    kind === "lstm" ? states * hiddenSize : 0,
-  ];
-  const buffer = new Float32Array(lengths[0] + lengths[1] + lengths[2]);
-  const part = (from: number, length: number) => new Float32Array(buffer.buffer, 4 * from, length);
-  const output = part(0, lengths[0]);
-  const h = part(lengths[0], lengths[1]);
-  const c = lengths[2] ? part(lengths[0] + lengths[1], lengths[2]) : none;
-  const final = kind === "lstm" ? [h, c] : [h];
+  const output = new Float32Array(plan.rows * width);
+  const final = [new Float32Array(states * outputSize)];
+  if (kind === "lstm") final.push(new Float32Array(states * hiddenSize));
   const work = Work.of(engine, packing, given, plan);
   const layers: KeptLayer[] = [];
   let input = given.x;
@@ -122,24 +115,25 @@ export function record(
     input = mask ? product(own, mask) : own;
   }
   work.end();
-  return { output, final, buffer, kept: { given, plan, initial, layers } };
+  return { output, final, kept: { given, plan, initial, layers } };
 }
 
-/** Smaller arrays are quicker made anew. */
-const leastSpare = 4096;
+/** Arrays of so many floats are not held on to. */
+const large = 4096;
 
 /**
- * Arrays of a graph that a backward pass has used up, for the next one: making large arrays takes
- * time, and collecting them too. Nothing holds on to them: they are collected when nobody trains.
+ * Arrays of a graph that a backward pass has used up, for the next one: making arrays takes time, and
+ * collecting them too. Nothing holds on to large ones: they are collected when nobody trains.
  */
 export class Spare {
-  #arrays = new WeakRef<Float32Array[]>([]);
+  #small: Float32Array[] = [];
+  #large = new WeakRef(this.#small);
 
   /** An array of `length` floats, of any values. */
   take(length: number): Float32Array {
-    const arrays = length >= leastSpare ? this.#arrays.deref() : undefined;
-    const place = arrays?.findIndex((one) => one.length === length) ?? -1;
-    return place < 0 ? new Float32Array(length) : arrays!.splice(place, 1)[0];
+    const arrays = length < large ? this.#small : this.#large.deref() ?? [];
+    const place = arrays.findIndex((one) => one.length === length);
+    return place < 0 ? new Float32Array(length) : arrays.splice(place, 1)[0];
   }
 
   /** Takes over what was kept; nobody else may read it any more. */
@@ -149,8 +143,8 @@ export class Spare {
       for (const { gates, extra } of sides) arrays.push(gates, ...extra);
       arrays.push(output);
     }
-    const large = arrays.filter(({ length }) => length >= leastSpare);
-    if (large.length > 0) this.#arrays = new WeakRef(large);
+    this.#small = arrays.filter(({ length }) => length < large);
+    if (this.#small.length < arrays.length) this.#large = new WeakRef(arrays);
   }
 }
 
@@ -347,7 +341,7 @@ class Work {
 export function moveState(
   floats: Float32Array,
   at: number,
-  state: Float32Array,
+  state: FloatArray,
   index: number,
   { first, size }: Group,
   { batch, order }: Batch,
