@@ -63,10 +63,10 @@ export interface CrossEntropyOptions extends ClassLossOptions {
 function checkTarget(input: Tensor, shape: readonly number[], weight: Tensor | null): void {
   const rank = input.dim();
   if (rank === 0) throw new ValueError("Expected 1 or more dimensions (got 0)");
-  if (rank > 1 && input.shape[0] !== (shape[0] ?? 0)) {
+  const [batch = 0] = shape;
+  if (rank > 1 && input.shape[0] !== batch) {
     throw new ValueError(
-      `Expected input batch_size (${input.shape[0]}) to match target batch_size ` +
-        `(${shape[0] ?? 0}).`,
+      `Expected input batch_size (${input.shape[0]}) to match target batch_size (${batch}).`,
     );
   }
   const wanted = resized(input.shape, 1);
@@ -79,9 +79,9 @@ function checkTarget(input: Tensor, shape: readonly number[], weight: Tensor | n
   if (rank <= 2 && shape.length > 1) {
     throw new RuntimeError("0D or 1D target tensor expected, multi-target not supported");
   }
-  if (rank === 1 && shape.length === 1 && shape[0] !== 1) {
+  if (rank === 1 && shape.length === 1 && batch !== 1) {
     throw new ValueError(
-      `For 1D input, 1D target must have size 1, but got target size: ${shape[0]}`,
+      `For 1D input, 1D target must have size 1, but got target size: ${batch}`,
     );
   }
   if (rank === 4 && shape.length !== 3) {
@@ -301,7 +301,8 @@ function softLoss(input: Tensor, target: Tensor, options: CrossEntropyOptions): 
   const logs = logSoftmax(input, dim);
   checkSmoothing(labelSmoothing);
   const smoothing = labelSmoothing > 0 ? labelSmoothing : 0;
-  const [{ data: x }, { data: y }] = [logs, target];
+  const { data: x } = logs;
+  const { data: y } = target;
   const w = (k: number) => weight ? weight.data[k] : 1;
   const wanted = (at: number) => (1 - smoothing) * y[at] + smoothing / extent;
   const each = (visit: (position: number, at: number, k: number) => void) => {

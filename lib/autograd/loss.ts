@@ -264,14 +264,15 @@ export function binaryCrossEntropyWithLogits(
   checkNoGradient(posWeight, name, "pos_weight");
   const q = spread(posWeight, shape, true);
   const w = spread(weight, shape, false);
-  const [{ data: x }, { data: y }, n] = [input, target, input.numel()];
+  const { data: x } = input;
+  const { data: y } = target;
   const elements = Float64Array.from(x, (value, i) => {
     const log = q ? logLogistic(value) * ((q[i] - 1) * y[i] + 1) : logLogistic(value);
     return ((1 - y[i]) * value - log) * (w ? w[i] : 1);
   });
-  const [result, partOf] = reduce(elements, target.dtype, shape, reduction, n);
+  const [result, partOf] = reduce(elements, target.dtype, shape, reduction, x.length);
   return record(result, "BinaryCrossEntropyWithLogitsBackward0", [input, target], (dl, dx, dy) => {
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; i < x.length; i++) {
       const d = partOf(dl, i) * (w ? w[i] : 1);
       const logistic = 1 / (1 + Math.exp(-x[i]));
       const yes = q ? q[i] * y[i] : y[i];

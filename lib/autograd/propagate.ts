@@ -2,7 +2,7 @@
 
 import { NotImplementedError, RuntimeError } from "../errors.ts";
 import { type FloatArray, listed, sameShape, typeName } from "../tensor/dtype.ts";
-import { type GradFn, sharesVersion, type Tensor } from "../tensor/tensor.ts";
+import { type GradFn, sharesVersion, type Tensor, versionOf } from "../tensor/tensor.ts";
 
 /**
  * How a backward pass is to run.
@@ -19,7 +19,7 @@ export interface BackwardOptions {
 function checkSaved(node: GradFn): void {
   if (typeof node.saved === "function") node.saved = node.saved();
   for (const { tensor, shape, version } of node.saved) {
-    if (tensor.version() === version) continue;
+    if (versionOf(tensor) === version) continue;
     const { gradFn } = tensor;
     const isView = shape !== tensor.shape || (gradFn && sharesVersion(tensor, gradFn.inputs[0]));
     const maker = isView && tensor.requiresGrad
@@ -28,7 +28,7 @@ function checkSaved(node: GradFn): void {
     throw new RuntimeError(
       "one of the variables needed for gradient computation has been modified by an inplace " +
         `operation: [${typeName(tensor.dtype)} ${listed(shape)}]` +
-        `${maker ? `, which is output 0 of ${maker},` : ""} is at version ${tensor.version()}; ` +
+        `${maker ? `, which is output 0 of ${maker},` : ""} is at version ${versionOf(tensor)}; ` +
         `expected version ${version} instead. Hint: enable anomaly detection to find the ` +
         "operation that failed to compute its gradient, with " +
         "torch.autograd.set_detect_anomaly(True, check_nan=False).",
@@ -60,7 +60,7 @@ function tensorsBehind(roots: readonly Tensor[], ends: ReadonlySet<Tensor> | nul
   const order = [...seen].sort((a, b) => (b.gradFn?.order ?? -1) - (a.gradFn?.order ?? -1));
   if (ends === null) return order;
   const onTheWay = new Set<Tensor>();
-  for (const x of [...order].reverse()) {
+  for (const x of order.toReversed()) {
     if (ends.has(x) || x.gradFn?.inputs.some((input) => onTheWay.has(input))) onTheWay.add(x);
   }
   return order.filter((x) => onTheWay.has(x));

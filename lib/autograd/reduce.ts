@@ -152,15 +152,18 @@ export function mean(
   return total("Mean", x, dim, options);
 }
 
-/** Where in `x` the largest element of each group stands: the first of them, or the first NaN. */
+/**
+ * Where in `x` the largest element of each group stands, the first of them or the first NaN; and that
+ * as PyTorch's indices, which along a dimension count its slices.
+ */
 function largest(
   name: string,
   x: Tensor,
   dim: number | undefined,
   options: ReduceOptions,
-): Groups & { at: Float64Array } {
-  const groups = groupsOf(x, dim, options);
-  if (groups.count === 0) {
+): [at: Float64Array, indices: Tensor] {
+  const { places, shape, size, count } = groupsOf(x, dim, options);
+  if (count === 0) {
     const expected = `${name}(): Expected reduction dim`;
     if (dim !== undefined) {
       throw new IndexError(`${expected} ${wrapDim(dim, x.dim())} to have non-zero size.`);
@@ -170,20 +173,15 @@ function largest(
       ? new RuntimeError(`${message} Specify the reduction dim with the 'dim' argument.`)
       : new IndexError(message);
   }
-  const at = new Float64Array(groups.size).fill(-1);
+  const at = new Float64Array(size).fill(-1);
   x.data.forEach((value, k) => {
-    const g = placeIn(groups.places, k);
+    const g = placeIn(places, k);
     const best = x.data[at[g]];
     if (at[g] < 0 || value > best || (value !== value && best === best)) at[g] = k;
   });
-  return { ...groups, at };
-}
-
-/** Which slice of a dimension each of some elements stands in. */
-function slicesOf(x: Tensor, dim: number | undefined, at: Float64Array): Float64Array {
-  if (dim === undefined) return at;
+  if (dim === undefined) return [at, new Tensor(at, shape, "int64")];
   const [, extent, inner] = blocksOf(x.shape, wrapDim(dim, x.dim()));
-  return at.map((k) => Math.floor(k / inner) % extent);
+  return [at, new Tensor(at.map((k) => Math.floor(k / inner) % extent), shape, "int64")];
 }
 
 /**
@@ -223,10 +221,10 @@ export function max(
   options: ReduceOptions = {},
 ): Tensor | [Tensor, Tensor] {
   check(maxCall, arguments);
-  const { at, shape } = largest("max", x, dim, options);
+  const [at, indices] = largest("max", x, dim, options);
   const data = allocate(x.dtype, at.length);
   at.forEach((k, g) => data[g] = x.data[k]);
-  const values = new Tensor(data, shape, x.dtype);
+  const values = new Tensor(data, indices.shape, x.dtype);
   if (dim === undefined) {
     const same = (value: number) => value === data[0] || (value !== value && data[0] !== data[0]);
     return record(values, "MaxBackward1", [x], ([dy], dx) => {
@@ -234,7 +232,6 @@ export function max(
       for (let k = 0; k < dx!.length; k++) if (same(x.data[k])) dx![k] += share;
     }, [x, values]);
   }
-  const indices = new Tensor(slicesOf(x, dim, at), shape, "int64");
   const backward = (dy: Float64Array, dx?: Float64Array) => at.forEach((k, g) => dx![k] += dy[g]);
   return [record(values, "MaxBackward0", [x], backward, [indices]), indices];
 }
@@ -262,8 +259,7 @@ export function max(
 export function argmax(x: Tensor, dim?: number, options: ReduceOptions = {}): Tensor {
   check(argmaxCall, arguments);
   if (x.dtype === "bool") throw new NotImplementedError("argmax(): does not support bool input");
-  const { at, shape } = largest("argmax", x, dim, options);
-  return new Tensor(slicesOf(x, dim, at), shape, "int64");
+  return largest("argmax", x, dim, options)[1];
 }
 
 /** exp(x) as a share of its sum along a dimension, or the logarithm of that. */

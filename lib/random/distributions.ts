@@ -6,7 +6,7 @@
 import { type Call, check, dtype, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocateSize } from "../tensor/create.ts";
-import type { FloatArray, FloatDType } from "../tensor/dtype.ts";
+import { type FloatArray, type FloatDType, words } from "../tensor/dtype.ts";
 import { formatExponential } from "../tensor/format.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fma32, fma64 } from "./fma.ts";
@@ -47,9 +47,9 @@ export function arithmeticOf(data: FloatArray): [round: (x: number) => number, f
 
 /** Refuses the bounds that `uniform_` refuses, in its order and words. */
 function checkBounds(data: FloatArray, from: number, to: number): void {
-  const [type, Type, largest] = data instanceof Float32Array
-    ? ["float", "Float", (2 - 2 ** -23) * 2 ** 127] as const
-    : ["double", "Double", Number.MAX_VALUE] as const;
+  const single = data instanceof Float32Array;
+  const [Type, type] = words[single ? "float32" : "float64"];
+  const largest = single ? 0xffffff * 2 ** 104 : Number.MAX_VALUE;
   for (const [name, bound] of [["from", from], ["to", to]] as const) {
     if (!(Math.abs(bound) <= largest)) {
       throw new RuntimeError(`${name} is out of bounds for ${type}`);

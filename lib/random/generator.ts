@@ -45,7 +45,7 @@ function toInteger(seed: unknown): number | bigint {
   }
   if (typeof seed === "boolean") return Number(seed);
   if (typeof seed === "string") {
-    if (/^\s*[+-]?\d+\s*$/.test(seed)) return BigInt(seed.trim().replace(/^\+/, ""));
+    if (/^\s*[+-]?\d+\s*$/.test(seed)) return BigInt(seed);
     throw new ValueError(`invalid literal for int() with base 10: '${seed}'`);
   }
   throw new TypeError(

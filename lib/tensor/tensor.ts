@@ -147,7 +147,7 @@ export class Tensor implements Values {
   static {
     const changesOf = (x: Tensor) => x.#changes ??= { count: 0 };
     countChange = (x) => changesOf(x).count++;
-    versionOf = (x) => x.#changes === null ? 0 : x.#changes.count;
+    versionOf = (x) => x.#changes?.count ?? 0;
     shareVersion = (x, of) => x.#changes = changesOf(of);
     sharesVersion = (x, y) => x.#changes !== null && x.#changes === y.#changes;
     replaceData = (x, data) => (x as { data: FloatArray }).data = data;
@@ -318,10 +318,7 @@ export class Tensor implements Values {
 
   /** Returns the text that PyTorch prints for this tensor under default options. */
   toString(): string {
-    return formatTensor(this, {
-      requiresGrad: this.requiresGrad,
-      gradFn: this.gradFn?.name ?? null,
-    });
+    return formatTensor(this, { requiresGrad: this.requiresGrad, gradFn: this.gradFn?.name });
   }
 
   /** Lets `console.log` show what PyTorch would print, in Deno and in Node. */
