@@ -4,10 +4,7 @@
  * PyTorch's. JavaScript has no such instruction, so it is computed from exact error terms.
  */
 
-const double = new Float64Array(1);
-const words = new Uint32Array(double.buffer);
-// Which of the two words holds a double's low bits depends on the machine's byte order.
-const low = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
+const double = new DataView(new ArrayBuffer(8));
 
 /** What `sum = fl(a + b)` lost: `a + b - sum`, exactly (Knuth's TwoSum). */
 function lost(a: number, b: number, sum: number): number {
@@ -21,11 +18,19 @@ function lost(a: number, b: number, sum: number): number {
  */
 function toOdd(sum: number, rest: number): number {
   if (rest === 0) return sum;
-  double[0] = sum;
-  if ((words[low] & 1) === 1) return sum;
-  if ((rest > 0) === (sum > 0)) words[low] |= 1;
-  else if (words[low]-- === 0) words[1 - low]--;
-  return double[0];
+  double.setFloat64(0, sum);
+  const low = double.getUint32(4);
+  if ((low & 1) === 1) return sum;
+  const away = (rest > 0) === (sum > 0);
+  double.setUint32(4, away ? low + 1 : low - 1);
+  if (!away && low === 0) double.setUint32(0, double.getUint32(0) - 1);
+  return double.getFloat64(0);
+}
+
+/** The upper 26 bits of a number's significand. */
+function upperHalf(a: number): number {
+  const shifted = a * 134217729; // 2^27 + 1
+  return shifted - (shifted - a);
 }
 
 /**
@@ -71,8 +76,8 @@ export function fma64(a: number, b: number, c: number): number {
   const largest = Math.max(Math.abs(a), Math.abs(b), Math.abs(c), size);
   if (!(size > 2 ** -900 && largest < 2 ** 900)) return product + c;
   // Dekker: halves of at most 26 bits multiply exactly, so what the product lost is exact too.
-  const aHigh = a * 134217729 - (a * 134217729 - a), aLow = a - aHigh;
-  const bHigh = b * 134217729 - (b * 134217729 - b), bLow = b - bHigh;
+  const aHigh = upperHalf(a), aLow = a - aHigh;
+  const bHigh = upperHalf(b), bLow = b - bHigh;
   const rest = aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
   const small = rest + c;
   const sum = product + small;
