@@ -2,7 +2,7 @@
  * How far an answer is from the classes wanted. Each is a forward and, next to it, the backward.
  */
 
-import { any, type Call, check, int, number, type Options } from "../call.ts";
+import { any, check, int, number, type Options } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
 import { blocksOf, resized } from "../tensor/blocks.ts";
@@ -25,19 +25,6 @@ export const crossEntropyOptions: Options<CrossEntropyOptions> = {
   ...classLossOptions,
   labelSmoothing: number,
 };
-
-const nllLossCall: Call = [
-  "nllLoss",
-  { input: aTensor, target: any },
-  classLossOptions,
-  true,
-];
-const crossEntropyCall: Call = [
-  "crossEntropy",
-  { input: aTensor, target: any },
-  crossEntropyOptions,
-  true,
-];
 
 /**
  * How a loss of classes is to be computed.
@@ -214,7 +201,12 @@ export function nllLoss(
   target: ClassIndices,
   options: ClassLossOptions = {},
 ): Tensor {
-  check(nllLossCall, arguments);
+  check([
+    "nllLoss",
+    { input: aTensor, target: any },
+    classLossOptions,
+    true,
+  ], arguments);
   checkReduction(options.reduction ?? "mean");
   return classLoss(input, target, options, 0);
 }
@@ -252,7 +244,12 @@ export function crossEntropy(
   target: ClassIndices,
   options: CrossEntropyOptions = {},
 ): Tensor {
-  check(crossEntropyCall, arguments);
+  check([
+    "crossEntropy",
+    { input: aTensor, target: any },
+    crossEntropyOptions,
+    true,
+  ], arguments);
   const { reduction = "mean", ignoreIndex = -100, labelSmoothing = 0 } = options;
   checkReduction(reduction);
   const probable = target instanceof Tensor && isFloat(target.dtype);

@@ -1,6 +1,6 @@
 /** Rows of a table by their numbers. */
 
-import { type Call, check, int, type Kind, type Options } from "../call.ts";
+import { check, int, type Kind, type Options } from "../call.ts";
 import { AssertionError, IndexError, RuntimeError } from "../errors.ts";
 import { typeName } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
@@ -43,15 +43,6 @@ const embeddingArguments: Options<EmbeddingArguments> = {
   sparse: absent,
 };
 
-const oneHotCall: Call = ["oneHot", { tensor: aTensor, "numClasses?": int }];
-
-const embeddingCall: Call = [
-  "embedding",
-  { weight: aTensor, indices: aTensor },
-  embeddingArguments,
-  true,
-];
-
 /**
  * The row that counts for nothing, counted from the first; `null` for none.
  *
@@ -93,7 +84,12 @@ export function embedding(
   weight: Tensor,
   options: EmbeddingArguments = {},
 ): Tensor {
-  check(embeddingCall, [weight, input, ...Array.from(arguments).slice(2)]);
+  check([
+    "embedding",
+    { weight: aTensor, indices: aTensor },
+    embeddingArguments,
+    true,
+  ], [weight, input, ...Array.from(arguments).slice(2)]);
   const padding = paddingRow(options.paddingIdx ?? null, weight.shape[0] ?? 0);
   if (weight.dim() !== 2) throw new RuntimeError("'weight' must be 2-D");
   if (input.dtype !== "int64") {
@@ -132,7 +128,7 @@ export function embedding(
  * @category Operations
  */
 export function oneHot(classes: Tensor, numClasses = -1): Tensor {
-  check(oneHotCall, arguments);
+  check(["oneHot", { tensor: aTensor, "numClasses?": int }], arguments);
   const fail = (what: string) => {
     throw new RuntimeError(what);
   };

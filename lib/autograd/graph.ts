@@ -1,6 +1,6 @@
 /** What makes a tensor is recorded here; `backward.ts` lets gradients flow back from it. */
 
-import { any, type Call, callable, check, checkCount, type Kind } from "../call.ts";
+import { any, callable, check, checkCount, type Kind } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import {
   aTensor,
@@ -17,11 +17,6 @@ const aState: Kind = {
   word: "Tensor or tuple of Tensors",
   is: (value) => [value].flat().every(aTensor.is),
 };
-
-const noGradCall: Call = ["noGrad", { run: callable }];
-const detachCall: Call = ["detach", { input: aTensor }];
-const detachStateCall: Call = ["detachState", { state: aState }];
-const incrementVersionCall: Call = ["incrementVersion", { tensor: any }];
 
 let enabled = true;
 let recorded = 0;
@@ -65,7 +60,7 @@ export function isGradEnabled(surplus?: unknown): boolean {
  * @category Gradients
  */
 export function noGrad<T>(run: () => T): T {
-  check(noGradCall, arguments);
+  check(["noGrad", { run: callable }], arguments);
   const before = enabled;
   enabled = false;
   try {
@@ -188,7 +183,7 @@ function saved(keeps: readonly MayKeep[]): SavedTensor[] {
  * @category Gradients
  */
 export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
-  check(incrementVersionCall, arguments);
+  check(["incrementVersion", { tensor: any }], arguments);
   const given: unknown = tensors;
   const several = typeof given === "object" && given !== null && Symbol.iterator in given;
   const all = several ? [...given as Iterable<Tensor>] : [tensors as Tensor];
@@ -216,7 +211,7 @@ export function incrementVersion(tensors: Tensor | Iterable<Tensor>): void {
  * @category Gradients
  */
 export function detach(input: Tensor): Tensor {
-  check(detachCall, arguments);
+  check(["detach", { input: aTensor }], arguments);
   const same = new Tensor(input.data, input.shape, input.dtype);
   shareVersion(same, input);
   return same;
@@ -249,7 +244,7 @@ export function detach(input: Tensor): Tensor {
  * @category Gradients
  */
 export function detachState<S extends Tensor | readonly Tensor[]>(state: S): S {
-  check(detachStateCall, arguments);
+  check(["detachState", { state: aState }], arguments);
   if (state instanceof Tensor) return detach(state) as S;
   return state.map((part) => detach(part)) as unknown as S;
 }

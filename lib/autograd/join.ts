@@ -1,14 +1,11 @@
 /** Operations that put tensors together along a dimension. */
 
-import { type Call, check, int } from "../call.ts";
+import { check, int } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { placesOf, resized } from "../tensor/blocks.ts";
 import { allocate, listed, numel, sameShape } from "../tensor/dtype.ts";
-import { checkTensors, Tensor, tensors, wrapDim } from "../tensor/tensor.ts";
+import { checkTensors, Tensor, tensorList, wrapDim } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
-
-const catCall: Call = ["cat", { tensors, "dim?": int }];
-const stackCall: Call = ["stack", { tensors, "dim?": int }];
 
 /**
  * Tensors one after the other along a dimension (`torch.cat`).
@@ -29,7 +26,7 @@ const stackCall: Call = ["stack", { tensors, "dim?": int }];
  * @category Operations
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
-  check(catCall, arguments);
+  check(["cat", { tensors: tensorList, "dim?": int }], arguments);
   checkTensors(tensors);
   if (tensors.length === 0) {
     throw new ValueError("torch.cat(): expected a non-empty list of Tensors");
@@ -126,7 +123,7 @@ function checkDType(first: Tensor, x: Tensor, position: number): void {
  * @category Operations
  */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
-  check(stackCall, arguments);
+  check(["stack", { tensors: tensorList, "dim?": int }], arguments);
   checkTensors(tensors);
   if (tensors.length === 0) throw new RuntimeError("stack expects a non-empty TensorList");
   const [first] = tensors;

@@ -1,12 +1,11 @@
 /** The affine map at the heart of every layer. */
 
-import { type Call, check, type Kind } from "../call.ts";
+import { check, type Kind } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, listed, numel, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import { type MayKeep, record } from "./graph.ts";
 
-const linearCall: Call = ["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }];
 /** An input, a weight, and a bias or `null`. */
 const term: Kind = {
   word: "list of an input, a weight, and a bias or null",
@@ -14,7 +13,6 @@ const term: Kind = {
     Array.isArray(term) && term.length === 3 && aTensor.is(term[0]) && aTensor.is(term[1]) &&
     tensorOrNone.is(term[2]),
 };
-const termCall: Call = ["affine", { term }];
 
 /**
  * Refuses operands that do not fit, in PyTorch's words.
@@ -84,7 +82,7 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
  * @category Operations
  */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  check(linearCall, arguments);
+  check(["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }], arguments);
   const term: Term = [input, weight, bias];
   return sumOfProducts(linearNode(term)[0], [term]);
 }
@@ -120,7 +118,7 @@ export function affine(...terms: readonly Term[]): Tensor {
 
 function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
   if (terms.length === 0) throw new RuntimeError("affine expects at least one term");
-  for (const given of terms) if (!term.is(given)) check(termCall, [given]);
+  for (const given of terms) if (!term.is(given)) check(["affine", { term }], [given]);
   for (const [input, weight, bias] of terms) checkLinear(input, weight, bias);
   const [[first, { shape: [outputs] }]] = terms;
   const shape = [...first.shape.slice(0, -1), outputs];

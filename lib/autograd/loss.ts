@@ -3,7 +3,7 @@
  * it, the backward. All sum in float64 and round once to the dtype.
  */
 
-import { any, type Call, check, type Options } from "../call.ts";
+import { any, check, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonStr } from "../python.ts";
 import { broadcastShape } from "../tensor/blocks.ts";
@@ -30,15 +30,6 @@ export const logitsOptions: Options<BCEWithLogitsOptions> = {
   reduction: any,
   posWeight: tensorOrNone,
 };
-
-const mseLossCall: Call = ["mseLoss", { input: aTensor, target: aTensor }, lossOptions, true];
-const l1LossCall: Call = ["l1Loss", { input: aTensor, target: aTensor }, lossOptions, true];
-const binaryCrossEntropyWithLogitsCall: Call = [
-  "binaryCrossEntropyWithLogits",
-  { input: aTensor, target: aTensor },
-  logitsOptions,
-  true,
-];
 
 /**
  * What a loss makes of its elements: nothing, their mean, or their sum.
@@ -135,7 +126,7 @@ function broadcast(input: Tensor, target: Tensor): [Tensor, Tensor] {
  * @category Losses
  */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  check(mseLossCall, arguments);
+  check(["mseLoss", { input: aTensor, target: aTensor }, lossOptions, true], arguments);
   const { reduction = "mean" } = options;
   checkReduction(reduction);
   const [x, y] = broadcast(input, target);
@@ -172,7 +163,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
  * @category Losses
  */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  check(l1LossCall, arguments);
+  check(["l1Loss", { input: aTensor, target: aTensor }, lossOptions, true], arguments);
   const { reduction = "mean" } = options;
   checkReduction(reduction);
   const dtype = promoted(input, target);
@@ -250,7 +241,12 @@ export function binaryCrossEntropyWithLogits(
   target: Tensor,
   options: BCEWithLogitsOptions = {},
 ): Tensor {
-  check(binaryCrossEntropyWithLogitsCall, arguments);
+  check([
+    "binaryCrossEntropyWithLogits",
+    { input: aTensor, target: aTensor },
+    logitsOptions,
+    true,
+  ], arguments);
   const { reduction = "mean", weight = null, posWeight = null } = options;
   checkReduction(reduction);
   const { shape } = input;

@@ -1,13 +1,11 @@
 /** The product of matrices. */
 
-import { type Call, check } from "../call.ts";
+import { check } from "../call.ts";
 import { NotImplementedError, RuntimeError } from "../errors.ts";
 import { broadcastShape, placeIn, placesIn } from "../tensor/blocks.ts";
 import { allocate, isFloat, numel, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
-
-const matmulCall: Call = ["matmul", { input: aTensor, other: aTensor }];
 
 /** PyTorch's product and node for each pair of ranks, 3 standing for all above. */
 const nodes: Readonly<Record<string, readonly [product: string, node: string]>> = {
@@ -40,7 +38,7 @@ const nodes: Readonly<Record<string, readonly [product: string, node: string]>> 
  * @category Operations
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
-  check(matmulCall, arguments);
+  check(["matmul", { input: aTensor, other: aTensor }], arguments);
   const [ranks, dtype] = [[a.dim(), b.dim()], a.dtype];
   if (ranks.includes(0)) {
     throw new RuntimeError(

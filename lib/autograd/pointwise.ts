@@ -3,7 +3,7 @@
  * `dy · ∂y/∂x` to the gradient of its inputs. All compute in float64 and round once to the dtype.
  */
 
-import { type Call, check } from "../call.ts";
+import { check } from "../call.ts";
 import { NotImplementedError } from "../errors.ts";
 import { allocate, anyDType, convert, type DType, isFloat } from "../tensor/dtype.ts";
 import { aTensor, type Backward, Tensor } from "../tensor/tensor.ts";
@@ -14,7 +14,6 @@ export const invert =
   "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.";
 
 const unary = { input: aTensor };
-const toCall: Call = ["to", { input: aTensor, dtype: anyDType }];
 
 /**
  * A tensor for what a function makes of `x`. Integers become float32; where PyTorch keeps them,
@@ -232,7 +231,7 @@ export function abs(x: Tensor): Tensor {
  * @category Operations
  */
 export function to(x: Tensor, dtype: DType): Tensor {
-  check(toCall, arguments);
+  check(["to", { input: aTensor, dtype: anyDType }], arguments);
   if (x.dtype === dtype) return x;
   const y = new Tensor(convert(x.data, dtype), x.shape, dtype);
   return !isFloat(dtype)

@@ -1,6 +1,6 @@
 /** Operations that make one number of many: of all elements, or of those along some dimensions. */
 
-import { bool, type Call, check, int, type Kind, type Options } from "../call.ts";
+import { bool, check, int, type Kind, type Options } from "../call.ts";
 import { IndexError, NotImplementedError, RuntimeError } from "../errors.ts";
 import { blocksOf, placeIn, type Places, placesIn } from "../tensor/blocks.ts";
 import { allocate, isFloat, numel, whole, words } from "../tensor/dtype.ts";
@@ -20,13 +20,6 @@ const keepdim: Options<ReduceOptions> = { keepdim: bool };
 
 /** One dimension, or several. */
 const dims: Kind = { word: "tuple of ints", is: (value) => int.is(value) || Array.isArray(value) };
-
-const sumCall: Call = ["sum", { input: aTensor, "dim?": dims }, keepdim];
-const meanCall: Call = ["mean", { input: aTensor, "dim?": dims }, keepdim];
-const maxCall: Call = ["max", { input: aTensor, "dim?": int }, keepdim];
-const argmaxCall: Call = ["argmax", { input: aTensor, "dim?": int }, keepdim];
-const softmaxCall: Call = ["softmax", { input: aTensor, dim: int }];
-const logSoftmaxCall: Call = ["logSoftmax", { input: aTensor, dim: int }];
 
 /** The elements that become one. */
 interface Groups {
@@ -111,7 +104,7 @@ export function sum(
   dim?: number | readonly number[],
   options: ReduceOptions = {},
 ): Tensor {
-  check(sumCall, arguments);
+  check(["sum", { input: aTensor, "dim?": dims }, keepdim], arguments);
   return total("Sum", x, dim, options);
 }
 
@@ -142,7 +135,7 @@ export function mean(
   dim?: number | readonly number[],
   options: ReduceOptions = {},
 ): Tensor {
-  check(meanCall, arguments);
+  check(["mean", { input: aTensor, "dim?": dims }, keepdim], arguments);
   if (!isFloat(x.dtype)) {
     throw new NotImplementedError(
       "mean(): could not infer output dtype. Input dtype must be either a floating point or " +
@@ -220,7 +213,7 @@ export function max(
   dim?: number,
   options: ReduceOptions = {},
 ): Tensor | [Tensor, Tensor] {
-  check(maxCall, arguments);
+  check(["max", { input: aTensor, "dim?": int }, keepdim], arguments);
   const [at, indices] = largest("max", x, dim, options);
   const data = allocate(x.dtype, at.length);
   at.forEach((k, g) => data[g] = x.data[k]);
@@ -257,7 +250,7 @@ export function max(
  * @category Operations
  */
 export function argmax(x: Tensor, dim?: number, options: ReduceOptions = {}): Tensor {
-  check(argmaxCall, arguments);
+  check(["argmax", { input: aTensor, "dim?": int }, keepdim], arguments);
   if (x.dtype === "bool") throw new NotImplementedError("argmax(): does not support bool input");
   return largest("argmax", x, dim, options)[1];
 }
@@ -320,7 +313,7 @@ function shares(log: boolean, x: Tensor, dim: number): Tensor {
  * @category Operations
  */
 export function softmax(x: Tensor, dim: number): Tensor {
-  check(softmaxCall, arguments);
+  check(["softmax", { input: aTensor, dim: int }], arguments);
   return shares(false, x, dim);
 }
 
@@ -344,6 +337,6 @@ export function softmax(x: Tensor, dim: number): Tensor {
  * @category Operations
  */
 export function logSoftmax(x: Tensor, dim: number): Tensor {
-  check(logSoftmaxCall, arguments);
+  check(["logSoftmax", { input: aTensor, dim: int }], arguments);
   return shares(true, x, dim);
 }

@@ -3,20 +3,12 @@
  * to where its element came from.
  */
 
-import { type Call, check, int, ints } from "../call.ts";
+import { check, int, ints } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { placesBy, resized, spreadPlaces, stridesOf } from "../tensor/blocks.ts";
 import { allocate, listed, numel, typeName } from "../tensor/dtype.ts";
 import { aTensor, shareVersion, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
 import { type MayKeep, record, recordShape } from "./graph.ts";
-
-const reshapeCall: Call = ["reshape", { input: aTensor, shape: ints }];
-const unsqueezeCall: Call = ["unsqueeze", { input: aTensor, dim: int }];
-const squeezeCall: Call = ["squeeze", { input: aTensor, dim: int }];
-const expandCall: Call = ["expand", { input: aTensor, size: ints }];
-const cloneCall: Call = ["clone", { input: aTensor }];
-const flipCall: Call = ["flip", { input: aTensor, dims: ints }];
-const transposeCall: Call = ["transpose", { input: aTensor, dim0: int, dim1: int }];
 
 /**
  * Elements of a tensor, in another shape. Their gradient goes back to where they were taken from.
@@ -77,7 +69,7 @@ export function viewed(
  * @category Operations
  */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
-  check(reshapeCall, arguments);
+  check(["reshape", { input: aTensor, shape: ints }], arguments);
   const unknown = shape.indexOf(-1);
   const wrong = shape.findIndex((extent) => !Number.isInteger(extent) || extent < -1);
   if (wrong >= 0) {
@@ -125,7 +117,7 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
  * @category Operations
  */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
-  check(unsqueezeCall, arguments);
+  check(["unsqueeze", { input: aTensor, dim: int }], arguments);
   const at = wrapDim(dim, x.dim() + 1);
   const shape = [...x.shape.slice(0, at), 1, ...x.shape.slice(at)];
   return recordShape(new Tensor(x.data, shape, x.dtype), "UnsqueezeBackward0", x);
@@ -149,7 +141,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
  * @category Operations
  */
 export function squeeze(x: Tensor, dim: number): Tensor {
-  check(squeezeCall, arguments);
+  check(["squeeze", { input: aTensor, dim: int }], arguments);
   const at = wrapDim(dim, x.dim());
   const shape = x.shape[at] === 1 ? resized(x.shape, at) : x.shape;
   return recordShape(new Tensor(x.data, shape, x.dtype), "SqueezeBackward1", x);
@@ -175,7 +167,7 @@ export function squeeze(x: Tensor, dim: number): Tensor {
  * @category Operations
  */
 export function expand(x: Tensor, shape: readonly number[]): Tensor {
-  check(expandCall, arguments);
+  check(["expand", { input: aTensor, size: ints }], arguments);
   const missing = shape.length - x.dim();
   if (missing < 0) {
     throw new RuntimeError(
@@ -215,7 +207,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
  * @category Operations
  */
 export function clone(x: Tensor): Tensor {
-  check(cloneCall, arguments);
+  check(["clone", { input: aTensor }], arguments);
   return taken(x, x.shape, Uint32Array.of(0), "CloneBackward0");
 }
 
@@ -238,7 +230,7 @@ export function clone(x: Tensor): Tensor {
  * @category Operations
  */
 export function flip(x: Tensor, dims: readonly number[]): Tensor {
-  check(flipCall, arguments);
+  check(["flip", { input: aTensor, dims: ints }], arguments);
   const strides = stridesOf(x.shape);
   let start = 0;
   for (const dim of wrapDims(dims, x.dim())) {
@@ -268,7 +260,7 @@ export function flip(x: Tensor, dims: readonly number[]): Tensor {
  * @category Operations
  */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
-  check(transposeCall, arguments);
+  check(["transpose", { input: aTensor, dim0: int, dim1: int }], arguments);
   return viewed(x, ...exchange(x, dim0, dim1), "TransposeBackward0");
 }
 

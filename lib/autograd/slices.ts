@@ -3,7 +3,7 @@
  * Backward, a gradient goes back to where its element came from.
  */
 
-import { type Call, check, int, ints, type Kind } from "../call.ts";
+import { check, int, ints, type Kind } from "../call.ts";
 import { IndexError, RuntimeError } from "../errors.ts";
 import { placesOf, resized } from "../tensor/blocks.ts";
 import { listed } from "../tensor/dtype.ts";
@@ -15,12 +15,6 @@ const indices: Kind = {
   word: "list of ints",
   is: (value) => ints.is(value) || aTensor.is(value),
 };
-
-const selectCall: Call = ["select", { input: aTensor, dim: int, index: int }];
-const narrowCall: Call = ["narrow", { input: aTensor, dim: int, start: int, length: int }];
-const sliceCall: Call = ["slice", { input: aTensor, dim: int, "start?": int, "end?": int }];
-const chunkCall: Call = ["chunk", { input: aTensor, chunks: int, "dim?": int }];
-const indexSelectCall: Call = ["indexSelect", { input: aTensor, dim: int, index: indices }];
 
 /**
  * One slice of a dimension, which is then gone (`torch.select`; `x[:, -1, :]` in Python is
@@ -42,7 +36,7 @@ const indexSelectCall: Call = ["indexSelect", { input: aTensor, dim: int, index:
  * @category Operations
  */
 export function select(x: Tensor, dim: number, index: number): Tensor {
-  check(selectCall, arguments);
+  check(["select", { input: aTensor, dim: int, index: int }], arguments);
   if (x.dim() === 0) throw new IndexError("select() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
@@ -77,7 +71,7 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
  * @category Operations
  */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
-  check(narrowCall, arguments);
+  check(["narrow", { input: aTensor, dim: int, start: int, length: int }], arguments);
   if (x.dim() === 0) throw new RuntimeError("narrow() cannot be applied to a 0-dim tensor.");
   if (length < 0) throw new RuntimeError("narrow(): length must be non-negative.");
   const at = wrapDim(dim, x.dim());
@@ -117,7 +111,7 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
  * @category Operations
  */
 export function slice(x: Tensor, dim: number, start = 0, end?: number): Tensor {
-  check(sliceCall, arguments);
+  check(["slice", { input: aTensor, dim: int, "start?": int, "end?": int }], arguments);
   if (x.dim() === 0) throw new IndexError("slice() cannot be applied to a 0-dim tensor.");
   const at = wrapDim(dim, x.dim());
   const extent = x.shape[at];
@@ -153,7 +147,7 @@ function takeRange(x: Tensor, dim: number, start: number, length: number): Tenso
  * @category Operations
  */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
-  check(chunkCall, arguments);
+  check(["chunk", { input: aTensor, chunks: int, "dim?": int }], arguments);
   if (x.dim() === 0) throw new RuntimeError("chunk expects at least a 1-dimensional tensor");
   const at = wrapDim(dim, x.dim());
   const length = x.shape[at] / chunks;
@@ -183,7 +177,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
  * @category Operations
  */
 export function indexSelect(x: Tensor, dim: number, index: readonly number[] | Tensor): Tensor {
-  check(indexSelectCall, arguments);
+  check(["indexSelect", { input: aTensor, dim: int, index: indices }], arguments);
   if (index instanceof Tensor) {
     if (index.dim() > 1) {
       throw new IndexError("index_select(): Index is supposed to be a vector");

@@ -12,8 +12,8 @@ import {
   checkTensors,
   countChange,
   Tensor,
+  tensorList,
   tensorOrNone,
-  tensors,
 } from "../tensor/tensor.ts";
 import { useTraining } from "./fast_training.ts";
 
@@ -26,7 +26,7 @@ const backwardCall: Call = [
 ];
 const gradCall: Call = [
   "grad",
-  { outputs: tensors, inputs: tensors, "gradOutputs?": tensors },
+  { outputs: tensorList, inputs: tensorList, "gradOutputs?": tensorList },
   { retainGraph: bool, createGraph: bool, allowUnused: bool } satisfies Options<GradOptions>,
 ];
 

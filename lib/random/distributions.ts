@@ -3,7 +3,7 @@
  * generator exactly as many draws as PyTorch does, so that whatever is drawn next agrees too.
  */
 
-import { type Call, check, dtype, ints, type Options } from "../call.ts";
+import { check, dtype, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocateSize } from "../tensor/create.ts";
 import { type FloatArray, type FloatDType, words } from "../tensor/dtype.ts";
@@ -16,9 +16,6 @@ const randomOptions: Options<RandomOptions> = {
   dtype,
   generator: aGenerator,
 };
-
-const randCall: Call = ["rand", { size: ints }, randomOptions];
-const randnCall: Call = ["randn", { size: ints }, randomOptions];
 
 /**
  * The options of {@linkcode rand} and {@linkcode randn}.
@@ -213,7 +210,7 @@ export function normal(
  * @category Random numbers
  */
 export function rand(size: readonly number[], options: RandomOptions = {}): Tensor {
-  check(randCall, arguments);
+  check(["rand", { size: ints }, randomOptions], arguments);
   const data = allocateSize("rand", size, options.dtype ?? "float32");
   fillUnit(data, 0, options.generator ?? defaultGenerator);
   return new Tensor(data, size);
@@ -238,7 +235,7 @@ export function rand(size: readonly number[], options: RandomOptions = {}): Tens
  * @category Random numbers
  */
 export function randn(size: readonly number[], options: RandomOptions = {}): Tensor {
-  check(randnCall, arguments);
+  check(["randn", { size: ints }, randomOptions], arguments);
   const data = allocateSize("randn", size, options.dtype ?? "float32");
   normal(data, 0, 1, options.generator ?? defaultGenerator);
   return new Tensor(data, size);

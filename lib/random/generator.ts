@@ -1,6 +1,6 @@
 /** PyTorch's CPU random number generator: mt19937, the 32-bit Mersenne Twister. */
 
-import { any, bytes, type Call, check, checkCount, type Kind } from "../call.ts";
+import { any, bytes, check, checkCount, type Kind } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 
@@ -9,11 +9,6 @@ const N = 624, M = 397;
 
 /** The seed of a PyTorch generator that nobody has seeded. */
 const DEFAULT_SEED = 67280421310721n;
-
-const manualSeedCall: Call = ["manualSeed", { seed: any }];
-const generatorCall: Call = ["Generator", { "seed?": any }];
-const seedGeneratorCall: Call = ["Generator.manualSeed", { seed: any }];
-const setStateCall: Call = ["Generator.setState", { newState: bytes }];
 
 /** A seed as the unsigned 64-bit integer PyTorch stores: negative ones count down from 2^64. */
 function toUint64(seed: number | bigint): bigint {
@@ -90,7 +85,7 @@ export class Generator {
    * @param seed as for `manualSeed`; PyTorch's own default when left out
    */
   constructor(seed: number | bigint = DEFAULT_SEED) {
-    check(generatorCall, arguments);
+    check(["Generator", { "seed?": any }], arguments);
     this.manualSeed(seed);
   }
 
@@ -104,7 +99,7 @@ export class Generator {
    * @throws {ValueError} if it does not fit in 64 bits, or is a number too large to be exact
    */
   manualSeed(seed: number | bigint): this {
-    check(seedGeneratorCall, arguments);
+    check(["Generator.manualSeed", { seed: any }], arguments);
     this.#seed = toUint64(seed);
     const words = this.#words;
     words[0] = Number(BigInt.asUintN(32, this.#seed));
@@ -192,7 +187,7 @@ export class Generator {
    * @throws {TypeError} if it is not bytes
    */
   setState(state: Uint8Array): this {
-    check(setStateCall, arguments);
+    check(["Generator.setState", { newState: bytes }], arguments);
     if (state.length !== STATE_SIZE) {
       throw new RuntimeError(
         `Expected a CPUGeneratorImplState of size ${STATE_SIZE} but found the input RNG state ` +
@@ -265,6 +260,6 @@ export const defaultGenerator: Generator = new Generator();
  * @category Random numbers
  */
 export function manualSeed(seed: number | bigint): Generator {
-  check(manualSeedCall, arguments);
+  check(["manualSeed", { seed: any }], arguments);
   return defaultGenerator.manualSeed(toInteger(seed));
 }

@@ -3,7 +3,7 @@
  * permutation, and categories by their probability.
  */
 
-import { bool, type Call, check, int, ints, type Options } from "../call.ts";
+import { bool, check, int, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocateSize } from "../tensor/create.ts";
 import { isFloat, whole, words } from "../tensor/dtype.ts";
@@ -29,16 +29,9 @@ export interface MultinomialOptions extends IntegerOptions {
   readonly replacement?: boolean;
 }
 
-const generator: Options<IntegerOptions> = { generator: aGenerator };
+const integerOptions: Options<IntegerOptions> = { generator: aGenerator };
 
 // Options are listed and not spread, so that a bundler sees that making this does nothing.
-const randintCall: Call = ["randint", { low: int, high: int, size: ints }, generator];
-const randpermCall: Call = ["randperm", { n: int }, generator];
-const multinomialCall: Call = [
-  "multinomial",
-  { input: aTensor, numSamples: int },
-  { replacement: bool, generator: aGenerator },
-];
 
 /** PyTorch's 64-bit draw, two of 32 bits with the high half first, as a number of a range. */
 function wide(generator: Generator, low: number, range: bigint): number {
@@ -74,7 +67,7 @@ export function randint(
   size: readonly number[],
   options: IntegerOptions = {},
 ): Tensor {
-  check(randintCall, arguments);
+  check(["randint", { low: int, high: int, size: ints }, integerOptions], arguments);
   const { generator = defaultGenerator } = options;
   const data = allocateSize("randint", size, "float64");
   const range = BigInt(whole(high)) - BigInt(whole(low));
@@ -110,7 +103,7 @@ export function randint(
  * @category Random numbers
  */
 export function randperm(n: number, options: IntegerOptions = {}): Tensor {
-  check(randpermCall, arguments);
+  check(["randperm", { n: int }, integerOptions], arguments);
   const { generator = defaultGenerator } = options;
   const data = allocateSize("randperm", [n], "float64");
   const many = n >= 214748364; // 2^32 / 20: there 32 bits are no longer even
@@ -149,7 +142,11 @@ export function multinomial(
   numSamples: number,
   options: MultinomialOptions = {},
 ): Tensor {
-  check(multinomialCall, arguments);
+  check([
+    "multinomial",
+    { input: aTensor, numSamples: int },
+    { replacement: bool, generator: aGenerator },
+  ], arguments);
   const { replacement = false, generator = defaultGenerator } = options;
   const { shape, data: p, dtype } = input;
   const categories = shape.at(-1)!;

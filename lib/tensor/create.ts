@@ -1,6 +1,6 @@
 /** Where tensors begin: from numbers, or filled. */
 
-import { any, bool, type Call, check, dtype, int, ints, number, type Options } from "../call.ts";
+import { any, bool, check, dtype, int, ints, number, type Options } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import {
@@ -40,14 +40,7 @@ export interface TensorOptions {
 
 const tensorOptions: Options<TensorOptions> = { dtype: anyDType, requiresGrad: bool };
 
-const tensorCall: Call = ["tensor", { data: any }, tensorOptions];
-const zerosCall: Call = ["zeros", { size: ints }, tensorOptions];
-const onesCall: Call = ["ones", { size: ints }, tensorOptions];
-const fullCall: Call = ["full", { size: ints, fillValue: number }, tensorOptions];
-const linspaceCall: Call = ["linspace", { start: number, end: number, steps: int }, {
-  dtype,
-  requiresGrad: bool,
-}];
+const linspaceOptions: Options<TensorOptions> = { dtype, requiresGrad: bool };
 
 function finish(data: FloatArray, shape: readonly number[], options: TensorOptions): Tensor {
   const result = new Tensor(data, shape, options.dtype);
@@ -127,7 +120,7 @@ export function visitElements(
  * @category Tensors
  */
 export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
-  check(tensorCall, arguments);
+  check(["tensor", { data: any }, tensorOptions], arguments);
   const [shape, first] = shapeOf(data);
   const own = data instanceof Float64Array
     ? "float64"
@@ -172,7 +165,7 @@ export function tensor(data: TensorLike, options: TensorOptions = {}): Tensor {
  * @category Tensors
  */
 export function zeros(size: readonly number[], options: TensorOptions = {}): Tensor {
-  check(zerosCall, arguments);
+  check(["zeros", { size: ints }, tensorOptions], arguments);
   return filled("zeros", size, 0, options);
 }
 
@@ -194,7 +187,7 @@ export function zeros(size: readonly number[], options: TensorOptions = {}): Ten
  * @category Tensors
  */
 export function ones(size: readonly number[], options: TensorOptions = {}): Tensor {
-  check(onesCall, arguments);
+  check(["ones", { size: ints }, tensorOptions], arguments);
   return filled("ones", size, 1, options);
 }
 
@@ -222,7 +215,7 @@ export function full(
   value: number,
   options: TensorOptions = {},
 ): Tensor {
-  check(fullCall, arguments);
+  check(["full", { size: ints, fillValue: number }, tensorOptions], arguments);
   return filled("full", size, value, options);
 }
 
@@ -264,7 +257,7 @@ export function linspace(
   steps: number,
   options: TensorOptions = {},
 ): Tensor {
-  check(linspaceCall, arguments);
+  check(["linspace", { start: number, end: number, steps: int }, linspaceOptions], arguments);
   const { dtype = "float32" } = options;
   if (steps < 0) throw new RuntimeError("number of steps must be non-negative");
   const data = allocate(dtype, steps);

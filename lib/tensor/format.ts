@@ -5,26 +5,23 @@
  * only the 3 at each edge of every dimension.
  */
 
-import { bool, type Call, check, ints, type Kind, number, type Options, text } from "../call.ts";
+import { bool, check, ints, type Kind, number, type Options, text } from "../call.ts";
 import { pythonFloat, pythonText } from "../python.ts";
 import { type DType, isFloat, numel, type Values } from "./dtype.ts";
 
 const textOrNone: Kind = { word: "str", is: (value) => value === null || text.is(value) };
 
 /** A tensor, or what has its shape and its numbers. */
-const values: Kind = {
+const someValues: Kind = {
   word: "Tensor",
   is: (value) => ArrayBuffer.isView((value as Partial<Values> | null)?.data),
 };
 
-const formatTensorCall: Call = [
-  "formatTensor",
-  { values },
-  { requiresGrad: bool, gradFn: textOrNone, prefix: text } satisfies Options<FormatOptions>,
-];
-const formatSizeCall: Call = ["formatSize", { shape: ints }];
-const formatFixedCall: Call = ["formatFixed", { x: number, digits: number }];
-const formatExponentialCall: Call = ["formatExponential", { x: number, digits: number }];
+const formatOptions: Options<FormatOptions> = {
+  requiresGrad: bool,
+  gradFn: textOrNone,
+  prefix: text,
+};
 
 const PRECISION = 4;
 const LINE_WIDTH = 80;
@@ -68,7 +65,7 @@ export interface FormatOptions {
  * @category Tensors
  */
 export function formatTensor(values: Values, options: FormatOptions = {}): string {
-  check(formatTensorCall, arguments);
+  check(["formatTensor", { values: someValues }, formatOptions], arguments);
   const prefix = options.prefix ?? "tensor(";
   const text = prefix + formatValues(values, prefix.length);
   return appendSuffixes(text, suffixesOf(values, options), prefix.length) + ")";
@@ -100,7 +97,7 @@ export function formatIntegers(integers: readonly number[]): string {
  * @category Tensors
  */
 export function formatSize(shape: readonly number[]): string {
-  check(formatSizeCall, arguments);
+  check(["formatSize", { shape: ints }], arguments);
   return `torch.Size([${shape.join(", ")}])`;
 }
 
@@ -126,7 +123,7 @@ export function formatSize(shape: readonly number[]): string {
  * @category Tensors
  */
 export function formatFixed(x: number, digits: number): string {
-  check(formatFixedCall, arguments);
+  check(["formatFixed", { x: number, digits: number }], arguments);
   requireDigits(digits);
   if (!Number.isFinite(x)) return pythonFloat(x);
   const [integer, scale] = exactDecimal(x);
@@ -155,7 +152,7 @@ export function formatFixed(x: number, digits: number): string {
  * @category Tensors
  */
 export function formatExponential(x: number, digits: number): string {
-  check(formatExponentialCall, arguments);
+  check(["formatExponential", { x: number, digits: number }], arguments);
   requireDigits(digits);
   if (!Number.isFinite(x)) return pythonFloat(x);
   const [integer, scale] = exactDecimal(x);

@@ -3,7 +3,7 @@
  * operations are functions, named as in `torch.*`.
  */
 
-import { type Call, check, checkCount, int, ints, type Kind } from "../call.ts";
+import { check, checkCount, int, ints, type Kind } from "../call.ts";
 import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import {
@@ -169,7 +169,10 @@ export class Tensor implements Values {
     // Tensors are made often, and `arguments` would have to be made, too.
     const known = dtype === undefined || anyDType.is(dtype);
     if (surplus !== undefined || !known || !floats.is(data) || !Array.isArray(shape)) {
-      check(tensorCall, [data, shape, dtype, surplus]);
+      check(
+        ["Tensor", { data: floats, shape: ints, "dtype?": anyDType }],
+        [data, shape, dtype, surplus],
+      );
     }
     let elements = 1;
     for (let k = 0; k < shape.length; k++) { // tensors are made often: no iterator, no closure
@@ -276,7 +279,7 @@ export class Tensor implements Values {
    */
   size(dim: number): number;
   size(dim?: number): Size | number {
-    check(sizeCall, arguments);
+    check(["Tensor.size", { "dim?": int }], arguments);
     if (dim === undefined) return Size.from(this.shape);
     if (this.shape.length === 0) {
       throw new IndexError(`Dimension specified as ${dim} but tensor has no dimensions`);
@@ -331,8 +334,6 @@ const floats: Kind = {
   word: "Float32Array or Float64Array",
   is: (value) => value instanceof Float32Array || value instanceof Float64Array,
 };
-const tensorCall: Call = ["Tensor", { data: floats, shape: ints, "dtype?": anyDType }];
-const sizeCall: Call = ["Tensor.size", { "dim?": int }];
 
 const noGradients = "Tensors of floating point and complex dtype can require gradients";
 
@@ -352,7 +353,7 @@ export const tensorOrNone: Kind = {
 };
 
 /** A list of tensors; the function looks at what it holds. */
-export const tensors: Kind = { word: "tuple of Tensors", is: Array.isArray };
+export const tensorList: Kind = { word: "tuple of Tensors", is: Array.isArray };
 
 /** Refuses what cannot be the gradient of a tensor, in PyTorch's words. */
 function checkGrad(x: Tensor, grad: unknown): void {
