@@ -165,39 +165,21 @@ export class Adam extends Optimizer<AdamOptions> {
     const t = countStep(state);
     const { exp_avg: { data: m }, exp_avg_sq: { data: v } } = state;
     const largest = amsgrad ? state.max_exp_avg_sq.data : v;
-    const round = roundingTo(param.dtype);
-    if (weightDecay !== 0 && decoupledWeightDecay) countChange(param); // a change of its own
-    descend(p, grad, m, v, largest, {
-      ...{ round, amsgrad, decays: weightDecay !== 0, decoupled: decoupledWeightDecay },
-      rate: round(lr / (1 - beta1 ** t)),
-      root: round(Math.sqrt(1 - beta2 ** t)),
-      decay: round(decoupledWeightDecay ? 1 - lr * weightDecay : weightDecay),
-      fresh: round(1 - beta1),
-      kept: round(beta2),
-      added: round(1 - beta2),
-      least: round(eps),
-    });
+    let [shrink, decay] = [1, weightDecay];
+    if (weightDecay !== 0 && decoupledWeightDecay) {
+      countChange(param); // a change of its own
+      [shrink, decay] = [1 - lr * weightDecay, 0];
+    }
+    descend(p, grad, m, v, largest, roundingTo(param.dtype), [
+      ...[shrink, decay, 1 - beta1, beta2, 1 - beta2],
+      ...[Math.sqrt(1 - beta2 ** t), eps, lr / (1 - beta1 ** t)],
+    ]);
   }
 
   /** Returns `Adam`. */
   protected override getName(): string {
     return "Adam";
   }
-}
-
-/** The options of a step and the numbers that follow from them, of the dtype. */
-interface Numbers {
-  readonly round: (x: number) => number;
-  readonly amsgrad: boolean;
-  readonly decays: boolean;
-  readonly decoupled: boolean;
-  readonly rate: number;
-  readonly root: number;
-  readonly decay: number;
-  readonly fresh: number;
-  readonly kept: number;
-  readonly added: number;
-  readonly least: number;
 }
 
 /** The step of every element; a function of its own, so that an engine compiles nothing else with it. */
@@ -207,19 +189,16 @@ function descend(
   m: FloatArray,
   v: FloatArray,
   largest: FloatArray,
-  numbers: Numbers,
+  round: (x: number) => number,
+  numbers: readonly number[],
 ): void {
-  const { round, amsgrad, decays, decoupled } = numbers;
-  const { rate, root, decay, fresh, kept, added, least } = numbers;
+  const [shrink, decay, fresh, kept, added, root, least, rate] = numbers.map(round);
   for (let i = 0; i < p.length; i++) {
-    let g = grad[i];
-    if (decays) {
-      if (decoupled) p[i] *= decay;
-      else g = round(g + decay * p[i]);
-    }
+    p[i] *= shrink;
+    const g = decay === 0 ? grad[i] : round(grad[i] + decay * p[i]);
     m[i] = lerp(m[i], g, fresh, round);
     v[i] = round(kept * v[i]) + round(added * g) * g;
-    if (amsgrad && !(v[i] <= largest[i])) largest[i] = Math.max(v[i], largest[i]); // NaN stays
+    if (!(v[i] <= largest[i])) largest[i] = Math.max(v[i], largest[i]); // NaN stays
     const divisor = round(round(round(Math.sqrt(largest[i])) / root) + least);
     p[i] -= round(round(rate * m[i]) / divisor);
   }

@@ -1,11 +1,12 @@
 /** Gradients kept within bounds. */
 
+import { promoted } from "../autograd/loss.ts";
 import { any, bool, type Call, check, number, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { pythonFloat, pythonNumber, pythonType } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
-import { checkIterable } from "./optimizer.ts";
+import { severalOf } from "./optimizer.ts";
 import { roundingTo } from "./rounding.ts";
 
 /**
@@ -37,8 +38,7 @@ const valueCall: Call = [
 
 /** The gradients of one parameter or of several; a generator without any is likely a mistake. */
 function gradsOf(parameters: Tensor | Iterable<Tensor>): Tensor[] {
-  if (!(parameters instanceof Tensor)) checkIterable(parameters);
-  const given = parameters instanceof Tensor ? [parameters] : [...parameters];
+  const given = severalOf(parameters);
   const other = given.find((parameter) => !(parameter instanceof Tensor));
   if (other !== undefined) {
     throw new TypeError(`only gradients of Tensors are clipped, but one is ${pythonType(other)}`);
@@ -107,7 +107,7 @@ export function clipGradNorm(
   check(normCall, arguments);
   const { normType = 2, errorIfNonfinite = false } = options;
   const grads = gradsOf(parameters);
-  const dtype = grads.some(({ dtype }) => dtype === "float64") ? "float64" : "float32";
+  const dtype = promoted(...grads);
   const round = roundingTo(dtype);
   // PyTorch takes the norm of the norms, each rounded to the dtype of its gradient.
   const norms = grads.map(({ data, dtype }) => roundingTo(dtype)(norm(data, normType)));

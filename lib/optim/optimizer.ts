@@ -101,8 +101,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
           `got ${typeName(params.dtype)}`,
       );
     }
-    checkIterable(params);
-    const given = [...params] as (Tensor | readonly [string, Tensor] | ParamGroupOptions<O>)[];
+    const given = severalOf<Tensor | readonly [string, Tensor] | ParamGroupOptions<O>>(params);
     if (given.length === 0) {
       throw new ValueError(`optimizer got an empty parameter list${whyEmpty(params)}`);
     }
@@ -186,11 +185,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     if (params === undefined) throw new KeyError("'params'");
     const { initialLr: _, ...options } = own as Record<string, unknown>; // a schedule's
     checkOptions(this.#call, options);
-    if (!(params instanceof Tensor)) checkIterable(params);
-    const given = params instanceof Tensor ? [params] : [...params];
-    const pairs = given.map((one) => Array.isArray(one) ? one as [string, Tensor] : null);
-    const tensors = given.map((one, k) => pairs[k]?.[1] ?? one as Tensor);
-    const names = pairs.flatMap((pair) => pair ? [pair[0]] : []);
+    const given = severalOf<Tensor | readonly [string, Tensor]>(params);
+    const tensors = given.map((one) => Array.isArray(one) ? one[1] : one) as Tensor[];
+    const names = given.flatMap((one) => Array.isArray(one) ? [one[0] as string] : []);
     if (names.length > 0 && names.length < tensors.length) {
       throw new ValueError(
         "all optimizer params should be with/without names. Some param names are missing",
@@ -240,20 +237,19 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       const [before, after] = this.optionNames();
       requireOptions(group, before);
       const names = this.stateNames(group);
-      const ready = group.params.filter(({ grad }) => grad !== null).map((param) => {
-        const state = this.#state.get(param) ?? {};
-        const fresh = Object.keys(state).length === 0;
-        const missing = names.find((name) => !Object.hasOwn(state, name));
-        if (!fresh && missing !== undefined) throw new KeyError(`'${missing}'`);
-        return { param, state, names: fresh ? names : [] };
-      });
+      const ready = group.params.filter(({ grad }) => grad !== null);
+      for (const param of ready) {
+        const own = this.#state.get(param) ?? {};
+        const missing = names.find((name) => !Object.hasOwn(own, name));
+        if (missing && Object.keys(own).length > 0) throw new KeyError(`'${missing}'`);
+      }
       requireOptions(group, after);
-      return ready;
+      return { group, names, ready };
     });
     stepped.add(this);
-    this.paramGroups.forEach((group, k) => {
-      const now = work[k].map(({ param, state, names }) => {
-        const own = this.#state.get(param) ?? state; // another one where a parameter comes twice
+    for (const { group, names, ready } of work) {
+      const now = ready.map((param) => {
+        const own = this.#state.get(param) ?? {};
         if (Object.keys(own).length === 0) {
           for (const name of names) own[name] = zeros(name, param);
         }
@@ -267,7 +263,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
         countChange(param);
       }
       for (const { own, state } of now) Object.assign(own, state);
-    });
+    }
   }
 
   /** Clears the gradient of every parameter. */
@@ -366,11 +362,15 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 }
 
-/** Refuses what is no list of things, in Python's words. */
-export function checkIterable(value: unknown): void {
-  if (typeof (value as Iterable<unknown> | null)?.[Symbol.iterator] !== "function") {
-    throw new TypeError(`'${pythonType(value)}' object is not iterable`);
-  }
+/**
+ * A tensor alone, or several things, as a list.
+ *
+ * @throws {TypeError} in Python's words, if it is neither
+ */
+export function severalOf<T>(given: Tensor | Iterable<T>): (Tensor | T)[] {
+  if (given instanceof Tensor) return [given];
+  if (typeof given?.[Symbol.iterator] === "function") return [...given];
+  throw new TypeError(`'${pythonType(given)}' object is not iterable`);
 }
 
 /** Options as a group has them: a learning rate that is a tensor reads as its number. */

@@ -4,8 +4,9 @@ import { any, type Call, check, checkCount, int, number, numberOrList, text } fr
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { Optimizer } from "./optimizer.ts";
+import type { Optimizer } from "./optimizer.ts";
 import { setComputedRate } from "./param_group.ts";
+import { checkOptimizer, ratesOf } from "./scheduler.ts";
 import { readSchedule, type StateLike } from "./state.ts";
 
 /**
@@ -86,9 +87,7 @@ export class ReduceLROnPlateau {
     const { mode = "min", factor = 0.1, patience = 10, threshold = 1e-4 } = options;
     const { thresholdMode = "rel", cooldown = 0, minLr = 0, eps = 1e-8 } = options;
     if (factor >= 1) throw new ValueError("Factor should be < 1.0.");
-    if (!(optimizer instanceof Optimizer)) {
-      throw new TypeError(`${pythonType(optimizer)} is not an Optimizer`);
-    }
+    checkOptimizer(optimizer);
     this.#optimizer = optimizer;
     const groups = optimizer.paramGroups.length;
     const lowest = typeof minLr === "number" ? Array(groups).fill(minLr) : [...minLr];
@@ -100,14 +99,17 @@ export class ReduceLROnPlateau {
       factor,
       default_min_lr: typeof minLr === "number" ? minLr : null,
       min_lrs: lowest,
-      ...{ patience, cooldown, eps, last_epoch: 0, _last_lr: this.#rates(), mode_worse: worst },
+      ...{
+        patience,
+        cooldown,
+        eps,
+        last_epoch: 0,
+        _last_lr: ratesOf(optimizer),
+        mode_worse: worst,
+      },
       ...{ mode, threshold, threshold_mode: thresholdMode, best: worst },
       ...{ cooldown_counter: 0, num_bad_epochs: 0 },
     });
-  }
-
-  #rates(): number[] {
-    return this.#optimizer.paramGroups.map(({ lr }) => lr);
   }
 
   /**
@@ -143,7 +145,7 @@ export class ReduceLROnPlateau {
       own.cooldown_counter = own.cooldown;
       own.num_bad_epochs = 0;
     }
-    this.#state = { ...own, _last_lr: this.#rates() };
+    this.#state = { ...own, _last_lr: ratesOf(this.#optimizer) };
   }
 
   #reduce(own: PlateauState): void {

@@ -27,6 +27,17 @@ export interface SchedulerOptions {
 
 const load: Call = ["LRScheduler.loadStateDict", { stateDict: any }];
 
+/** Refuses what is no optimiser. */
+export function checkOptimizer(optimizer: unknown): void {
+  if (optimizer instanceof Optimizer) return;
+  throw new TypeError(`${pythonType(optimizer)} is not an Optimizer`);
+}
+
+/** The learning rate of each group. */
+export function ratesOf({ paramGroups }: Optimizer): number[] {
+  return paramGroups.map(({ lr }) => lr);
+}
+
 /**
  * The base of the schedules (`torch.optim.lr_scheduler.LRScheduler`): one step after each step, or
  * each epoch, of the optimiser.
@@ -51,9 +62,7 @@ export abstract class LRScheduler {
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
   constructor(optimizer: Optimizer, options: SchedulerOptions = {}) {
-    if (!(optimizer instanceof Optimizer)) {
-      throw new TypeError(`${pythonType(optimizer)} is not an Optimizer`);
-    }
+    checkOptimizer(optimizer);
     const { lastEpoch = -1 } = options;
     const lacking = optimizer.paramGroups.findIndex(({ initialLr }) => initialLr === undefined);
     if (lastEpoch === -1) optimizer.paramGroups.forEach(keepInitialRate);
@@ -68,7 +77,7 @@ export abstract class LRScheduler {
     this.optimizer = optimizer;
     this.baseLrs = optimizer.paramGroups.map(({ initialLr }) => initialLr!);
     this.lastEpoch = lastEpoch + 1;
-    this.#lastLr = this.#rates();
+    this.#lastLr = ratesOf(this.optimizer);
   }
 
   /**
@@ -90,10 +99,6 @@ export abstract class LRScheduler {
   /** Takes back what {@linkcode LRScheduler.settings} returned. */
   protected abstract restore(settings: SchedulerState): void;
 
-  #rates(): number[] {
-    return this.optimizer.paramGroups.map(({ lr }) => lr);
-  }
-
   /** Sets the learning rates of the step that `lastEpoch` counts. */
   protected apply(): void {
     const { paramGroups } = this.optimizer;
@@ -101,7 +106,7 @@ export abstract class LRScheduler {
       const rates = paramGroups.map(({ lr }, k) => this.next(lr, this.baseLrs[k]));
       paramGroups.forEach((group, k) => setComputedRate(group, rates[k]));
     }
-    this.#lastLr = this.#rates();
+    this.#lastLr = ratesOf(this.optimizer);
   }
 
   /**
