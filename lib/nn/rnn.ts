@@ -48,9 +48,8 @@ function isNonlinearity(name: unknown): name is Nonlinearity {
 }
 
 const RNNCellCall: Call = /* @__PURE__ */ layerCall<RNNCellOptions>("RNNCell", {
-  bias: cellOptions.bias,
+  ...cellOptions,
   nonlinearity: any,
-  dtype: cellOptions.dtype,
 });
 const stepCall: Call = ["RNNCell.forward", { input: aTensor, "hx?": tensorOrNone }];
 const RNNCall: Call = /* @__PURE__ */ layerCall<RNNOptions & { projSize?: undefined }>("RNN", {

@@ -56,14 +56,13 @@ export function copyState(
   strict: boolean,
 ): IncompatibleKeys {
   const missing = [...own.keys()].filter((name) => !Object.hasOwn(state, name));
-  const quoted = (names: string[]) => names.map((name) => `"${name}"`).join(", ");
   const problems: string[] = [];
-  if (strict && missing.length) {
-    problems.push(`Missing key(s) in state_dict: ${quoted(missing)}. `);
+  for (const [what, names] of [["Missing", missing], ["Unexpected", unexpected]] as const) {
+    if (!strict || names.length === 0) continue;
+    const quoted = names.map((name) => `"${name}"`);
+    problems.push(`${what} key(s) in state_dict: ${quoted.join(", ")}. `);
   }
-  if (strict && unexpected.length) {
-    problems.push(`Unexpected key(s) in state_dict: ${quoted(unexpected)}. `);
-  }
+  const copies: [to: Tensor, from: Tensor][] = [];
   for (const [name, parameter] of own) {
     if (!Object.hasOwn(state, name)) continue;
     const value: unknown = state[name];
@@ -77,21 +76,20 @@ export function copyState(
         `size mismatch for ${name}: copying a param with shape ${value.size()} from ` +
           `checkpoint, the shape in current model is ${parameter.size()}.`,
       );
-    }
+    } else copies.push([parameter, value]);
   }
   if (problems.length) {
     throw new RuntimeError(
       `Error(s) in loading state_dict for ${module}:\n\t${problems.join("\n\t")}`,
     );
   }
-  const copies = [...own].filter(([name]) => Object.hasOwn(state, name)).map(([name, to]) => {
-    const { data } = state[name];
-    return [to, isFloat(to.dtype) ? data : convert(data, to.dtype)] as const; // may refuse
-  });
-  for (const [to, data] of copies) {
-    to.data.set(data);
+  const converted = copies.map(([to, { data }]) =>
+    isFloat(to.dtype) ? data : convert(data, to.dtype) // may refuse
+  );
+  copies.forEach(([to], k) => {
+    to.data.set(converted[k]);
     countChange(to);
-  }
+  });
   return new IncompatibleKeys(missing, unexpected);
 }
 
