@@ -255,20 +255,18 @@ export {
   type TensorsByName,
   writeSafetensors,
 } from "./lib/checkpoints/safetensors.ts";
-export { readTorchFile, type TorchValue } from "./lib/checkpoints/torch_file.ts";
 export type { TorchWritable } from "./lib/checkpoints/torch_writer.ts";
-export { type TorchKey, TorchObject } from "./lib/checkpoints/pickle_value.ts";
+export { type TorchKey, TorchObject, type TorchValue } from "./lib/checkpoints/torch_object.ts";
 export type { CheckpointSource } from "./lib/checkpoints/source.ts";
 export {
   type Checkpoint,
   loadCheckpoint,
-  parseCheckpoint,
   readCheckpoint,
   stateDictOf,
   type StateDictOptions,
   storedStateDictOf,
 } from "./lib/checkpoints/checkpoint.ts";
-export { saveSafetensors, saveTorchFile, writeTorchFile } from "./lib/checkpoints/save.ts";
+export { saveSafetensors, saveTorchFile } from "./lib/checkpoints/save.ts";
 export { selectPrefix, stripPrefix } from "./lib/checkpoints/names.ts";
 export {
   type DetectedKind,

@@ -17,7 +17,12 @@ const root = new URL("../", import.meta.url);
 const path = (file: string) => new URL(file, root).pathname;
 
 /** The entry points of the library's package: name, source. The goldens are a package of their own. */
-const entries = { index: "mod.ts", conformance: "lib/conformance/mod.ts", onnx: "lib/onnx/mod.ts" };
+const entries = {
+  index: "mod.ts",
+  checkpoints: "lib/checkpoints/mod.ts",
+  conformance: "lib/conformance/mod.ts",
+  onnx: "lib/onnx/mod.ts",
+};
 
 const golden = "@rnn-spec/golden";
 
@@ -29,7 +34,7 @@ const goldenElsewhere: esbuild.Plugin = {
   },
 };
 
-/** Keeps what is loaded on demand, the reader of ONNX files, in a file of its own, as bundlers do. */
+/** Keeps the reader of ONNX files, which is loaded on demand, in a file of its own, as bundlers do. */
 const onnxElsewhere: esbuild.Plugin = {
   name: "onnx-elsewhere",
   setup(build) {
@@ -45,6 +50,33 @@ const onnxElsewhere: esbuild.Plugin = {
 const onnxWeights = (folder: string): esbuild.BuildOptions => ({
   entryPoints: [path("lib/onnx/weights.ts")],
   outfile: `${folder}/onnx-weights.js`,
+});
+
+/** Keeps what knows PyTorch's files, which is loaded on demand, in a file beside that of `name`. */
+const torchElsewhere = (name: string): esbuild.Plugin => ({
+  name: "torch-elsewhere",
+  setup(build) {
+    const path = `./${name}-torch.js`;
+    build.onResolve(
+      { filter: /\/torch\.ts$/ },
+      ({ kind }) => kind === "dynamic-import" ? { path, external: true } : null,
+    );
+  },
+});
+
+/** That file. It has the classes from the file beside it, so that each is one class to both. */
+const torchFiles = (folder: string, name: string): esbuild.BuildOptions => ({
+  entryPoints: [path("lib/checkpoints/torch.ts")],
+  outfile: `${folder}/${name}-torch.js`,
+  plugins: [{
+    name: "classes-elsewhere",
+    setup(build) {
+      build.onResolve(
+        { filter: /\/(tensor|stored_tensor|torch_object|errors?)\.ts$/ },
+        () => ({ path: `./${name}.js`, external: true }),
+      );
+    },
+  }],
 });
 
 /** Where what only training needs comes from. */
@@ -161,20 +193,31 @@ async function shrink(file: string): Promise<void> {
 
 /**
  * For browsers: one file of everything, one of all but training (losses, backward passes, optimisers),
- * each with its types; and the reader of ONNX files, which both load when they meet one.
+ * each with its types; what knows PyTorch's files, for each, and the reader of ONNX files, for both,
+ * which they load when they meet such a file.
  */
 async function browser(folder: string): Promise<void> {
   const { all, inference } = await exportsOf();
   const entry = (statements: string[]) => ({
     stdin: { contents: statements.join("\n"), resolveDir: path("."), loader: "ts" as const },
   });
-  const whole = { ...entry(all), outfile: `${folder}/rnn-spec.js` };
+  const whole = {
+    ...entry(all),
+    outfile: `${folder}/rnn-spec.js`,
+    plugins: [torchElsewhere("rnn-spec")],
+  };
   const asking = {
     ...entry(inference),
     outfile: `${folder}/inference.js`,
-    plugins: [askingOnly],
+    plugins: [torchElsewhere("inference"), askingOnly],
   };
-  const bundles: esbuild.BuildOptions[] = [whole, asking, onnxWeights(folder)];
+  const bundles: esbuild.BuildOptions[] = [
+    whole,
+    torchFiles(folder, "rnn-spec"),
+    asking,
+    torchFiles(folder, "inference"),
+    onnxWeights(folder),
+  ];
   for (const { plugins = [], ...one } of bundles) {
     const minified = { ...common, minifyIdentifiers: true, ...one };
     await esbuild.build({ ...minified, plugins: [onnxElsewhere, ...plugins] });
@@ -205,6 +248,7 @@ async function library(folder: string): Promise<void> {
     description: "PyTorch's RNN, LSTM and GRU: a tested specification and reference implementation",
     exports: {
       ".": exported("index"),
+      "./checkpoints": exported("checkpoints"),
       "./conformance": exported("conformance"),
       "./golden": exported("golden"),
       "./onnx": exported("onnx"),
@@ -241,7 +285,7 @@ async function sizes(folder: string): Promise<void> {
     minifyIdentifiers: true,
     stdin,
     outfile,
-    plugins: [onnxElsewhere],
+    plugins: [onnxElsewhere, torchElsewhere("lstm")],
   });
   await shrink(`${folder}/lstm.js`);
 }

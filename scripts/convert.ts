@@ -12,12 +12,12 @@ import {
   CheckpointError,
   loadCheckpoint,
   manualSeed,
-  parseCheckpoint,
   readCheckpoint,
   saveSafetensors,
   type StateDict,
   storedStateDictOf,
 } from "../mod.ts";
+import { parseCheckpoint } from "../lib/checkpoints/mod.ts";
 import { readSource, writeParts } from "../lib/checkpoints/source.ts";
 import { kerasProgram, readKeras, writeKeras } from "./convert/keras.ts";
 import {

@@ -35,11 +35,13 @@ console.log(JSON.stringify(await trial(rnn)));
 
 /** What only the other entry points give. */
 const others = `
+import { stateDictOf, tensor } from "@rnn-spec/rnn-spec";
+import { readTorchFile, writeTorchFile } from "@rnn-spec/rnn-spec/checkpoints";
 import { compare, goldenFile } from "@rnn-spec/rnn-spec/conformance";
 import { files } from "@rnn-spec/rnn-spec/golden";
 import { readOnnx, writeMessage } from "@rnn-spec/rnn-spec/onnx";
 const { opsets } = readOnnx(writeMessage([[1, 8], [7, []], [8, [[2, 17]]]]));
-console.log(typeof compare, goldenFile("rnn/forward.json").cases.length > 0, Object.keys(files).length > 50, opsets.get(""));
+console.log(typeof compare, goldenFile("rnn/forward.json").cases.length > 0, Object.keys(files).length > 50, opsets.get(""), stateDictOf(readTorchFile(writeTorchFile({ w: tensor([3]) }))).w.item());
 `;
 
 const sources = `
@@ -79,7 +81,7 @@ async function gzipped(file: string): Promise<number> {
 const node = (major: number): Platform => async (folder) => {
   const out = await npx(folder, `node@${major}`, "trial.mjs");
   const entries = await npx(folder, `node@${major}`, "others.mjs");
-  if (entries !== "function true true 17") throw new Error(entries);
+  if (entries !== "function true true 17 3") throw new Error(entries);
   return out;
 };
 

@@ -45,9 +45,9 @@ const shared: esbuild.Plugin = {
   name: "shared",
   setup(build) {
     build.onResolve({ filter: /\/mod\.ts$/ }, ({ path, importer }) => {
-      const found = path.match(/^\.\.\/\.\.\/(lib\/onnx\/)?mod\.ts$/);
+      const found = path.match(/^\.\.\/\.\.\/(?:lib\/(onnx|checkpoints)\/)?mod\.ts$/);
       if (!found || !importer.includes("/scripts/")) return;
-      return { path: found[1] ? "rnnSpec.onnx" : "rnnSpec", namespace: "shared" };
+      return { path: found[1] ? `rnnSpec.${found[1]}` : "rnnSpec", namespace: "shared" };
     });
     build.onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
       contents: `module.exports = globalThis.${path};`,
@@ -100,7 +100,8 @@ export async function buildSite(folder = path("dist/site")): Promise<void> {
   };
   await script(
     "rnn-spec",
-    'export * from "../../mod.ts"; export * as onnx from "../../lib/onnx/mod.ts";',
+    'export * from "../../mod.ts"; export * as onnx from "../../lib/onnx/mod.ts";' +
+      'export * as checkpoints from "../../lib/checkpoints/mod.ts";',
     { globalName: "rnnSpec" },
   );
   const plugins = [shared, packages(installed)];

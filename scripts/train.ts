@@ -9,7 +9,7 @@
  * ```
  */
 
-import { parseCheckpoint, writeTorchFile } from "../mod.ts";
+import { parseCheckpoint, writeTorchFile } from "../lib/checkpoints/mod.ts";
 import { read as readOptions, Usage, whole } from "./command/run.ts";
 import { models, optimizers, Training } from "./train/run.ts";
 import { lossChart, predictionChart } from "./train/plot.ts";

@@ -1,16 +1,16 @@
 /** Checkpoints: from a file to a `state_dict`, whatever wrote the file. */
 
-import { any, bool, bytes, type Call, check, type Options, text } from "../call.ts";
+import { any, bool, type Call, check, type Options, text } from "../call.ts";
 import type { StateDict } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { CheckpointError, quote } from "./error.ts";
+import { CheckpointError } from "./error.ts";
+import { quote } from "./refuse.ts";
 import { selectPrefix } from "./names.ts";
 import { looksLikeOnnx } from "./onnx_file.ts";
-import { type TorchKey, TorchObject } from "./pickle_value.ts";
+import { type TorchKey, TorchObject, type TorchValue } from "./torch_object.ts";
 import { looksLikeSafetensors, readSafetensors } from "./safetensors.ts";
 import { beside, type CheckpointSource, readSource, sourceName } from "./source.ts";
 import { StoredTensor, type WidenOptions } from "./stored_tensor.ts";
-import { looksLikeTorchFile, readTorchFile, type TorchValue } from "./torch_file.ts";
 
 /**
  * A checkpoint as it stands in its file.
@@ -45,34 +45,23 @@ const stateDictOptions: Options<StateDictOptions> = {
   widen: bool,
 };
 
-const parseCheckpointCall: Call = ["parseCheckpoint", { bytes }];
 const readCheckpointCall: Call = ["readCheckpoint", { source: any }];
 const loadCheckpointCall: Call = ["loadCheckpoint", { source: any }, stateDictOptions];
 const stateDictOfCall: Call = ["stateDictOf", { value: any }, stateDictOptions];
 const storedStateDictOfCall: Call = ["storedStateDictOf", { value: any }, stateDictOptions];
 
 /**
- * Reads a checkpoint, a safetensors file or one of `torch.save`; its first bytes tell which.
+ * Reads a safetensors file, or one of `torch.save`.
  *
- * @param bytes the file
- * @returns what it holds; tensors are views on the bytes
+ * @param readTorch what reads the latter
  * @throws {CheckpointError} if it is neither, or not sound
- *
- * @example
- * ```ts
- * import { parseCheckpoint, StoredTensor, tensor, writeSafetensors } from "@rnn-spec/rnn-spec";
- * import { assert, assertEquals } from "@std/assert";
- *
- * const { format, value } = parseCheckpoint(writeSafetensors({ w: tensor([1, 2]) }));
- * assertEquals(format, "safetensors");
- * assert(value instanceof Map && value.get("w") instanceof StoredTensor);
- * ```
- * @category Checkpoints
  */
-export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
-  check(parseCheckpointCall, arguments);
+export function parse(
+  bytes: Uint8Array,
+  readTorch: ((bytes: Uint8Array) => TorchValue) | undefined,
+): Checkpoint {
   if (looksLikeTorchFile(bytes)) {
-    return { format: "torch", value: readTorchFile(bytes), metadata: null };
+    return { format: "torch", value: readTorch!(bytes), metadata: null };
   }
   if (looksLikeSafetensors(bytes)) {
     const { metadata, tensors } = readSafetensors(bytes);
@@ -147,6 +136,15 @@ export async function loadCheckpoint(
   return await named(source, ({ value }) => stateDictOf(value, options));
 }
 
+/**
+ * Whether bytes begin as a file of `torch.save` does, which is a zip archive.
+ *
+ * @param bytes the file, or its first four bytes
+ */
+export function looksLikeTorchFile(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
+}
+
 /** Reads a checkpoint, and puts the source's name before what is wrong with it. */
 async function named<T>(
   source: CheckpointSource,
@@ -155,7 +153,10 @@ async function named<T>(
   const name = sourceName(source);
   const bytes = await readSource(source);
   try {
-    return take(looksLikeOnnx(bytes) ? await parseOnnx(bytes, source) : parseCheckpoint(bytes));
+    if (looksLikeOnnx(bytes)) return take(await parseOnnx(bytes, source));
+    // What reads files of torch.save is loaded where there is one.
+    const torch = looksLikeTorchFile(bytes) ? await import("./torch.ts") : undefined;
+    return take(parse(bytes, torch?.readTorch));
   } catch (error) {
     if (!(error instanceof CheckpointError) || name === null) throw error;
     throw new CheckpointError(`${name}: ${error.message}`);
@@ -225,7 +226,8 @@ export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): 
  *
  * @example
  * ```ts
- * import { parseCheckpoint, storedStateDictOf, tensor, writeSafetensors } from "@rnn-spec/rnn-spec";
+ * import { storedStateDictOf, tensor, writeSafetensors } from "@rnn-spec/rnn-spec";
+ * import { parseCheckpoint } from "@rnn-spec/rnn-spec/checkpoints";
  * import { assertEquals } from "@std/assert";
  *
  * const { value } = parseCheckpoint(writeSafetensors({ "rnn.w": tensor([1, 2]) }));

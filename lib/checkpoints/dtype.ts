@@ -1,7 +1,7 @@
 /** The types of element that checkpoints hold: more than tensors here compute with. */
 
 import { listed } from "../tensor/dtype.ts";
-import { fail } from "./error.ts";
+import { fail } from "./refuse.ts";
 
 /**
  * The type of a stored tensor's elements, by PyTorch's name; the last three have none there and are

@@ -1,7 +1,8 @@
 /** The names in a `state_dict`, and what stands before them. */
 
 import { type Call, check, record, text } from "../call.ts";
-import { CheckpointError, quote } from "./error.ts";
+import { CheckpointError } from "./error.ts";
+import { quote } from "./refuse.ts";
 
 const selectPrefixCall: Call = ["selectPrefix", { state: record, prefix: text }];
 const stripPrefixCall: Call = ["stripPrefix", { state: record, prefix: text }];

@@ -5,17 +5,10 @@
  */
 
 import { pythonFloat } from "../python.ts";
-import { decoder, fail, hex, within } from "./error.ts";
+import { decoder, fail, hex, within } from "./refuse.ts";
 import { refusedOpcodes } from "./pickle_opcodes.ts";
-import {
-  checkResult,
-  isTuple,
-  Named,
-  noteFloats,
-  type PickleValue,
-  type TorchKey,
-  TorchObject,
-} from "./pickle_value.ts";
+import { checkResult, isTuple, Named, noteFloats, type PickleValue } from "./pickle_value.ts";
+import { type TorchKey, TorchObject } from "./torch_object.ts";
 
 /** What the machine asks of its caller. */
 export interface PickleHost {

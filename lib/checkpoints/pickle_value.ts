@@ -1,42 +1,7 @@
 /** What a pickle holds, and the check that it can be walked. */
 
-import { checkCount } from "../call.ts";
-import { fail } from "./error.ts";
-
-/**
- * A value of a file that is neither a tensor nor a dict, list, number or text: a set, bytes, a
- * complex number, a NumPy scalar, an object of some class. It is not made here, nothing of it is run:
- * this only stands in its place, so that the tensors beside it load.
- *
- * @example
- * ```ts
- * import { TorchObject } from "@rnn-spec/rnn-spec";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(String(new TorchObject("set")), "<set>");
- * ```
- * @category Checkpoints
- */
-export class TorchObject {
-  /** What it is, in Python's words: `set`, `bytes`, `argparse.Namespace`. */
-  readonly type: string;
-  /** The byte of the pickle that names its class or function; `null` for a type of Python's own. */
-  readonly at: number | null;
-  /** Whether it is a `torch.nn.Module`, saved whole: with its class instead of as a `state_dict`. */
-  isModule = false;
-
-  /** Stands for a value of `type` that the byte `at` names. */
-  constructor(type: string, at: number | null = null) {
-    checkCount("TorchObject", 2, arguments);
-    this.type = type;
-    this.at = at;
-  }
-
-  /** Returns what it is, in angle brackets. */
-  toString(): string {
-    return `<${this.type}>`;
-  }
-}
+import { fail } from "./refuse.ts";
+import { type TorchKey, TorchObject } from "./torch_object.ts";
 
 /** Gives what a call with these arguments gives; nothing where PyTorch does not write such. */
 export type Answer = (args: readonly PickleValue[]) => PickleValue | undefined;
@@ -52,12 +17,6 @@ export class Named extends TorchObject {
     this.answer = answer;
   }
 }
-
-/**
- * What a dict's key may be: numbers are integers here, `float` keys and others are objects.
- * @category Checkpoints
- */
-export type TorchKey = string | number | bigint | boolean | null | TorchObject;
 
 /**
  * What a pickle holds. A Python `dict` is a `Map`; a `list` and a `tuple` are arrays, the tuple a

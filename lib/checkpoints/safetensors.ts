@@ -4,7 +4,7 @@ import { bytes as bytesKind, type Call, check, isPlain, type Kind, type Options 
 import { Tensor } from "../tensor/tensor.ts";
 import { listed } from "../tensor/dtype.ts";
 import { countOf, dtypes, stored } from "./dtype.ts";
-import { decoder, encoder, quote } from "./error.ts";
+import { decoder, encoder, quote } from "./refuse.ts";
 import { StoredTensor } from "./stored_tensor.ts";
 import { joined } from "./source.ts";
 import { type HeaderEntry, parseHeader, refuse } from "./safetensors_header.ts";

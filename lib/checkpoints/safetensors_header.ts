@@ -1,6 +1,7 @@
 /** The header of a safetensors file: JSON of one fixed form, read strictly. */
 
-import { CheckpointError, quote } from "./error.ts";
+import { CheckpointError } from "./error.ts";
+import { quote } from "./refuse.ts";
 
 /** What the header says of one tensor. */
 export interface HeaderEntry {

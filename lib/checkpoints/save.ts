@@ -8,8 +8,8 @@ import {
   type TensorsByName,
   tensorsByName,
 } from "./safetensors.ts";
-import { joined, writeParts } from "./source.ts";
-import { torchFileParts, type TorchWritable } from "./torch_writer.ts";
+import { writeParts } from "./source.ts";
+import type { TorchWritable } from "./torch_writer.ts";
 
 const target: Kind = {
   word: "path, URL or WritableStream",
@@ -22,7 +22,6 @@ const saveSafetensorsCall: Call = [
   safetensorsOptions,
 ];
 const saveTorchFileCall: Call = ["saveTorchFile", { target, value: any }];
-const writeTorchFileCall: Call = ["writeTorchFile", { "value?": any }]; // which says itself what it cannot save
 
 /**
  * Writes a safetensors file, byte for byte as the Python library does, without a copy in memory.
@@ -87,30 +86,8 @@ export async function saveTorchFile(
   value: TorchWritable,
 ): Promise<void> {
   check(saveTorchFileCall, arguments);
+  const { torchFileParts } = await import("./torch.ts"); // loaded where it is wanted
   await writeTo(target, torchFileParts(value));
-}
-
-/**
- * The bytes that {@linkcode saveTorchFile} writes.
- *
- * @param value what to write
- * @returns the file
- * @throws {CheckpointError} if something in it has no place in such a file; the message says where
- *
- * @example
- * ```ts
- * import { readTorchFile, tensor, writeTorchFile } from "@rnn-spec/rnn-spec";
- * import { assertEquals } from "@std/assert";
- *
- * const file = writeTorchFile({ losses: [0.5, 0.25], best: null, step: tensor(2) });
- * const value = readTorchFile(file) as ReadonlyMap<string, unknown>;
- * assertEquals(value.get("losses"), [0.5, 0.25]);
- * ```
- * @category Checkpoints
- */
-export function writeTorchFile(value: TorchWritable): Uint8Array {
-  check(writeTorchFileCall, arguments);
-  return joined(torchFileParts(value));
 }
 
 /** Writes a file part by part. */

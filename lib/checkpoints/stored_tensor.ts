@@ -16,7 +16,7 @@ import { stridesOf } from "../tensor/blocks.ts";
 import { anyDType, convert, listed, numel } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { hostIsLittle, stored, type StoredDType, widened } from "./dtype.ts";
-import { fail } from "./error.ts";
+import { fail } from "./refuse.ts";
 
 /**
  * Elements of a stored tensor, as near to their type as JavaScript has.
@@ -45,6 +45,11 @@ export interface StoredLayout {
   readonly strides?: readonly number[];
   /** Whether the low byte of each number comes first. @default true */
   readonly littleEndian?: boolean;
+  /**
+   * Whether what half precision becomes when it is widened is shared with other such tensors on the
+   * same storage, as they share its bytes. The storage is then aligned to its elements. @default false
+   */
+  readonly shared?: boolean;
 }
 
 /**
@@ -68,7 +73,9 @@ const storedTensorCall: Call = [
     shape: ints,
     storage: bytesKind,
   },
-  { byteOffset: int, strides: ints, littleEndian: bool } satisfies Options<StoredLayout>,
+  { byteOffset: int, strides: ints, littleEndian: bool, shared: bool } satisfies Options<
+    StoredLayout
+  >,
 ];
 const fromCall: Call = ["StoredTensor.from", { tensor: aTensor }];
 const toTensorCall: Call = ["StoredTensor.toTensor", {}, widenOptions];
@@ -98,6 +105,7 @@ export class StoredTensor {
   readonly #strides: readonly number[];
   readonly #rowMajor: boolean;
   readonly #littleEndian: boolean;
+  readonly #shared: boolean;
 
   /**
    * Wraps bytes as a tensor.
@@ -116,7 +124,7 @@ export class StoredTensor {
   ) {
     check(storedTensorCall, arguments);
     const plain = stridesOf(shape);
-    const { byteOffset = 0, strides = plain, littleEndian = true } = layout;
+    const { byteOffset = 0, strides = plain, littleEndian = true, shared = false } = layout;
     const { bits } = stored[dtype];
     const empty = numel(shape) === 0;
     this.dtype = dtype;
@@ -126,6 +134,7 @@ export class StoredTensor {
     this.#strides = strides;
     this.#rowMajor = empty || shape.every((extent, k) => extent === 1 || strides[k] === plain[k]);
     this.#littleEndian = littleEndian;
+    this.#shared = shared;
     const last = strides.reduce((sum, stride, k) => sum + stride * (shape[k] - 1), 0);
     const end = 8 * this.#start + (empty ? 0 : last + 1) * bits;
     if (!(end <= storage.length * 8) || (!this.#rowMajor && bits < 8)) {
@@ -200,8 +209,11 @@ export class StoredTensor {
       const advice = half ? "; { widen: true } makes it float32" : "";
       fail(`dtype ${dtype} is none of ${anyDType.word}${advice}`);
     }
-    const shared = half && this.#lies(hostIsLittle) && widenedStorages.get(this.#storage);
-    if (!shared) return new Tensor(this.values() as Float32Array | Float64Array, this.shape);
+    if (!half || !this.#shared || !this.#lies(hostIsLittle)) {
+      return new Tensor(this.values() as Float32Array | Float64Array, this.shape);
+    }
+    const shared = widenedStorages.get(this.#storage) ?? {};
+    widenedStorages.set(this.#storage, shared);
     const all = shared[dtype] ??= numbers(dtype, this.#storage) as Float32Array;
     const from = this.#start / 2;
     return new Tensor(all.subarray(from, from + this.numel), this.shape);
@@ -250,15 +262,6 @@ export class StoredTensor {
 
 /** Storages that several tensors may share, and what became of them when they were widened. */
 const widenedStorages = new WeakMap<Uint8Array, Partial<Record<StoredDType, Float32Array>>>();
-
-/**
- * Lets the tensors of a storage share what it becomes when it is widened, as they share the storage.
- *
- * @param storage the storage, its bytes aligned to its elements
- */
-export function shareWidened(storage: Uint8Array): void {
-  widenedStorages.set(storage, {});
-}
 
 const arrays = {
   bool: Uint8Array,

@@ -1,41 +1,14 @@
 /** The files that `torch.save` writes: a zip archive with a pickle, and each storage beside it. */
 
-import { bytes as bytesKind, type Call, check } from "../call.ts";
 import { listed } from "../tensor/dtype.ts";
 import { countOf, dtypes, stored, type StoredDType } from "./dtype.ts";
-import { fail, quote } from "./error.ts";
+import { fail, quote } from "./refuse.ts";
 import { type PickleHost, readPickle } from "./pickle.ts";
-import {
-  type Answer,
-  holdsFloats,
-  isTuple,
-  Named,
-  type PickleValue,
-  type TorchKey,
-  TorchObject,
-} from "./pickle_value.ts";
+import { type Answer, holdsFloats, isTuple, Named, type PickleValue } from "./pickle_value.ts";
+import { TorchObject, type TorchValue } from "./torch_object.ts";
 import { storageTypes } from "./storages.ts";
-import { shareWidened, StoredTensor } from "./stored_tensor.ts";
+import { StoredTensor } from "./stored_tensor.ts";
 import { readZip } from "./zip.ts";
-
-const readCall: Call = ["readTorchFile", { bytes: bytesKind }];
-
-/**
- * What a PyTorch file holds. A Python `dict` is a `Map`, a `list` an array, a `tuple` a frozen array,
- * a tensor a {@linkcode StoredTensor}, a `torch.dtype` or a `torch.device` its text; anything else is
- * a {@linkcode TorchObject}.
- * @category Checkpoints
- */
-export type TorchValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | StoredTensor
-  | TorchObject
-  | readonly TorchValue[]
-  | ReadonlyMap<TorchKey, TorchValue>;
 
 /** The numbers behind tensors: one record of the archive. */
 class Storage extends TorchObject {
@@ -50,34 +23,11 @@ class Storage extends TorchObject {
 }
 
 /**
- * Whether bytes begin as a file of `torch.save` does, which is a zip archive.
+ * Reads a file that `torch.save` wrote.
  *
- * @param bytes the file, or its first four bytes
- */
-export function looksLikeTorchFile(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
-}
-
-/**
- * Reads a file that `torch.save` wrote: a state_dict, or dicts and lists of tensors, numbers and
- * text, such as a checkpoint with an optimiser. Executes nothing: a file that names anything but the
- * few constructors of such data is refused.
- *
- * @param bytes the file, in the zip format of PyTorch 1.6 and later
- * @returns what it holds; the tensors are views on the bytes given
  * @throws {CheckpointError} if the file is not sound, or holds something else
- *
- * @example
- * ```ts
- * import { CheckpointError, readTorchFile } from "@rnn-spec/rnn-spec";
- * import { assertThrows } from "@std/assert";
- *
- * assertThrows(() => readTorchFile(new Uint8Array(100)), CheckpointError, "zip: no end");
- * ```
- * @category Checkpoints
  */
-export function readTorchFile(bytes: Uint8Array): TorchValue {
-  check(readCall, arguments);
+export function readTorch(bytes: Uint8Array): TorchValue {
   const records = readZip(bytes, recognise);
   const folder = folderOf([...records.keys()]);
   const record = (name: string) => records.get(folder + name);
@@ -175,7 +125,7 @@ function hostOf(
     }
     countOf(shape);
     const byteOffset = (offset * stored[dtype].bits) / 8;
-    const layout = { byteOffset, strides, littleEndian };
+    const layout = { byteOffset, strides, littleEndian, shared: true };
     const tensor = new StoredTensor(dtype, shape, storage.bytes, layout);
     // What is no view is copied, and half precision that is widened takes twice its bytes.
     if (!tensor.isView) copies -= tensor.byteLength * (dtype.endsWith("float16") ? 2 : 1);
@@ -252,7 +202,6 @@ function hostOf(
       if (!known) {
         // Copied once where it is not aligned, so that its tensors can be views all the same.
         const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
-        shareWidened(aligned);
         storages.set(key, known = new Storage(type.type, aligned, dtype));
       }
       return known.dtype === dtype ? known : fail(`storage ${quote(key)} is given two dtypes`);

@@ -6,8 +6,9 @@
 import { Tensor } from "../tensor/tensor.ts";
 import { stridesOf } from "../tensor/blocks.ts";
 import { stored, type StoredDType } from "./dtype.ts";
-import { encoder, fail, quote } from "./error.ts";
-import { MAX_DEPTH, TorchObject } from "./pickle_value.ts";
+import { encoder, fail, quote } from "./refuse.ts";
+import { MAX_DEPTH } from "./pickle_value.ts";
+import { TorchObject } from "./torch_object.ts";
 import { storageNames } from "./storages.ts";
 import { StoredTensor } from "./stored_tensor.ts";
 import { zipParts } from "./zip_writer.ts";

@@ -1,6 +1,7 @@
 /** The zip archives that `torch.save` writes: every entry stored as it is, none compressed. */
 
-import { CheckpointError, decoder, quote } from "./error.ts";
+import { CheckpointError } from "./error.ts";
+import { decoder, quote } from "./refuse.ts";
 
 const methods: Record<number, string> = { 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "lzma" };
 

@@ -1,6 +1,6 @@
 /** Writes zip archives as `torch.save` does: every entry stored as it is, its bytes aligned. */
 
-import { encoder, fail } from "./error.ts";
+import { encoder, fail } from "./refuse.ts";
 import { crc32 } from "./zip.ts";
 
 /** Each entry's bytes begin at a multiple of this, so that they can be used in place. */

@@ -20,7 +20,8 @@ import type { StateDict } from "../tensor/tensor.ts";
 import { type Nonlinearity, RNN, RNNCell } from "../nn/rnn.ts";
 import { SimpleRNN } from "../nn/simple_rnn.ts";
 import { type FloatDType, isFloat } from "../tensor/dtype.ts";
-import { CheckpointError, quote } from "../checkpoints/error.ts";
+import { CheckpointError } from "../checkpoints/error.ts";
+import { quote } from "../checkpoints/refuse.ts";
 import { type DetectedKind, type DetectedModule, detectModules } from "./detect.ts";
 
 /**

@@ -1,7 +1,8 @@
 /** Which modules a `state_dict` belongs to, as far as names and shapes tell. */
 
 import { type Call, check, record } from "../call.ts";
-import { CheckpointError, quote } from "../checkpoints/error.ts";
+import { CheckpointError } from "../checkpoints/error.ts";
+import { quote } from "../checkpoints/refuse.ts";
 import { lstmParameters } from "../nn/lstm.ts";
 import { type CellSizes, endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
 import { sameShape } from "../tensor/dtype.ts";

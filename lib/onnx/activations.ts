@@ -1,6 +1,6 @@
 /** The activations that ONNX's recurrent operators name. */
 
-import { quote } from "../checkpoints/error.ts";
+import { quote } from "../checkpoints/refuse.ts";
 import { ValueError } from "../errors.ts";
 
 /** An activation of a node: its name, and the numbers that belong to it. */

@@ -1,7 +1,8 @@
 /** ONNX files, read. */
 
 import { bytes as bytesKind, type Call, callable, check } from "../call.ts";
-import { CheckpointError, quote } from "../checkpoints/error.ts";
+import { CheckpointError } from "../checkpoints/error.ts";
+import { quote } from "../checkpoints/refuse.ts";
 import type {
   OnnxAttribute,
   OnnxFunction,

@@ -1,7 +1,7 @@
 /** What ONNX's operators RNN, LSTM and GRU are told by a node's attributes. */
 
 import { any, type Call, check, int, record } from "../call.ts";
-import { quote } from "../checkpoints/error.ts";
+import { quote } from "../checkpoints/refuse.ts";
 import { ValueError } from "../errors.ts";
 import type { LayerKind } from "../layouts/layout.ts";
 import { type OnnxActivation, readActivations } from "./activations.ts";

@@ -2,7 +2,8 @@
 
 import { type Call, check, checkCount } from "../call.ts";
 import { stored, type StoredDType } from "../checkpoints/dtype.ts";
-import { CheckpointError, quote } from "../checkpoints/error.ts";
+import { CheckpointError } from "../checkpoints/error.ts";
+import { quote } from "../checkpoints/refuse.ts";
 import { StoredTensor, type WidenOptions, widenOptions } from "../checkpoints/stored_tensor.ts";
 import { numel } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";

@@ -4,7 +4,8 @@
  */
 
 import { ValueError } from "../errors.ts";
-import { CheckpointError, quote } from "../checkpoints/error.ts";
+import { CheckpointError } from "../checkpoints/error.ts";
+import { quote } from "../checkpoints/refuse.ts";
 import type { StoredDType } from "../checkpoints/dtype.ts";
 import { fromOnnx, type OnnxLayer } from "../layouts/onnx.ts";
 import type { StateDict } from "../tensor/tensor.ts";

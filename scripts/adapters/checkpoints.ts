@@ -6,7 +6,6 @@
 import { type Answer, encode, type JsonFile, type Request } from "../../lib/conformance/mod.ts";
 import {
   noGrad,
-  parseCheckpoint,
   stateDictOf,
   type StateDictOptions,
   StoredTensor,
@@ -14,6 +13,7 @@ import {
   TorchObject,
   type TorchValue,
 } from "../../mod.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import type { Tools } from "./training.ts";
 
 /**

@@ -9,6 +9,7 @@ import {
   type Named,
   type Request,
 } from "../../lib/conformance/mod.ts";
+import { readTorchFile } from "../../lib/checkpoints/mod.ts";
 import * as rnn from "../../mod.ts";
 import * as characters from "../examples/programs/characters.ts";
 import * as forecaster from "../examples/programs/forecaster.ts";
@@ -220,7 +221,7 @@ function optim(request: Request, tools: Tools): Answer {
   const scheduler = request.scheduler && makeScheduler(request.scheduler, optimizer, tools);
   if (request.file) {
     const bytes = Uint8Array.from(atob(request.file.base64), (text) => text.charCodeAt(0));
-    const saved = rnn.readTorchFile(bytes) as ReadonlyMap<unknown, Arguments>;
+    const saved = readTorchFile(bytes) as ReadonlyMap<unknown, Arguments>;
     optimizer.loadStateDict(saved.get("optimizer"));
     scheduler?.loadStateDict(saved.get("scheduler"));
   }

@@ -3,13 +3,8 @@
  * that is written of it. For `check_checkpoints.py`, which compares with what Python writes.
  */
 
-import {
-  parseCheckpoint,
-  storedStateDictOf,
-  type TorchWritable,
-  writeSafetensors,
-  writeTorchFile,
-} from "../../mod.ts";
+import { storedStateDictOf, type TorchWritable, writeSafetensors } from "../../mod.ts";
+import { parseCheckpoint, writeTorchFile } from "../../lib/checkpoints/mod.ts";
 
 /** Answers with a file. */
 function print(written: Uint8Array): void {

@@ -8,15 +8,14 @@ import {
   Adam,
   AdamW,
   CosineAnnealingLR,
-  readTorchFile,
   RMSprop,
   SGD,
   StepLR,
   type StoredTensor,
   type Tensor,
   type TorchValue,
-  writeTorchFile,
 } from "../../mod.ts";
+import { readTorchFile, writeTorchFile } from "../../lib/checkpoints/mod.ts";
 
 type Dict = ReadonlyMap<string, TorchValue>;
 

@@ -26,7 +26,7 @@ import {
   Tensor,
   to,
 } from "../../mod.ts";
-import { quote } from "../../lib/checkpoints/error.ts";
+import { quote } from "../../lib/checkpoints/refuse.ts";
 
 /** What weights do not tell about a network. */
 export interface NetworkOptions extends ModelOptions {

@@ -1,12 +1,7 @@
 /** What the commands of the examples have in common: a line of progress, a checkpoint, a picture. */
 
-import {
-  type Module,
-  type Optimizer,
-  tensor,
-  type TorchWritable,
-  writeTorchFile,
-} from "../../mod.ts";
+import { writeTorchFile } from "../../lib/checkpoints/mod.ts";
+import { type Module, type Optimizer, tensor, type TorchWritable } from "../../mod.ts";
 import { command, whole } from "../command/run.ts";
 import { reporter, tryFolder, write } from "../train/show.ts";
 

@@ -1,7 +1,7 @@
 /** How much memory the tensors of a checkpoint take beside its bytes. */
 
 import { StoredTensor } from "../../lib/checkpoints/stored_tensor.ts";
-import type { TorchValue } from "../../lib/checkpoints/torch_file.ts";
+import type { TorchValue } from "../../lib/checkpoints/torch_object.ts";
 
 /**
  * Makes all tensors of a value, half precision widened, and keeps them.

@@ -1,6 +1,7 @@
 /** What a reader may do with a broken checkpoint: load it soundly, or refuse it in one line. */
 
-import { CheckpointError, parseCheckpoint, type TorchValue } from "../../mod.ts";
+import { CheckpointError, type TorchValue } from "../../mod.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import { goldenFile } from "../../lib/conformance/mod.ts";
 import { bytesOf } from "../adapters/checkpoints.ts";
 import { copies } from "./copies.ts";

@@ -3,7 +3,7 @@
  * too much of a file does not come back. Prints how long it took, and the reason of a refusal.
  */
 
-import { parseCheckpoint } from "../../lib/checkpoints/checkpoint.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import { CheckpointError } from "../../lib/checkpoints/error.ts";
 import { readOnnx } from "../../lib/onnx/mod.ts";
 import { copies } from "./copies.ts";

@@ -1,8 +1,11 @@
 /** PyTorch's lines and ours, side by side: spec/pytorch.md, and what runs ours. */
 
 import { pythonStr } from "../../lib/python.ts";
-import * as rnn from "../../mod.ts";
+import * as checkpoints from "../../lib/checkpoints/mod.ts";
+import * as library from "../../mod.ts";
 import text from "../goldens/lines.txt" with { type: "text" };
+
+const rnn = { ...library, ...checkpoints };
 
 /** A line of Python and what does the same here. */
 export interface Line {

@@ -3,7 +3,7 @@
  */
 
 import type { StoredTensor } from "../../mod.ts";
-import { quote } from "../../lib/checkpoints/error.ts";
+import { quote } from "../../lib/checkpoints/refuse.ts";
 
 const COLUMNS = 20;
 

@@ -9,7 +9,7 @@ interface Said {
   readonly found?: {
     readonly paths: readonly string[];
     readonly threads: number;
-    readonly onnx: boolean;
+    readonly onDemand: boolean;
   };
   /** What the library told the console. */
   readonly notes: readonly string[];
@@ -32,8 +32,8 @@ interface Page {
 const plain = 'const rnn = await import("/rnn-spec.js");';
 
 /** Whether every path was found, this number of threads, and the reader of ONNX files, or not. */
-const all = (threads: number, onnx = true) => ({ found, notes }: Said) =>
-  found?.paths.length === 3 && found.threads === threads && found.onnx === onnx &&
+const all = (threads: number, onDemand = true) => ({ found, notes }: Said) =>
+  found?.paths.length === 3 && found.threads === threads && found.onDemand === onDemand &&
   notes.length === 0;
 
 const pages: Record<string, Page> = {
@@ -52,7 +52,7 @@ const pages: Record<string, Page> = {
     headers: { "content-security-policy": "script-src 'self'" },
     // No WebAssembly: the readable path alone, and one note that says so.
     right: ({ found, notes }) =>
-      String(found?.paths) === "readable" && found!.onnx && notes.length === 1,
+      String(found?.paths) === "readable" && found!.onDemand && notes.length === 1,
   },
   "the bundle without training": {
     load: 'const rnn = await import("/inference.js");',
@@ -107,7 +107,11 @@ export async function chromium(
   const trial = await Deno.readTextFile(new URL("./trial.js", import.meta.url));
   const library = await Deno.readTextFile(bundle);
   const inference = await Deno.readTextFile(bundle.replace(/[^/]*$/, "inference.js"));
-  const onnx = await Deno.readTextFile(bundle.replace(/[^/]*$/, "onnx-weights.js"));
+  const beside: Record<string, readonly [body: string, type: string]> = {};
+  for (const name of ["rnn-spec-torch.js", "inference-torch.js", "onnx-weights.js"]) {
+    const text = await Deno.readTextFile(bundle.replace(/[^/]*$/, name));
+    beside[`/${name}`] = [text, "text/javascript"];
+  }
   const tell = '(said) => fetch("/said", { method: "POST", body: JSON.stringify(said) })';
   for (const [name, page] of Object.entries(pages)) {
     const script = page.worker
@@ -120,7 +124,7 @@ export async function chromium(
       "/trial.js": [trial, "text/javascript"],
       "/rnn-spec.js": [library, "text/javascript"],
       "/inference.js": [inference, "text/javascript"],
-      "/onnx-weights.js": [onnx, "text/javascript"],
+      ...beside,
       "/plain.js": [library, "text/plain"],
     };
     const said = Promise.withResolvers<Said>();

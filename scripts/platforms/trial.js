@@ -39,14 +39,19 @@ export async function trial(rnn) {
   const together = pass();
   if (!alone.every((y, k) => Object.is(y, together[k]))) throw new Error("threads change bits");
   if (threads > 1) await rnn.setNumThreads(1);
-  let onnx = true;
+  // What is loaded on demand: what writes and reads PyTorch's files, what reads ONNX files.
+  let onDemand = true;
   try {
+    const { readable, writable } = new TransformStream();
+    const saved = rnn.saveTorchFile(writable, { w: rnn.tensor([0.75]) });
+    const [loaded] = await Promise.all([rnn.loadCheckpoint(readable), saved]);
+    if (loaded.w.item() !== 0.75) throw new Error("a .pt file's weight is another");
     const state = await rnn.loadCheckpoint(Uint8Array.from(atob(file), (one) => one.charCodeAt(0)));
     if (state.weight_ih_l0.item() !== 0.5) throw new Error("an ONNX file's weight is another");
   } catch (error) {
-    if (!/import|specifier|onnx-weights/i.test(error.message)) throw error;
-    onnx = false; // a blob has no file beside it that could be loaded
+    if (!/import|specifier|onnx-weights|-torch/i.test(error.message)) throw error;
+    onDemand = false; // a blob has no file beside it that could be loaded
   }
   if (value !== "-0.0877") throw new Error(`the notebook's value is -0.0877, not ${value}`);
-  return { value, paths, threads, onnx };
+  return { value, paths, threads, onDemand };
 }

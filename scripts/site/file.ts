@@ -7,7 +7,6 @@ import {
   detectModules,
   modelFromStateDict,
   noGrad,
-  parseCheckpoint,
   reshape,
   type StateDict,
   stateDictOf,
@@ -17,6 +16,7 @@ import {
   tensor,
   writeSafetensors,
 } from "../../mod.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import { judge, looksLikeOnnx, type OnnxModel, readOnnx } from "../../lib/onnx/mod.ts";
 import { kerasProgram, kerasWeights } from "../convert/keras.ts";
 import { type Network, networkOf, type NetworkOptions, runReference } from "../convert/network.ts";

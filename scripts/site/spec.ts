@@ -7,6 +7,7 @@
  */
 
 import * as assertions from "@std/assert";
+import * as checkpoints from "../../lib/checkpoints/mod.ts";
 import * as onnx from "../../lib/onnx/mod.ts";
 import * as rnn from "../../mod.ts";
 import { load, type Shown } from "./case.ts";
@@ -19,7 +20,7 @@ async function run(program: string, output: HTMLOutputElement): Promise<void> {
     /^import\s+(\{[^}]*\})\s+from\s+"([^"]+)";?/gm,
     (_, names, from) =>
       `const ${names.replaceAll(" as ", ": ")} = ${
-        from.startsWith("@std") ? "$assert" : from.endsWith("/onnx") ? "$onnx" : "$rnn"
+        from.startsWith("@std") ? "$assert" : `$${/(onnx|checkpoints)$/.exec(from)?.[0] ?? "rnn"}`
       };`,
   ).replaceAll(/^export (?=\w)/gm, "").replaceAll(/^export \{[^}]*\};?$/gm, "");
   const { log } = console;
@@ -27,7 +28,8 @@ async function run(program: string, output: HTMLOutputElement): Promise<void> {
   console.log = (...parts) => lines.push(parts.join(" "));
   try {
     const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
-    await new AsyncFunction("$rnn", "$onnx", "$assert", body)(rnn, onnx, assertions);
+    const rooms = ["$rnn", "$onnx", "$checkpoints", "$assert"];
+    await new AsyncFunction(...rooms, body)(rnn, onnx, checkpoints, assertions);
     lines.push("every assertion holds");
   } catch (error) {
     output.classList.add("wrong");

@@ -19,7 +19,6 @@ import {
   narrow,
   type Nested,
   ones,
-  parseCheckpoint,
   reshape,
   select,
   stack,
@@ -34,9 +33,9 @@ import {
   unsqueeze,
   ValueError,
   writeSafetensors,
-  writeTorchFile,
   zeros,
 } from "../../mod.ts";
+import { parseCheckpoint, writeTorchFile } from "../../lib/checkpoints/mod.ts";
 import { assertBitwise, assertClose } from "./alike.ts";
 import { describe, fact, law } from "./law.ts";
 

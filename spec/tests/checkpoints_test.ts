@@ -17,7 +17,6 @@ import {
   LSTMCell,
   modelFromStateDict,
   type Module,
-  parseCheckpoint,
   readCheckpoint,
   readSafetensors,
   RNN,
@@ -34,6 +33,7 @@ import {
   writeSafetensors,
   zeros,
 } from "../../mod.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import { bytesOf } from "../../scripts/adapters/checkpoints.ts";
 import { inspect } from "../../scripts/inspect.ts";
 import { summarise } from "../../scripts/inspect/tensor.ts";

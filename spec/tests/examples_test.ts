@@ -2,7 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { goldenFile } from "../../lib/conformance/mod.ts";
-import { Generator, loadCheckpoint, noGrad, parseCheckpoint, tensor } from "../../mod.ts";
+import { Generator, loadCheckpoint, noGrad, tensor } from "../../mod.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import * as characters from "../../scripts/examples/programs/characters.ts";
 import * as forecaster from "../../scripts/examples/programs/forecaster.ts";
 import * as tagger from "../../scripts/examples/programs/tagger.ts";

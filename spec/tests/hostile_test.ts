@@ -6,14 +6,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import {
-  CheckpointError,
-  parseCheckpoint,
-  SimpleRNN,
-  stateDictOf,
-  tensor,
-  type TorchValue,
-} from "../../mod.ts";
+import { CheckpointError, SimpleRNN, stateDictOf, tensor, type TorchValue } from "../../mod.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import { writeSafetensors } from "../../mod.ts";
 import { campaign, truncations } from "../../scripts/hostile.ts";
 import { seal } from "../../scripts/hostile/archive.ts";

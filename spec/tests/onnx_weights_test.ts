@@ -9,7 +9,6 @@ import {
   loadCheckpoint,
   LSTM,
   type OnnxLayer,
-  parseCheckpoint,
   readCheckpoint,
   RNN,
   type StateDict,
@@ -18,6 +17,7 @@ import {
   transpose,
   zeros,
 } from "../../mod.ts";
+import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import { type WireField, writeMessage } from "../../lib/onnx/mod.ts";
 import { describe, it } from "./law.ts";
 

@@ -22,7 +22,6 @@ import {
   type Optimizer,
   type OptimizerState,
   type ParamState,
-  readTorchFile,
   RMSprop,
   type SchedulerState,
   SGD,
@@ -33,10 +32,10 @@ import {
   Tensor,
   tensor,
   to,
-  writeTorchFile,
   ZeroDivisionError,
   zeros,
 } from "../../mod.ts";
+import { readTorchFile, writeTorchFile } from "../../lib/checkpoints/mod.ts";
 import { assertAllBitwise, assertBitwise } from "./alike.ts";
 import { normals } from "./arbitrary.ts";
 import { describe, fact, law } from "./law.ts";

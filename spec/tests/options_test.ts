@@ -1,14 +1,17 @@
 /**
- * Nothing that is passed is ignored (ERROR-8). Every export of mod.ts, and every public method, stands
- * here with a call that is right; from it wrong ones are made: an argument too many or missing, an
- * argument that is no such thing, an option that is unknown, in Python's spelling, misspelt or no
- * such thing, a value in place of the options. All must be refused, and not by an accident of
- * JavaScript. An export or a method that is not in the table fails the test.
+ * Nothing that is passed is ignored (ERROR-8). Every export of mod.ts and of ./checkpoints, and every
+ * public method, stands here with a call that is right; from it wrong ones are made: an argument too
+ * many or missing, an argument that is no such thing, an option that is unknown, in Python's
+ * spelling, misspelt or no such thing, a value in place of the options. All must be refused, and not
+ * by an accident of JavaScript. An export or a method that is not in the table fails the test.
  */
 
 import { assertEquals } from "@std/assert";
-import * as rnn from "../../mod.ts";
+import * as checkpoints from "../../lib/checkpoints/mod.ts";
+import * as library from "../../mod.ts";
 import { describe, it } from "./law.ts";
+
+const rnn = { ...library, ...checkpoints };
 
 /** A call that is right: all arguments, and a value for every option. */
 interface Example {
@@ -259,7 +262,7 @@ const notMade = [
   ...["affine", "Sequential"], // these take any number of arguments
 ];
 
-const moduleMethods = (make: () => rnn.Module): Table => ({
+const moduleMethods = (make: () => library.Module): Table => ({
   namedParameters: [none],
   parameters: [none],
   getParameter: [() => ["weight"]],
@@ -278,19 +281,19 @@ const moduleMethods = (make: () => rnn.Module): Table => ({
   apply: [() => [() => {}]],
   requiresGrad_: [() => [false], undefined, 0],
 });
-const listMethods = (make: () => rnn.Module, more: Table): Table => ({
+const listMethods = (make: () => library.Module, more: Table): Table => ({
   ...moduleMethods(make),
   getParameter: [() => ["0.weight"]],
   at: [() => [0]],
   append: [() => [new rnn.Tanh()]],
   ...more,
 });
-const cellMethods = (make: () => rnn.Module, state: () => unknown): Table => ({
+const cellMethods = (make: () => library.Module, state: () => unknown): Table => ({
   ...moduleMethods(make),
   getParameter: [() => ["weight_ih"]],
   forward: [() => [x(), state()], undefined, 1],
 });
-const layerMethods = (make: () => rnn.Module, state: () => unknown): Table => ({
+const layerMethods = (make: () => library.Module, state: () => unknown): Table => ({
   ...moduleMethods(make),
   getParameter: [() => ["weight_ih_l0"]],
   forward: [() => [x(), state()], undefined, 1],
@@ -298,7 +301,7 @@ const layerMethods = (make: () => rnn.Module, state: () => unknown): Table => ({
   flattenParameters: [none],
 });
 const lossMethods = (
-  make: () => rnn.Module,
+  make: () => library.Module,
   target: () => unknown,
   args = () => [x(), target()],
 ): Table => {

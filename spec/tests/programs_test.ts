@@ -35,8 +35,8 @@ import {
   Tanh,
   type Tensor,
   tensor,
-  writeTorchFile,
 } from "../../mod.ts";
+import { writeTorchFile } from "../../lib/checkpoints/mod.ts";
 import { readOnnx } from "../../lib/onnx/mod.ts";
 import { networkOf } from "../../scripts/convert/network.ts";
 import { toOnnxModel } from "../../scripts/convert/onnx.ts";

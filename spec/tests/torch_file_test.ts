@@ -5,9 +5,7 @@ import fc from "fast-check";
 import {
   CheckpointError,
   loadCheckpoint,
-  parseCheckpoint,
   readSafetensors,
-  readTorchFile,
   stateDictOf,
   storedStateDictOf,
   StoredTensor,
@@ -17,6 +15,7 @@ import {
   writeSafetensors,
   zeros,
 } from "../../mod.ts";
+import { parseCheckpoint, readTorchFile } from "../../lib/checkpoints/mod.ts";
 import { type Record as Entry, seal } from "../../scripts/hostile/archive.ts";
 import { safetensorsFile, torchFile } from "../../scripts/hostile/bombs.ts";
 import { copies } from "../../scripts/hostile/copies.ts";

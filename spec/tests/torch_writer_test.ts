@@ -8,8 +8,6 @@ import {
   backward,
   CheckpointError,
   GRU,
-  parseCheckpoint,
-  readTorchFile,
   saveTorchFile,
   stateDictOf,
   StoredTensor,
@@ -20,9 +18,9 @@ import {
   TorchObject,
   type TorchValue,
   type TorchWritable,
-  writeTorchFile,
   zeros,
 } from "../../mod.ts";
+import { parseCheckpoint, readTorchFile, writeTorchFile } from "../../lib/checkpoints/mod.ts";
 import { joined } from "../../lib/checkpoints/source.ts";
 import { readZip } from "../../lib/checkpoints/zip.ts";
 import { zipParts } from "../../lib/checkpoints/zip_writer.ts";

@@ -23,16 +23,15 @@ import {
   manualSeed,
   mseLoss,
   type ParamState,
-  parseCheckpoint,
   randn,
   RNN,
   StoredTensor,
   Tensor,
   tensor,
   type TorchValue,
-  writeTorchFile,
   zeros,
 } from "../../mod.ts";
+import { parseCheckpoint, writeTorchFile } from "../../lib/checkpoints/mod.ts";
 import { answer } from "../../scripts/adapters/reference.ts";
 import { inspect } from "../../scripts/inspect.ts";
 import { models, optimizers, Training } from "../../scripts/train/run.ts";
