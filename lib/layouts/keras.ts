@@ -19,6 +19,7 @@ import { stack } from "../autograd/join.ts";
 import { select } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import { gateOrder } from "../parameters.ts";
+import { zeros } from "../tensor/create.ts";
 import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   checkActivations,
@@ -28,10 +29,10 @@ import {
   type GatedTensors,
   type LayerKind,
   readLayers,
+  refuseLayer,
   refuseReset,
   reorder,
   writeLayers,
-  zeroBias,
 } from "./layout.ts";
 
 /** Keras' names of the layers. */
@@ -176,7 +177,7 @@ function parametersOf(
   checkOptions(layerCall, layer);
   const { className, units, kernel, recurrentKernel, bias, resetAfter = true } = layer;
   const kind = (["RNN", "LSTM", "GRU"] as const).find((kind) => classNames[kind] === className);
-  if (!kind) throw new ValueError(`PyTorch has no layer for ${className}`);
+  if (!kind) return refuseLayer(className);
   const { activation = "tanh", recurrentActivation } = layer;
   if (kind === "RNN" && recurrentActivation !== undefined) {
     throw new ValueError("a SimpleRNN has no recurrent_activation");
@@ -194,7 +195,7 @@ function parametersOf(
   const own = (x: Tensor) => reorder(x, orders[kind], gateOrder[kind]);
   return noGrad(() => {
     const weightIh = own(transpose(kernel, 0, 1));
-    const zero = biased ? zeroBias(weightIh) : null;
+    const zero = biased ? zeros([columns], { dtype: weightIh.dtype }) : null;
     return {
       weightIh,
       weightHh: own(transpose(recurrentKernel, 0, 1)),

@@ -5,8 +5,8 @@
 
 import type { Options } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
-import { cat } from "../autograd/join.ts";
-import { chunk, narrow } from "../autograd/slices.ts";
+import { cat, stack } from "../autograd/join.ts";
+import { chunk, narrow, select } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import { eachOf, endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
 import { zeros } from "../tensor/create.ts";
@@ -68,11 +68,8 @@ export function readLayers(state: StateDict): Layers {
   }
   const left = new Set(Object.keys(state));
   const take = (name: string, shape: readonly number[]): Tensor => {
-    if (!left.delete(name)) throw new ValueError(`the state_dict has no ${name}`);
-    if (sameShape(state[name].shape, shape)) return state[name];
-    throw new ValueError(
-      `${name} has the shape (${state[name].shape.join(", ")}), wanted (${shape.join(", ")})`,
-    );
+    checkShape(name, left.delete(name) ? state[name] : undefined, shape);
+    return state[name];
   };
   const directions = `weight_ih${endOf(0, 1)}` in state ? [0, 1] : [0];
   const bias = "bias_ih_l0" in state;
@@ -146,6 +143,76 @@ function spread(weightIh: Tensor, below: readonly boolean[]): Tensor {
         : zeros([rows, width], { dtype: weightIh.dtype })
     ),
     1,
+  );
+}
+
+/** A layer as ONNX and WebNN have it: each tensor of its directions, which stand in dimension 0. */
+export interface Stacked extends GatedTensors {
+  readonly kind: LayerKind;
+  readonly hiddenSize: number;
+  /** How many. */
+  readonly directions: number;
+}
+
+/**
+ * The layers of a `state_dict`, their directions stacked.
+ *
+ * @param orderOf the order of gates that is wanted of a kind of layer
+ */
+export function toStacked(state: StateDict, orderOf: (kind: LayerKind) => string): Stacked[] {
+  const { kind, hiddenSize, layers } = readLayers(state);
+  const order = orderOf(kind);
+  return layers.map((directions) => {
+    const all = eachOf(gated(order), (key) =>
+      directions[0][key] &&
+      noGrad(() => stack(directions.map((own) => reorder(own[key]!, gateOrder[kind], order)))));
+    return { kind, hiddenSize, directions: directions.length, ...all as GatedTensors };
+  });
+}
+
+/** A layer whose directions are stacked, and how its gates and directions stand. */
+export interface Given extends GatedTensors {
+  readonly kind: LayerKind;
+  /** The order of its gates. */
+  readonly order: string;
+  /** For PyTorch's directions, forward and reverse, where each stands. */
+  readonly places: readonly (number | null)[];
+}
+
+/**
+ * Where PyTorch's directions, forward and reverse, stand among those of a layer.
+ *
+ * @param direction which the layer has
+ * @param words what may stand there: for forward, for reverse, for both
+ * @throws {ValueError} if it is none of these
+ */
+export function placesOf(direction: string, words: readonly string[]): (number | null)[] {
+  const places = [[0], [null, 0], [0, 1]][words.indexOf(direction)];
+  if (places) return places;
+  throw new ValueError(`direction must be ${words.join(", ")}, not ${direction}`);
+}
+
+/**
+ * Puts a `state_dict` together from layers whose directions are stacked. Where only some of the
+ * biases are there, the others become zeros.
+ */
+export function fromStacked(layers: readonly Given[]): StateDict {
+  const biased = layers.some(({ biasIh, biasHh }) => biasIh || biasHh);
+  return writeLayers(
+    layers.map(({ kind, order, places, ...all }) =>
+      places.map((place) =>
+        place === null ? null : noGrad(() =>
+          eachOf(gated(order), (key) => {
+            const x = all[key];
+            return x
+              ? reorder(select(x, 0, place), order, gateOrder[kind])
+              : biased
+              ? zeros([all.weightIh.shape[1]], { dtype: all.weightIh.dtype })
+              : null;
+          }) as GatedTensors
+        )
+      )
+    ),
   );
 }
 
@@ -224,14 +291,14 @@ export function reorder(x: Tensor, from: string, to: string): Tensor {
   });
 }
 
+/** Refuses what is no RNN, LSTM or GRU. */
+export function refuseLayer(name: unknown): never {
+  throw new ValueError(`PyTorch has no layer for ${name}`);
+}
+
 /** Refuses a GRU, in the words of its framework, whose reset gate comes before the product. */
 export function refuseReset(gru: string): never {
   throw new ValueError(`${gru} applies the reset gate before the product: PyTorch has none`);
-}
-
-/** A bias of zeros beside a weight matrix. */
-export function zeroBias({ shape, dtype }: Tensor): Tensor {
-  return zeros([shape[0]], { dtype });
 }
 
 /** Refuses a tensor of another shape than the layout prescribes. */
@@ -242,7 +309,7 @@ export function checkShape(
 ): void {
   if (tensor === undefined) throw new ValueError(`${name} is missing`);
   const { shape } = tensor;
-  if (shape.length === wanted.length && shape.every((extent, k) => extent === wanted[k])) return;
+  if (sameShape(shape, wanted as readonly number[])) return;
   throw new ValueError(
     `${name} has the shape (${shape.join(", ")}), wanted (${wanted.join(", ")})`,
   );

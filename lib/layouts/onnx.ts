@@ -1,20 +1,10 @@
 /** The weights of ONNX's operators RNN, LSTM and GRU. */
 
-import {
-  any,
-  type Call,
-  check as checkCall,
-  checkOptions,
-  int,
-  list,
-  type Options,
-  record,
-} from "../call.ts";
+import { any, type Call, check, checkOptions, int, list, type Options, record } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
-import { cat, stack } from "../autograd/join.ts";
-import { chunk, select } from "../autograd/slices.ts";
+import { cat } from "../autograd/join.ts";
+import { chunk } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
-import { gateOrder } from "../parameters.ts";
 import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   checkActivations,
@@ -22,13 +12,12 @@ import {
   checkShape,
   type FromLayoutOptions,
   fromLayoutOptions,
-  type GatedTensors,
+  fromStacked,
   type LayerKind,
-  readLayers,
+  placesOf,
+  refuseLayer,
   refuseReset,
-  reorder,
-  writeLayers,
-  zeroBias,
+  toStacked,
 } from "./layout.ts";
 
 /** ONNX's gate orders by PyTorch's letters: ONNX calls the LSTM's g "c" and the GRU's n "h". */
@@ -68,13 +57,6 @@ export interface OnnxLayer {
   /** The attribute `layout`; 0 is the order of dimensions that is meant here. */
   readonly layout?: 0 | 1;
 }
-
-/** For each direction, forward and reverse, where it stands in W, R and B. */
-const places: Readonly<Record<OnnxLayer["direction"], readonly (number | null)[]>> = {
-  forward: [0],
-  reverse: [null, 0],
-  bidirectional: [0, 1],
-};
 
 /** What each may be given; a node's attributes and inputs are as options. */
 const toOnnxCall: Call = ["toOnnx", { stateDict: record }];
@@ -121,21 +103,19 @@ const nodeCall: Call = [
  * @category Weights of other frameworks
  */
 export function toOnnx(state: StateDict): OnnxLayer[] {
-  checkCall(toOnnxCall, arguments);
-  const { kind, hiddenSize, layers } = readLayers(state);
-  const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
-  return noGrad(() =>
-    layers.map((directions): OnnxLayer => ({
+  check(toOnnxCall, arguments);
+  return toStacked(state, (kind) => orders[kind]).map((layer): OnnxLayer => {
+    const { kind, hiddenSize, directions, weightIh, weightHh, biasIh, biasHh } = layer;
+    return {
       opType: kind,
-      direction: directions.length === 2 ? "bidirectional" : "forward",
+      direction: directions === 2 ? "bidirectional" : "forward",
       hiddenSize,
       ...(kind === "GRU" && { linearBeforeReset: 1 }),
-      W: stack(directions.map(({ weightIh }) => own(weightIh))),
-      R: stack(directions.map(({ weightHh }) => own(weightHh))),
-      B: directions[0].biasIh &&
-        stack(directions.map(({ biasIh, biasHh }) => cat([own(biasIh!), own(biasHh!)], 0))),
-    }))
-  );
+      W: weightIh,
+      R: weightHh,
+      B: biasIh && noGrad(() => cat([biasIh, biasHh!], 1)),
+    };
+  });
 }
 
 /**
@@ -162,52 +142,34 @@ export function toOnnx(state: StateDict): OnnxLayer[] {
  * @category Weights of other frameworks
  */
 export function fromOnnx(nodes: readonly OnnxLayer[], options: FromLayoutOptions = {}): StateDict {
-  checkCall(fromOnnxCall, arguments);
-  const bias = nodes.some(({ B }) => B);
-  const layers = nodes.map((node) => {
-    check(node, options);
-    const { opType, direction, W, R, B } = node;
-    const own = (x: Tensor) => reorder(x, orders[opType], gateOrder[opType]);
-    return noGrad(() =>
-      places[direction].map((place): GatedTensors | null => {
-        if (place === null) return null;
-        const [weightIh, weightHh] = [W, R].map((x) => own(select(x, 0, place)));
-        const [biasIh, biasHh] = B
-          ? chunk(select(B, 0, place), 2, 0).map(own)
-          : bias
-          ? [zeroBias(weightIh), zeroBias(weightIh)]
-          : [null, null];
-        return { weightIh, weightHh, biasIh, biasHh };
-      })
-    );
-  });
-  return writeLayers(layers);
-}
-
-function check(node: OnnxLayer, options: FromLayoutOptions): void {
-  checkOptions(nodeCall, node);
-  const { opType, direction, hiddenSize, linearBeforeReset, W, R, B, P } = node;
-  if (!Object.hasOwn(orders, opType)) throw new ValueError(`PyTorch has no layer for ${opType}`);
-  if (opType === "GRU" && linearBeforeReset !== 1) refuseReset("a GRU with linear_before_reset=0");
-  if (!Object.hasOwn(places, direction)) {
-    throw new ValueError(`direction must be ${Object.keys(places).join(", ")}, not ${direction}`);
-  }
-  const { activations, activationAlpha, activationBeta, clip, inputForget = 0, layout = 0 } = node;
-  const directions = direction === "bidirectional" ? 2 : 1;
-  checkActivations(opType, activations, directions, options);
-  const alien: [string, boolean][] = [
-    ["activation_alpha", Boolean(activationAlpha?.length)],
-    ["activation_beta", Boolean(activationBeta?.length)],
-    ["clip", clip !== undefined && clip !== null],
-    ["input_forget", inputForget !== 0],
-    ["layout", layout !== 0],
-  ];
-  for (const [name, given] of alien) {
-    if (given) throw new ValueError(`PyTorch's ${opType} has nothing like the attribute ${name}`);
-  }
-  checkPeepholes(opType, P, [directions, 3 * hiddenSize]);
-  const rows = orders[opType].length * hiddenSize;
-  checkShape("W", W, [directions, rows, W?.shape[2]]);
-  checkShape("R", R, [directions, rows, hiddenSize]);
-  if (B) checkShape("B", B, [directions, 2 * rows]);
+  check(fromOnnxCall, arguments);
+  return fromStacked(nodes.map((node) => {
+    checkOptions(nodeCall, node);
+    const { opType: kind, direction, hiddenSize, linearBeforeReset, W, R, B, P } = node;
+    if (!Object.hasOwn(orders, kind)) refuseLayer(kind);
+    if (kind === "GRU" && linearBeforeReset !== 1) refuseReset("a GRU with linear_before_reset=0");
+    const places = placesOf(direction, ["forward", "reverse", "bidirectional"]);
+    const directions = direction === "bidirectional" ? 2 : 1;
+    checkActivations(kind, node.activations, directions, options);
+    const { activationAlpha, activationBeta, clip, inputForget = 0, layout = 0 } = node;
+    const alien = {
+      activation_alpha: activationAlpha?.length,
+      activation_beta: activationBeta?.length,
+      clip: clip !== undefined && clip !== null,
+      input_forget: inputForget !== 0,
+      layout: layout !== 0,
+    };
+    for (const [name, given] of Object.entries(alien)) {
+      if (given) throw new ValueError(`PyTorch's ${kind} has nothing like the attribute ${name}`);
+    }
+    checkPeepholes(kind, P, [directions, 3 * hiddenSize]);
+    const order = orders[kind];
+    const rows = order.length * hiddenSize;
+    checkShape("W", W, [directions, rows, W?.shape[2]]);
+    checkShape("R", R, [directions, rows, hiddenSize]);
+    if (B) checkShape("B", B, [directions, 2 * rows]);
+    const [biasIh, biasHh] = B ? noGrad(() => chunk(B, 2, 1)) : [null, null];
+    const tensors = { weightIh: W, weightHh: R, biasIh, biasHh };
+    return { kind, order, places, ...tensors };
+  }));
 }

@@ -4,30 +4,25 @@ import {
   any,
   bool,
   type Call,
-  check as checkCall,
+  check,
   checkOptions,
   int,
   list,
   type Options,
   record,
 } from "../call.ts";
-import { noGrad } from "../autograd/graph.ts";
-import { stack } from "../autograd/join.ts";
-import { select } from "../autograd/slices.ts";
 import { ValueError } from "../errors.ts";
 import { pythonStr } from "../python.ts";
-import { gateOrder } from "../parameters.ts";
 import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
 import {
   checkActivations,
   checkPeepholes,
   checkShape,
-  type GatedTensors,
-  readLayers,
+  fromStacked,
+  placesOf,
+  refuseLayer,
   refuseReset,
-  reorder,
-  writeLayers,
-  zeroBias,
+  toStacked,
 } from "./layout.ts";
 
 /**
@@ -99,14 +94,8 @@ const layerCall: Call = [
   } satisfies Options<WebnnLayer>,
 ];
 
-/** For each direction, forward and reverse, where it stands in the operands. */
-const places: Readonly<Record<WebnnLayer["direction"], readonly (number | null)[]>> = {
-  forward: [0],
-  backward: [null, 0],
-  both: [0, 1],
-};
-
-/** The orders of each method, its default first. */
+/** The method for each layer, and the orders of each method, its default first. */
+const methods = { LSTM: "lstm", GRU: "gru" } as const;
 const layouts = { lstm: ["iofg", "ifgo"], gru: ["zrn", "rzn"] } as const;
 
 function checkLayout(op: "lstm" | "gru", layout: WebnnLayout): void {
@@ -138,27 +127,25 @@ function checkLayout(op: "lstm" | "gru", layout: WebnnLayout): void {
  * @category Weights of other frameworks
  */
 export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLayer[] {
-  checkCall(toWebnnCall, arguments);
-  const { kind, hiddenSize, layers } = readLayers(state);
-  if (kind === "RNN") throw new ValueError("WebNN has no method for an RNN, only lstm and gru");
-  const op = kind === "LSTM" ? "lstm" : "gru";
-  const { layout = layouts[op][0] } = options;
-  checkLayout(op, layout);
-  const both = (tensors: (Tensor | null)[]) =>
-    stack(tensors.map((x) => reorder(x!, gateOrder[kind], layout)));
-  return noGrad(() =>
-    layers.map((directions): WebnnLayer => ({
-      op,
-      direction: directions.length === 2 ? "both" : "forward",
-      hiddenSize,
-      layout,
-      ...(op === "gru" && { resetAfter: true }),
-      weight: both(directions.map(({ weightIh }) => weightIh)),
-      recurrentWeight: both(directions.map(({ weightHh }) => weightHh)),
-      bias: directions[0].biasIh && both(directions.map(({ biasIh }) => biasIh)),
-      recurrentBias: directions[0].biasHh && both(directions.map(({ biasHh }) => biasHh)),
-    }))
-  );
+  check(toWebnnCall, arguments);
+  let { layout } = options;
+  const layers = toStacked(state, (kind) => {
+    if (kind === "RNN") throw new ValueError("WebNN has no method for an RNN, only lstm and gru");
+    layout ??= layouts[methods[kind]][0];
+    checkLayout(methods[kind], layout);
+    return layout;
+  });
+  return layers.map((layer): WebnnLayer => ({
+    op: methods[layer.kind as keyof typeof methods],
+    direction: layer.directions === 2 ? "both" : "forward",
+    hiddenSize: layer.hiddenSize,
+    layout: layout!,
+    ...(layer.kind === "GRU" && { resetAfter: true }),
+    weight: layer.weightIh,
+    recurrentWeight: layer.weightHh,
+    bias: layer.biasIh,
+    recurrentBias: layer.biasHh,
+  }));
 }
 
 /**
@@ -183,45 +170,25 @@ export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLaye
  * @category Weights of other frameworks
  */
 export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
-  checkCall(fromWebnnCall, arguments);
-  const biased = operands.some(({ bias, recurrentBias }) => bias || recurrentBias);
-  return writeLayers(operands.map((layer) => {
-    check(layer);
-    const { weight, recurrentWeight, bias, recurrentBias, layout, op, direction } = layer;
-    const names = gateOrder[op === "lstm" ? "LSTM" : "GRU"];
-    return noGrad(() =>
-      places[direction].map((place): GatedTensors | null => {
-        if (place === null) return null;
-        const own = (x: Tensor) => reorder(select(x, 0, place), layout, names);
-        const weightIh = own(weight);
-        const ownBias = (x: Tensor | null) => x ? own(x) : biased ? zeroBias(weightIh) : null;
-        return {
-          weightIh,
-          weightHh: own(recurrentWeight),
-          biasIh: ownBias(bias),
-          biasHh: ownBias(recurrentBias),
-        };
-      })
-    );
+  check(fromWebnnCall, arguments);
+  return fromStacked(operands.map((layer) => {
+    checkOptions(layerCall, layer);
+    const { op, direction, hiddenSize, layout, resetAfter = true } = layer;
+    if (!Object.hasOwn(layouts, op)) refuseLayer(op);
+    checkLayout(op, layout);
+    if (!resetAfter) refuseReset("a gru with resetAfter=false");
+    const places = placesOf(direction, ["forward", "backward", "both"]);
+    const kind = op === "lstm" ? "LSTM" : "GRU";
+    checkActivations(kind, layer.activations, 1);
+    const [directions, rows] = [direction === "both" ? 2 : 1, layout.length * hiddenSize];
+    checkPeepholes(kind, layer.peepholeWeight, [directions, 3 * hiddenSize]);
+    const { weight, recurrentWeight, bias, recurrentBias } = layer;
+    checkShape("weight", weight, [directions, rows, weight?.shape[2]]);
+    checkShape("recurrentWeight", recurrentWeight, [directions, rows, hiddenSize]);
+    if (bias) checkShape("bias", bias, [directions, rows]);
+    if (recurrentBias) checkShape("recurrentBias", recurrentBias, [directions, rows]);
+    const weights = { weightIh: weight, weightHh: recurrentWeight };
+    const biases = { biasIh: bias, biasHh: recurrentBias };
+    return { kind, order: layout, places, ...weights, ...biases };
   }));
-}
-
-function check(layer: WebnnLayer): void {
-  checkOptions(layerCall, layer);
-  const { op, direction, hiddenSize, layout, resetAfter = true } = layer;
-  if (!Object.hasOwn(layouts, op)) throw new ValueError(`PyTorch has no layer for ${op}`);
-  checkLayout(op, layout);
-  if (!resetAfter) refuseReset("a gru with resetAfter=false");
-  if (!Object.hasOwn(places, direction)) {
-    throw new ValueError(`direction must be ${Object.keys(places).join(", ")}, not ${direction}`);
-  }
-  const kind = op === "lstm" ? "LSTM" : "GRU";
-  checkActivations(kind, layer.activations, 1);
-  const [directions, rows] = [direction === "both" ? 2 : 1, layout.length * hiddenSize];
-  checkPeepholes(kind, layer.peepholeWeight, [directions, 3 * hiddenSize]);
-  const { weight, recurrentWeight, bias, recurrentBias } = layer;
-  checkShape("weight", weight, [directions, rows, weight?.shape[2]]);
-  checkShape("recurrentWeight", recurrentWeight, [directions, rows, hiddenSize]);
-  if (bias) checkShape("bias", bias, [directions, rows]);
-  if (recurrentBias) checkShape("recurrentBias", recurrentBias, [directions, rows]);
 }
