@@ -15,7 +15,7 @@ import { Generator } from "../mod.ts";
 import { command, type Given } from "./command/run.ts";
 import equivalent from "./mutants/equivalent.json" with { type: "json" };
 import { type Change, changed, changesOf } from "./mutants/changes.ts";
-import { cover, type Covered } from "./mutants/cover.ts";
+import { cover, type Covered, testing } from "./mutants/cover.ts";
 
 const help = `Usage: deno task mutants [options]
 
@@ -94,7 +94,7 @@ async function noticed(
   try {
     for (const { test, milliseconds } of tests) {
       const child = new Deno.Command(Deno.execPath(), {
-        args: ["test", "--no-check", "--no-lock", "--fail-fast", test],
+        args: [...testing, "--fail-fast", test],
         cwd: folder,
         stdout: "null",
         stderr: "null",
