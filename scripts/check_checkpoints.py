@@ -42,7 +42,6 @@ LETTERS = 'abz.AZ09_- "\\/\n\x01\x7fé中\u2028\uffff\U0001f600'
 
 
 def name(choices):
-    """Any text."""
     return "".join(choices.choice(LETTERS) for _ in range(choices.randrange(12)))
 
 
@@ -68,7 +67,6 @@ def raw_bytes(value):
 
 
 def bits(value):
-    """A tensor's dtype, shape and bytes."""
     return value.dtype, value.shape, raw_bytes(value)
 
 
@@ -202,7 +200,6 @@ def normal(value):
 
 
 def main():
-    """Do what the command line says; the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -43,7 +43,6 @@ def program(deno, case, folder):
 
 
 def main():
-    """Compare all; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deno", default="deno", help="the command that starts Deno")
     options = parser.parse_args()

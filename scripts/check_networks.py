@@ -137,7 +137,6 @@ def check(name, case, deno, folder):
 
 
 def main():
-    """Check all; the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

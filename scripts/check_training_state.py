@@ -63,7 +63,6 @@ def training(optimizer, args, schedule, named, groups):
 
 
 def go(params, optimizer, rates, first, count):
-    """Some steps."""
     for step in range(first, first + count):
         for param, grad in zip(params, gradients(step), strict=True):
             param.grad = grad
@@ -73,7 +72,6 @@ def go(params, optimizer, rates, first, count):
 
 
 def content(params, optimizer, rates):
-    """What is saved."""
     return {
         "params": [param.detach().clone() for param in params], "optimizer": optimizer.state_dict(),
         "scheduler": rates.state_dict() if rates else None

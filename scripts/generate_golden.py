@@ -58,7 +58,6 @@ def progress(id):
 
 
 def main():
-    """Parse the command line and do what it says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -40,7 +40,6 @@ def run(name, command, options):
 
 
 def main():
-    """Parse the command line and do what it says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -34,7 +34,6 @@ def tensor(value):
 
 
 def line(name, source, model, inputs, outputs, **more):
-    """One case."""
     print(json.dumps({
         "name": name, "source": source,
         "model": base64.b64encode(model.SerializeToString()).decode(),
@@ -139,7 +138,6 @@ def unclipped(args, inputs, found):
 
 
 def main():
-    """Write the cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)

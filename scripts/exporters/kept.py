@@ -30,7 +30,6 @@ TARGET = Path(__file__).resolve().parents[2] / "spec" / "tests" / "judged" / "fi
 
 
 def line(name, file, mistake, mendable, ending=""):
-    """What is kept of a file."""
     return {
         "name": name, "base": file.base, "mistake": mistake, "mendable": mendable,
         "onnx": base64.b64encode(file.bytes()).decode(),
@@ -38,7 +37,6 @@ def line(name, file, mistake, mendable, ending=""):
 
 
 def made():
-    """The whole text."""
     bases, files = {}, []
     for name, asked in BASES.items():
         file = File(name)
@@ -75,7 +73,6 @@ def made():
 
 
 def main():
-    """Write the file, or compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()

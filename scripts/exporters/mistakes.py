@@ -26,7 +26,6 @@ def negate_update(w, r, bi, bh):
 
 
 def half(x):
-    """Rounded to float16."""
     return x.astype(np.float16).astype(np.float32)
 
 

@@ -77,11 +77,9 @@ class File:
         self.nodes = [node for node in self.graph.node if node.op_type == self.kind]
 
     def bytes(self):
-        """The file."""
         return self.model.SerializeToString(deterministic=True)
 
     def tensor(self, name):
-        """The initializer of a name."""
         return next(x for x in self.graph.initializer if x.name == name)
 
     def put(self, name, value):

@@ -229,7 +229,6 @@ def listed(options):
 
 
 def main():
-    """Write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--right", type=int, help="so many files of all kinds instead of each feature")

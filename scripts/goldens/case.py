@@ -158,12 +158,10 @@ def magnitudes(arrays):
 
 
 def integers(values):
-    """An int64 tensor."""
     return np.array(values, dtype=np.int64)
 
 
 def bools(values):
-    """A bool tensor."""
     return np.array(values, dtype=np.bool_)
 
 
@@ -244,7 +242,6 @@ def cell_weights(numbers, module, args, **how):
 
 
 def linear_weights(numbers, args, draw=None):
-    """A state_dict for Linear."""
     draw = draw or (lambda *shape: numbers.decimal(*shape, limit=0.5))
     state = {"weight": draw(args["out_features"], args["in_features"])}
     if args.get("bias", True):

@@ -32,7 +32,6 @@ CELLS = [
 
 
 def forward(cell, name, reason, clauses, args, inputs, state):
-    """One forward case in both dtypes."""
     bears = f"{cell.clauses} {clauses}"
     yield from run(f"cells/{cell.name}/{name}", reason, bears, cell.module, args, inputs, state)
 

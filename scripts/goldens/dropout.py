@@ -8,7 +8,6 @@ from .pack import KINDS
 
 
 def dropout(name, reason, clauses, args, value, training):
-    """One case of the module Dropout in both dtypes."""
     yield from run(
         f"dropout/{name}", reason, clauses, "Dropout", args, {"input": value}, training=training
     )

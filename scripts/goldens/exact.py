@@ -23,24 +23,20 @@ def series(first, factor):
 
 
 def sine(x):
-    """sin(x)."""
     x = x - (x / (2 * PI)).to_integral_value() * 2 * PI
     return series(x, lambda k: -x * x / (2 * k * (2 * k + 1)))
 
 
 def tanh(x):
-    """tanh(x)."""
     shrunk = (-2 * abs(x)).exp()
     return ((1 - shrunk) / (1 + shrunk)).copy_sign(x)
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x))."""
     return 1 / (1 + (-x).exp())
 
 
 def relu(x):
-    """max(x, 0)."""
     return max(x, Decimal(0))
 
 

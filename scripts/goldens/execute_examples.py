@@ -14,7 +14,6 @@ class CharacterModel(nn.Module):
     """A table of characters, an LSTM, and a LayerNorm and a fully connected layer at every step."""
 
     def __init__(self, characters):
-        """Draw the table, the LSTM, the layer."""
         super().__init__()
         self.embedding = nn.Embedding(characters, 16)
         self.lstm = nn.LSTM(16, 64, batch_first=True)
@@ -52,7 +51,6 @@ class Tagger(nn.Module):
     """A table of words, a GRU in both directions, and a fully connected layer at every step."""
 
     def __init__(self, words, tags):
-        """Draw the table, the GRU, the layer."""
         super().__init__()
         self.embedding = nn.Embedding(words, 12, padding_idx=0)
         self.gru = nn.GRU(12, 16, bidirectional=True, batch_first=True)
@@ -102,7 +100,6 @@ class Forecaster(nn.Module):
     """An LSTM, and a fully connected layer at every step."""
 
     def __init__(self):
-        """Draw the LSTM, the layer."""
         super().__init__()
         self.lstm = nn.LSTM(1, 24, batch_first=True)
         self.fc = nn.Linear(24, 1)

@@ -20,7 +20,6 @@ OWN = {
 
 
 def function_of(name):
-    """A function by name."""
     found = OWN.get(name) or getattr(F, name, None) or getattr(torch, name, None)
     if found is None:
         raise Unsupported(f"function {name}")

@@ -19,7 +19,6 @@ class Output(nn.Module):
     """What a recurrent layer puts out, of the pair that it returns."""
 
     def forward(self, pair):
-        """The first of the two."""
         return pair[0]
 
 

@@ -189,7 +189,6 @@ class Headed(nn.Module):
         self.fc = nn.Linear(**head)
 
     def forward(self, x):
-        """The head on every step."""
         output, _ = self.rnn(x)
         return self.fc(output)
 

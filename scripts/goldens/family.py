@@ -53,7 +53,6 @@ PROJ = Kind(
 
 
 def forward(kind, name, reason, clauses, args, inputs, state, training=False):
-    """One forward case in both dtypes."""
     id = f"{kind.chapter}/{name}"
     yield from run(id, reason, clauses, kind.module, args, inputs, state, training=training)
 

@@ -16,7 +16,6 @@ FAR = 1e30  # exp of it, and of its negative, leaves every dtype
 
 
 def case(kind, variant, name, reason, clauses, args, inputs, state, chapter=None):
-    """One forward case in both dtypes."""
     asked = kind._replace(chapter=chapter or kind.chapter)
     words = [*([kind.chapter] if chapter else []), *([variant.word] if variant.word else [])]
     id = "-".join([*words, name])

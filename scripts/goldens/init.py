@@ -9,7 +9,6 @@ SIZES = [1, 2, 3, 5, 8, 16, 17, 31, 32, 33, 63, 64]
 
 
 def linear(inputs, outputs, **rest):
-    """Arguments of Linear."""
     return {"in_features": inputs, "out_features": outputs, **rest}
 
 

@@ -7,7 +7,6 @@ ORDER = "Catches another one of several changed values being named."
 
 
 def case(name, reason, dtype="float32", requires_grad=(), changes=(), **fields):
-    """One case."""
     return once(
         f"inplace/{name}/{dtype}", reason, "GRAD-6", "inplace", dtype, **fields,
         requires_grad=list(requires_grad), changes=list(changes)

@@ -19,7 +19,6 @@ def arrays_of(value):
             yield from arrays_of(one)
 
 
-
 def is_edge(case):
     """Nothing, NaN and infinity, projections, a dtype that is not float32, errors, words, files, ONNX."""
     asked = case.request

@@ -9,7 +9,6 @@ SIZES = {"in_features": 4, "out_features": 3}
 
 
 def forward(name, reason, clauses, args, value, state):
-    """One forward case in both dtypes."""
     yield from run(f"linear/{name}", reason, clauses, "Linear", args, {"input": value}, state)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from .case import INF, NAN, Numbers, golden, integers, of_dtype, once
 from .losses import BINARY, CROSS, NLL, REDUCTIONS, every, loss, refused
 
+
 def weighted(module, seed):
     """Weights for classes, with every shape and reduction."""
     yield from every(

@@ -6,13 +6,13 @@ import numpy as np
 
 from .case import INF, NAN, Numbers, both, golden, integers, linear_weights, once, rnn_weights, run
 
+
 def part(module, **args):
     """A module inside a container."""
     return {"module": module, "args": args}
 
 
 def linear(inputs, outputs, **args):
-    """A Linear inside a container."""
     return part("Linear", in_features=inputs, out_features=outputs, **args)
 
 
@@ -22,7 +22,6 @@ def named(**parts):
 
 
 def recurrent(module, inputs, hidden, **args):
-    """A recurrent layer inside a container."""
     return part(module, input_size=inputs, hidden_size=hidden, **args)
 
 

@@ -6,7 +6,6 @@ from .case import NAN, Numbers, golden, run, simple_weights, spoiled
 
 
 def model(name, reason, clauses, args, inputs, state):
-    """One forward case of the notebook's model, in both dtypes."""
     yield from run(f"rnn/{name}", reason, clauses, "SimpleRNN", args, inputs, state)
 
 

@@ -5,12 +5,10 @@ TEXT, BOOLEAN, OBJECT = ({"type": kind} for kind in ("string", "boolean", "objec
 
 
 def integer(**more):
-    """A whole number."""
     return {"type": "integer", **more}
 
 
 def array(items, **more):
-    """A list of such things."""
     return {"type": "array", "items": items, **more}
 
 
@@ -28,12 +26,10 @@ def shaped(required, **properties):
 
 
 def told(description, value):
-    """`value`, with what it is."""
     return {"description": description, **value}
 
 
 def ref(name):
-    """A reference to a definition."""
     return {"$ref": f"#/$defs/{name}"}
 
 

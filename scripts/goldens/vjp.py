@@ -11,7 +11,6 @@ from .case import Numbers, golden, rnn_weights, run
 from .family import GRU, LSTM, PROJ, RNN
 
 
-
 def output_shapes(module, args, inputs):
     """The shapes of the outputs, by name."""
     shape = inputs["input"].shape

@@ -43,7 +43,6 @@ def capability():
 
 
 def system():
-    """The operating system and the processor."""
     return f"{platform.system()} {platform.machine()}"
 
 
@@ -136,7 +135,6 @@ def pretty(value):
 
 
 def sha256(path):
-    """A file's hash."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
