@@ -4,17 +4,23 @@ import struct
 
 import numpy as np
 
-from .case import both, golden, once
+from .case import INF, NAN, both, golden, once
 
 SEEDS = [0, 1, 42, 4294967295]
 
 
-def drawn(name, reason, clauses, function, args, seed=0, **inputs):
-    """One draw, and what comes next."""
+def case(id, reason, clauses, function, args, seed=0, **inputs):
+    """One call that has nothing of the request's dtype."""
     yield once(
-        f"chance/{name}", reason, clauses, "call", "float32", function=function, args=args,
-        seed=seed, inputs=inputs or None
+        id, reason, clauses, "call", "float32", function=function, args=args, seed=seed,
+        inputs=inputs or None
     )
+
+
+def drawn(name, reason, clause, args, seed=0):
+    """One draw, and what comes next; its name begins with that of the function."""
+    function = name.split("/")[0]
+    yield from case(f"chance/{name}", reason, clause, function, args, seed)
 
 
 @golden("chance/randint.json", "torch.randint after torch.manual_seed.")
@@ -26,27 +32,24 @@ def integers():
     ]
     for low, high in ranges:
         args = {"low": low, "high": high, "size": [6]}
-        yield from drawn(f"randint/{low}-{high}", reason, "INIT-7", "randint", args)
+        yield from drawn(f"randint/{low}-{high}", reason, "INIT-7", args)
     for size in ([], [0], [1], [3, 4], [2, 3, 2], [2, 0, 3], [700]):
         args = {"low": 0, "high": 1000, "size": size}
         name = "x".join(map(str, size)) or "scalar"
-        yield from drawn(f"randint/size-{name}", "Row-major.", "INIT-7", "randint", args, 123)
+        yield from drawn(f"randint/size-{name}", "Row-major.", "INIT-7", args, 123)
     for seed in SEEDS:
         args = {"low": 0, "high": 50, "size": [5]}
-        yield from drawn(
-            f"randint/seed-{seed}", "The first draws.", "INIT-7", "randint", args, seed
-        )
+        yield from drawn(f"randint/seed-{seed}", "The first draws.", "INIT-7", args, seed)
 
 
 @golden("chance/randperm.json", "torch.randperm after torch.manual_seed.")
 def permutations():
     for n in (0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 100, 623, 624, 625, 626, 1000):
         reason = "One draw less than there are numbers." if n < 623 else "Over the generator's blocks."
-        yield from drawn(f"randperm/{n}", reason, "INIT-8", "randperm", {"n": n})
+        yield from drawn(f"randperm/{n}", reason, "INIT-8", {"n": n})
     for seed in SEEDS:
         yield from drawn(
-            f"randperm/seed-{seed}", "The order of a shuffle.", "INIT-8", "randperm", {"n": 12},
-            seed
+            f"randperm/seed-{seed}", "The order of a shuffle.", "INIT-8", {"n": 12}, seed
         )
 
 
@@ -127,30 +130,28 @@ def states():
 @golden("errors/chance.json", "What is not drawn.")
 def errors():
     good = state_bytes(5, 1, 0)
-    for name, state in (
-        ("short", good[:5055]), ("long", np.append(good, 0)), ("zeros", good * 0),
-        ("not-seeded", state_bytes(5, 1, 0, seeded=0)), ("none-left", state_bytes(5, 0, 0)),
-        ("next-beyond", state_bytes(5, 1, 625)),
-    ):
-        yield once(
-            f"errors/set_state/{name}", "No state of the generator.", "ERROR-5 INIT-4", "call",
-            "float32", function="set_state", args={}, inputs={"state": state}
+    states = {
+        "short": good[:5055], "long": np.append(good, 0), "zeros": good * 0,
+        "not-seeded": state_bytes(5, 1, 0, seeded=0), "none-left": state_bytes(5, 0, 0),
+        "next-beyond": state_bytes(5, 1, 625)
+    }
+    for name, state in states.items():
+        yield from case(
+            f"errors/set_state/{name}", "No state of the generator.", "ERROR-5 INIT-4", "set_state",
+            {}, None, state=state
         )
 
-    def case(function, name, reason, clause, args, **inputs):
-        yield once(
-            f"errors/{function}/{name}", reason, f"ERROR-5 {clause}", "call", "float32",
-            function=function, args=args, seed=0, inputs=inputs or None
-        )
+    def refused(function, name, reason, clause, args, **inputs):
+        id = f"errors/{function}/{name}"
+        yield from case(id, reason, f"ERROR-5 {clause}", function, args, **inputs)
 
     for low, high in ((5, 5), (5, 2), (0, -1)):
-        yield from case("randint", f"{low}-{high}", "Nothing between.", "INIT-7",
+        yield from refused("randint", f"{low}-{high}", "Nothing between.", "INIT-7",
                         {"low": low, "high": high, "size": [1]})
-    yield from case("randint", "size-negative", "Fewer than no elements.", "INIT-7",
+    yield from refused("randint", "size-negative", "Fewer than no elements.", "INIT-7",
                     {"low": 0, "high": 3, "size": [-1]})
-    yield from case("randperm", "negative", "Fewer than none.", "INIT-8", {"n": -1})
-    yield from case("randperm", "fraction", "Half a number.", "INIT-8", {"n": 2.5})
-    nan, inf = float("nan"), float("inf")
+    yield from refused("randperm", "negative", "Fewer than none.", "INIT-8", {"n": -1})
+    yield from refused("randperm", "fraction", "Half a number.", "INIT-8", {"n": 2.5})
     bad = [
         ("too-many", [1.0, 2.0], {"num_samples": 3}, "More than there are."),
         ("none", [1.0, 2.0], {"num_samples": 0}, "None."),
@@ -160,15 +161,15 @@ def errors():
         ("zero-row", [[1.0, 2.0], [0.0, 0.0]], {"num_samples": 1}, "A row without."),
         ("negative", [-1.0, 2.0], {"num_samples": 1}, "Less than none."),
         ("negative-replaced", [-1.0, 2.0], {"num_samples": 2, "replacement": True}, "Less than none."),
-        ("nan", [nan, 2.0], {"num_samples": 1}, "NaN."),
-        ("nan-replaced", [nan, 2.0], {"num_samples": 2, "replacement": True}, "NaN."),
-        ("infinite", [inf, 2.0], {"num_samples": 1}, "Infinity."),
-        ("infinite-replaced", [inf, 2.0], {"num_samples": 2, "replacement": True}, "Infinity."),
+        ("nan", [NAN, 2.0], {"num_samples": 1}, "NaN."),
+        ("nan-replaced", [NAN, 2.0], {"num_samples": 2, "replacement": True}, "NaN."),
+        ("infinite", [INF, 2.0], {"num_samples": 1}, "Infinity."),
+        ("infinite-replaced", [INF, 2.0], {"num_samples": 2, "replacement": True}, "Infinity."),
         ("scalar", 1.0, {"num_samples": 1}, "A single number."),
         ("cube", [[[1.0]]], {"num_samples": 1}, "Three dimensions."),
         ("fraction", [1.0, 2.0], {"num_samples": 1.5}, "One and a half."),
     ]
     for name, value, args, reason in bad:
-        yield from case("multinomial", name, reason, "INIT-9", args, input=np.array(value))
-    yield from case("multinomial", "int64", "Whole numbers.", "INIT-9", {"num_samples": 1},
+        yield from refused("multinomial", name, reason, "INIT-9", args, input=np.array(value))
+    yield from refused("multinomial", "int64", "Whole numbers.", "INIT-9", {"num_samples": 1},
                     input=np.array([1, 2], dtype=np.int64))

@@ -54,51 +54,43 @@ RNN_CELL = [
     ("relu-no-bias", {"nonlinearity": "relu", "bias": False}, "The order of the names."),
 ]
 DROPOUT = [
-    ("default", {}, "The probability and inplace, always."),
-    ("0.3", {"p": 0.3}, "Another probability."),
-    ("0", {"p": 0}, "A whole number stays as it was given, without a point."),
-    ("1", {"p": 1}, "The other end."),
-    ("third", {"p": 1 / 3}, "All the digits that are needed."),
-    ("1e-4", {"p": 0.0001}, "The last number that Python does not print scientifically."),
-    ("small", {"p": 0.00001}, "Python turns scientific below 1e-4."),
+    ("p-default", {}, "The probability and inplace, always."),
+    ("p-0.3", {"p": 0.3}, "Another probability."),
+    ("p-0", {"p": 0}, "A whole number stays as it was given, without a point."),
+    ("p-1", {"p": 1}, "The other end."),
+    ("p-third", {"p": 1 / 3}, "All the digits that are needed."),
+    ("p-1e-4", {"p": 0.0001}, "The last number that Python does not print scientifically."),
+    ("p-small", {"p": 0.00001}, "Python turns scientific below 1e-4."),
 ]
 
 
-def recurrent():
-    """(module, name, args, reason) of the modules that have BASE."""
-    for name, args, reason in RNN:
-        yield "RNN", name, args, reason
-    for module in ("LSTM", "GRU"):
-        for name, args, reason in RNN:
-            if args.keys() != {"nonlinearity"}:
-                args = {key: value for key, value in args.items() if key != "nonlinearity"}
-                yield module, name, args, reason
-    for name, args, reason in PROJECTED:
-        yield "LSTM", name, args, reason
-    for module in ("RNNCell", "LSTMCell", "GRUCell"):
-        for name, args, reason in CELL + (RNN_CELL if module == "RNNCell" else []):
-            yield module, name, args, reason
+LINEAR = [
+    ("default", {}, "All three arguments, always."),
+    ("no-bias", {"bias": False}, "Without a bias."),
+    ("wide", {"in_features": 1000}, "No separators in large numbers."),
+]
+GATED = [
+    (name, {key: value for key, value in args.items() if key != "nonlinearity"}, reason)
+    for name, args, reason in RNN
+    if args.keys() != {"nonlinearity"}
+]
+ALL = [
+    ("RNN", BASE, RNN), ("LSTM", BASE, GATED), ("GRU", BASE, GATED), ("LSTM", BASE, PROJECTED),
+    ("RNNCell", BASE, CELL + RNN_CELL), ("LSTMCell", BASE, CELL), ("GRUCell", BASE, CELL),
+    ("Dropout", {}, DROPOUT), ("Linear", {"in_features": 5, "out_features": 1}, LINEAR),
+]
 
 
 @golden("repr/modules.json", "print(module).")
 def cases():
-    for module, name, args, reason in recurrent():
-        yield once(
-            f"repr/{module}/{name}", reason, "PRINT-6", "repr", module=module, args={**BASE, **args}
-        )
-    for name, args, reason in DROPOUT:
-        yield once(f"repr/Dropout/p-{name}", reason, "PRINT-6", "repr", module="Dropout", args=args)
-    for name, args, reason in (
-        ("default", {}, "All three arguments, always."),
-        ("no-bias", {"bias": False}, "Without a bias."),
-        ("wide", {"in_features": 1000}, "No separators in large numbers."),
-    ):
-        args = {"in_features": 5, "out_features": 1, **args}
-        yield once(f"repr/Linear/{name}", reason, "PRINT-6", "repr", module="Linear", args=args)
+    for module, base, rows in ALL:
+        for name, args, reason in rows:
+            args = {**base, **args}
+            yield once(f"repr/{module}/{name}", reason, "PRINT-6", "repr", module=module, args=args)
     for width, hidden, layers in ((1, 5, 1), (3, 8, 2)):
-        args = {"input_size": width, "hidden_size": hidden, "num_layers": layers}
         yield once(
             f"repr/SimpleRNN/{width}-{hidden}-{layers}",
-            "A module within a module is indented and named.", "PRINT-6 FC-1",
-            "repr", module="SimpleRNN", args=args
+            "A module within a module is indented and named.", "PRINT-6 FC-1", "repr",
+            module="SimpleRNN",
+            args={"input_size": width, "hidden_size": hidden, "num_layers": layers}
         )
