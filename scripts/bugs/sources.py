@@ -85,59 +85,42 @@ def layers_without_bias():
 # For each reproduction what PyTorch says, and what the equations say.
 SOURCES = {
     "flax_gru_b_hn.py": (
-        lambda: own("GRU", [1.0], 1.0, bias=True, ih=[0.0] * 3, hh=[0.0, 0.0, 2.0]),
-        lambda: gru(1.0, 1.0, 2.0),
+        own("GRU", [1.0], 1.0, bias=True, ih=[0.0] * 3, hh=[0.0, 0.0, 2.0]), gru(1.0, 1.0, 2.0)
     ),
-    "gonnx_sigmoid": (gru_of_two, lambda: (1 - sigmoid(-1e10)) * tanh(-1e10)),
-    "keras_float64_matmul.py": (linear, lambda: 0.1 / 3 + 0.2 / 7),
+    "gonnx_sigmoid": (gru_of_two(), (1 - sigmoid(-1e10)) * tanh(-1e10)),
+    "keras_float64_matmul.py": (linear(), 0.1 / 3 + 0.2 / 7),
     "keras_jax_simplernn_float64.py": (
-        lambda: str(nn.RNN(2, 2, dtype=torch.float64)(torch.ones(1, 3, 2).double())[0].dtype)[6:],
-        lambda: "float64",
+        str(nn.RNN(2, 2, dtype=torch.float64)(torch.ones(1, 3, 2).double())[0].dtype)[6:],
+        "float64"
     ),
     "keras_jax_tanh_float64.py": (
-        lambda: torch.tanh(torch.tensor(0.1, dtype=torch.float64)).item(),
-        lambda: tanh(0.1),
+        torch.tanh(torch.tensor(0.1, dtype=torch.float64)).item(), tanh(0.1)
     ),
-    "onnx_reference_peephole.py": (
-        lambda: own("LSTM", [1.0], 0.0, inf),
-        lambda: lstm(1.0, 0.0, inf),
-    ),
-    "onnx_reference_sequence_lens.py": (
-        lambda: own("RNN", [0.5, 100.0], lengths=[1]),
-        lambda: tanh(0.5),
-    ),
+    "onnx_reference_peephole.py": (own("LSTM", [1.0], 0.0, inf), lstm(1.0, 0.0, inf)),
+    "onnx_reference_sequence_lens.py": (own("RNN", [0.5, 100.0], lengths=[1]), tanh(0.5)),
     "onnxruntime_gates_nan.py": (
-        lambda: own("LSTM", [nan], bias=True) + own("GRU", [nan], bias=True),
-        lambda: lstm(nan) + gru(nan),
+        own("LSTM", [nan], bias=True) + own("GRU", [nan], bias=True), lstm(nan) + gru(nan)
     ),
     "onnxruntime_lstm_clip.py": (
-        lambda: (torch.sigmoid(torch.tensor(0.0)) * torch.tanh(torch.tensor(2.0).clamp(-0.5, 0.5))).item(),
-        lambda: sigmoid(0.0) * tanh(0.5),
+        (torch.sigmoid(torch.tensor(0.0)) * torch.tanh(torch.tensor(2.0).clamp(-0.5, 0.5))).item(),
+        sigmoid(0.0) * tanh(0.5)
     ),
     "onnxruntime_softplus.py": (
-        lambda: nn.functional.softplus(torch.tensor(100.0)).item(),
-        lambda: log1p(exp(100.0)),
+        nn.functional.softplus(torch.tensor(100.0)).item(), log1p(exp(100.0))
     ),
     "onnxruntime_thresholded_relu.py": (
-        lambda: nn.functional.threshold(torch.tensor(0.5), 1.0, 0.0).item(),
-        lambda: 0.5 if 0.5 > 1 else 0.0,
+        nn.functional.threshold(torch.tensor(0.5), 1.0, 0.0).item(), 0.5 if 0.5 > 1 else 0.0
     ),
-    "onnxruntime_relu_nan.py": (lambda: own("RNN", [nan], relu=True), lambda: relu(nan)),
-    "openvino_dynamic_sequence_lens.py": (
-        lambda: own("RNN", [0.5, -100.0], lengths=[1]),
-        lambda: tanh(0.5),
-    ),
-    "openvino_float64.py": (
-        lambda: torch.tanh(torch.tensor(0.1, dtype=torch.float64)).item(),
-        lambda: tanh(0.1),
-    ),
-    "openvino_relu_nan.py": (lambda: torch.relu(torch.tensor(nan)).item(), lambda: relu(nan)),
-    "paddle_no_bias.py": (lambda: f"{layers_without_bias()} parameters", lambda: "4 parameters"),
-    "paddle_padding_nan.py": (lambda: own("RNN", [0.5, nan], lengths=[1]), lambda: tanh(0.5)),
-    "paddle_relu_nan.py": (lambda: torch.relu(torch.tensor(nan)).item(), lambda: relu(nan)),
-    "rten_sequence_lens": (lambda: own("GRU", [0.5, -100.0], lengths=[1]), lambda: gru(0.5)),
-    "tract_nan": (lambda: own("RNN", [nan]), lambda: tanh(nan)),
-    "tract_relu": (lambda: own("RNN", [2.0], relu=True), lambda: relu(2.0)),
+    "onnxruntime_relu_nan.py": (own("RNN", [nan], relu=True), relu(nan)),
+    "openvino_dynamic_sequence_lens.py": (own("RNN", [0.5, -100.0], lengths=[1]), tanh(0.5)),
+    "openvino_float64.py": (torch.tanh(torch.tensor(0.1, dtype=torch.float64)).item(), tanh(0.1)),
+    "openvino_relu_nan.py": (torch.relu(torch.tensor(nan)).item(), relu(nan)),
+    "paddle_no_bias.py": (f"{layers_without_bias()} parameters", "4 parameters"),
+    "paddle_padding_nan.py": (own("RNN", [0.5, nan], lengths=[1]), tanh(0.5)),
+    "paddle_relu_nan.py": (torch.relu(torch.tensor(nan)).item(), relu(nan)),
+    "rten_sequence_lens": (own("GRU", [0.5, -100.0], lengths=[1]), gru(0.5)),
+    "tract_nan": (own("RNN", [nan]), tanh(nan)),
+    "tract_relu": (own("RNN", [2.0], relu=True), relu(2.0)),
 }
 
 
@@ -170,7 +153,7 @@ def main():
     stale = 0
     for name in sorted(p.name for p in BUGS.iterdir() if p.name != "README.md"):
         assert name in SOURCES, f"{name} has no two sources in {Path(__file__).name}"
-        given, hand = (source() for source in SOURCES[name])
+        given, hand = SOURCES[name]
         assert agree(given, hand), f"{name}: PyTorch {given}, by hand {hand}"
         show = lambda x: x if isinstance(x, str) else repr(x)  # noqa: E731
         line = f"Two sources: PyTorch {torch.__version__.split('+')[0]} {show(given)}, float64 by hand {show(hand)}."
