@@ -50,6 +50,12 @@ def own(optimizer, name, reason, args, seed, clauses="OPTIM-7", **rest):
     yield from steps(f"{optimizer}/{name}", reason, bears, optimizer, args, seed, **rest)
 
 
+def clipped(name, reason, clause, lr, seed, clip, **rest):
+    """Ten steps of SGD on gradients that are clipped."""
+    bears = f"OPTIM-5 {clause}"
+    yield from steps(f"clip/{name}", reason, bears, "SGD", {"lr": lr}, seed, **rest, clip=clip)
+
+
 def unmade(optimizer, name, args, clauses="", **rest):
     """An optimiser that PyTorch refuses, named after it."""
     return refused(
@@ -154,16 +160,11 @@ def clips():
         ("value-nan", "clip_grad_value_", {"clip_value": 1.0}, "NaN stays, and stays alone."),
     ]
 
-    def clip(name, function, args, reason, clause, seed, **rest):
-        yield from steps(
-            f"clip/{name}", reason, f"OPTIM-5 {clause}", "SGD", {"lr": 0.1}, seed, **rest,
-            clip=named(function, **args)
-        )
-
-    for place, case in enumerate(cases):
-        yield from clip(*case, "OPTIM-1", 81000 + place)
-    for case in spoiled:
-        yield from clip(*case, "NUM-4", 81100, gradients=given)
+    for place, (name, function, args, reason) in enumerate(cases):
+        yield from clipped(name, reason, "OPTIM-1", 0.1, 81000 + place, named(function, **args))
+    for name, function, args, reason in spoiled:
+        clip = named(function, **args)
+        yield from clipped(name, reason, "NUM-4", 0.1, 81100, clip, gradients=given)
 
 
 @golden("optim/schedules.json", "Learning rates that change, ten times.")

@@ -1,14 +1,14 @@
 """Chapter optim: states that change hands, limits that are no limits, options that are rare."""
 
 import base64
-import io
 from itertools import product
 
 import numpy as np
 import torch
 
 from .case import INF, NAN, Numbers, golden, named, of_dtype, once
-from .optim import ALL, CLAUSES, group, own, parameters, refused, steps, unmade
+from .checkpoints import saved
+from .optim import ALL, CLAUSES, clipped, group, own, parameters, refused, steps, unmade
 
 # Gradients of ones for a weight of two elements, two steps.
 TWO = {"weight": np.ones((2, 2))}
@@ -70,25 +70,23 @@ def limits():
     given = {"weight": np.array([row, row[::-1]])}
     params = {"weight": np.zeros(7)}
     for name, value in (("1", 1.0), ("0", 0.0), *NONE):
-        yield from steps(
-            f"clip/value-limit-{name}",
-            "Cut from below, then from above: a limit below 0 is what everything becomes.",
-            "OPTIM-5 NUM-4", "SGD", {"lr": 0.5}, 83300, params=params, gradients=given,
-            clip=named("clip_grad_value_", clip_value=value)
+        yield from clipped(
+            f"value-limit-{name}",
+            "Cut from below, then from above: a limit below 0 is what everything becomes.", "NUM-4",
+            0.5, 83300, named("clip_grad_value_", clip_value=value), params=params, gradients=given
         )
     pair = {"weight": np.array([[3.0, 4.0], [0.0, 0.0]]), "bias": np.array([[0.0, 1.0], [2.0, -1.0]])}
-    both_zeros = {"weight": np.zeros(2), "bias": np.zeros(2)}
+    zeros = {"weight": np.zeros(2), "bias": np.zeros(2)}
 
     def norm(name, reason, grads, **args):
-        yield from steps(
-            f"clip/norm-{name}", reason, "OPTIM-5", "SGD", {"lr": 0.5}, 83310, params=both_zeros,
-            gradients=grads, clip=named("clip_grad_norm_", **args)
+        clip = named("clip_grad_norm_", **args)
+        yield from clipped(
+            f"norm-{name}", reason, "", 0.5, 83310, clip, params=zeros, gradients=grads
         )
 
     for name, value in NONE:
-        yield from norm(
-            f"limit-{name}", "The limit goes into the factor as it is.", pair, max_norm=value
-        )
+        reason = "The limit goes into the factor as it is."
+        yield from norm(f"limit-{name}", reason, pair, max_norm=value)
     spoiled = {"weight": np.array([[NAN, 1.0], [INF, 1.0]]), "bias": np.array([[1.0, 2.0]] * 2)}
     kinds = {
         "0": 0, "half": 0.5, "minus-1": -1, "minus-2": -2, "minus-infinity": "-Infinity",
@@ -96,23 +94,21 @@ def limits():
     }
     for name, kind in kinds.items():
         for more, grads in (("", pair), ("-spoiled", spoiled)):
-            yield from norm(
-                f"type-{name}{more}",
-                "The norm of the gradients' own norms: the smallest for -∞, a count of counts for 0.",
-                grads, max_norm=1.5, norm_type=kind
-            )
+            reason = "The norm of the gradients' own norms: "
+            reason += "the smallest for -∞, a count of counts for 0."
+            yield from norm(f"type-{name}{more}", reason, grads, max_norm=1.5, norm_type=kind)
+
+    def refusal(name, weight, kind, **more):
+        return refused(
+            f"clip/norm-{name}-{str(kind).lower()}", "OPTIM-5", "SGD", {"lr": 0.5},
+            state_dict={"weight": np.zeros(len(weight[0]))}, gradients={"weight": weight},
+            clip=named("clip_grad_norm_", max_norm=1.0, norm_type=kind, **more)
+        )
+
     for kind in ("Infinity", "-Infinity", -1):
-        yield refused(
-            f"clip/norm-empty-{str(kind).lower()}", "OPTIM-5", "SGD", {"lr": 0.5},
-            state_dict={"weight": np.zeros(0)}, gradients={"weight": np.zeros((1, 0))},
-            clip=named("clip_grad_norm_", max_norm=1.0, norm_type=kind)
-        )
+        yield refusal("empty", np.zeros((1, 0)), kind)
     for kind in ("Infinity", "-Infinity", "NaN"):
-        yield refused(
-            f"clip/norm-nonfinite-{kind.lower()}", "OPTIM-5", "SGD", {"lr": 0.5},
-            gradients={"weight": np.array([[INF, -INF]])},
-            clip=named("clip_grad_norm_", max_norm=1.0, norm_type=kind, error_if_nonfinite=True)
-        )
+        yield refusal("nonfinite", np.array([[INF, -INF]]), kind, error_if_nonfinite=True)
     for name, first, second in (("first", of_dtype, np.asarray), ("second", np.asarray, of_dtype)):
         for kind in (2, "Infinity"):
             yield once(
@@ -211,22 +207,19 @@ def rare():
             optimizer, "named",
             "Parameters may be given with their names, which the state then has.", {"lr": 0.1},
             84220 + place,
-            groups=[group("bias", named=[True], lr=0.5), group("weight", named=[True]),]
+            groups=[group("bias", named=[True], lr=0.5), group("weight", named=[True])]
         )
         yield unmade(optimizer, "lr-tensor-of-two", {"lr": {"shape": [2], "data": [1, 1]}})
-        yield unmade(optimizer, "named-one-group", {},
-            state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
-            groups=[group("weight"), group("bias", named=[True]),]
-        )
+        two = {"weight": np.zeros(1), "bias": np.zeros(1)}
+        some = [group("weight"), group("bias", named=[True])]
+        yield unmade(optimizer, "named-one-group", {}, state_dict=two, groups=some)
         yield unmade(optimizer, "one-tensor", {}, groups="weight")
-        yield unmade(optimizer, "named-some", {},
-            state_dict={"weight": np.zeros(1), "bias": np.zeros(1)},
-            groups=[group("weight", "bias", named=[True, False])]
-        )
-    yield from steps(
-        "SGD/lr-tensor-groups", "A group's own learning rate, and one that is not finite.",
-        "OPTIM-1 OPTIM-7", "SGD", {"lr": 0.1}, 84230,
-        groups=[group("bias", lr={"shape": [1], "data": [0.25]}), group("weight", lr="Infinity"),]
+        some = [group("weight", "bias", named=[True, False])]
+        yield unmade(optimizer, "named-some", {}, state_dict=two, groups=some)
+    yield from own(
+        "SGD", "lr-tensor-groups", "A group's own learning rate, and one that is not finite.",
+        {"lr": 0.1}, 84230,
+        groups=[group("bias", lr={"shape": [1], "data": [0.25]}), group("weight", lr="Infinity")]
     )
     small = [("tiny", -1e-5), ("tinier", -1e-7), ("infinite", "-Infinity"), ("nan", "NaN")]
     options = {
@@ -238,31 +231,29 @@ def rare():
             if optimizer != "SGD" or name != "nan":  # SGD lets NaN pass
                 yield unmade(optimizer, f"bad-{option.replace('_', '-')}-{name}", {option: value})
     for optimizer, (name, value) in product(("Adam", "AdamW"), small):
-            yield unmade(optimizer, f"bad-beta-{name}", {"betas": [0.5, value]})
+        yield unmade(optimizer, f"bad-beta-{name}", {"betas": [0.5, value]})
     for option in ("momentum", "weight_decay"):
-        yield from steps(
-            f"SGD/nan-{option.replace('_', '-')}", "SGD refuses what is below 0, and NaN is not.",
-            "OPTIM-1 NUM-4", "SGD", {"lr": 0.1, option: "NaN"}, 84240
-        )
+        reason = "SGD refuses what is below 0, and NaN is not."
+        name = f"nan-{option.replace('_', '-')}"
+        yield from own("SGD", name, reason, {"lr": 0.1, option: "NaN"}, 84240, "NUM-4")
 
 
 @golden("optim/going_on.json", "Schedules that go on, periods of 0.")
 def schedules():
     """Periods of 0, schedules that go on, learning rates that a schedule made."""
-    for name, args in (("StepLR", {"step_size": 0}), ("CosineAnnealingLR", {"T_max": 0})):
+    refusals = [
+        ("StepLR/period-0", named("StepLR", step_size=0)),
+        ("StepLR/no-initial-lr", named("StepLR", step_size=3, last_epoch=2)),
+        ("CosineAnnealingLR/period-0", named("CosineAnnealingLR", T_max=0)),
+        ("CosineAnnealingLR/no-initial-lr", named("CosineAnnealingLR", T_max=3, last_epoch=2)),
+        ("StepLR/period-0-goes-on", named("StepLR", step_size=0, last_epoch=0),
+         [group("weight", initial_lr=0.5)]),
+    ]
+    for name, schedule, *groups in refusals:
+        more = {"groups": groups[0]} if groups else {}
         yield refused(
-            f"{name}/period-0", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=TWO,
-            scheduler=named(name, **args)
+            name, "OPTIM-6", "SGD", {"lr": 0.5}, gradients=TWO, **more, scheduler=schedule
         )
-        yield refused(
-            f"{name}/no-initial-lr", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=TWO,
-            scheduler=named(name, **dict.fromkeys(args, 3), last_epoch=2)
-        )
-    yield refused(
-        "StepLR/period-0-goes-on", "OPTIM-6", "SGD", {"lr": 0.5}, gradients=TWO,
-        groups=[group("weight", initial_lr=0.5)],
-        scheduler=named("StepLR", step_size=0, last_epoch=0)
-    )
     groups = [group("weight", "bias", lr=0.25, initial_lr=0.5)]
     for place, (name, args) in enumerate(
         (("StepLR", {"step_size": 3, "gamma": 0.5}),
@@ -318,31 +309,24 @@ def prints():
         yield unmade(name, f"bad-{place}", args)
 
 
-def saved(numbers, optimizer, args, params, schedule=None):
+def file_of(numbers, optimizer, args, params, schedule=None):
     """What torch.save writes of an optimiser's state of drawn numbers, and of a schedule's."""
     tensors = [torch.nn.Parameter(torch.zeros(value.shape)) for value in params.values()]
     made = getattr(torch.optim, optimizer)(tensors, **args)
+    names = {"SGD": ["momentum_buffer"], "RMSprop": ["square_avg", "momentum_buffer"]}
     state = {}
     for k, value in enumerate(params.values()):
-        draw = lambda: torch.tensor(abs(numbers.dyadic(*value.shape)).tolist())  # noqa: B023, E731
-        own = {
-            "SGD": {"momentum_buffer": draw},
-            "RMSprop": {"square_avg": draw, "momentum_buffer": draw},
-        }.get(optimizer, {"exp_avg": draw, "exp_avg_sq": draw})
-        state[k] = {name: make() for name, make in own.items()}
-        if optimizer != "SGD":
-            state[k] = {"step": torch.tensor(5.0), **state[k]}
-    rates = None
+        state[k] = {} if optimizer == "SGD" else {"step": torch.tensor(5.0)}
+        for name in names.get(optimizer, ["exp_avg", "exp_avg_sq"]):
+            state[k][name] = torch.tensor(abs(numbers.dyadic(*value.shape)).tolist())
+    content = {}
     if schedule:
         rates = getattr(torch.optim.lr_scheduler, schedule["name"])(made, **schedule["args"])
         rates.last_epoch, rates._step_count = 2, 3
-    made.load_state_dict({"state": state, "param_groups": made.state_dict()["param_groups"]})
-    bytes_ = io.BytesIO()
-    content = {"optimizer": made.state_dict()}
-    if rates:
         content["scheduler"] = rates.state_dict()
-    torch.save(content, bytes_)
-    return {"format": "torch", "base64": base64.b64encode(bytes_.getvalue()).decode("ascii")}
+    made.load_state_dict({"state": state, "param_groups": made.state_dict()["param_groups"]})
+    data = saved({"optimizer": made.state_dict(), **content})
+    return {"format": "torch", "base64": base64.b64encode(data).decode("ascii")}
 
 
 @golden("optim/files.json", "States out of PyTorch's checkpoints.")
@@ -360,5 +344,5 @@ def files():
             optimizer, "checkpoint",
             "The options and what is remembered come out of the file, in each parameter's dtype.",
             {"lr": 0.5}, 84510 + place, "OPTIM-7 TRAIN-3", params=params,
-            file=saved(numbers, optimizer, args, params, schedule), scheduler=schedule
+            file=file_of(numbers, optimizer, args, params, schedule), scheduler=schedule
         )
