@@ -93,21 +93,43 @@ def zeros(*shape):
     return np.full(shape, Decimal(0), dtype=object)
 
 
+def arrays(request, dtype):
+    """The request's inputs as numpy arrays."""
+    found = {}
+    for name, value in request["inputs"].items():
+        if name == "sequence_lens":
+            found[name] = np.array(value, np.int32)
+        else:
+            numbers = [float(x) for x in value["data"]]
+            found[name] = np.array(numbers, request["dtype"]).astype(dtype).reshape(value["shape"])
+    return found
+
+
+def time_first(inputs):
+    """Inputs that have the batch first, in the other layout."""
+    turned = ("X", "initial_h", "initial_c")
+    return {name: x.swapaxes(0, 1) if name in turned else x for name, x in inputs.items()}
+
+
+def batch_first(outputs):
+    """Outputs that have time first, in the other layout."""
+    return {
+        name: value.transpose(2, 0, 1, 3) if name == "Y" else value.swapaxes(0, 1)
+        for name, value in outputs.items()
+    }
+
+
 def evaluate(kind, attributes, inputs, clip_h=True):
     """
     The node's outputs Y, Y_h and, of an LSTM, Y_c, in decimals. Without `clip_h` it is ONNX Runtime's
     LSTM, which does not clip what h reads.
     """
-    batch_first = attributes.get("layout", 0) == 1
+    turned = attributes.get("layout", 0) == 1
     way = attributes.get("direction", "forward")
     directions = 2 if way == "bidirectional" else 1
     given = {name: decimals(x) for name, x in inputs.items() if name != "sequence_lens"}
-    if batch_first:
-        given |= {
-            name: np.swapaxes(given[name], 0, 1)
-            for name in ("X", "initial_h", "initial_c")
-            if name in given
-        }
+    if turned:
+        given = time_first(given)
     x, w, r = given["X"], given["W"], given["R"]
     length, batch, size = x.shape[0], x.shape[1], r.shape[2]
     lens = inputs.get("sequence_lens", [length] * batch)
@@ -128,26 +150,14 @@ def evaluate(kind, attributes, inputs, clip_h=True):
                 )
                 y[t, d, n] = h[d, n]
     outputs = {"Y": y, "Y_h": h, **({"Y_c": c} if kind == "LSTM" else {})}
-    if batch_first:
-        outputs = {
-            name: value.transpose(2, 0, 1, 3) if name == "Y" else value.swapaxes(0, 1)
-            for name, value in outputs.items()
-        }
-    return outputs
+    return batch_first(outputs) if turned else outputs
 
 
 def node(request):
     """The outputs, rounded to the request's dtype: the body of op node."""
     dtype = np.dtype(request["dtype"])
-    inputs = {}
-    for name, value in request["inputs"].items():
-        if name == "sequence_lens":
-            inputs[name] = value
-        else:
-            data = np.array([float(x) for x in value["data"]], dtype)
-            inputs[name] = data.astype(np.float64).reshape(value["shape"])
     with localcontext(prec=DIGITS):
-        found = evaluate(request["module"], request["args"], inputs)
+        found = evaluate(request["module"], request["args"], arrays(request, np.float64))
     return {
         "outputs": {
             name: np.ascontiguousarray(value).astype(np.float64).astype(dtype)

@@ -7,7 +7,7 @@ A case becomes golden only where they answer within the closeness of NUM-2 of on
 import numpy as np
 
 from .compare import TOLERANCE
-from .onnx_exact import DEFAULTS, node
+from .onnx_exact import DEFAULTS, arrays, batch_first, node, time_first
 
 try:
     import onnx
@@ -34,18 +34,6 @@ def sources(request):
     # It passes over lengths, and knows opset 7 and later.
     if plain and "sequence_lens" not in request["inputs"] and request["opset"] >= 7:
         found.append(REFERENCE)
-    return found
-
-
-def arrays(request, dtype):
-    """The request's inputs as numpy arrays."""
-    found = {}
-    for name, value in request["inputs"].items():
-        if name == "sequence_lens":
-            found[name] = np.array(value, np.int32)
-        else:
-            numbers = [float(x) for x in value["data"]]
-            found[name] = np.array(numbers, request["dtype"]).astype(dtype).reshape(value["shape"])
     return found
 
 
@@ -77,11 +65,7 @@ def runtime(request):
     inputs = arrays(request, np.float32)
     turned = request["args"].get("layout")
     if turned:
-        inputs |= {
-            name: np.ascontiguousarray(inputs[name].swapaxes(0, 1))
-            for name in ("X", "initial_h", "initial_c")
-            if name in inputs
-        }
+        inputs = {k: np.ascontiguousarray(x) for k, x in time_first(inputs).items()}
     file, names = model(request["module"], args, inputs, max(request["opset"], 7))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -90,10 +74,7 @@ def runtime(request):
     )
     found = dict(zip(names, session.run(None, inputs), strict=True))
     if turned:
-        found = {
-            name: value.transpose(2, 0, 1, 3) if name == "Y" else value.swapaxes(0, 1)
-            for name, value in found.items()
-        }
+        found = batch_first(found)
     return found
 
 
