@@ -25,14 +25,7 @@ def tensors():
         input=x[0, 0, 0]
     )
     for dim, start, length in (
-        (0, 1, 2),
-        (1, 0, 4),
-        (1, 4, 0),
-        (1, -4, 1),
-        (2, 0, -1),
-        (3, 0, 1),
-        (-4, 0, 1),
-        (1, -1, 2),
+        (0, 1, 2), (1, 0, 4), (1, 4, 0), (1, -4, 1), (2, 0, -1), (3, 0, 1), (-4, 0, 1), (1, -1, 2)
     ):
         yield from case(
             "narrow", f"dim{dim}-start{start}-length{length}", "A range past either end.",

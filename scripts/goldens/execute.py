@@ -336,14 +336,6 @@ def call(request):
 
 
 OPERATIONS = {
-    "call": call,
-    "forward": forward,
-    "init": init,
-    "notebook": notebook,
-    "print": printed,
-    "rand": draw,
-    "randn": draw,
-    "repr": representation,
-    "size": size,
-    "vjp": vjp,
+    "call": call, "forward": forward, "init": init, "notebook": notebook, "print": printed,
+    "rand": draw, "randn": draw, "repr": representation, "size": size, "vjp": vjp
 }

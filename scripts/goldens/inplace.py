@@ -54,7 +54,7 @@ def functions():
     yield from function("log_softmax", [matrix], {"dim": 1})
     for name in ("nll_loss", "cross_entropy"):
         yield from function(name, [matrix], {"target": [0, 2]})
-    for name, args in VIEWS.items():
+    for name, (args, _) in VIEWS.items():
         yield from function(name, [(1, 3)], args)
     yield from function("index_select", [matrix], {"dim": 0, "index": [1]})
     for name in ("cat", "stack"):
@@ -71,40 +71,31 @@ def functions():
         yield from function("matmul", [a, b], label=f"matmul-{len(a)}d-{len(b)}d")
 
 
+# Of each view of a tensor of shape (1, 3), its arguments and its own shape.
 VIEWS = {
-    "transpose": {"dim0": 0, "dim1": 1},
-    "squeeze": {"dim": 0},
-    "unsqueeze": {"dim": 0},
-    "select": {"dim": 0, "index": 0},
-    "narrow": {"dim": 1, "start": 1, "length": 2},
-    "reshape": {"shape": [3, 1]},
-    "expand": {"size": [2, 3]},
-}
-SHAPES = {
-    "transpose": (3, 1),
-    "squeeze": (3,),
-    "unsqueeze": (1, 1, 3),
-    "select": (3,),
-    "narrow": (1, 2),
-    "reshape": (3, 1),
-    "expand": (2, 3),
+    "transpose": ({"dim0": 0, "dim1": 1}, (3, 1)),
+    "squeeze": ({"dim": 0}, (3,)),
+    "unsqueeze": ({"dim": 0}, (1, 1, 3)),
+    "select": ({"dim": 0, "index": 0}, (3,)),
+    "narrow": ({"dim": 1, "start": 1, "length": 2}, (1, 2)),
+    "reshape": ({"shape": [3, 1]}, (3, 1)),
+    "expand": ({"size": [2, 3]}, (2, 3)),
 }
 
 
 @golden("inplace/views.json", "Views of what was changed.")
 def views():
     """What a view of a changed tensor shows, and a copy does not."""
-    for name, args in VIEWS.items():
+    for name, (args, shape) in VIEWS.items():
         through = {"through": named(name, **args)}
-        yield from function("mul", [(1, 3), SHAPES[name]], through, f"mul-of-{name}", output=False)
+        yield from function("mul", [(1, 3), shape], through, f"mul-of-{name}", output=False)
         yield from function("sin", [(1, 3)], through, f"sin-of-{name}", output=False)
-    through = {"through": named("detach")}
-    both = [["b"], ["a", "b"]]
-    yield from function("mul", [(3,), (3,)], through, "mul-of-detach", False, wanted=both)
-    through = {"through": named("tanh")}
-    yield from function("mul", [(3,), (3,)], through, "mul-of-tanh", False, wanted=[["a", "b"]])
-    through = {"through": named("add", other=1.0)}
-    yield from function("mul", [(3,), (3,)], through, "mul-of-sum", False, wanted=[["a", "b"]])
+    for name, first, wanted in (
+        ("detach", named("detach"), [["b"], ["a", "b"]]), ("tanh", named("tanh"), [["a", "b"]]),
+        ("sum", named("add", other=1.0), [["a", "b"]]),
+    ):
+        through = {"through": first}
+        yield from function("mul", [(3,), (3,)], through, f"mul-of-{name}", False, wanted=wanted)
 
 
 SEQUENCES = {
@@ -130,10 +121,8 @@ def modules():
             if module == "LSTM":
                 initial["c_0"] = numbers.dyadic(rows, 2, 3)
             asked = {
-                "module": module,
-                "args": args,
-                "state_dict": rnn_weights(numbers, args, module),
-                "inputs": {"input": numbers.dyadic(*shape), **initial},
+                "module": module, "args": args, "state_dict": rnn_weights(numbers, args, module),
+                "inputs": {"input": numbers.dyadic(*shape), **initial}
             }
             yield from changed(f"{name}-{length}", asked)
     for place, module in enumerate(("RNNCell", "LSTMCell", "GRUCell")):

@@ -100,16 +100,10 @@ MODELS = [
     ("nested", [BODY, part("Identity"), linear(4, 2)], (2, 3), (2, 2), "A container in another."),
     ("gru-head", [recurrent("GRU", 3, 4), OUTPUT, linear(4, 2)], (5, 2, 3), (5, 2, 2),
      "A recurrent layer, and a head on every step."),
-    (
-        "lstm-stack-head",
-        [
-            recurrent("LSTM", 2, 3, num_layers=2, bidirectional=True, batch_first=True),
-            *(OUTPUT, linear(6, 4), part("ReLU"), linear(4, 3), part("LogSoftmax", dim=-1)),
-        ],
-        (2, 4, 2),
-        (2, 4, 3),
-        "Two layers, both directions, a classifier on every step.",
-    ),
+    ("lstm-stack-head",
+     [recurrent("LSTM", 2, 3, num_layers=2, bidirectional=True, batch_first=True), OUTPUT,
+      linear(6, 4), part("ReLU"), linear(4, 3), part("LogSoftmax", dim=-1)],
+     (2, 4, 2), (2, 4, 3), "Two layers, both directions, a classifier on every step."),
     ("rnn-two-layers-dropout",
      [recurrent("RNN", 2, 3), OUTPUT, part("Dropout", p=0.5), linear(3, 1)], (4, 1, 2), (4, 1, 1),
      "Dropout does nothing in evaluation, also inside."),
@@ -228,15 +222,12 @@ def refused():
             f"modules/refused/{module}-of-{name}", "No module.", "MODULE-3 ERROR-6",
             "repr", module=module, args={"modules": parts}
         )
+    pair = [part("Tanh"), part("ReLU")]
     for module, index in product(("Sequential", "ModuleList"), (2, -3)):
         yield once(
             f"modules/refused/{module}-index-{index}", "There is no such module.",
             "MODULE-3 ERROR-5", "call", "float32", function="index",
-            args={
-                "module": module,
-                "index": index,
-                "args": {"modules": [part("Tanh"), part("ReLU")]},
-            }
+            args={"module": module, "index": index, "args": {"modules": pair}}
         )
     yield from refusal(
         "ModuleList-called", "A list computes nothing.", "MODULE-3 ERROR-6", "ModuleList",

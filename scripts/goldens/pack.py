@@ -87,36 +87,28 @@ def contents():
         args = {"input_size": 2, "hidden_size": 3, **extra, "num_layers": 2, "bidirectional": True}
         state = rnn_weights(numbers, args, kind.module)
         value, of = numbers.decimal(*input_shape(args, 3, 5)), [3, 5, 2]
+
+        def ask(name, reason, clauses, input, **lengths):
+            inputs = {"input": input, **lengths}
+            yield from packed(f"{word}/{name}", kind, reason, clauses, args, inputs, state)  # noqa: B023
+
         for name, text, number in (*EXTREMES[:2], ("huge", "A huge number", 2.0**120)):
             full = spoiled(spoiled(value, np.s_[3:, 0], number), np.s_[2:, 2], number)
-            yield from packed(
-                f"{word}/{name}-in-padding", kind, f"{text} in the padding reaches nothing.",
-                "PACK-4 PACK-5 NUM-4", args, {"input": full, "lengths": of}, state
-            )
-        broken = spoiled(value, (1, 0, 0), NAN)
-        yield from packed(
-            f"{word}/nan-in-a-step", kind,
-            "NaN in one step of one sequence reaches no other, and no padding.",
-            "PACK-4 NUM-4 BATCH-4", args, {"input": broken, "lengths": of}, state
+            reason = f"{text} in the padding reaches nothing."
+            yield from ask(f"{name}-in-padding", reason, "PACK-4 PACK-5 NUM-4", full, lengths=of)
+        yield from ask(
+            "nan-in-a-step", "NaN in one step of one sequence reaches no other, and no padding.",
+            "PACK-4 NUM-4 BATCH-4", spoiled(value, (1, 0, 0), NAN), lengths=of
         )
-        yield from packed(
-            f"{word}/together", kind, "Three sequences in a batch; alone they are asked below.",
-            "PACK-4 PACK-5", args, {"input": value, "lengths": of}, state
-        )
+        reason = "Three sequences in a batch; alone they are asked below."
+        yield from ask("together", reason, "PACK-4 PACK-5", value, lengths=of)
         for row, length in enumerate(of):
-            yield from packed(
-                f"{word}/alone-{row}", kind,
-                f"Sequence {row} of the batch above, alone: the same numbers.",
-                "PACK-4 PACK-5 BATCH-3", args, {"input": value[:length, row]}, state
-            )
+            reason = f"Sequence {row} of the batch above, alone: the same numbers."
+            yield from ask(f"alone-{row}", reason, "PACK-4 PACK-5 BATCH-3", value[:length, row])
         args = {"input_size": 1, "hidden_size": 4, **extra, "bias": False, "batch_first": True}
-        yield from packed(
-            f"{word}/many", kind,
-            "Twelve rows of seven lengths: the sorting has to be stable and complete.",
-            "PACK-2 PACK-4", args,
-            {
-                "input": numbers.decimal(*input_shape(args, 12, 9)),
-                "lengths": [4, 1, 9, 4, 2, 7, 9, 1, 3, 4, 8, 2],
-            },
-            rnn_weights(numbers, args, kind.module)
+        value, of = numbers.decimal(*input_shape(args, 12, 9)), [4, 1, 9, 4, 2, 7, 9, 1, 3, 4, 8, 2]
+        state = rnn_weights(numbers, args, kind.module)
+        yield from ask(
+            "many", "Twelve rows of seven lengths: the sorting has to be stable and complete.",
+            "PACK-2 PACK-4", value, lengths=of
         )

@@ -19,28 +19,20 @@ RNN = [
     ("dropout-third", {"num_layers": 2, "dropout": 1 / 3}, "All the digits that are needed."),
     ("dropout-one-layer", {"dropout": 0.25}, "Of no use with one layer, but named."),
     ("bidirectional", {"bidirectional": True}, "Both directions."),
-    (
-        "everything",
-        {
-            "num_layers": 3, "nonlinearity": "relu", "bias": False, "batch_first": True,
-            "dropout": 0.1, "bidirectional": True
-        },
-        "The order of the names.",
-    ),
+    ("everything",
+     {"num_layers": 3, "nonlinearity": "relu", "bias": False, "batch_first": True, "dropout": 0.1,
+      "bidirectional": True},
+     "The order of the names."),
 ]
 
 
 PROJECTED = [
     ("proj-2", {"proj_size": 2}, "A projection comes right after the sizes."),
     ("proj-0", {"proj_size": 0}, "No projection, given, is not named."),
-    (
-        "proj-everything",
-        {
-            "num_layers": 2, "bias": False, "batch_first": True, "dropout": 0.5,
-            "bidirectional": True, "proj_size": 1
-        },
-        "The order of the names, with a projection.",
-    ),
+    ("proj-everything",
+     {"num_layers": 2, "bias": False, "batch_first": True, "dropout": 0.5, "bidirectional": True,
+      "proj_size": 1},
+     "The order of the names, with a projection."),
 ]
 CELL = [
     ("default", {}, "Sizes alone."),

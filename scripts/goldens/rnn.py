@@ -13,16 +13,8 @@ def model(name, reason, clauses, args, inputs, state):
 def simple():
     sizes = [
         # input, hidden, layers, batch, length
-        (1, 1, 1, 1, 1),
-        (1, 5, 1, 1, 10),
-        (1, 5, 1, 4, 3),
-        (1, 8, 2, 3, 6),
-        (2, 3, 2, 4, 6),
-        (3, 4, 3, 2, 5),
-        (5, 2, 1, 2, 1),
-        (3, 16, 1, 5, 7),
-        (8, 24, 2, 2, 4),
-        (1, 5, 1, 0, 3),
+        *((1, 1, 1, 1, 1), (1, 5, 1, 1, 10), (1, 5, 1, 4, 3), (1, 8, 2, 3, 6), (2, 3, 2, 4, 6)),
+        *((3, 4, 3, 2, 5), (5, 2, 1, 2, 1), (3, 16, 1, 5, 7), (8, 24, 2, 2, 4), (1, 5, 1, 0, 3)),
     ]
     for place, (width, hidden, layers, batch, length) in enumerate(sizes):
         numbers = Numbers(4000 + place)

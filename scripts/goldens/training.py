@@ -33,15 +33,9 @@ OPTIMIZERS = [
 def asked(module, args, head, optimizer, clip, **start):
     """What a curve asks for, but for its start."""
     return {
-        "module": module,
-        "args": args,
-        "head": head,
-        **start,
+        "module": module, "args": args, "head": head, **start,
         "inputs": {"input": wave(0), "target": wave(1) if head else wave(1)[:, -1]},
-        "loss": named("MSELoss"),
-        "optimizer": optimizer,
-        "clip": clip,
-        "steps": STEPS,
+        "loss": named("MSELoss"), "optimizer": optimizer, "clip": clip, "steps": STEPS
     }
 
 

@@ -150,10 +150,7 @@ def verify(files, selected, pinned, progress):
     for found in chapters.values():
         details(found)
     failed = any(
-        found.worst > 1
-        or found.bits
-        or found.broken
-        or found.texts
+        found.worst > 1 or found.bits or found.broken or found.texts
         or (same_version and (found.errors or found.refusals))
         for found in chapters.values()
     )
