@@ -4,6 +4,7 @@ import {
   any,
   bool,
   type Call,
+  camelCase,
   check,
   checkOptions,
   dtype as dtypeKind,
@@ -66,6 +67,24 @@ export type DetectedModel =
   | LayerNorm
   | SimpleRNN;
 
+const classes = { RNN, LSTM, GRU, RNNCell, LSTMCell, GRUCell, Linear, Embedding, LayerNorm };
+type Detectable = Exclude<DetectedModel, SimpleRNN>;
+
+const layered = ["bias", "numLayers", "bidirectional", "batchFirst", "dropout"];
+
+/** Which of what is detected and of the options each constructor takes. */
+const takes: Readonly<Record<DetectedKind, readonly string[]>> = {
+  RNN: [...layered, "nonlinearity"],
+  LSTM: [...layered, "projSize"],
+  GRU: layered,
+  RNNCell: ["bias", "nonlinearity"],
+  LSTMCell: ["bias"],
+  GRUCell: ["bias"],
+  Linear: ["bias"],
+  Embedding: [],
+  LayerNorm: ["bias"],
+};
+
 /**
  * A model, and what had to be assumed.
  * @category Modules from weights
@@ -107,31 +126,13 @@ export function constructModule(
 ): Exclude<DetectedModel, SimpleRNN> {
   check(constructModuleCall, arguments);
   checkOptions(optionsCall, options);
-  const { kind, inputSize, hiddenSize, bias, numLayers, bidirectional, projSize } = detected;
-  const { nonlinearity = "tanh", batchFirst = false, dropout = 0 } = options;
+  const { kind, inputSize, hiddenSize } = detected;
   checkFits(kind, options);
-  const own = { bias, dtype };
-  const layers = { ...own, numLayers, bidirectional, batchFirst, dropout };
-  switch (kind) {
-    case "RNN":
-      return new RNN(inputSize, hiddenSize, { ...layers, nonlinearity });
-    case "LSTM":
-      return new LSTM(inputSize, hiddenSize, { ...layers, projSize });
-    case "GRU":
-      return new GRU(inputSize, hiddenSize, layers);
-    case "RNNCell":
-      return new RNNCell(inputSize, hiddenSize, { ...own, nonlinearity });
-    case "LSTMCell":
-      return new LSTMCell(inputSize, hiddenSize, own);
-    case "GRUCell":
-      return new GRUCell(inputSize, hiddenSize, own);
-    case "Linear":
-      return new Linear(inputSize, hiddenSize, own);
-    case "Embedding":
-      return new Embedding(inputSize, hiddenSize, { dtype });
-    case "LayerNorm":
-      return new LayerNorm(hiddenSize, own);
-  }
+  if (kind === "LayerNorm") return new LayerNorm(hiddenSize, { bias: detected.bias, dtype });
+  const all: Record<string, unknown> = { ...detected, ...options };
+  const own = Object.fromEntries(takes[kind].map((name) => [name, all[name]]));
+  const Kind = classes[kind] as new (input: number, hidden: number, own: object) => Detectable;
+  return new Kind(inputSize, hiddenSize, { ...own, dtype });
 }
 
 /**
@@ -159,13 +160,9 @@ export function modelFromStateDict(state: StateDict, options: ModelOptions = {})
   check(modelCall, arguments);
   const { modules, others } = detectModules(state);
   const dtype = Object.values(state).map((x) => x.dtype).find(isFloat);
-  const given: Record<string, unknown> = {
-    nonlinearity: options.nonlinearity,
-    batch_first: options.batchFirst,
-    dropout: options.dropout,
-  };
-  const assumed = modules.flatMap((module) => module.assumed)
-    .filter((text) => given[text.split(" ")[0]] === undefined);
+  const assumed = modules.flatMap((module) => module.assumed).filter((text) =>
+    options[camelCase(text.split(" ")[0]) as keyof ModelOptions] === undefined
+  );
   const whole = others.length === 0 && modules.length === 1 && modules[0].prefix === "";
   if (whole || isSimple(modules, others)) {
     const [first] = modules;
@@ -190,14 +187,8 @@ export function modelFromStateDict(state: StateDict, options: ModelOptions = {})
 
 /** Refuses an option that the module does not have. */
 function checkFits(kind: DetectedKind | "SimpleRNN", options: ModelOptions): void {
-  const has: Partial<Record<typeof kind, readonly string[]>> = {
-    RNN: ["nonlinearity", "batchFirst", "dropout"],
-    LSTM: ["batchFirst", "dropout"],
-    GRU: ["batchFirst", "dropout"],
-    RNNCell: ["nonlinearity"],
-  };
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || has[kind]?.includes(name)) continue;
+    if (value === undefined || (kind !== "SimpleRNN" && takes[kind].includes(name))) continue;
     throw new TypeError(`the module is a ${kind}, which takes no ${name}`);
   }
 }

@@ -4,8 +4,8 @@ import { type Call, check, record } from "../call.ts";
 import { CheckpointError } from "../checkpoints/error.ts";
 import { quote } from "../checkpoints/refuse.ts";
 import { lstmParameters } from "../nn/lstm.ts";
-import { type CellSizes, endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
-import { sameShape } from "../tensor/dtype.ts";
+import { endOf, gated, gateOrder, kindOf, parameterName } from "../parameters.ts";
+import { numel, sameShape } from "../tensor/dtype.ts";
 
 /** The parameters of each cell. */
 const declared = {
@@ -117,12 +117,10 @@ export function detectModules(
   }
   const modules: DetectedModule[] = [];
   for (const [key, shapes] of groups) {
-    const [family, prefix] = [key.slice(0, key.indexOf(" ")), key.slice(key.indexOf(" ") + 1)];
-    const found = family === "layers"
-      ? detectLayers(prefix, shapes)
-      : family === "cell"
-      ? detectCell(prefix, shapes)
-      : detectLinear(prefix, shapes);
+    const [family, prefix] = key.split(/ (.*)/s);
+    const found = family === "linear"
+      ? detectLinear(prefix, shapes)
+      : detectRecurrent(prefix, shapes, family === "layers");
     const more = others.some((name) => name.replace(/[^.]*$/, "") === prefix); // as a BatchNorm has
     if (found && !(more && found.kind === "LayerNorm")) modules.push(found);
     else for (const parameter of shapes.keys()) others.push(prefix + parameter);
@@ -152,125 +150,63 @@ function asTable(one: DetectedModule): DetectedModule {
   };
 }
 
-/** Takes parameters by name, and refuses what is missing, does not fit, or is left over. */
-class Parameters {
-  readonly #left: Shapes;
-  count = 0;
-
-  readonly prefix: string;
-  readonly shapes: Shapes;
-
-  constructor(prefix: string, shapes: Shapes) {
-    this.prefix = prefix;
-    this.shapes = shapes;
-
-    this.#left = new Map(shapes);
-  }
-
-  fail(what: string): never {
-    const where = this.prefix === "" ? "" : ` under ${quote(this.prefix)}`;
+/** The layers of a recurrent module, or its cell; refuses what is missing, does not fit, or is left over. */
+function detectRecurrent(prefix: string, shapes: Shapes, layered: boolean): DetectedModule {
+  const fail = (what: string): never => {
+    const where = prefix === "" ? "" : ` under ${quote(prefix)}`;
     throw new CheckpointError(`the parameters${where} fit no module: ${what}`);
-  }
-
-  matrix(name: string): readonly number[] {
-    const shape = this.shapes.get(name);
-    if (shape === undefined) this.fail(`${name} is missing`);
-    if (shape?.length !== 2 || shape.includes(0)) this.fail(`${name} is no matrix`);
-    return shape as readonly number[];
-  }
-
-  take(name: string, ...wanted: number[]): void {
-    const shape = this.#left.get(name);
-    if (shape === undefined) return this.fail(`${name} is missing`);
-    if (!sameShape(shape, wanted)) {
-      this.fail(`${name} has shape (${shape.join(", ")}) where (${wanted.join(", ")}) is wanted`);
-    }
-    this.#left.delete(name);
-    this.count += wanted.reduce((product, extent) => product * extent, 1);
-  }
-
-  finish(): void {
-    const [name] = this.#left.keys();
-    if (name !== undefined) this.fail(`${name} is one too many`);
-  }
-}
-
-/** The gates that rows of weights are, by the number of rows for each unit. */
-function cellOf(parameters: Parameters, name: string, rows: number, hiddenSize: number) {
-  return kindOf(rows / hiddenSize) ??
-    parameters.fail(`${name} has ${rows} rows for ${hiddenSize} units: neither 1, 3 nor 4 gates`);
-}
-
-/** Takes the parameters of one cell; how many multiplications and additions a step of it takes. */
-function takeCell(
-  parameters: Parameters,
-  kind: keyof typeof declared,
-  sizes: CellSizes,
-  end: string,
-): number {
-  const shapes = Object.entries(declared[kind]).flatMap(([key, shapeOf]) => {
-    const shape = shapeOf(sizes);
-    if (shape) parameters.take(parameterName(key, end), ...shape);
-    return shape?.length === 2 ? [shape] : [];
-  });
-  return shapes.reduce((sum, [rows, columns]) => sum + rows * columns, 0);
-}
-
-function detectLayers(prefix: string, shapes: Shapes): DetectedModule {
-  const parameters = new Parameters(prefix, shapes);
-  const [rows, outputSize] = parameters.matrix("weight_hh_l0");
-  const [, inputSize] = parameters.matrix("weight_ih_l0");
+  };
+  const end = (layer: number, direction: number) => layered ? endOf(layer, direction) : "";
+  const matrix = (parameter: string): readonly number[] => {
+    const name = parameter + end(0, 0);
+    const shape = shapes.get(name) ?? fail(`${name} is missing`);
+    return shape.length === 2 && !shape.includes(0) ? shape : fail(`${name} is no matrix`);
+  };
+  const [rows, outputSize] = matrix("weight_hh");
+  const [, inputSize] = matrix("weight_ih");
   const projected = shapes.has("weight_hr_l0");
-  const hiddenSize = projected ? parameters.matrix("weight_hr_l0")[1] : outputSize;
-  const kind = cellOf(parameters, "weight_hh_l0", rows, hiddenSize);
+  const hiddenSize = projected ? matrix("weight_hr")[1] : outputSize;
+  const kind = kindOf(rows / hiddenSize) ??
+    fail(
+      `weight_hh${end(0, 0)} has ${rows} rows for ${hiddenSize} units: neither 1, 3 nor 4 gates`,
+    );
   if (projected && (kind !== "LSTM" || outputSize >= hiddenSize)) {
-    parameters.fail("weight_hr_l0 is no projection of an LSTM");
+    fail("weight_hr_l0 is no projection of an LSTM");
   }
   const bidirectional = shapes.has(`weight_ih${endOf(0, 1)}`);
-  const bias = shapes.has("bias_ih_l0");
   const directions = bidirectional ? [0, 1] : [0];
-  let [numLayers, multiplyAdds] = [0, 0];
-  for (; shapes.has(`weight_ih${endOf(numLayers, 0)}`); numLayers++) {
+  const bias = shapes.has(`bias_ih${end(0, 0)}`);
+  const left = new Map(shapes);
+  let [numLayers, parameters, multiplyAdds] = [0, 0, 0];
+  do {
     const input = numLayers === 0 ? inputSize : outputSize * directions.length;
     const sizes = { input, hidden: hiddenSize, output: outputSize, bias };
     for (const direction of directions) {
-      multiplyAdds += takeCell(parameters, kind, sizes, endOf(numLayers, direction));
+      for (const [key, shapeOf] of Object.entries(declared[kind])) {
+        const wanted = shapeOf(sizes);
+        if (!wanted) continue;
+        const name = parameterName(key, end(numLayers, direction));
+        const shape = left.get(name) ?? fail(`${name} is missing`);
+        if (!sameShape(shape, wanted)) {
+          fail(`${name} has shape (${shape.join(", ")}) where (${wanted.join(", ")}) is wanted`);
+        }
+        left.delete(name);
+        parameters += numel(wanted);
+        if (wanted.length === 2) multiplyAdds += numel(wanted);
+      }
     }
-  }
-  parameters.finish();
+    numLayers++;
+  } while (shapes.has(`weight_ih${endOf(numLayers, 0)}`));
+  for (const name of left.keys()) fail(`${name} is one too many`);
   return {
-    prefix,
-    kind,
-    inputSize,
-    hiddenSize,
-    numLayers,
-    bidirectional,
-    bias,
-    projSize: projected ? outputSize : 0,
+    ...{ prefix, kind: layered ? kind : `${kind}Cell`, inputSize, hiddenSize, numLayers },
+    ...{ bidirectional, bias, projSize: projected ? outputSize : 0 },
     assumed: [
       ...(kind === "RNN" ? ['nonlinearity "tanh"'] : []),
-      "batch_first False",
+      ...(layered ? ["batch_first False"] : []),
       ...(numLayers > 1 ? ["dropout 0"] : []),
     ],
-    parameters: parameters.count,
-    multiplyAdds,
-  };
-}
-
-function detectCell(prefix: string, shapes: Shapes): DetectedModule {
-  const parameters = new Parameters(prefix, shapes);
-  const [rows, hiddenSize] = parameters.matrix("weight_hh");
-  const [, inputSize] = parameters.matrix("weight_ih");
-  const kind = cellOf(parameters, "weight_hh", rows, hiddenSize);
-  const bias = shapes.has("bias_ih");
-  const sizes = { input: inputSize, hidden: hiddenSize, output: hiddenSize, bias };
-  const multiplyAdds = takeCell(parameters, kind, sizes, "");
-  parameters.finish();
-  return {
-    ...{ prefix, kind: `${kind}Cell`, inputSize, hiddenSize, bias },
-    ...{ numLayers: 1, bidirectional: false, projSize: 0, parameters: parameters.count },
-    assumed: kind === "RNN" ? ['nonlinearity "tanh"'] : [],
-    multiplyAdds,
+    ...{ parameters, multiplyAdds },
   };
 }
 
