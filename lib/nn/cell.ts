@@ -4,13 +4,12 @@ import { any, bool, type Call, check, dtype as dtypeKind, type Options } from ".
 import { squeeze, unsqueeze } from "../autograd/shape.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import type { CellKind } from "../kernels/slots.ts";
-import { zeros } from "../tensor/create.ts";
+import { checkSize, zeros } from "../tensor/create.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type CellSizes, type Declared, eachOf, parameterName } from "../parameters.ts";
-import { boundOf, checkMatrix } from "./arguments.ts";
 import { Module } from "./module.ts";
-import type { Parameter } from "./parameter.ts";
+import { boundOf, type Parameter } from "./parameter.ts";
 
 /**
  * What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM.
@@ -122,7 +121,7 @@ export abstract class RNNCellBase extends Module {
       const shape = shapeOf(sizes);
       // "4" * 4 is 16 in JavaScript: what is no integer is not multiplied, for the check to see it.
       if (shape?.length === 2) {
-        checkMatrix(Number.isInteger(hiddenSize) ? shape[0] : hiddenSize, shape[1]);
+        checkSize("empty", [Number.isInteger(hiddenSize) ? shape[0] : hiddenSize, shape[1]]);
       }
       if (shape) this.drawParameter(parameterName(key), shape, boundOf(hiddenSize), dtype);
     });

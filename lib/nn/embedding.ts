@@ -9,9 +9,9 @@ import {
   rowOrNone,
 } from "../autograd/embedding.ts";
 import { normal } from "../random/distributions.ts";
-import { allocate, type FloatDType } from "../tensor/dtype.ts";
+import { allocateSize } from "../tensor/create.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
-import { checkMatrix } from "./arguments.ts";
 import { Module } from "./module.ts";
 import { Parameter } from "./parameter.ts";
 
@@ -80,13 +80,13 @@ export class Embedding extends Module {
     check(embeddingCall, arguments);
     const { paddingIdx = null, dtype = "float32" } = options;
     const row = paddingRow(paddingIdx, numEmbeddings);
-    checkMatrix(numEmbeddings, embeddingDim);
+    const size = [numEmbeddings, embeddingDim];
+    const data = allocateSize("empty", size, dtype);
     this.numEmbeddings = numEmbeddings;
     this.embeddingDim = embeddingDim;
     this.paddingIdx = row;
-    const data = allocate(dtype, numEmbeddings * embeddingDim);
     normal(data, 0, 1);
-    const weight = new Parameter(new Tensor(data, [numEmbeddings, embeddingDim]));
+    const weight = new Parameter(new Tensor(data, size));
     countChange(this.registerParameter("weight", weight)); // as Linear's parameters are drawn
     if (row === null) return;
     data.fill(0, row * embeddingDim, (row + 1) * embeddingDim);

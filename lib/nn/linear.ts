@@ -2,13 +2,13 @@
 
 import { any, bool, type Call, check, checkCount, dtype } from "../call.ts";
 import { linear } from "../autograd/linear.ts";
+import { checkSize } from "../tensor/create.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { boundOf, checkMatrix } from "./arguments.ts";
 import { useTrainingKernels } from "../kernels/engine.ts";
 import { fastLinear } from "./fast_linear.ts";
 import { Module } from "./module.ts";
-import type { Parameter } from "./parameter.ts";
+import { boundOf, type Parameter } from "./parameter.ts";
 
 /**
  * The arguments of {@linkcode Linear} that have defaults.
@@ -74,7 +74,7 @@ export class Linear extends Module {
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
     const { bias = true, dtype = "float32" } = options;
-    checkMatrix(outFeatures, inFeatures);
+    checkSize("empty", [outFeatures, inFeatures]);
     // PyTorch writes the same bound as kaiming_uniform with a = √5, which rounds in these steps.
     const gain = Math.sqrt(2 / (1 + Math.sqrt(5) ** 2));
     const bound = inFeatures > 0 ? Math.sqrt(3) * (gain / Math.sqrt(inFeatures)) : 0;

@@ -18,7 +18,7 @@ import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { full } from "../tensor/create.ts";
 import { formatIntegers } from "../tensor/format.ts";
 import { listed } from "../tensor/dtype.ts";
-import { aTensor, Tensor } from "../tensor/tensor.ts";
+import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
 import { lengthsOf, padSequence, sequencesOf, unpadSequence } from "./padding.ts";
 
 /**
@@ -208,16 +208,11 @@ export function packPaddedSequence(
   const own = lengthsOf(lengths);
   if (enforceSorted && input.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
   const [batchDim, timeDim] = batchFirst ? [0, 1] : [1, 0];
-  if (input.dim() < 2) {
-    const selects = !enforceSorted && batchFirst && input.dim() === 1 && input.numel() < own.length;
-    throw new IndexError(
-      selects
-        ? "index out of range in self"
-        : input.dim() === 0 && enforceSorted && !batchFirst
-        ? "Dimension specified as 1 but tensor has no dimensions"
-        : "Dimension out of range (expected to be in range of [-1, 0], but got 1)",
-    );
+  if (!enforceSorted && batchFirst && input.dim() === 1 && input.numel() < own.length) {
+    throw new IndexError("index out of range in self");
   }
+  if (enforceSorted && !batchFirst) input.size(1);
+  wrapDim(1, input.dim());
   const [batch, extent] = [input.shape[batchDim], input.shape[timeDim]];
   const order = enforceSorted ? null : [...own.keys()].sort((a, b) => own[b] - own[a]);
   const sorted = order ? indexSelect(input, batchDim, order) : input;

@@ -27,3 +27,12 @@ export class Parameter extends Tensor {
     return `Parameter containing:\n${super.toString()}`;
   }
 }
+
+/**
+ * The bound of the uniform distribution that initial weights are drawn from.
+ *
+ * @returns `1 / √features`; 0 where there are none
+ */
+export function boundOf(features: number): number {
+  return features > 0 ? 1 / Math.sqrt(features) : 0;
+}

@@ -9,12 +9,12 @@ import {
   type Options,
   settle,
 } from "../call.ts";
-import { IndexError, RuntimeError, ValueError } from "../errors.ts";
+import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonFloat, pythonType } from "../python.ts";
+import { checkSize } from "../tensor/create.ts";
 import { type DType, type FloatDType, listed, sameShape } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { type Tensor, wrapDim } from "../tensor/tensor.ts";
 import type { State } from "./cell.ts";
-import { checkMatrix } from "./arguments.ts";
 
 /**
  * The arguments that RNN, LSTM and GRU share and that have defaults.
@@ -119,13 +119,7 @@ export function checkCall(call: CallShapes, input: Tensor, rank: number, state: 
  * of features that are wrong in both alike are left to the first product.
  */
 export function checkPair(call: CallShapes, state: State): void {
-  const flat = state.find((part) => part.dim() < 3);
-  if (flat) {
-    const rank = flat.dim();
-    throw new IndexError(
-      `Dimension out of range (expected to be in range of [${-rank}, ${rank - 1}], but got 2)`,
-    );
-  }
+  for (const part of state) wrapDim(2, part.dim());
   const [h, c] = state;
   if ((h.shape[2] !== c.shape[2]) !== (call.features[0] !== call.features[1])) {
     throw new RuntimeError("got an incorrect number of RNN parameters");
@@ -198,7 +192,7 @@ export function checkArguments(
     throw new TypeError(`'${pythonType(numLayers)}' object cannot be interpreted as an integer`);
   }
   checkType("bidirectional", bidirectional, "bool");
-  if (projSize) checkMatrix(hiddenSize as number, projSize);
+  if (projSize) checkSize("empty", [hiddenSize as number, projSize]);
   return settings;
 }
 

@@ -48,8 +48,8 @@ function finish(data: FloatArray, shape: readonly number[], options: TensorOptio
   return result;
 }
 
-/** Refuses the sizes that `torch.<name>` refuses, in its words, and returns storage for the others. */
-export function allocateSize(name: string, size: readonly number[], dtype: DType): FloatArray {
+/** Refuses the sizes that `torch.<name>` refuses, in its words. */
+export function checkSize(name: string, size: readonly number[]): void {
   const other = size.findIndex((extent) => !Number.isInteger(extent));
   if (other >= 0) {
     // PyTorch inspects the first extent before the others, and counts the others from 1.
@@ -68,6 +68,11 @@ export function allocateSize(name: string, size: readonly number[], dtype: DType
         : `Trying to create tensor with negative dimension ${negative}: ${listed(size)}`,
     );
   }
+}
+
+/** New storage for a size that `torch.<name>` does not refuse. */
+export function allocateSize(name: string, size: readonly number[], dtype: DType): FloatArray {
+  checkSize(name, size);
   return allocate(dtype, numel(size));
 }
 
