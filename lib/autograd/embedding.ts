@@ -7,7 +7,7 @@ import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { taken } from "./shape.ts";
 
 /** What PyTorch has besides, and this has not. */
-export const absent: Kind = {
+const absent: Kind = {
   word: "left out (of the options of an embedding there is only padding_idx here)",
   is: (value) => value === null || value === false,
 };
@@ -30,12 +30,13 @@ export interface EmbeddingArguments {
 }
 
 /** The number of a row, or `null` for none. */
-export const rowOrNone: Kind = {
+const rowOrNone: Kind = {
   word: "int",
   is: (value) => value === null || Number.isInteger(value),
 };
 
-const embeddingArguments: Options<EmbeddingArguments> = {
+/** What the options are to be. */
+export const embeddingArguments: Options<EmbeddingArguments> = {
   paddingIdx: rowOrNone,
   maxNorm: absent,
   normType: absent,

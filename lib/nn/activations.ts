@@ -2,11 +2,9 @@
 
 import { logSoftmax, softmax } from "../autograd/reduce.ts";
 import { relu, sigmoid, tanh } from "../autograd/pointwise.ts";
-import { any, type Call, check, checkCount, int } from "../call.ts";
+import { any, check, checkCount, int } from "../call.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
-
-const identityCall: Call = ["Identity.forward", { input: any }];
 
 /**
  * The base of modules without parameters whose output has the shape of their input.
@@ -44,7 +42,7 @@ export abstract class Activation extends Module {
 export class Identity extends Activation {
   /** Returns what it is given, whatever that is. */
   override forward<T>(input: T): T {
-    check(identityCall, arguments);
+    check(["Identity.forward", { input: any }], arguments);
     return input;
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { type BackwardOptions, propagate } from "../autograd/propagate.ts";
-import { bool, type Call, check, type Options } from "../call.ts";
+import { bool, check, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate } from "../tensor/dtype.ts";
 import {
@@ -18,17 +18,6 @@ import {
 import { useTraining } from "./fast_training.ts";
 
 const passOptions: Options<BackwardOptions> = { retainGraph: bool, createGraph: bool };
-
-const backwardCall: Call = [
-  "backward",
-  { tensor: aTensor, "gradient?": tensorOrNone },
-  passOptions,
-];
-const gradCall: Call = [
-  "grad",
-  { outputs: tensorList, inputs: tensorList, "gradOutputs?": tensorList },
-  { retainGraph: bool, createGraph: bool, allowUnused: bool } satisfies Options<GradOptions>,
-];
 
 /**
  * Adds the gradient of `output` to the `grad` of every leaf behind it (`Tensor.backward`).
@@ -57,7 +46,11 @@ export function backward(
   gradient?: Tensor | null,
   options: BackwardOptions = {},
 ): void {
-  check(backwardCall, arguments);
+  check([
+    "backward",
+    { tensor: aTensor, "gradient?": tensorOrNone },
+    passOptions,
+  ], arguments);
   useTraining();
   propagate([output], [gradient], null, options, (x, grad) => {
     if (x.gradFn !== null) return;
@@ -112,7 +105,11 @@ export function grad(
   gradOutputs: readonly (Tensor | null | undefined)[] = [],
   options: GradOptions = {},
 ): (Tensor | null)[] {
-  check(gradCall, arguments);
+  check([
+    "grad",
+    { outputs: tensorList, inputs: tensorList, "gradOutputs?": tensorList },
+    { retainGraph: bool, createGraph: bool, allowUnused: bool } satisfies Options<GradOptions>,
+  ], arguments);
   useTraining();
   if (inputs.length === 0) {
     throw new RuntimeError("`inputs` argument to `grad()` cannot be empty.");

@@ -1,12 +1,10 @@
 /** Modules that hold others in an order. */
 
-import { type Call, check, checkCount, int, isPlain } from "../call.ts";
+import { check, checkCount, int, isPlain } from "../call.ts";
 import { IndexError, NotImplementedError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
-
-const atCall: Call = ["at", { index: int }];
 
 /**
  * The base of {@linkcode Sequential} and {@linkcode ModuleList}: modules by number.
@@ -40,7 +38,7 @@ export abstract class Container extends Module implements Iterable<Module> {
    * @throws {IndexError} if there is none
    */
   at<T extends Module = Module>(index: number): T {
-    check(atCall, arguments);
+    check(["at", { index: int }], arguments);
     const module = this.#all().at(index);
     if (!module) throw new IndexError(`index ${index} is out of range`);
     return module as T;

@@ -1,16 +1,7 @@
 /** Batches: which items go together, in which order, and what is made of them. */
 
 import { stack } from "../autograd/join.ts";
-import {
-  any,
-  bool,
-  type Call,
-  callable,
-  check,
-  list,
-  numberOrList,
-  type Options,
-} from "../call.ts";
+import { any, bool, callable, check, list, numberOrList, type Options } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { pythonText, pythonType } from "../python.ts";
 import { aGenerator, defaultGenerator, Generator } from "../random/generator.ts";
@@ -54,27 +45,6 @@ export interface PadCollateOptions {
   readonly paddingValue?: number | readonly number[];
 }
 
-const loaderCall: Call = [
-  "DataLoader",
-  { dataset: list },
-  {
-    batchSize: any,
-    shuffle: bool,
-    collateFn: callable,
-    dropLast: any,
-    generator: aGenerator,
-  } satisfies Options<DataLoaderOptions<unknown, unknown>>,
-];
-const collateCall: Call = ["defaultCollate", { batch: list }];
-const padCall: Call = [
-  "padCollate",
-  { batch: list },
-  {
-    batchFirst: bool,
-    paddingValue: numberOrList,
-  } satisfies Options<PadCollateOptions>,
-];
-
 /**
  * Makes one of several items: tensors are stacked, numbers become a tensor (int64 where all are
  * whole, otherwise float64), and of lists each place is made one (`torch.utils.data.default_collate`;
@@ -96,7 +66,7 @@ const padCall: Call = [
  * @category Batches
  */
 export function defaultCollate<T>(batch: readonly T[]): Collated<T> {
-  check(collateCall, arguments);
+  check(["defaultCollate", { batch: list }], arguments);
   return collate(batch) as Collated<T>;
 }
 
@@ -149,7 +119,14 @@ export function padCollate(
   batch: readonly unknown[],
   options: PadCollateOptions = {},
 ): [...Tensor[], number[]] {
-  check(padCall, arguments);
+  check([
+    "padCollate",
+    { batch: list },
+    {
+      batchFirst: bool,
+      paddingValue: numberOrList,
+    } satisfies Options<PadCollateOptions>,
+  ], arguments);
   const { batchFirst, paddingValue = 0 } = options;
   const columns = Array.isArray(batch[0]) ? places(batch) : [[...batch]];
   const made = columns.map((column, k) => {
@@ -192,7 +169,17 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B> {
    * @throws {TypeError} if the items are no list, or there is no such option
    */
   constructor(dataset: readonly T[], options: DataLoaderOptions<T, B> = {}) {
-    check(loaderCall, arguments);
+    check([
+      "DataLoader",
+      { dataset: list },
+      {
+        batchSize: any,
+        shuffle: bool,
+        collateFn: callable,
+        dropLast: any,
+        generator: aGenerator,
+      } satisfies Options<DataLoaderOptions<unknown, unknown>>,
+    ], arguments);
     const { batchSize = 1, dropLast = false, shuffle = false } = options;
     if (shuffle && dataset.length === 0) refuse("num_samples", "a positive integer", 0);
     if (!(Number.isInteger(batchSize) && batchSize > 0)) {

@@ -1,6 +1,6 @@
 /** Dropout. */
 
-import { bool, type Call, check, checkCount, number } from "../call.ts";
+import { bool, check, checkCount, number } from "../call.ts";
 import { mul } from "../autograd/arithmetic.ts";
 import { ValueError } from "../errors.ts";
 import { pythonNumber } from "../python.ts";
@@ -8,14 +8,6 @@ import { rand } from "../random/distributions.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { aTensor, type Tensor } from "../tensor/tensor.ts";
 import { Module } from "./module.ts";
-
-const dropoutCall: Call = [
-  "dropout",
-  { input: aTensor, p: number, training: bool },
-  undefined,
-  true,
-];
-const moduleCall: Call = ["Dropout", { "p?": number }];
 
 /**
  * Zeroes each element with probability `p` in training, and scales the others by `1 / (1 - p)`,
@@ -39,7 +31,12 @@ const moduleCall: Call = ["Dropout", { "p?": number }];
  * @category Modules
  */
 export function dropout(x: Tensor, p: number, training: boolean): Tensor {
-  check(dropoutCall, arguments);
+  check([
+    "dropout",
+    { input: aTensor, p: number, training: bool },
+    undefined,
+    true,
+  ], arguments);
   checkProbability(p);
   if (!training || p === 0) return x;
   return mul(x, dropoutMask(x, p));
@@ -87,7 +84,7 @@ export class Dropout extends Module {
   constructor(p = 0.5) {
     super();
     this.p = p;
-    check(moduleCall, arguments);
+    check(["Dropout", { "p?": number }], arguments);
     checkProbability(p);
   }
 

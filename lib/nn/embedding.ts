@@ -1,12 +1,11 @@
 /** The layer that gives each word of a vocabulary a vector. */
 
-import { any, type Call, check, checkCount, dtype } from "../call.ts";
+import { any, check, checkCount, dtype as dtypeKind } from "../call.ts";
 import {
-  absent,
   embedding,
   type EmbeddingArguments,
+  embeddingArguments,
   paddingRow,
-  rowOrNone,
 } from "../autograd/embedding.ts";
 import { normal } from "../random/distributions.ts";
 import { allocateSize } from "../tensor/create.ts";
@@ -23,19 +22,6 @@ export interface EmbeddingOptions extends EmbeddingArguments {
   /** The type of the table's elements. @default "float32" */
   readonly dtype?: FloatDType;
 }
-
-const embeddingCall: Call<EmbeddingOptions> = [
-  "Embedding",
-  { numEmbeddings: any, embeddingDim: any },
-  { // listed and not spread, so that a bundler sees that making this does nothing
-    paddingIdx: rowOrNone,
-    maxNorm: absent,
-    normType: absent,
-    scaleGradByFreq: absent,
-    sparse: absent,
-    dtype,
-  },
-];
 
 /**
  * Rows of a table by their numbers (`torch.nn.Embedding`; specification, EMBED-1 and EMBED-2).
@@ -77,7 +63,11 @@ export class Embedding extends Module {
    */
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingOptions = {}) {
     super();
-    check(embeddingCall, arguments);
+    check([
+      "Embedding",
+      { numEmbeddings: any, embeddingDim: any },
+      { ...embeddingArguments, dtype: dtypeKind },
+    ], arguments);
     const { paddingIdx = null, dtype = "float32" } = options;
     const row = paddingRow(paddingIdx, numEmbeddings);
     const size = [numEmbeddings, embeddingDim];

@@ -1,6 +1,6 @@
 /** The gated recurrent unit. */
 
-import { type Call, check, checkArguments } from "../call.ts";
+import { check, checkArguments } from "../call.ts";
 import { linear } from "../autograd/linear.ts";
 import { add, mul, sub } from "../autograd/arithmetic.ts";
 import { sigmoid, tanh } from "../autograd/pointwise.ts";
@@ -44,15 +44,6 @@ const equation: Equation<CellParameters> = {
   },
 };
 
-const GRUCellCall: Call = /* @__PURE__ */ layerCall<CellOptions>("GRUCell", cellOptions);
-const stepCall: Call = ["GRUCell.forward", { input: aTensor, "hx?": tensorOrNone }];
-const GRUCall: Call = /* @__PURE__ */ layerCall<RNNBaseOptions>(
-  "GRU",
-  baseOptions,
-  "RNNBase.__init__",
-);
-const forwardCall: Call = ["GRU.forward", { input: aSequence, "hx?": tensorOrNone }];
-
 /**
  * One step of a GRU (`torch.nn.GRUCell`; GRU-1 to GRU-4).
  *
@@ -77,7 +68,7 @@ export class GRUCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
-    check(GRUCellCall, arguments);
+    check(layerCall("GRUCell", cellOptions), arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -90,7 +81,7 @@ export class GRUCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
    */
   override forward(input: Tensor, hx?: Tensor | null): Tensor {
-    check(stepCall, arguments);
+    check(["GRUCell.forward", { input: aTensor, "hx?": tensorOrNone }], arguments);
     return this.takeStep(input, hx ? [hx] : null)[0];
   }
 
@@ -124,7 +115,7 @@ export class GRU extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNBaseOptions = {}) {
-    checkArguments(GRUCall, arguments);
+    checkArguments(layerCall("GRU", baseOptions, "RNNBase.__init__"), arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -149,7 +140,7 @@ export class GRU extends RNNBase {
     surplus?: unknown,
   ): [SequenceLike<T>, Tensor] {
     if (surplus !== undefined || !aSequence.is(input) || !tensorOrNone.is(h0 ?? null)) {
-      check(forwardCall, [input, h0, surplus]);
+      check(["GRU.forward", { input: aSequence, "hx?": tensorOrNone }], [input, h0, surplus]);
     }
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];

@@ -1,6 +1,6 @@
 /** Other initial weights than those that constructors draw (`torch.nn.init`). */
 
-import { type Call, check, number } from "../call.ts";
+import { check, number } from "../call.ts";
 import { NotImplementedError, ValueError, ZeroDivisionError } from "../errors.ts";
 import { normal, uniform } from "../random/distributions.ts";
 import { aGenerator, defaultGenerator, type Generator } from "../random/generator.ts";
@@ -18,13 +18,7 @@ export interface InitOptions {
   readonly generator?: Generator;
 }
 
-const options = { gain: number, generator: aGenerator };
-
-const zerosCall: Call = ["zeros_", { tensor: aTensor }];
-const constantCall: Call = ["constant_", { tensor: aTensor, val: number }];
-const uniformCall: Call = ["xavierUniform_", { tensor: aTensor }, options];
-const normalCall: Call = ["xavierNormal_", { tensor: aTensor }, options];
-const orthogonalCall: Call = ["orthogonal_", { tensor: aTensor }, options];
+const initOptions = { gain: number, generator: aGenerator };
 
 /** Refuses a tensor that holds no floating-point numbers. */
 function checkFloat({ dtype }: Tensor, kernel: string): void {
@@ -65,7 +59,7 @@ function xavier({ shape }: Tensor, gain: number): number {
  * @category Initial weights
  */
 export function constant_<T extends Tensor>(tensor: T, val: number): T {
-  check(constantCall, arguments);
+  check(["constant_", { tensor: aTensor, val: number }], arguments);
   tensor.data.fill(convert([val], tensor.dtype)[0]);
   countChange(tensor);
   return tensor;
@@ -87,7 +81,7 @@ export function constant_<T extends Tensor>(tensor: T, val: number): T {
  * @category Initial weights
  */
 export function zeros_<T extends Tensor>(tensor: T): T {
-  check(zerosCall, arguments);
+  check(["zeros_", { tensor: aTensor }], arguments);
   return constant_(tensor, 0);
 }
 
@@ -113,7 +107,7 @@ export function zeros_<T extends Tensor>(tensor: T): T {
  * @category Initial weights
  */
 export function xavierUniform_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
-  check(uniformCall, arguments);
+  check(["xavierUniform_", { tensor: aTensor }, initOptions], arguments);
   const { gain = 1, generator = defaultGenerator } = options;
   const bound = Math.sqrt(3) * xavier(tensor, gain);
   checkFloat(tensor, "check_uniform_bounds");
@@ -142,7 +136,7 @@ export function xavierUniform_<T extends Tensor>(tensor: T, options: InitOptions
  * @category Initial weights
  */
 export function xavierNormal_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
-  check(normalCall, arguments);
+  check(["xavierNormal_", { tensor: aTensor }, initOptions], arguments);
   const { gain = 1, generator = defaultGenerator } = options;
   const std = xavier(tensor, gain);
   checkFloat(tensor, "normal_kernel_cpu");
@@ -173,7 +167,7 @@ export function xavierNormal_<T extends Tensor>(tensor: T, options: InitOptions 
  * @category Initial weights
  */
 export function orthogonal_<T extends Tensor>(tensor: T, options: InitOptions = {}): T {
-  check(orthogonalCall, arguments);
+  check(["orthogonal_", { tensor: aTensor }, initOptions], arguments);
   const { gain = 1, generator = defaultGenerator } = options;
   const { data, shape: [rows] } = tensor;
   if (tensor.dim() < 2) {

@@ -1,6 +1,6 @@
 /** The layer that keeps numbers in their range. */
 
-import { any, bool, type Call, check, dtype, number } from "../call.ts";
+import { any, bool, check, dtype as dtypeKind, number } from "../call.ts";
 import { layerNorm } from "../autograd/layer_norm.ts";
 import { pythonNumber, pythonText, pythonType } from "../python.ts";
 import { allocateSize } from "../tensor/create.ts";
@@ -23,14 +23,6 @@ export interface LayerNormOptions {
   /** The type of the parameters. @default "float32" */
   readonly dtype?: FloatDType;
 }
-
-const layerNormCall: Call<LayerNormOptions> = ["LayerNorm", { normalizedShape: any }, {
-  eps: number,
-  elementwiseAffine: bool,
-  bias: bool,
-  dtype,
-}];
-const forwardCall: Call = ["layerNorm", { input: aTensor }];
 
 /**
  * Brings the last dimensions to mean 0 and variance 1, then scales and shifts each element
@@ -64,7 +56,12 @@ export class LayerNorm extends Module {
    */
   constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
     super();
-    check(layerNormCall, arguments);
+    check(["LayerNorm", { normalizedShape: any }, {
+      eps: number,
+      elementwiseAffine: bool,
+      bias: bool,
+      dtype: dtypeKind,
+    }], arguments);
     const { eps = 1e-5, elementwiseAffine = true, bias = true, dtype = "float32" } = options;
     const shape = Number.isInteger(normalizedShape) ? [normalizedShape].flat() : normalizedShape;
     if (!Array.isArray(shape)) {
@@ -97,7 +94,7 @@ export class LayerNorm extends Module {
    * @throws {RuntimeError} if the last dimensions or the dtype do not fit
    */
   override forward(input: Tensor): Tensor {
-    check(forwardCall, arguments);
+    check(["layerNorm", { input: aTensor }], arguments);
     return layerNorm(input, this.normalizedShape, this.weight, this.bias, this.eps);
   }
 

@@ -1,6 +1,6 @@
 /** The fully connected layer. */
 
-import { any, bool, type Call, check, checkCount, dtype } from "../call.ts";
+import { any, bool, check, checkCount, dtype as dtypeKind } from "../call.ts";
 import { linear } from "../autograd/linear.ts";
 import { checkSize } from "../tensor/create.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
@@ -20,12 +20,6 @@ export interface LinearOptions {
   /** The type of the parameters. @default "float32" */
   readonly dtype?: FloatDType;
 }
-
-const linearCall: Call<LinearOptions> = [
-  "Linear",
-  { inFeatures: any, outFeatures: any },
-  { bias: bool, dtype },
-];
 
 /**
  * `y = x Wᵀ + b` (`torch.nn.Linear`; specification, LINEAR-1).
@@ -70,7 +64,11 @@ export class Linear extends Module {
   ) {
     super();
     useTrainingKernels(); // a product of many rows needs one of them
-    check(linearCall, arguments);
+    check([
+      "Linear",
+      { inFeatures: any, outFeatures: any },
+      { bias: bool, dtype: dtypeKind },
+    ], arguments);
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
     const { bias = true, dtype = "float32" } = options;

@@ -18,14 +18,9 @@ import {
   mseLoss,
   type Reduction,
 } from "../autograd/loss.ts";
-import { any, type Call, check, checkCount } from "../call.ts";
+import { any, check, checkCount } from "../call.ts";
 import { Module } from "./module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-
-/** What the constructors may be given. */
-const nllLossCall: Call = ["NLLLoss", {}, classLossOptions];
-const crossEntropyCall: Call = ["CrossEntropyLoss", {}, crossEntropyOptions];
-const logitsCall: Call = ["BCEWithLogitsLoss", {}, logitsOptions];
 
 /**
  * The base of the losses: a module without parameters that knows its reduction.
@@ -143,7 +138,7 @@ export class NLLLoss extends Loss {
    * @throws {TypeError} if there is no such option, or the weight is no tensor
    */
   constructor(options: ClassLossOptions = {}) {
-    check(nllLossCall, arguments);
+    check(["NLLLoss", {}, classLossOptions], arguments);
     super({ reduction: options.reduction });
     this.registerBuffer("weight", options.weight ?? null);
     this.ignoreIndex = options.ignoreIndex ?? -100;
@@ -198,7 +193,7 @@ export class CrossEntropyLoss extends Loss {
    * @throws {TypeError} if there is no such option, or the weight is no tensor
    */
   constructor(options: CrossEntropyOptions = {}) {
-    check(crossEntropyCall, arguments);
+    check(["CrossEntropyLoss", {}, crossEntropyOptions], arguments);
     super({ reduction: options.reduction });
     this.registerBuffer("weight", options.weight ?? null);
     this.ignoreIndex = options.ignoreIndex ?? -100;
@@ -250,7 +245,7 @@ export class BCEWithLogitsLoss extends Loss {
    * @throws {TypeError} if a weight is no tensor
    */
   constructor(options: BCEWithLogitsOptions = {}) {
-    check(logitsCall, arguments);
+    check(["BCEWithLogitsLoss", {}, logitsOptions], arguments);
     super({ reduction: options.reduction });
     this.registerBuffer("weight", options.weight ?? null);
     this.registerBuffer("pos_weight", options.posWeight ?? null);

@@ -1,6 +1,6 @@
 /** The long short-term memory. */
 
-import { type Call, check, checkArguments, int, type Kind } from "../call.ts";
+import { check, checkArguments, int, type Kind } from "../call.ts";
 import { affine, linear } from "../autograd/linear.ts";
 import { add, mul } from "../autograd/arithmetic.ts";
 import { sigmoid, tanh } from "../autograd/pointwise.ts";
@@ -74,15 +74,6 @@ const aPair: Kind = {
     Array.isArray(value) && value.length === 2 && value.every((part) => part instanceof Tensor),
 };
 
-const LSTMCellCall: Call = /* @__PURE__ */ layerCall<CellOptions>("LSTMCell", cellOptions);
-const stepCall: Call = ["LSTMCell.forward", { input: aTensor, "hx?": aPair }];
-const LSTMCall: Call = /* @__PURE__ */ layerCall<LSTMOptions>(
-  "LSTM",
-  { ...baseOptions, projSize: int },
-  "RNNBase.__init__",
-);
-const forwardCall: Call = ["LSTM.forward", { input: aSequence, "hx?": aPair }];
-
 /**
  * One step of an LSTM (`torch.nn.LSTMCell`; LSTM-1 to LSTM-4).
  *
@@ -107,7 +98,7 @@ export class LSTMCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: CellOptions = {}) {
-    check(LSTMCellCall, arguments);
+    check(layerCall("LSTMCell", cellOptions), arguments);
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -120,7 +111,7 @@ export class LSTMCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit
    */
   override forward(input: Tensor, hx?: LSTMState | null): [Tensor, Tensor] {
-    check(stepCall, arguments);
+    check(["LSTMCell.forward", { input: aTensor, "hx?": aPair }], arguments);
     const [h1, c1] = this.takeStep(input, hx ?? null);
     return [h1, c1];
   }
@@ -165,7 +156,10 @@ export class LSTM extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
-    checkArguments(LSTMCall, arguments);
+    checkArguments(
+      layerCall("LSTM", { ...baseOptions, projSize: int }, "RNNBase.__init__"),
+      arguments,
+    );
     super(equation, inputSize, hiddenSize, options);
   }
 
@@ -191,7 +185,7 @@ export class LSTM extends RNNBase {
     surplus?: unknown,
   ): [SequenceLike<T>, [Tensor, Tensor]] {
     if (surplus !== undefined || !aSequence.is(input) || !aPair.is(hx ?? null)) {
-      check(forwardCall, [input, hx, surplus]);
+      check(["LSTM.forward", { input: aSequence, "hx?": aPair }], [input, hx, surplus]);
     }
     const [output, [hn, cn]] = this.run(input, hx ?? null);
     return [output, [hn, cn]];

@@ -3,7 +3,6 @@
 import {
   any,
   bool,
-  type Call,
   callable,
   check,
   checkCount,
@@ -29,16 +28,6 @@ import { Parameter } from "./parameter.ts";
 import { copyState, type IncompatibleKeys, inOrder } from "./state.ts";
 import { uniform } from "../random/distributions.ts";
 import { defaultGenerator } from "../random/generator.ts";
-
-const getParameterCall: Call = ["Module.getParameter", { target: text }];
-const loadStateDictCall: Call = ["Module.loadStateDict", { stateDict: any }, { strict: bool }];
-const registerBufferCall: Call = ["Module.registerBuffer", { name: text, tensor: any }, {
-  persistent: bool,
-}];
-const applyCall: Call = ["Module.apply", { fn: callable }];
-const requiresGradCall: Call = ["Module.requiresGrad_", { "requiresGrad?": bool }];
-const toCall: Call = ["Module.to", { dtype: dtypeKind }];
-const trainCall: Call = ["Module.train", { "mode?": any }];
 
 /** What a module may register. */
 type Registered = Parameter | Tensor | Module;
@@ -159,7 +148,9 @@ export abstract class Module {
     tensor: T,
     options: { readonly persistent?: boolean } = {},
   ): T {
-    check(registerBufferCall, arguments);
+    check(["Module.registerBuffer", { name: text, tensor: any }, {
+      persistent: bool,
+    }], arguments);
     this.put("buffer", name, tensor);
     if (options.persistent === false) this.#unsaved.add(name);
     else this.#unsaved.delete(name);
@@ -332,7 +323,7 @@ export abstract class Module {
    * @returns the module itself
    */
   apply(fn: (module: Module) => void): this {
-    check(applyCall, arguments);
+    check(["Module.apply", { fn: callable }], arguments);
     for (const child of this.children()) child.apply(fn);
     fn(this);
     return this;
@@ -345,7 +336,7 @@ export abstract class Module {
    * @returns the module itself
    */
   requiresGrad_(requiresGrad = true): this {
-    check(requiresGradCall, arguments);
+    check(["Module.requiresGrad_", { "requiresGrad?": bool }], arguments);
     for (const parameter of this.parameters()) parameter.requiresGrad = requiresGrad;
     return this;
   }
@@ -366,7 +357,7 @@ export abstract class Module {
    * @throws {AttributeError} if there is none of that name
    */
   getParameter(target: string): Parameter {
-    check(getParameterCall, arguments);
+    check(["Module.getParameter", { target: text }], arguments);
     const [head, ...rest] = target.split(".");
     const own = (this as unknown as Record<string, unknown>)[keyOf(head)];
     if (rest.length > 0 && own instanceof Module) return own.getParameter(rest.join("."));
@@ -400,7 +391,7 @@ export abstract class Module {
    * @throws {TypeError} if `state` is not an object
    */
   loadStateDict(state: StateDict, options: { readonly strict?: boolean } = {}): IncompatibleKeys {
-    check(loadStateDictCall, arguments);
+    check(["Module.loadStateDict", { stateDict: any }, { strict: bool }], arguments);
     const { strict = true } = options;
     if (!isPlain(state)) {
       throw new TypeError(`Expected state_dict to be dict-like, got ${pythonClass(state)}.`);
@@ -433,7 +424,7 @@ export abstract class Module {
    * @throws {TypeError} if there is no such dtype
    */
   to(dtype: FloatDType): this {
-    check(toCall, arguments);
+    check(["Module.to", { dtype: dtypeKind }], arguments);
     const tensors = [...this.parameters(), ...this.buffers()].filter((x) => isFloat(x.dtype))
       .flatMap((x) => x.grad ? [x, x.grad] : [x]);
     const converted = tensors.map((x) => x.dtype === dtype ? x.data : convert(x.data, dtype));
@@ -448,7 +439,7 @@ export abstract class Module {
    * @returns the module itself
    */
   train(mode = true): this {
-    check(trainCall, arguments);
+    check(["Module.train", { "mode?": any }], arguments);
     if (typeof mode !== "boolean") {
       throw new ValueError("training mode is expected to be boolean");
     }

@@ -1,16 +1,6 @@
 /** Batches of sequences of different lengths, packed: without padding. */
 
-import {
-  any,
-  bool,
-  type Call,
-  check,
-  int,
-  ints,
-  type Kind,
-  number,
-  type Options,
-} from "../call.ts";
+import { any, bool, check, int, ints, type Kind, number, type Options } from "../call.ts";
 import { transpose } from "../autograd/shape.ts";
 import { cat, stack } from "../autograd/join.ts";
 import { indexSelect, narrow, select } from "../autograd/slices.ts";
@@ -56,7 +46,10 @@ export class PackedSequence {
     sortedIndices: readonly number[] | null = null,
     unsortedIndices: readonly number[] | null = null,
   ) {
-    check(packedSequenceCall, arguments);
+    check([
+      "PackedSequence",
+      { data: aTensor, batchSizes: ints, "sortedIndices?": order, "unsortedIndices?": order },
+    ], arguments);
     this.data = data;
 
     const sum = batchSizes.reduce((total, size) => total + size, 0);
@@ -106,38 +99,6 @@ const order: Kind = {
   word: "tuple of ints",
   is: (value) => value === null || Array.isArray(value),
 };
-
-// PyTorch's names are those of functions in Python.
-const packedSequenceCall: Call = [
-  "PackedSequence",
-  { data: aTensor, batchSizes: ints, "sortedIndices?": order, "unsortedIndices?": order },
-];
-const packPaddedSequenceCall: Call = [
-  "packPaddedSequence",
-  { input: aTensor, lengths: any },
-  { batchFirst: bool, enforceSorted: bool } satisfies Options<PackOptions>,
-  true,
-];
-const padPackedSequenceCall: Call = [
-  "padPackedSequence",
-  { sequence: aPackedSequence },
-  { batchFirst: bool, paddingValue: number, totalLength: int } satisfies Options<
-    PadPackedOptions
-  >,
-  true,
-];
-const packSequenceCall: Call = [
-  "packSequence",
-  { sequences: any },
-  { enforceSorted: bool },
-  true,
-];
-const unpackSequenceCall: Call = [
-  "unpackSequence",
-  { packedSequences: aPackedSequence },
-  undefined,
-  true,
-];
 
 /** Whether a list is the numbers below a length, in some order. */
 function isPermutation(order: readonly number[], length: number): boolean {
@@ -203,7 +164,12 @@ export function packPaddedSequence(
   lengths: readonly number[] | Tensor,
   options: PackOptions = {},
 ): PackedSequence {
-  check(packPaddedSequenceCall, arguments);
+  check([
+    "packPaddedSequence",
+    { input: aTensor, lengths: any },
+    { batchFirst: bool, enforceSorted: bool } satisfies Options<PackOptions>,
+    true,
+  ], arguments);
   const { batchFirst = false, enforceSorted = true } = options;
   const own = lengthsOf(lengths);
   if (enforceSorted && input.numel() === 0) throw new RuntimeError("Cannot pack empty tensors.");
@@ -284,7 +250,14 @@ export function padPackedSequence(
   sequence: PackedSequence,
   options: PadPackedOptions = {},
 ): [Tensor, number[]] {
-  check(padPackedSequenceCall, arguments);
+  check([
+    "padPackedSequence",
+    { sequence: aPackedSequence },
+    { batchFirst: bool, paddingValue: number, totalLength: int } satisfies Options<
+      PadPackedOptions
+    >,
+    true,
+  ], arguments);
   const { batchFirst = false, paddingValue = 0, totalLength } = options;
   const { data, batchSizes, unsortedIndices } = sequence;
   if (totalLength !== undefined && totalLength < batchSizes.length) {
@@ -334,7 +307,12 @@ export function packSequence(
   sequences: readonly Tensor[] | Tensor,
   options: { readonly enforceSorted?: boolean } = {},
 ): PackedSequence {
-  check(packSequenceCall, arguments);
+  check([
+    "packSequence",
+    { sequences: any },
+    { enforceSorted: bool },
+    true,
+  ], arguments);
   const own = sequencesOf(sequences);
   const lengths = own.map((sequence) => sequence.size(0));
   return packPaddedSequence(padSequence(own), lengths, options);
@@ -357,7 +335,12 @@ export function packSequence(
  * @category Packing
  */
 export function unpackSequence(packed: PackedSequence): Tensor[] {
-  check(unpackSequenceCall, arguments);
+  check([
+    "unpackSequence",
+    { packedSequences: aPackedSequence },
+    undefined,
+    true,
+  ], arguments);
   const [padded, lengths] = padPackedSequence(packed, { batchFirst: true });
   return unpadSequence(padded, lengths, { batchFirst: true });
 }

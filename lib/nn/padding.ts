@@ -1,6 +1,6 @@
 /** Batches of sequences of different lengths, padded to one length, and back. */
 
-import { any, bool, type Call, check, number, type Options, text } from "../call.ts";
+import { any, bool, check, number, type Options, text } from "../call.ts";
 import { cat, stack } from "../autograd/join.ts";
 import { select, slice } from "../autograd/slices.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
@@ -9,19 +9,6 @@ import { broadcastShape } from "../tensor/blocks.ts";
 import { full } from "../tensor/create.ts";
 import { listed, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, checkTensors, Tensor } from "../tensor/tensor.ts";
-
-const padSequenceCall: Call = [
-  "padSequence",
-  { sequences: any },
-  { batchFirst: bool, paddingValue: number, paddingSide: text } satisfies Options<PadOptions>,
-  true,
-];
-const unpadSequenceCall: Call = [
-  "unpadSequence",
-  { paddedSequences: aTensor, lengths: any },
-  { batchFirst: bool },
-  true,
-];
 
 /** Lengths as a list of whole numbers. */
 export function lengthsOf(lengths: readonly number[] | Tensor): readonly number[] {
@@ -97,7 +84,12 @@ export function padSequence(
   sequences: readonly Tensor[] | Tensor,
   options: PadOptions = {},
 ): Tensor {
-  check(padSequenceCall, arguments);
+  check([
+    "padSequence",
+    { sequences: any },
+    { batchFirst: bool, paddingValue: number, paddingSide: text } satisfies Options<PadOptions>,
+    true,
+  ], arguments);
   const { batchFirst = false, paddingValue = 0, paddingSide = "right" } = options;
   const own = sequencesOf(sequences);
   if (own.length === 0) throw new RuntimeError("received an empty list of sequences");
@@ -163,7 +155,12 @@ export function unpadSequence(
   lengths: readonly number[] | Tensor,
   options: { readonly batchFirst?: boolean } = {},
 ): Tensor[] {
-  check(unpadSequenceCall, arguments);
+  check([
+    "unpadSequence",
+    { paddedSequences: aTensor, lengths: any },
+    { batchFirst: bool },
+    true,
+  ], arguments);
   const batchDim = options.batchFirst ? 0 : 1;
   const batch = padded.size(batchDim);
   const own = lengthsOf(lengths);

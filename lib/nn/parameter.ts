@@ -1,9 +1,7 @@
 /** What training changes. */
 
-import { type Call, check } from "../call.ts";
+import { check } from "../call.ts";
 import { aTensor, shareVersion, Tensor, wantGradient } from "../tensor/tensor.ts";
-
-const call: Call = ["Parameter", { data: aTensor }];
 
 /**
  * A tensor that a module owns and training changes. It requires a gradient from the start.
@@ -16,7 +14,7 @@ export class Parameter extends Tensor {
    * @param values the tensor; its storage is kept, not copied
    */
   constructor(values: Tensor) {
-    check(call, arguments);
+    check(["Parameter", { data: aTensor }], arguments);
     super(values.data, values.shape, values.dtype);
     shareVersion(this, values);
     wantGradient(this);

@@ -1,6 +1,6 @@
 /** The Elman network. */
 
-import { any, type Call, check, checkArguments, checkNames, int, text } from "../call.ts";
+import { any, check, checkArguments, checkNames, int, text } from "../call.ts";
 import { affine } from "../autograd/linear.ts";
 import { relu, tanh } from "../autograd/pointwise.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
@@ -47,18 +47,6 @@ function isNonlinearity(name: unknown): name is Nonlinearity {
   return name === "tanh" || name === "relu";
 }
 
-const RNNCellCall: Call = /* @__PURE__ */ layerCall<RNNCellOptions>("RNNCell", {
-  ...cellOptions,
-  nonlinearity: any,
-});
-const stepCall: Call = ["RNNCell.forward", { input: aTensor, "hx?": tensorOrNone }];
-const RNNCall: Call = /* @__PURE__ */ layerCall<RNNOptions & { projSize?: undefined }>("RNN", {
-  ...baseOptions,
-  nonlinearity: text,
-  projSize: int, // which may be left out as `undefined`
-}, "RNNBase.__init__");
-const forwardCall: Call = ["RNN.forward", { input: aSequence, "hx?": tensorOrNone }];
-
 /**
  * The arguments of {@linkcode RNNCell} that have defaults.
  * @category Recurrent layers
@@ -96,7 +84,13 @@ export class RNNCell extends RNNCellBase {
    * @throws {RuntimeError | TypeError} if a size is negative or not an integer
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
-    check(RNNCellCall, arguments);
+    check(
+      layerCall<RNNCellOptions>("RNNCell", {
+        ...cellOptions,
+        nonlinearity: any,
+      }),
+      arguments,
+    );
     const { nonlinearity = "tanh", ...rest } = options;
     super(
       equations[isNonlinearity(nonlinearity) ? nonlinearity : "tanh"],
@@ -116,7 +110,7 @@ export class RNNCell extends RNNCellBase {
    * @throws {RuntimeError | ValueError} if a shape or dtype does not fit, or φ is unknown
    */
   override forward(input: Tensor, hx?: Tensor | null): Tensor {
-    check(stepCall, arguments);
+    check(["RNNCell.forward", { input: aTensor, "hx?": tensorOrNone }], arguments);
     return this.takeStep(input, hx ? [hx] : null)[0];
   }
 
@@ -180,7 +174,12 @@ export class RNN extends RNNBase {
    * @throws {ValueError | TypeError} if an argument is out of range or of the wrong type
    */
   constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
-    checkArguments(RNNCall, arguments);
+    const call = layerCall("RNN", {
+      ...baseOptions,
+      nonlinearity: text,
+      projSize: int, // which may be left out as `undefined`
+    }, "RNNBase.__init__");
+    checkArguments(call, arguments);
     const { nonlinearity = "tanh", ...rest } = options;
     refuseProjection(rest); // before φ, as PyTorch; RNNBase refuses it for a GRU
     if (!isNonlinearity(nonlinearity)) {
@@ -188,7 +187,7 @@ export class RNN extends RNNBase {
         `Unknown nonlinearity '${pythonStr(nonlinearity)}'. Select from 'tanh' or 'relu'.`,
       );
     }
-    checkNames(RNNCall, rest);
+    checkNames(call, rest);
     super(equations[nonlinearity], inputSize, hiddenSize, rest);
     this.nonlinearity = nonlinearity;
   }
@@ -214,7 +213,7 @@ export class RNN extends RNNBase {
     surplus?: unknown,
   ): [SequenceLike<T>, Tensor] {
     if (surplus !== undefined || !aSequence.is(input) || !tensorOrNone.is(h0 ?? null)) {
-      check(forwardCall, [input, h0, surplus]);
+      check(["RNN.forward", { input: aSequence, "hx?": tensorOrNone }], [input, h0, surplus]);
     }
     const [output, [hn]] = this.run(input, h0 ? [h0] : null);
     return [output, hn];

@@ -1,6 +1,6 @@
 /** The notebook's model. */
 
-import { any, type Call, check, dtype as dtypeKind } from "../call.ts";
+import { any, check, dtype as dtypeKind } from "../call.ts";
 import { select } from "../autograd/slices.ts";
 import { zeros } from "../tensor/create.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
@@ -8,13 +8,6 @@ import { aTensor, type Tensor } from "../tensor/tensor.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import { RNN } from "./rnn.ts";
-
-const simpleRNNCall: Call = [
-  "SimpleRNN",
-  { inputSize: any, hiddenSize: any, numLayers: any },
-  { dtype: dtypeKind },
-];
-const forwardCall: Call = ["SimpleRNN.forward", { x: aTensor }];
 
 /**
  * A recurrent layer, and a fully connected layer on its last time step (FC-1, FC-2):
@@ -60,7 +53,11 @@ export class SimpleRNN extends Module {
     options: { readonly dtype?: FloatDType } = {},
   ) {
     super();
-    check(simpleRNNCall, arguments);
+    check([
+      "SimpleRNN",
+      { inputSize: any, hiddenSize: any, numLayers: any },
+      { dtype: dtypeKind },
+    ], arguments);
     this.hiddenSize = hiddenSize;
     this.numLayers = numLayers;
     const { dtype } = options;
@@ -76,7 +73,7 @@ export class SimpleRNN extends Module {
    * @throws {RuntimeError | ValueError} if the shape or dtype does not fit
    */
   override forward(x: Tensor): Tensor {
-    check(forwardCall, arguments);
+    check(["SimpleRNN.forward", { x: aTensor }], arguments);
     const h0 = zeros([this.numLayers, x.size(0), this.hiddenSize], { dtype: x.dtype });
     const [output] = this.rnn.forward(x, h0);
     return this.fc.forward(select(output, 1, -1));

@@ -1,12 +1,10 @@
 /** The tensors of a module by name: what one gives, and what it takes. */
 
-import { type Call, check, list } from "../call.ts";
+import { check, list } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { pythonClass, pythonText } from "../python.ts";
 import { convert, isFloat, sameShape } from "../tensor/dtype.ts";
 import { countChange, type StateDict, Tensor } from "../tensor/tensor.ts";
-
-const call: Call = ["IncompatibleKeys", { missingKeys: list, unexpectedKeys: list }];
 
 /**
  * What `Module.loadStateDict` found that did not fit; prints as in PyTorch.
@@ -25,7 +23,7 @@ export class IncompatibleKeys {
    * @param unexpectedKeys names that the state has and the module lacks
    */
   constructor(missingKeys: string[], unexpectedKeys: string[]) {
-    check(call, arguments);
+    check(["IncompatibleKeys", { missingKeys: list, unexpectedKeys: list }], arguments);
     this.missingKeys = missingKeys;
     this.unexpectedKeys = unexpectedKeys;
   }

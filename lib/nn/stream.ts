@@ -1,6 +1,6 @@
 /** A recurrent network in real time: one time step in, one output out. */
 
-import { type Call, check, checkCount, type Kind } from "../call.ts";
+import { check, checkCount, type Kind } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import type { StackSizes } from "../kernels/packing.ts";
@@ -25,7 +25,6 @@ export interface StreamSource {
 }
 
 const numbers: Kind = { word: "Float32Array or Float64Array", is: ArrayBuffer.isView };
-const stepCall: Call = ["Stream.step", { x: numbers, out: numbers }];
 
 /**
  * What takes the steps of a stream: kernels or the equations.
@@ -182,7 +181,7 @@ export class Stream {
 
   /** Refuses what a step cannot take. */
   #refuse(...given: [x: FloatArray, out: FloatArray, surplus: unknown]): never {
-    check(stepCall, given);
+    check(["Stream.step", { x: numbers, out: numbers }], given);
     const [x, out] = given;
     if (x.length !== this.#inputSize || out.length !== this.#outputSize) {
       throw new RuntimeError(

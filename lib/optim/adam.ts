@@ -1,6 +1,6 @@
 /** Adam, and Adam with its weight decay decoupled from the gradient. */
 
-import { type Call, check } from "../call.ts";
+import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { pythonFloat } from "../python.ts";
 import type { FloatArray } from "../tensor/dtype.ts";
@@ -52,15 +52,6 @@ const defaults = {
   decoupledWeightDecay: false,
 };
 
-const adamCall = /* @__PURE__ */ optimizerCall("Adam", defaults);
-const adamWCall = /* @__PURE__ */ callOfAdamW();
-
-function callOfAdamW(): Call<Record<string, unknown>> {
-  const [, takes, options] = adamCall;
-  const { decoupledWeightDecay: _, ...others } = options!;
-  return ["AdamW", takes, others];
-}
-
 /**
  * Adam (`torch.optim.Adam`; OPTIM-2), with g the gradient, p the parameter, m and v (`exp_avg`,
  * `exp_avg_sq`) starting from zeros, t the step, counted from 1:
@@ -97,7 +88,7 @@ export class Adam extends Optimizer<AdamOptions> {
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<AdamOptions>, options: AdamOptions = {}) {
-    check(adamCall, arguments);
+    check(optimizerCall("Adam", defaults), arguments);
     super(params, options, defaults);
   }
 
@@ -230,7 +221,8 @@ export class AdamW extends Adam {
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<AdamWOptions>, options: AdamWOptions = {}) {
-    check(adamWCall, arguments);
+    const { decoupledWeightDecay: _, ...own } = defaults;
+    check(optimizerCall("AdamW", own), arguments);
     super(params, { weightDecay: 0.01, ...options, decoupledWeightDecay: true });
   }
 

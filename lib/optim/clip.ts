@@ -1,7 +1,7 @@
 /** Gradients kept within bounds. */
 
 import { promoted } from "../autograd/loss.ts";
-import { any, bool, type Call, check, number, type Options } from "../call.ts";
+import { any, bool, check, number, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { pythonFloat, pythonNumber, pythonType } from "../python.ts";
 import { allocate } from "../tensor/dtype.ts";
@@ -22,19 +22,6 @@ export interface ClipOptions {
   /** Whether to refuse a norm that is not finite. @default false */
   readonly errorIfNonfinite?: boolean;
 }
-
-const normCall: Call = [
-  "clipGradNorm",
-  { parameters: any, maxNorm: number },
-  { normType: number, errorIfNonfinite: bool } satisfies Options<ClipOptions>,
-  "clip_grad_norm_",
-];
-const valueCall: Call = [
-  "clipGradValue",
-  { parameters: any, clipValue: number },
-  undefined,
-  "clip_grad_value_",
-];
 
 /** The gradients of one parameter or of several; a generator without any is likely a mistake. */
 function gradsOf(parameters: Tensor | Iterable<Tensor>): Tensor[] {
@@ -104,7 +91,12 @@ export function clipGradNorm(
   maxNorm: number,
   options: ClipOptions = {},
 ): Tensor {
-  check(normCall, arguments);
+  check([
+    "clipGradNorm",
+    { parameters: any, maxNorm: number },
+    { normType: number, errorIfNonfinite: bool } satisfies Options<ClipOptions>,
+    "clip_grad_norm_",
+  ], arguments);
   const { normType = 2, errorIfNonfinite = false } = options;
   const grads = gradsOf(parameters);
   const dtype = promoted(...grads);
@@ -152,7 +144,12 @@ export function clipGradNorm(
  * @category Optimisers and schedules
  */
 export function clipGradValue(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
-  check(valueCall, arguments);
+  check([
+    "clipGradValue",
+    { parameters: any, clipValue: number },
+    undefined,
+    "clip_grad_value_",
+  ], arguments);
   for (const grad of gradsOf(parameters)) {
     const { data } = grad;
     const most = roundingTo(grad.dtype)(clipValue);

@@ -52,10 +52,6 @@ export type OptimizerParams<O> =
   | Iterable<readonly [string, Tensor]>
   | Iterable<ParamGroupOptions<O>>;
 
-/** What the methods may be given. */
-const addCall: Call = ["Optimizer.addParamGroup", { paramGroup: any }];
-const loadCall: Call = ["Optimizer.loadStateDict", { stateDict: any }];
-
 /** The optimisers that have taken a step; a schedule that is stepped before one warns. */
 export const stepped = new WeakSet<Optimizer>();
 
@@ -177,7 +173,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * @throws {TypeError} if something is not a tensor, or there is no such option
    */
   addParamGroup(group: ParamGroupOptions<O>): void {
-    check(addCall, arguments);
+    check(["Optimizer.addParamGroup", { paramGroup: any }], arguments);
     if (!isPlain(group)) {
       throw new TypeError(`param_group must be a dict, but got ${pythonClass(group)}`);
     }
@@ -309,7 +305,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * parameter; nothing is then changed
    */
   loadStateDict(state: StateLike<OptimizerState>): void {
-    check(loadCall, arguments);
+    check(["Optimizer.loadStateDict", { stateDict: any }], arguments);
     const given = dictOf(state, "the state of an optimiser");
     const groups = readGroups(given);
     if (groups.length !== this.paramGroups.length) {

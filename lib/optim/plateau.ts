@@ -1,6 +1,6 @@
 /** A learning rate that falls where training no longer gets better. */
 
-import { any, type Call, check, checkCount, int, number, numberOrList, text } from "../call.ts";
+import { any, check, checkCount, int, number, numberOrList, text } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -38,18 +38,6 @@ export interface ReduceLROnPlateauOptions {
  */
 export type PlateauState = Record<string, number | string | readonly number[] | null>;
 
-const plateauCall: Call = ["ReduceLROnPlateau", { optimizer: any }, {
-  mode: text,
-  factor: number,
-  patience: int,
-  threshold: number,
-  thresholdMode: text,
-  cooldown: int,
-  minLr: numberOrList,
-  eps: number,
-}];
-const loadCall: Call = ["ReduceLROnPlateau.loadStateDict", { stateDict: any }];
-
 /**
  * Multiplies the learning rate by `factor` once a metric has not become better for more than
  * `patience` steps (`torch.optim.lr_scheduler.ReduceLROnPlateau`; OPTIM-8).
@@ -83,7 +71,16 @@ export class ReduceLROnPlateau {
    * @throws {TypeError} if the optimiser is none, or there is no such option
    */
   constructor(optimizer: Optimizer, options: ReduceLROnPlateauOptions = {}) {
-    check(plateauCall, arguments);
+    check(["ReduceLROnPlateau", { optimizer: any }, {
+      mode: text,
+      factor: number,
+      patience: int,
+      threshold: number,
+      thresholdMode: text,
+      cooldown: int,
+      minLr: numberOrList,
+      eps: number,
+    }], arguments);
     const { mode = "min", factor = 0.1, patience = 10, threshold = 1e-4 } = options;
     const { thresholdMode = "rel", cooldown = 0, minLr = 0, eps = 1e-8 } = options;
     if (factor >= 1) throw new ValueError("Factor should be < 1.0.");
@@ -188,7 +185,7 @@ export class ReduceLROnPlateau {
    * @throws {KeyError | TypeError | ValueError} if it is no such state; nothing is then changed
    */
   loadStateDict(state: StateLike<PlateauState>): void {
-    check(loadCall, arguments);
+    check(["ReduceLROnPlateau.loadStateDict", { stateDict: any }], arguments);
     const before = { ...this.#state, default_min_lr: null }; // a number, or none for a list
     const own = readSchedule(state, before as PlateauState, Object.keys(before));
     this.#state = known(own);

@@ -42,8 +42,6 @@ const defaults = {
   differentiable: false,
 };
 
-const rmspropCall = /* @__PURE__ */ optimizerCall("RMSprop", defaults);
-
 /**
  * RMSprop (`torch.optim.RMSprop`; OPTIM-4), with g the gradient, p the parameter, and v, m and b
  * (`square_avg`, `grad_avg`, `momentum_buffer`) starting from zeros:
@@ -78,7 +76,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<RMSpropOptions>, options: RMSpropOptions = {}) {
-    check(rmspropCall, arguments);
+    check(optimizerCall("RMSprop", defaults), arguments);
     super(params, options, defaults);
   }
 

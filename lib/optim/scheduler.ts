@@ -1,6 +1,6 @@
 /** What every schedule of learning rates is: a step after each step of the optimiser, and a state. */
 
-import { any, type Call, check, checkCount } from "../call.ts";
+import { any, check, checkCount } from "../call.ts";
 import { KeyError } from "../errors.ts";
 import { pythonText, pythonType } from "../python.ts";
 import { Optimizer, stepped } from "./optimizer.ts";
@@ -24,8 +24,6 @@ export interface SchedulerOptions {
    */
   readonly lastEpoch?: number;
 }
-
-const load: Call = ["LRScheduler.loadStateDict", { stateDict: any }];
 
 /** Refuses what is no optimiser. */
 export function checkOptimizer(optimizer: unknown): void {
@@ -165,7 +163,7 @@ export abstract class LRScheduler {
    * @throws {KeyError} if it is another kind's; nothing is then changed
    */
   loadStateDict(state: StateLike<SchedulerState>): void {
-    check(load, arguments);
+    check(["LRScheduler.loadStateDict", { stateDict: any }], arguments);
     const settings = this.settings();
     const now = { base_lrs: this.baseLrs, last_epoch: this.lastEpoch, _last_lr: this.#lastLr };
     const own = readSchedule(

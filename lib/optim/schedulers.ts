@@ -1,6 +1,6 @@
 /** Learning rates that change as training goes on. */
 
-import { any, type Call, check, int, number, type Options } from "../call.ts";
+import { any, check, int, number, type Options } from "../call.ts";
 import { ValueError, ZeroDivisionError } from "../errors.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { LRScheduler, type SchedulerOptions, type SchedulerState } from "./scheduler.ts";
@@ -28,22 +28,6 @@ export interface CosineAnnealingLROptions extends SchedulerOptions {
   /** The learning rate at the end of the half turn. @default 0 */
   readonly etaMin?: number;
 }
-
-const stepCall: Call = [
-  "StepLR",
-  { optimizer: any, stepSize: number },
-  { gamma: number, lastEpoch: int } satisfies Options<StepLROptions>,
-];
-const exponentialCall: Call = [
-  "ExponentialLR",
-  { optimizer: any, gamma: number },
-  { lastEpoch: int } satisfies Options<SchedulerOptions>,
-];
-const cosineCall: Call = [
-  "CosineAnnealingLR",
-  { optimizer: any, T_max: number },
-  { etaMin: number, lastEpoch: int } satisfies Options<CosineAnnealingLROptions>,
-];
 
 /**
  * Multiplies the learning rate by gamma after every `stepSize` steps
@@ -82,7 +66,11 @@ export class StepLR extends LRScheduler {
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
   constructor(optimizer: Optimizer, stepSize: number, options: StepLROptions = {}) {
-    check(stepCall, arguments);
+    check([
+      "StepLR",
+      { optimizer: any, stepSize: number },
+      { gamma: number, lastEpoch: int } satisfies Options<StepLROptions>,
+    ], arguments);
     super(optimizer, { lastEpoch: options.lastEpoch });
     this.stepSize = stepSize;
     this.gamma = options.gamma ?? 0.1;
@@ -151,7 +139,11 @@ export class CosineAnnealingLR extends LRScheduler {
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
   constructor(optimizer: Optimizer, tMax: number, options: CosineAnnealingLROptions = {}) {
-    check(cosineCall, arguments);
+    check([
+      "CosineAnnealingLR",
+      { optimizer: any, T_max: number },
+      { etaMin: number, lastEpoch: int } satisfies Options<CosineAnnealingLROptions>,
+    ], arguments);
     super(optimizer, { lastEpoch: options.lastEpoch });
     this.tMax = tMax;
     this.etaMin = options.etaMin ?? 0;
@@ -211,7 +203,11 @@ export class ExponentialLR extends LRScheduler {
    * @throws {KeyError} if the schedule is to go on and a group lacks its `initialLr`
    */
   constructor(optimizer: Optimizer, gamma: number, options: SchedulerOptions = {}) {
-    check(exponentialCall, arguments);
+    check([
+      "ExponentialLR",
+      { optimizer: any, gamma: number },
+      { lastEpoch: int } satisfies Options<SchedulerOptions>,
+    ], arguments);
     super(optimizer, options);
     this.gamma = gamma;
   }

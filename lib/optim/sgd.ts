@@ -40,8 +40,6 @@ const defaults = {
   fused: null,
 };
 
-const sgdCall = /* @__PURE__ */ optimizerCall("SGD", defaults);
-
 /**
  * Stochastic gradient descent (`torch.optim.SGD`; OPTIM-1), with g the gradient, p the parameter, b
  * the momentum's buffer, which starts as the first g:
@@ -75,7 +73,7 @@ export class SGD extends Optimizer<SGDOptions> {
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<SGDOptions>, options: SGDOptions = {}) {
-    check(sgdCall, arguments);
+    check(optimizerCall("SGD", defaults), arguments);
     super(params, options, defaults);
   }
 
