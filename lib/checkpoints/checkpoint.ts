@@ -1,6 +1,6 @@
 /** Checkpoints: from a file to a `state_dict`, whatever wrote the file. */
 
-import { any, bool, type Call, check, type Options, text } from "../call.ts";
+import { any, bool, check, type Options, text } from "../call.ts";
 import type { StateDict } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { CheckpointError } from "./error.ts";
@@ -44,11 +44,6 @@ const stateDictOptions: Options<StateDictOptions> = {
   tensorsOnly: bool,
   widen: bool,
 };
-
-const readCheckpointCall: Call = ["readCheckpoint", { source: any }];
-const loadCheckpointCall: Call = ["loadCheckpoint", { source: any }, stateDictOptions];
-const stateDictOfCall: Call = ["stateDictOf", { value: any }, stateDictOptions];
-const storedStateDictOfCall: Call = ["storedStateDictOf", { value: any }, stateDictOptions];
 
 /**
  * Reads a safetensors file, or one of `torch.save`.
@@ -98,7 +93,7 @@ export function parse(
  * @category Checkpoints
  */
 export async function readCheckpoint(source: CheckpointSource): Promise<Checkpoint> {
-  check(readCheckpointCall, arguments);
+  check(["readCheckpoint", { source: any }], arguments);
   return await named(source, (checkpoint) => checkpoint);
 }
 
@@ -132,7 +127,7 @@ export async function loadCheckpoint(
   source: CheckpointSource,
   options: StateDictOptions = {},
 ): Promise<StateDict> {
-  check(loadCheckpointCall, arguments);
+  check(["loadCheckpoint", { source: any }, stateDictOptions], arguments);
   return await named(source, ({ value }) => stateDictOf(value, options));
 }
 
@@ -200,7 +195,7 @@ async function parseOnnx(bytes: Uint8Array, source: CheckpointSource): Promise<C
  * @category Checkpoints
  */
 export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): StateDict {
-  check(stateDictOfCall, arguments);
+  check(["stateDictOf", { value: any }, stateDictOptions], arguments);
   const stored = storedStateDictOf(value, options);
   const made = new Map<StoredTensor, Tensor>(); // two names of one tensor share it
   return Object.fromEntries(
@@ -240,7 +235,7 @@ export function storedStateDictOf(
   value: TorchValue,
   options: StateDictOptions = {},
 ): Record<string, StoredTensor> {
-  check(storedStateDictOfCall, arguments);
+  check(["storedStateDictOf", { value: any }, stateDictOptions], arguments);
   const { at = [], prefix = "", tensorsOnly = false } = options;
   const path = typeof at === "string" ? [at] : at;
   let [part, place] = [value, "the checkpoint"];

@@ -25,8 +25,6 @@ import type { TorchWritable } from "./torch_writer.ts";
 
 export type { Checkpoint, TorchValue, TorchWritable };
 
-const parseCheckpointCall: Call = ["parseCheckpoint", { bytes: bytesKind }];
-const readTorchFileCall: Call = ["readTorchFile", { bytes: bytesKind }];
 const writeTorchFileCall: Call = ["writeTorchFile", { "value?": any }]; // which says itself what it cannot save
 
 /**
@@ -49,7 +47,7 @@ const writeTorchFileCall: Call = ["writeTorchFile", { "value?": any }]; // which
  * @category Checkpoints
  */
 export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
-  check(parseCheckpointCall, arguments);
+  check(["parseCheckpoint", { bytes: bytesKind }], arguments);
   return parse(bytes, readTorch);
 }
 
@@ -73,7 +71,7 @@ export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
  * @category Checkpoints
  */
 export function readTorchFile(bytes: Uint8Array): TorchValue {
-  check(readTorchFileCall, arguments);
+  check(["readTorchFile", { bytes: bytesKind }], arguments);
   return readTorch(bytes);
 }
 

@@ -1,11 +1,8 @@
 /** The names in a `state_dict`, and what stands before them. */
 
-import { type Call, check, record, text } from "../call.ts";
+import { check, record, text } from "../call.ts";
 import { CheckpointError } from "./error.ts";
 import { quote } from "./refuse.ts";
-
-const selectPrefixCall: Call = ["selectPrefix", { state: record, prefix: text }];
-const stripPrefixCall: Call = ["stripPrefix", { state: record, prefix: text }];
 
 /**
  * Takes what is under a prefix, and takes the prefix off: the weights of one module inside another.
@@ -31,7 +28,7 @@ export function selectPrefix<T>(
   state: Readonly<Record<string, T>>,
   prefix: string,
 ): Record<string, T> {
-  check(selectPrefixCall, arguments);
+  check(["selectPrefix", { state: record, prefix: text }], arguments);
   const under = Object.entries(state).filter(([name]) => name.startsWith(prefix));
   if (under.length === 0) {
     throw new CheckpointError(`no name begins with ${quote(prefix)}; ${beginnings(state)}`);
@@ -62,7 +59,7 @@ export function stripPrefix<T>(
   state: Readonly<Record<string, T>>,
   prefix: string,
 ): Record<string, T> {
-  check(stripPrefixCall, arguments);
+  check(["stripPrefix", { state: record, prefix: text }], arguments);
   const result = new Map<string, T>();
   for (const [name, value] of Object.entries(state)) {
     const bare = name.startsWith(prefix) ? name.slice(prefix.length) : name;

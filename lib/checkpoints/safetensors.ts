@@ -1,6 +1,6 @@
 /** The safetensors format: a length, a JSON header, and the tensors' bytes one after the other. */
 
-import { bytes as bytesKind, type Call, check, isPlain, type Kind, type Options } from "../call.ts";
+import { bytes as bytesKind, check, isPlain, type Kind, type Options } from "../call.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { listed } from "../tensor/dtype.ts";
 import { countOf, dtypes, stored } from "./dtype.ts";
@@ -56,7 +56,7 @@ export function looksLikeSafetensors(bytes: Uint8Array): boolean {
  * @category Checkpoints
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
-  check(readSafetensorsCall, arguments);
+  check(["readSafetensors", { bytes: bytesKind }], arguments);
   if (bytes.length < 8) {
     refuse(`the file ends after ${bytes.length} bytes, before its header's length`);
   }
@@ -141,13 +141,6 @@ export const tensorsByName: Kind = {
   is: (value) => value instanceof Map || isPlain(value),
 };
 
-const readSafetensorsCall: Call = ["readSafetensors", { bytes: bytesKind }];
-const writeSafetensorsCall: Call = [
-  "writeSafetensors",
-  { tensors: tensorsByName },
-  safetensorsOptions,
-];
-
 /**
  * Writes a safetensors file, byte for byte as the Python library does: the tensors sorted by dtype,
  * the widest first, then by name; the header padded with spaces to a multiple of eight. (Where there
@@ -172,7 +165,11 @@ export function writeSafetensors(
   tensors: TensorsByName,
   options: SafetensorsOptions = {},
 ): Uint8Array {
-  check(writeSafetensorsCall, arguments);
+  check([
+    "writeSafetensors",
+    { tensors: tensorsByName },
+    safetensorsOptions,
+  ], arguments);
   return joined([...safetensorsParts(tensors, options)]);
 }
 

@@ -3,7 +3,6 @@
 import {
   bool,
   bytes as bytesKind,
-  type Call,
   check,
   checkCount,
   int,
@@ -63,23 +62,6 @@ export interface WidenOptions {
 
 export const widenOptions: Options<WidenOptions> = { widen: bool };
 
-const storedTensorCall: Call = [
-  "StoredTensor",
-  {
-    dtype: {
-      word: "name of a dtype",
-      is: (value) => text.is(value) && Object.hasOwn(stored, value as string),
-    },
-    shape: ints,
-    storage: bytesKind,
-  },
-  { byteOffset: int, strides: ints, littleEndian: bool, shared: bool } satisfies Options<
-    StoredLayout
-  >,
-];
-const fromCall: Call = ["StoredTensor.from", { tensor: aTensor }];
-const toTensorCall: Call = ["StoredTensor.toTensor", {}, widenOptions];
-
 /**
  * A tensor as it stands in a file: a dtype, a shape, and the file's own bytes, not copied. It
  * becomes a {@linkcode Tensor} on demand; where the bytes already are one, without a copy.
@@ -122,7 +104,20 @@ export class StoredTensor {
     storage: Uint8Array,
     layout: StoredLayout = {},
   ) {
-    check(storedTensorCall, arguments);
+    check([
+      "StoredTensor",
+      {
+        dtype: {
+          word: "name of a dtype",
+          is: (value) => text.is(value) && Object.hasOwn(stored, value as string),
+        },
+        shape: ints,
+        storage: bytesKind,
+      },
+      { byteOffset: int, strides: ints, littleEndian: bool, shared: bool } satisfies Options<
+        StoredLayout
+      >,
+    ], arguments);
     const plain = stridesOf(shape);
     const { byteOffset = 0, strides = plain, littleEndian = true, shared = false } = layout;
     const { bits } = stored[dtype];
@@ -152,7 +147,7 @@ export class StoredTensor {
    * @returns it, as stored
    */
   static from(tensor: Tensor): StoredTensor {
-    check(fromCall, arguments);
+    check(["StoredTensor.from", { tensor: aTensor }], arguments);
     const { dtype, shape, data } = tensor;
     const { buffer, byteOffset, byteLength } = dtype === "int64"
       ? BigInt64Array.from(data, BigInt)
@@ -198,7 +193,7 @@ export class StoredTensor {
    * @throws {ValueError} if an int64 is beyond 2^53
    */
   toTensor(options: WidenOptions = {}): Tensor {
-    check(toTensorCall, arguments);
+    check(["StoredTensor.toTensor", {}, widenOptions], arguments);
     const { dtype } = this;
     const half = dtype === "float16" || dtype === "bfloat16";
     if (dtype === "int64" || dtype === "bool") {

@@ -3,7 +3,6 @@
 import {
   any,
   bool,
-  type Call,
   camelCase,
   check,
   checkOptions,
@@ -43,13 +42,6 @@ const modelOptions: Options<ModelOptions> = {
   batchFirst: bool,
   dropout: number,
 };
-
-const modelCall: Call = ["modelFromStateDict", { stateDict: record }, modelOptions];
-const optionsCall: Call = ["constructModule", {}, modelOptions];
-const constructModuleCall: Call = [
-  "constructModule",
-  { detected: record, "options?": record, "dtype?": dtypeKind },
-];
 
 /**
  * The modules that {@linkcode modelFromStateDict} makes.
@@ -124,8 +116,11 @@ export function constructModule(
   options: ModelOptions = {},
   dtype: FloatDType = "float32",
 ): Exclude<DetectedModel, SimpleRNN> {
-  check(constructModuleCall, arguments);
-  checkOptions(optionsCall, options);
+  check([
+    "constructModule",
+    { detected: record, "options?": record, "dtype?": dtypeKind },
+  ], arguments);
+  checkOptions(["constructModule", {}, modelOptions], options);
   const { kind, inputSize, hiddenSize } = detected;
   checkFits(kind, options);
   if (kind === "LayerNorm") return new LayerNorm(hiddenSize, { bias: detected.bias, dtype });
@@ -157,7 +152,7 @@ export function constructModule(
  * @category Modules from weights
  */
 export function modelFromStateDict(state: StateDict, options: ModelOptions = {}): ModelFromWeights {
-  check(modelCall, arguments);
+  check(["modelFromStateDict", { stateDict: record }, modelOptions], arguments);
   const { modules, others } = detectModules(state);
   const dtype = Object.values(state).map((x) => x.dtype).find(isFloat);
   const assumed = modules.flatMap((module) => module.assumed).filter((text) =>

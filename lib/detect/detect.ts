@@ -1,6 +1,6 @@
 /** Which modules a `state_dict` belongs to, as far as names and shapes tell. */
 
-import { type Call, check, record } from "../call.ts";
+import { check, record } from "../call.ts";
 import { CheckpointError } from "../checkpoints/error.ts";
 import { quote } from "../checkpoints/refuse.ts";
 import { lstmParameters } from "../nn/lstm.ts";
@@ -13,8 +13,6 @@ const declared = {
   LSTM: lstmParameters,
   GRU: /* @__PURE__ */ gated(gateOrder.GRU),
 };
-
-const detectCall: Call = ["detectModules", { stateDict: record }];
 
 /**
  * The modules that are recognised.
@@ -99,7 +97,7 @@ type Shapes = Map<string, readonly number[]>;
 export function detectModules(
   state: Readonly<Record<string, { readonly shape: readonly number[] }>>,
 ): Detection {
-  check(detectCall, arguments);
+  check(["detectModules", { stateDict: record }], arguments);
   const groups = new Map<string, Shapes>();
   const others: string[] = [];
   for (const [name, { shape }] of Object.entries(state)) {

@@ -1,6 +1,6 @@
 /** Which kernels run, and the engine that runs them. */
 
-import { type Call, check, checkCount, text } from "../call.ts";
+import { check, checkCount, text } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { pythonType } from "../python.ts";
 import { Assembler, mulAdd } from "./assembler.ts";
@@ -209,8 +209,6 @@ function hasStructs(level: Level): boolean {
   return level === "relaxed" && supportsStructs();
 }
 
-const setKernelsCall: Call = ["setKernels", { kernels: text }];
-
 let chosen: Kernels = "auto";
 let engines = new Engines();
 let changing: Promise<void> = /* @__PURE__ */ Promise.resolve();
@@ -256,7 +254,7 @@ export function anyEngine(): Engine {
  * @category Kernels and threads
  */
 export function setKernels(kernels: Kernels): void {
-  check(setKernelsCall, arguments);
+  check(["setKernels", { kernels: text }], arguments);
   if (!["auto", "readable", "simd128", "relaxed"].includes(kernels)) {
     throw new TypeError(`there are no kernels "${kernels}"`);
   }

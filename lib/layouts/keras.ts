@@ -1,17 +1,6 @@
 /** The weights of Keras' and TensorFlow.js' layers SimpleRNN, LSTM and GRU. */
 
-import {
-  any,
-  bool,
-  type Call,
-  check,
-  checkOptions,
-  int,
-  list,
-  type Options,
-  record,
-  text,
-} from "../call.ts";
+import { any, bool, check, checkOptions, int, list, type Options, record, text } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { add } from "../autograd/arithmetic.ts";
 import { transpose } from "../autograd/shape.ts";
@@ -70,23 +59,6 @@ export interface KerasLayer {
 }
 
 /** What each may be given; a layer's arguments and weights are as options. */
-const toKerasCall: Call = ["toKeras", { stateDict: record }];
-const fromKerasCall: Call = ["fromKeras", { layers: list }, fromLayoutOptions];
-const layerCall: Call = [
-  "fromKeras",
-  {},
-  {
-    className: any,
-    goBackwards: bool,
-    units: int,
-    resetAfter: bool,
-    kernel: aTensor,
-    recurrentKernel: aTensor,
-    bias: tensorOrNone,
-    activation: text,
-    recurrentActivation: text,
-  } satisfies Options<KerasLayer>,
-];
 
 /**
  * The weights of a PyTorch layer as Keras has them (LAYOUT-3, LAYOUT-4): matrices transposed, gates
@@ -110,7 +82,7 @@ const layerCall: Call = [
  * @category Weights of other frameworks
  */
 export function toKeras(state: StateDict): KerasLayer[][] {
-  check(toKerasCall, arguments);
+  check(["toKeras", { stateDict: record }], arguments);
   const { kind, hiddenSize, layers } = readLayers(state);
   const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
   const bias = ({ biasIh, biasHh }: GatedTensors): Tensor | null => {
@@ -157,7 +129,7 @@ export function fromKeras(
   layers: readonly (readonly KerasLayer[])[],
   options: FromLayoutOptions = {},
 ): StateDict {
-  check(fromKerasCall, arguments);
+  check(["fromKeras", { layers: list }, fromLayoutOptions], arguments);
   const biased = layers.some((directions) => directions.some(({ bias }) => bias));
   return writeLayers(layers.map((directions) =>
     directions.map((layer, direction) => {
@@ -174,7 +146,21 @@ function parametersOf(
   biased: boolean,
   options: FromLayoutOptions,
 ): GatedTensors {
-  checkOptions(layerCall, layer);
+  checkOptions([
+    "fromKeras",
+    {},
+    {
+      className: any,
+      goBackwards: bool,
+      units: int,
+      resetAfter: bool,
+      kernel: aTensor,
+      recurrentKernel: aTensor,
+      bias: tensorOrNone,
+      activation: text,
+      recurrentActivation: text,
+    } satisfies Options<KerasLayer>,
+  ], layer);
   const { className, units, kernel, recurrentKernel, bias, resetAfter = true } = layer;
   const kind = (["RNN", "LSTM", "GRU"] as const).find((kind) => classNames[kind] === className);
   if (!kind) return refuseLayer(className);

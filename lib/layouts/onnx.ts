@@ -1,6 +1,6 @@
 /** The weights of ONNX's operators RNN, LSTM and GRU. */
 
-import { any, type Call, check, checkOptions, int, list, type Options, record } from "../call.ts";
+import { any, check, checkOptions, int, list, type Options, record } from "../call.ts";
 import { noGrad } from "../autograd/graph.ts";
 import { cat } from "../autograd/join.ts";
 import { chunk } from "../autograd/slices.ts";
@@ -59,28 +59,6 @@ export interface OnnxLayer {
 }
 
 /** What each may be given; a node's attributes and inputs are as options. */
-const toOnnxCall: Call = ["toOnnx", { stateDict: record }];
-const fromOnnxCall: Call = ["fromOnnx", { nodes: list }, fromLayoutOptions];
-const nodeCall: Call = [
-  "fromOnnx",
-  {},
-  {
-    opType: any,
-    direction: any,
-    hiddenSize: int,
-    linearBeforeReset: any,
-    W: aTensor,
-    R: aTensor,
-    B: tensorOrNone,
-    P: tensorOrNone,
-    activations: list,
-    activationAlpha: list,
-    activationBeta: list,
-    clip: any,
-    inputForget: any,
-    layout: any,
-  } satisfies Options<OnnxLayer>,
-];
 
 /**
  * The weights of a PyTorch layer as ONNX nodes have them (LAYOUT-2): gates in the orders i, o, f, c
@@ -103,7 +81,7 @@ const nodeCall: Call = [
  * @category Weights of other frameworks
  */
 export function toOnnx(state: StateDict): OnnxLayer[] {
-  check(toOnnxCall, arguments);
+  check(["toOnnx", { stateDict: record }], arguments);
   return toStacked(state, (kind) => orders[kind]).map((layer): OnnxLayer => {
     const { kind, hiddenSize, directions, weightIh, weightHh, biasIh, biasHh } = layer;
     return {
@@ -142,9 +120,28 @@ export function toOnnx(state: StateDict): OnnxLayer[] {
  * @category Weights of other frameworks
  */
 export function fromOnnx(nodes: readonly OnnxLayer[], options: FromLayoutOptions = {}): StateDict {
-  check(fromOnnxCall, arguments);
+  check(["fromOnnx", { nodes: list }, fromLayoutOptions], arguments);
   return fromStacked(nodes.map((node) => {
-    checkOptions(nodeCall, node);
+    checkOptions([
+      "fromOnnx",
+      {},
+      {
+        opType: any,
+        direction: any,
+        hiddenSize: int,
+        linearBeforeReset: any,
+        W: aTensor,
+        R: aTensor,
+        B: tensorOrNone,
+        P: tensorOrNone,
+        activations: list,
+        activationAlpha: list,
+        activationBeta: list,
+        clip: any,
+        inputForget: any,
+        layout: any,
+      } satisfies Options<OnnxLayer>,
+    ], node);
     const { opType: kind, direction, hiddenSize, linearBeforeReset, W, R, B, P } = node;
     if (!Object.hasOwn(orders, kind)) refuseLayer(kind);
     if (kind === "GRU" && linearBeforeReset !== 1) refuseReset("a GRU with linear_before_reset=0");

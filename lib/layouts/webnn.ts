@@ -1,16 +1,6 @@
 /** The operands of WebNN's `lstm` and `gru`. */
 
-import {
-  any,
-  bool,
-  type Call,
-  check,
-  checkOptions,
-  int,
-  list,
-  type Options,
-  record,
-} from "../call.ts";
+import { any, bool, check, checkOptions, int, list, type Options, record } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { pythonStr } from "../python.ts";
 import { aTensor, type StateDict, type Tensor, tensorOrNone } from "../tensor/tensor.ts";
@@ -70,29 +60,6 @@ export interface WebnnOptions {
 }
 
 /** What each may be given; an operator's operands are as options. */
-const toWebnnCall: Call = [
-  "toWebnn",
-  { stateDict: record },
-  { layout: any } satisfies Options<WebnnOptions>,
-];
-const fromWebnnCall: Call = ["fromWebnn", { operands: list }];
-const layerCall: Call = [
-  "fromWebnn",
-  {},
-  {
-    op: any,
-    direction: any,
-    hiddenSize: int,
-    layout: any,
-    resetAfter: bool,
-    weight: aTensor,
-    recurrentWeight: aTensor,
-    bias: tensorOrNone,
-    recurrentBias: tensorOrNone,
-    peepholeWeight: tensorOrNone,
-    activations: list,
-  } satisfies Options<WebnnLayer>,
-];
 
 /** The method for each layer, and the orders of each method, its default first. */
 const methods = { LSTM: "lstm", GRU: "gru" } as const;
@@ -127,7 +94,11 @@ function checkLayout(op: "lstm" | "gru", layout: WebnnLayout): void {
  * @category Weights of other frameworks
  */
 export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLayer[] {
-  check(toWebnnCall, arguments);
+  check([
+    "toWebnn",
+    { stateDict: record },
+    { layout: any } satisfies Options<WebnnOptions>,
+  ], arguments);
   let { layout } = options;
   const layers = toStacked(state, (kind) => {
     if (kind === "RNN") throw new ValueError("WebNN has no method for an RNN, only lstm and gru");
@@ -170,9 +141,25 @@ export function toWebnn(state: StateDict, options: WebnnOptions = {}): WebnnLaye
  * @category Weights of other frameworks
  */
 export function fromWebnn(operands: readonly WebnnLayer[]): StateDict {
-  check(fromWebnnCall, arguments);
+  check(["fromWebnn", { operands: list }], arguments);
   return fromStacked(operands.map((layer) => {
-    checkOptions(layerCall, layer);
+    checkOptions([
+      "fromWebnn",
+      {},
+      {
+        op: any,
+        direction: any,
+        hiddenSize: int,
+        layout: any,
+        resetAfter: bool,
+        weight: aTensor,
+        recurrentWeight: aTensor,
+        bias: tensorOrNone,
+        recurrentBias: tensorOrNone,
+        peepholeWeight: tensorOrNone,
+        activations: list,
+      } satisfies Options<WebnnLayer>,
+    ], layer);
     const { op, direction, hiddenSize, layout, resetAfter = true } = layer;
     if (!Object.hasOwn(layouts, op)) refuseLayer(op);
     checkLayout(op, layout);

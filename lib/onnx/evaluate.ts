@@ -1,6 +1,6 @@
 /** What ONNX's operators RNN, LSTM and GRU compute. */
 
-import { any, type Call, check, checkOptions, type Options, record } from "../call.ts";
+import { any, check, checkOptions, type Options, record } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { allocate, type FloatArray, numel, sameShape } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
@@ -37,7 +37,6 @@ export interface OnnxRecurrentOutputs {
   readonly Yc: Tensor | null;
 }
 
-const evaluateCall: Call = ["evaluateRecurrence", { recurrence: record, inputs: record }];
 const inputKinds: Options<OnnxRecurrentInputs> = {
   X: aTensor,
   W: aTensor,
@@ -149,7 +148,7 @@ export function evaluateRecurrence(
   recurrence: OnnxRecurrence,
   inputs: OnnxRecurrentInputs,
 ): OnnxRecurrentOutputs {
-  check(evaluateCall, arguments);
+  check(["evaluateRecurrence", { recurrence: record, inputs: record }], arguments);
   checkOptions(["evaluateRecurrence", {}, inputKinds], inputs);
   const { opType, layout, direction, clip } = recurrence;
   const { X, W, R, B, P, initialH, initialC } = inputs;

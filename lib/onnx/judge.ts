@@ -3,7 +3,7 @@
  * which mistake it makes.
  */
 
-import { any, bool, type Call, check, record } from "../call.ts";
+import { any, bool, check, record } from "../call.ts";
 import type { StateDict } from "../tensor/tensor.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fileMistake } from "./deviations.ts";
@@ -42,12 +42,6 @@ export interface Judgement {
   /** For each module of the checkpoint that is here, its nodes together, by numbers. */
   readonly whole: readonly WholeJudgement[];
 }
-
-const judgeCall: Call = [
-  "judge",
-  { model: record, reference: any },
-  { nonlinearity: any, batchFirst: bool },
-];
 
 /** The mistakes in a list of words, or that there is none. */
 function verdictOf(verdicts: readonly Verdict[]): Verdict {
@@ -92,7 +86,11 @@ export function judge(
   reference: Reference | null,
   options: JudgeOptions = {},
 ): Judgement {
-  check(judgeCall, arguments);
+  check([
+    "judge",
+    { model: record, reference: any },
+    { nonlinearity: any, batchFirst: bool },
+  ], arguments);
   return examine(model, reference, options).judgement;
 }
 

@@ -3,7 +3,7 @@
  * and all else is left as it is.
  */
 
-import { any, bool, type Call, check, record } from "../call.ts";
+import { any, bool, check, record } from "../call.ts";
 import { CheckpointError } from "../checkpoints/error.ts";
 import { joined } from "../checkpoints/source.ts";
 import { examine, judge, type Judgement, type Reference } from "./judge.ts";
@@ -16,12 +16,6 @@ import { type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import type { Value } from "./value.ts";
 import { Message } from "./wire.ts";
 import { type Edit, replaceParts, type WireField, writeMessage } from "./write.ts";
-
-const mendCall: Call = [
-  "mend",
-  { model: record, reference: any },
-  { nonlinearity: any, batchFirst: bool },
-];
 
 /** A mended file. */
 export interface Mended {
@@ -67,7 +61,11 @@ export function mend(
   reference: Reference,
   options: JudgeOptions = {},
 ): Mended {
-  check(mendCall, arguments);
+  check([
+    "mend",
+    { model: record, reference: any },
+    { nonlinearity: any, batchFirst: bool },
+  ], arguments);
   const { judgement, matches } = examine(model, reference, options);
   let current = model;
   matches.forEach((match, k) => {

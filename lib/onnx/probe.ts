@@ -3,7 +3,7 @@
  * is at hand.
  */
 
-import { any, bool, type Call, check, record } from "../call.ts";
+import { any, bool, check, record } from "../call.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Reference, referenceLayers } from "./judge.ts";
 import { matched } from "./match.ts";
@@ -12,12 +12,6 @@ import type { OnnxModel } from "./model.ts";
 import { type RecurrentNode, recurrentNodes } from "./recurrent.ts";
 import { type WireField, writeMessage } from "./write.ts";
 import { Message } from "./wire.ts";
-
-const probesCall: Call = [
-  "probes",
-  { model: record, reference: any },
-  { nonlinearity: any, batchFirst: bool },
-];
 
 /** A recurrent node as a file of its own. */
 export interface Probe {
@@ -69,7 +63,11 @@ export function probes(
   reference: Reference | null,
   options: JudgeOptions = {},
 ): Probe[] {
-  check(probesCall, arguments);
+  check([
+    "probes",
+    { model: record, reference: any },
+    { nonlinearity: any, batchFirst: bool },
+  ], arguments);
   const { nodes } = recurrentNodes(model);
   const matches = matched(nodes, referenceLayers(reference).layers);
   return nodes.flatMap((node, k) => {

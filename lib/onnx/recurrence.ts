@@ -1,6 +1,6 @@
 /** What ONNX's operators RNN, LSTM and GRU are told by a node's attributes. */
 
-import { any, type Call, check, int, record } from "../call.ts";
+import { any, check, int, record } from "../call.ts";
 import { quote } from "../checkpoints/refuse.ts";
 import { ValueError } from "../errors.ts";
 import type { LayerKind } from "../layouts/layout.ts";
@@ -51,9 +51,6 @@ const known: Readonly<Record<string, readonly [first: number, last: number, only
   layout: [14, Infinity],
 };
 
-const recurrenceOfCall: Call = ["recurrenceOf", { opType: any, attributes: record, opset: int }];
-const attributesOfCall: Call = ["attributesOf", { node: record }];
-
 /** What a file says, fit for a message: without control characters, and cut where it is long. */
 function shown(value: unknown): string {
   return quote(String(value)).slice(1, -1);
@@ -70,7 +67,7 @@ export function isRecurrent(node: Pick<OnnxNode, "opType" | "domain">): boolean 
  * @throws {ValueError} if one is that of the function's caller, whose value must be put in first
  */
 export function attributesOf(node: OnnxNode): Record<string, unknown> {
-  check(attributesOfCall, arguments);
+  check(["attributesOf", { node: record }], arguments);
   return Object.fromEntries(
     [...node.attributes].map(([name, { type, value }]) => {
       if (type !== "reference") return [name, value];
@@ -104,7 +101,7 @@ export function recurrenceOf(
   attributes: OnnxAttributes,
   opset: number,
 ): OnnxRecurrence {
-  check(recurrenceOfCall, arguments);
+  check(["recurrenceOf", { opType: any, attributes: record, opset: int }], arguments);
   if (!Object.hasOwn(usual, opType)) throw new ValueError(`${opType} is no recurrent operator`);
   if (!(opset >= 1)) throw new ValueError(`there is no opset ${opset}`);
   for (const name of Object.keys(attributes)) {

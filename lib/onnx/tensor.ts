@@ -1,6 +1,6 @@
 /** A tensor of an ONNX file. */
 
-import { type Call, check, checkCount } from "../call.ts";
+import { check, checkCount } from "../call.ts";
 import { stored, type StoredDType } from "../checkpoints/dtype.ts";
 import { CheckpointError } from "../checkpoints/error.ts";
 import { quote } from "../checkpoints/refuse.ts";
@@ -113,7 +113,7 @@ export class OnnxTensor {
    * @throws {CheckpointError} if its dtype is another, or its bytes cannot be had
    */
   toTensor(options: WidenOptions = {}): Tensor {
-    check(toTensorCall, arguments);
+    check(["OnnxTensor.toTensor", {}, widenOptions], arguments);
     return this.stored().toTensor(options);
   }
 
@@ -170,8 +170,6 @@ export class OnnxTensor {
     return result;
   }
 }
-
-const toTensorCall: Call = ["OnnxTensor.toTensor", {}, widenOptions];
 
 function isNumeric(dtype: OnnxDType): dtype is StoredDType {
   return Object.hasOwn(stored, dtype) && stored[dtype as StoredDType].bits >= 8;

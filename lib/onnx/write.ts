@@ -1,13 +1,10 @@
 /** Messages of protocol buffers, written; and files of them, changed in parts. */
 
-import { type Call, check, list } from "../call.ts";
+import { check, list } from "../call.ts";
 import { bytes } from "../call.ts";
 import { CheckpointError } from "../checkpoints/error.ts";
 import { joined } from "../checkpoints/source.ts";
 import { Message } from "./wire.ts";
-
-const writeMessageCall: Call = ["writeMessage", { fields: list }];
-const replacePartsCall: Call = ["replaceParts", { file: bytes, edits: list }];
 
 /** What a field of a message that is written holds. */
 export type WireValue =
@@ -36,7 +33,7 @@ export type WireField = readonly [field: number, value: WireValue];
  * ```
  */
 export function writeMessage(fields: readonly WireField[]): Uint8Array {
-  check(writeMessageCall, arguments);
+  check(["writeMessage", { fields: list }], arguments);
   const parts = fields.flatMap(([field, value]) => {
     if (typeof value === "number" || typeof value === "bigint") {
       return [varint(field * 8), varint(value)];
@@ -93,7 +90,7 @@ export interface Edit {
  * ```
  */
 export function replaceParts(file: Uint8Array, edits: readonly Edit[]): Uint8Array {
-  check(replacePartsCall, arguments);
+  check(["replaceParts", { file: bytes, edits: list }], arguments);
   const places = edits.map(({ part, by }) => {
     const start = part.buffer === file.buffer ? part.byteOffset - file.byteOffset : -1;
     return { start, end: start + part.length, by };
