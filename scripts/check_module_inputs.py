@@ -34,6 +34,7 @@ from goldens import execute_training  # noqa: E402, F401
 from goldens.compare import difference  # noqa: E402
 from goldens.encode import encode, exact  # noqa: E402
 from goldens.execute import default_dtype, execute  # noqa: E402
+from goldens.verify import short  # noqa: E402
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence  # noqa: E402
 from torch.testing._internal import common_modules, common_optimizers  # noqa: E402
 
@@ -103,9 +104,9 @@ def inputs(name, given, args, dtype):
     return made
 
 
-def drawn(shape):
-    """A gradient of what follows."""
-    return tensor(torch.randn(shape, dtype=torch.float64).float().double(), "float64")
+def drawn(shape, dtype=torch.float64):
+    """Numbers that both dtypes hold."""
+    return tensor(torch.randn(shape, dtype=dtype).float().double(), "float64")
 
 
 def module_requests(name, sample, dtype, training):
@@ -223,12 +224,9 @@ def optimizer_requests(name, sample, schedules, dtype):
         groups, state = groups_of(sample.params)
         yield {**base, "groups": groups, "state_dict": state}
         return
-    draw = torch.randn
-    state = {"weight": tensor(draw(3, 2).double(), dtype), "bias": tensor(draw(3).double(), dtype)}
-    grads = {"weight": tensor(draw(10, 3, 2).double(), dtype), "bias": tensor(draw(10, 3).double(), dtype)}
-    for given in (state, grads):
-        for one in given.values():
-            one.pop("dtype", None)
+    single = torch.float32
+    state = {"weight": drawn((3, 2), single), "bias": drawn(3, single)}
+    grads = {"weight": drawn((10, 3, 2), single), "bias": drawn((10, 3), single)}
     asked = {**base, "state_dict": state, "gradients": grads}
     yield {"op": "repr", "optimizer": wanted}
     yield asked
@@ -282,12 +280,6 @@ def judged(request, wanted, found):
     return request["op"], units
 
 
-def short(answer):
-    """An answer in one line."""
-    text = json.dumps(answer)
-    return text if len(text) <= 400 else text[:400] + "..."
-
-
 def main():
     """Ask, compare, report; the exit status."""
     parser = argparse.ArgumentParser(
@@ -327,7 +319,8 @@ def main():
         if units > 1:
             wrong.append((name, request, wanted, found, units))
     for name, request, wanted, found, units in wrong[:40]:
-        print(f"{name}: {short(request)}\n  PyTorch: {short(wanted)}\n  given:   {short(found)}  {units:.3g}\n")
+        question, theirs, ours = (short(one, 400) for one in (request, wanted, found))
+        print(f"{name}: {question}\n  PyTorch: {theirs}\n  given:   {ours}  {units:.3g}\n")
     for name, kinds in counts.items():
         print(f"{name:18} " + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
     for (name, why), count in unsaid.items():

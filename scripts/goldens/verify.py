@@ -106,10 +106,10 @@ def check_file(golden, found, same_version, progress):
     found.broken += [f"{name}: committed, but no chapter asks it" for name in committed]
 
 
-def short(answer):
+def short(answer, most=300):
     """An answer in one line."""
     text = json.dumps(answer)
-    return text if len(text) <= 300 else text[:300] + "..."
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def without_lossy_lstm():
