@@ -172,6 +172,13 @@ def of_dtype(values, dtype="float64"):
     return {"shape": list(values.shape), "data": data, "dtype": dtype}
 
 
+def spelled(names, rows):
+    """For each row of values what an id has of it, and the arguments by these names."""
+    for row in rows:
+        args = dict(zip(names.split(), row, strict=True))
+        yield "-".join(f"{name.rstrip('01')}{value}" for name, value in args.items()), args
+
+
 class Numbers:
     """
     A small generator of its own (64-bit linear congruential, Knuth's constants), so that the inputs

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .case import Numbers, both, call_of, golden
+from .case import Numbers, both, call_of, golden, spelled
 
 
 @golden("errors/tensors.json", "What functions on tensors refuse.")
@@ -10,11 +10,9 @@ def tensors():
     x = Numbers(7300).dyadic(2, 3, 4)
 
     case = call_of("errors", "ERROR-5")
-    for dim, index in ((0, 2), (0, -3), (1, 3), (-1, 4), (2, -5)):
-        yield from case(
-            "select", f"dim{dim}-index{index}", "An index past either end.", "TENSOR-3",
-            {"dim": dim, "index": index}, input=x
-        )
+    reason = "An index past either end."
+    for name, args in spelled("dim index", ((0, 2), (0, -3), (1, 3), (-1, 4), (2, -5))):
+        yield from case("select", name, reason, "TENSOR-3", args, input=x)
     for dim in (3, -4):
         yield from case(
             "select", f"dim{dim}", "A dimension past either end.", "TENSOR-3",
@@ -24,13 +22,11 @@ def tensors():
         "select", "scalar", "A single number has no dimension.", "TENSOR-3", {"dim": 0, "index": 0},
         input=x[0, 0, 0]
     )
-    for dim, start, length in (
+    ranges = (
         (0, 1, 2), (1, 0, 4), (1, 4, 0), (1, -4, 1), (2, 0, -1), (3, 0, 1), (-4, 0, 1), (1, -1, 2)
-    ):
-        yield from case(
-            "narrow", f"dim{dim}-start{start}-length{length}", "A range past either end.",
-            "TENSOR-4", {"dim": dim, "start": start, "length": length}, input=x
-        )
+    )
+    for name, args in spelled("dim start length", ranges):
+        yield from case("narrow", name, "A range past either end.", "TENSOR-4", args, input=x)
     yield from case(
         "narrow", "scalar", "A single number has no dimension.", "TENSOR-4",
         {"dim": 0, "start": 0, "length": 1}, input=x[0, 0, 0]
@@ -50,11 +46,9 @@ def tensors():
         "reshape", "empty-unknown", "With no elements an unknown extent could be anything.",
         "TENSOR-4", {"shape": [0, -1]}, input=np.zeros((0, 2))
     )
-    for dim0, dim1 in ((0, 3), (3, 0), (-4, 0), (1, -4)):
-        yield from case(
-            "transpose", f"dim{dim0}-dim{dim1}", "A dimension past either end.", "TENSOR-4",
-            {"dim0": dim0, "dim1": dim1}, input=x
-        )
+    reason = "A dimension past either end."
+    for name, args in spelled("dim0 dim1", ((0, 3), (3, 0), (-4, 0), (1, -4))):
+        yield from case("transpose", name, reason, "TENSOR-4", args, input=x)
     for name, value in (("many", x), ("two", x[0, 0, :2]), ("none", np.zeros(0))):
         yield from case("item", name, "More or less than one element.", "TENSOR-3", {}, input=value)
     data = [

@@ -1,6 +1,8 @@
 """Chapter pack: packing and padding themselves."""
 
 
+from functools import partial
+
 from .case import Numbers, call_of, golden, integers
 
 
@@ -40,15 +42,13 @@ def packing():
         ("all-full", {}, [5, 5, 5, 5], "No padding: the steps one after the other."),
         ("all-1", {}, [1, 1, 1, 1], "The first step alone."),
     ]
+    pack, turned = partial(call, "pack_padded_sequence"), value.transpose(1, 0, 2).copy()
     for name, args, lengths, reason in cases:
         clauses = "PACK-1 PACK-2"
-        yield from call(
-            "pack_padded_sequence", name, reason, clauses, args, input=value, lengths=lengths
-        )
-        yield from call(
-            "pack_padded_sequence", f"{name}-batch-first", f"{reason[:-1]}, rows first.", clauses,
-            {**first, **args}, input=value.transpose(1, 0, 2).copy(), lengths=lengths
-        )
+        yield from pack(name, reason, clauses, args, input=value, lengths=lengths)
+        reason, args = f"{reason[:-1]}, rows first.", {**first, **args}
+        name = f"{name}-batch-first"
+        yield from pack(name, reason, clauses, args, input=turned, lengths=lengths)
     shapes = [
         ("no-features", numbers.decimal(4, 3), [4, 2, 1], "Steps that are single numbers."),
         ("two-features", numbers.decimal(3, 2, 2, 2), [3, 2], "Steps that are matrices."),
@@ -56,9 +56,7 @@ def packing():
         ("one-step", numbers.decimal(1, 3, 2), [1, 1, 1], "One step."),
     ]
     for name, input, lengths, reason in shapes:
-        yield from call(
-            "pack_padded_sequence", name, reason, "PACK-1", {}, input=input, lengths=lengths
-        )
+        yield from pack(name, reason, "PACK-1", {}, input=input, lengths=lengths)
     lists = [
         ("sorted", {}, [3, 2, 1], "Sorted, as is asked for by default."),
         ("unsorted", loose, [2, 3, 1], "Unsorted: the indices say how."),
@@ -84,19 +82,17 @@ def unpacking():
         ("matrices", packed(numbers, [1, 2], 2, 2), "Steps that are matrices."),
     ]
     options = [
-        ("default", {}, "", "PACK-3"),
-        ("batch-first", {"batch_first": True}, ", rows first", "PACK-3"),
-        ("padding", {"padding_value": -1.5}, ", padded with a number", "PACK-3"),
-        ("total-length", {"total_length": 6}, ", padded beyond the longest", "PACK-3"),
+        ("default", {}, ""),
+        ("batch-first", {"batch_first": True}, ", rows first"),
+        ("padding", {"padding_value": -1.5}, ", padded with a number"),
+        ("total-length", {"total_length": 6}, ", padded beyond the longest"),
         ("everything", {"batch_first": True, "padding_value": 7, "total_length": 5},
-         ", all arguments at once", "PACK-3"),
+         ", all arguments at once"),
     ]
     for name, fields, reason in batches:
-        for word, args, addition, clauses in options:
-            yield from call(
-                "pad_packed_sequence", f"{name}-{word}", f"{reason[:-1]}{addition}.", clauses, args,
-                **fields
-            )
+        for word, args, addition in options:
+            told = f"{reason[:-1]}{addition}."
+            yield from call("pad_packed_sequence", f"{name}-{word}", told, "PACK-3", args, **fields)
         yield from call("unpack_sequence", name, reason, "PACK-6", {}, **fields)
     longest = packed(numbers, [3, 1], 2)
     yield from call(
@@ -129,10 +125,8 @@ def padding():
     for name, lengths, features, reason in lists:
         given = [numbers.decimal(length, *features) for length in lengths]
         for word, args, addition in options:
-            yield from call(
-                "pad_sequence", f"{name}-{word}", f"{reason[:-1]}{addition}.", "PACK-6", args,
-                sequences=given
-            )
+            told = f"{reason[:-1]}{addition}."
+            yield from call("pad_sequence", f"{name}-{word}", told, "PACK-6", args, sequences=given)
     value = numbers.decimal(4, 3, 2)
     cases = [
         ("unsorted", [2, 4, 1], "Each row up to its length."),
@@ -140,14 +134,14 @@ def padding():
         ("zero", [0, 2, 3], "A length of zero leaves no step."),
         ("beyond", [2, 9, 4], "A length beyond the end ends there."),
     ]
+    turned = value.transpose(1, 0, 2).copy()
     for name, lengths, reason in cases:
-        for first in (False, True):
+        for end, args, rows, more in (
+            ("", {}, value, "."), ("-batch-first", {"batch_first": True}, turned, ", rows first.")
+        ):
             yield from call(
-                "unpad_sequence", f"{name}-batch-first" if first else name,
-                f"{reason[:-1]}, rows first." if first else reason, "PACK-6",
-                {"batch_first": True} if first else {},
-                padded_sequences=value.transpose(1, 0, 2).copy() if first else value,
-                lengths=lengths
+                "unpad_sequence", name + end, reason[:-1] + more, "PACK-6", args,
+                padded_sequences=rows, lengths=lengths
             )
 
 

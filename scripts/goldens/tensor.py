@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .case import INF, NAN, Numbers, call_of, golden
+from .case import INF, NAN, Numbers, call_of, golden, spelled
 
 call = call_of("tensor")
 
@@ -12,20 +12,17 @@ call = call_of("tensor")
 def select_and_narrow():
     """One index of a dimension; a range of it."""
     x = Numbers(6000).decimal(2, 3, 4)
-    for dim, index in ((0, 0), (1, 2), (2, 3), (-1, -1), (1, -3), (-3, 1)):
-        yield from call(
-            "select", f"dim{dim}-index{index}", "An index, from either end.", "TENSOR-3 TENSOR-4",
-            {"dim": dim, "index": index}, input=x
-        )
+    indices = ((0, 0), (1, 2), (2, 3), (-1, -1), (1, -3), (-3, 1))
+    for name, args in spelled("dim index", indices):
+        reason = "An index, from either end."
+        yield from call("select", name, reason, "TENSOR-3 TENSOR-4", args, input=x)
     yield from call(
         "select", "vector", "A vector's element has no dimension.", "TENSOR-4",
         {"dim": 0, "index": 1}, input=x[0, 0]
     )
-    for dim, start, length in ((0, 0, 2), (1, 1, 2), (2, 3, 1), (-1, -2, 2), (1, 3, 0), (2, 0, 0)):
-        yield from call(
-            "narrow", f"dim{dim}-start{start}-length{length}", "A range of one dimension.",
-            "TENSOR-4", {"dim": dim, "start": start, "length": length}, input=x
-        )
+    ranges = ((0, 0, 2), (1, 1, 2), (2, 3, 1), (-1, -2, 2), (1, 3, 0), (2, 0, 0))
+    for name, args in spelled("dim start length", ranges):
+        yield from call("narrow", name, "A range of one dimension.", "TENSOR-4", args, input=x)
 
 
 def reshape_and_transpose():
@@ -33,25 +30,17 @@ def reshape_and_transpose():
     x = Numbers(6001).decimal(2, 3, 4)
     for shape in ([24], [6, 4], [-1], [4, -1], [2, 3, 4], [-1, 1, 8], [1, 2, 3, 4, 1]):
         name = "x".join(str(extent) for extent in shape)
-        yield from call(
-            "reshape", name, "Row-major order is kept.", "TENSOR-4", {"shape": shape}, input=x
-        )
-    yield from call(
-        "reshape", "to-scalar", "One element, no dimension.", "TENSOR-4", {"shape": []},
-        input=x[:1, 0, 0]
-    )
-    yield from call(
-        "reshape", "from-scalar", "The other way.", "TENSOR-4", {"shape": [1, 1]}, input=x[0, 0, 0]
-    )
-    yield from call(
-        "reshape", "empty", "No elements fit any shape with a zero.", "TENSOR-4", {"shape": [3, 0]},
-        input=np.zeros((0, 5))
-    )
-    for dim0, dim1 in ((0, 1), (1, 2), (0, 2), (-1, -2), (1, 1), (2, 0)):
-        yield from call(
-            "transpose", f"dim{dim0}-dim{dim1}", "Two dimensions change places.", "TENSOR-4",
-            {"dim0": dim0, "dim1": dim1}, input=x
-        )
+        reason = "Row-major order is kept."
+        yield from call("reshape", name, reason, "TENSOR-4", {"shape": shape}, input=x)
+    for name, value, shape, reason in (
+        ("to-scalar", x[:1, 0, 0], [], "One element, no dimension."),
+        ("from-scalar", x[0, 0, 0], [1, 1], "The other way."),
+        ("empty", np.zeros((0, 5)), [3, 0], "No elements fit any shape with a zero."),
+    ):
+        yield from call("reshape", name, reason, "TENSOR-4", {"shape": shape}, input=value)
+    for name, args in spelled("dim0 dim1", ((0, 1), (1, 2), (0, 2), (-1, -2), (1, 1), (2, 0))):
+        reason = "Two dimensions change places."
+        yield from call("transpose", name, reason, "TENSOR-4", args, input=x)
     yield from call(
         "transpose", "scalar", "A single number takes dimensions 0 and -1.", "TENSOR-4",
         {"dim0": 0, "dim1": -1}, input=x[0, 0, 0]
