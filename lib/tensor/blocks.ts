@@ -50,7 +50,13 @@ export function placeIn([table, step]: Places, k: number): number {
 
 /** How far apart the elements of neighbouring indices stand, in each dimension. */
 export function stridesOf(shape: readonly number[]): number[] {
-  return shape.map((_, dim) => numel(shape.slice(dim + 1)));
+  const strides = shape.slice();
+  let step = 1;
+  for (let dim = shape.length - 1; dim >= 0; dim--) {
+    strides[dim] = step;
+    step *= shape[dim];
+  }
+  return strides;
 }
 
 /**

@@ -1,21 +1,11 @@
 /** What a reader may do with a broken checkpoint: load it soundly, or refuse it in one line. */
 
-import { CheckpointError, type TorchValue } from "../../mod.ts";
 import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import { goldenFile } from "../../lib/conformance/mod.ts";
 import { bytesOf } from "../adapters/checkpoints.ts";
 import { copies } from "./copies.ts";
 import type { Seed } from "./mutate.ts";
-
-/** What came of a file. */
-export interface Outcome {
-  /** What it holds, where it was loaded. */
-  readonly value?: TorchValue;
-  /** The reason, where it was refused. */
-  readonly refused?: string;
-  /** What the reader may not do, where it did. */
-  readonly fault?: string;
-}
+import { type Outcome, refusal } from "./outcome.ts";
 
 /** The checkpoints of the goldens. */
 export function seeds(): Seed[] {
@@ -42,16 +32,4 @@ export function judge(bytes: Uint8Array): Outcome {
   } catch (error) {
     return refusal(error);
   }
-}
-
-/** Whether a message is one line of a sensible length. */
-export function isClear(message: string): boolean {
-  return message.length > 10 && message.length < 600 && !message.includes("\n");
-}
-
-/** What a reader's error amounts to. */
-export function refusal(error: unknown): Outcome {
-  if (!(error instanceof CheckpointError)) return { fault: String((error as Error).stack) };
-  const { message } = error;
-  return isClear(message) ? { refused: message } : { fault: `no clear message: ${message}` };
 }

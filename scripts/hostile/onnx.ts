@@ -16,8 +16,8 @@ import {
 import { onnxWeights } from "../../lib/onnx/weights.ts";
 import { Message } from "../../lib/onnx/wire.ts";
 import type { Bomb } from "./bombs.ts";
-import { isClear, type Outcome, refusal } from "./judge.ts";
 import type { Mutation, Seed } from "./mutate.ts";
+import { isClear, type Outcome, refusal } from "./outcome.ts";
 import type { Choices } from "./random.ts";
 
 type Fields = readonly WireField[];
