@@ -43,6 +43,17 @@ export function pythonNumber(x: number): string {
   return Number.isSafeInteger(x) && !Object.is(x, -0) ? String(x) : pythonFloat(x);
 }
 
+/**
+ * Refuses what Python's `float` makes no number of.
+ *
+ * @throws {TypeError} in Python's words
+ */
+export function refuseFloat(value: unknown): never {
+  throw new TypeError(
+    `float() argument must be a string or a real number, not '${pythonType(value)}'`,
+  );
+}
+
 /** A character that Python's `repr` writes as it is. */
 const printable = /[^\p{C}\p{Z}]| /u;
 

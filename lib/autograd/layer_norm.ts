@@ -1,7 +1,7 @@
 /** Numbers brought to mean 0 and variance 1. */
 
-import { NotImplementedError, RuntimeError } from "../errors.ts";
-import { allocate, isFloat, listed, numel, sameShape, words } from "../tensor/dtype.ts";
+import { RuntimeError } from "../errors.ts";
+import { allocate, checkFloat, listed, numel, sameShape } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
@@ -33,11 +33,7 @@ export function layerNorm(
   if ([weight, bias].some((one) => one && one.dtype !== input.dtype)) {
     throw new RuntimeError("mixed dtype (CPU): all inputs must share same datatype.");
   }
-  if (!isFloat(input.dtype)) {
-    throw new NotImplementedError(
-      `"LayerNormKernelImpl" not implemented for '${words[input.dtype][0]}'`,
-    );
-  }
+  checkFloat(input.dtype, "LayerNormKernelImpl");
   const n = numel(shape);
   const { data: x } = input;
   const [w, b] = [weight?.data, bias?.data];

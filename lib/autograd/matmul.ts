@@ -1,9 +1,9 @@
 /** The product of matrices. */
 
 import { check } from "../call.ts";
-import { NotImplementedError, RuntimeError } from "../errors.ts";
+import { RuntimeError } from "../errors.ts";
 import { broadcastShape, placeIn, placesIn } from "../tensor/blocks.ts";
-import { allocate, isFloat, numel, words } from "../tensor/dtype.ts";
+import { allocate, checkFloat, numel, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
@@ -114,7 +114,5 @@ function checkDTypes(a: Tensor, b: Tensor, product: string): void {
         : `expected m1 and m2 to have the same dtype, but got: ${own[1]} != ${other[1]}`,
     );
   }
-  if (!isFloat(a.dtype)) {
-    throw new NotImplementedError(`"${product}" not implemented for '${own[0]}'`);
-  }
+  checkFloat(a.dtype, product);
 }

@@ -3,7 +3,7 @@
 import { bool, check, int, type Kind, type Options } from "../call.ts";
 import { IndexError, NotImplementedError, RuntimeError } from "../errors.ts";
 import { blocksOf, placeIn, type Places, placesIn } from "../tensor/blocks.ts";
-import { allocate, isFloat, numel, whole, words } from "../tensor/dtype.ts";
+import { allocate, checkFloat, isFloat, numel, whole, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
@@ -258,13 +258,8 @@ export function argmax(x: Tensor, dim?: number, options: ReduceOptions = {}): Te
 /** exp(x) as a share of its sum along a dimension, or the logarithm of that. */
 function shares(log: boolean, x: Tensor, dim: number): Tensor {
   const own = wrapDim(dim, x.dim());
-  if (!isFloat(x.dtype)) {
-    const where = own === Math.max(x.dim() - 1, 0) ? "lastdim_" : "";
-    throw new NotImplementedError(
-      `"${log ? "log_" : ""}softmax_${where}kernel_impl" not implemented for ` +
-        `'${words[x.dtype][0]}'`,
-    );
-  }
+  const where = own === Math.max(x.dim() - 1, 0) ? "lastdim_" : "";
+  checkFloat(x.dtype, `${log ? "log_" : ""}softmax_${where}kernel_impl`);
   const [, extent, inner] = blocksOf(x.shape, own);
   const values = x.data;
   const data = allocate(x.dtype, values.length);

@@ -1,10 +1,10 @@
 /** Other initial weights than those that constructors draw (`torch.nn.init`). */
 
 import { check, number } from "../call.ts";
-import { NotImplementedError, ValueError, ZeroDivisionError } from "../errors.ts";
+import { ValueError, ZeroDivisionError } from "../errors.ts";
 import { normal, uniform } from "../random/distributions.ts";
 import { aGenerator, defaultGenerator, type Generator } from "../random/generator.ts";
-import { convert, isFloat, words } from "../tensor/dtype.ts";
+import { checkFloat, convert } from "../tensor/dtype.ts";
 import { aTensor, countChange, type Tensor } from "../tensor/tensor.ts";
 
 /**
@@ -19,12 +19,6 @@ export interface InitOptions {
 }
 
 const initOptions = { gain: number, generator: aGenerator };
-
-/** Refuses a tensor that holds no floating-point numbers. */
-function checkFloat({ dtype }: Tensor, kernel: string): void {
-  if (isFloat(dtype)) return;
-  throw new NotImplementedError(`"${kernel}" not implemented for '${words[dtype][0]}'`);
-}
 
 /** √(2 / (what one output reads + what reads one input)). */
 function xavier({ shape }: Tensor, gain: number): number {
@@ -110,7 +104,7 @@ export function xavierUniform_<T extends Tensor>(tensor: T, options: InitOptions
   check(["xavierUniform_", { tensor: aTensor }, initOptions], arguments);
   const { gain = 1, generator = defaultGenerator } = options;
   const bound = Math.sqrt(3) * xavier(tensor, gain);
-  checkFloat(tensor, "check_uniform_bounds");
+  checkFloat(tensor.dtype, "check_uniform_bounds");
   uniform(tensor.data, -bound, bound, generator);
   countChange(tensor);
   return tensor;
@@ -139,7 +133,7 @@ export function xavierNormal_<T extends Tensor>(tensor: T, options: InitOptions 
   check(["xavierNormal_", { tensor: aTensor }, initOptions], arguments);
   const { gain = 1, generator = defaultGenerator } = options;
   const std = xavier(tensor, gain);
-  checkFloat(tensor, "normal_kernel_cpu");
+  checkFloat(tensor.dtype, "normal_kernel_cpu");
   normal(tensor.data, 0, std, generator);
   countChange(tensor);
   return tensor;
@@ -173,7 +167,7 @@ export function orthogonal_<T extends Tensor>(tensor: T, options: InitOptions = 
   if (tensor.dim() < 2) {
     throw new ValueError("Only tensors with 2 or more dimensions are supported");
   }
-  checkFloat(tensor, "normal_kernel_cpu");
+  checkFloat(tensor.dtype, "normal_kernel_cpu");
   if (data.length === 0) return tensor;
   normal(data, 0, 1, generator);
   const columns = data.length / rows;

@@ -4,7 +4,7 @@ import { any, bool, check, number, type Options, text } from "../call.ts";
 import { cat, stack } from "../autograd/join.ts";
 import { select, slice } from "../autograd/slices.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import { pythonClass, pythonText, pythonType } from "../python.ts";
+import { pythonClass, pythonText } from "../python.ts";
 import { broadcastShape } from "../tensor/blocks.ts";
 import { full } from "../tensor/create.ts";
 import { listed, sameShape, words } from "../tensor/dtype.ts";
@@ -20,14 +20,8 @@ export function lengthsOf(lengths: readonly number[] | Tensor): readonly number[
     );
   }
   const list = lengths instanceof Tensor ? [...lengths.data] : lengths;
-  if (!Array.isArray(list)) {
-    throw new TypeError(`lengths must be a list of integers, not ${pythonType(lengths)}`);
-  }
-  for (const length of list) {
-    if (Number.isInteger(length)) continue;
-    throw new TypeError(`lengths must be integers, but got ${pythonText(length)}`);
-  }
-  return list;
+  if (Array.isArray(list) && [...list].every(Number.isInteger)) return list;
+  throw new TypeError(`lengths must be a list of integers, but got ${pythonText(lengths)}`);
 }
 
 /** The parts of a tensor along its first dimension. */

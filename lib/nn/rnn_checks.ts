@@ -10,7 +10,7 @@ import {
   settle,
 } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import { pythonFloat, pythonType } from "../python.ts";
+import { pythonFloat, pythonType, refuseFloat } from "../python.ts";
 import { checkSize } from "../tensor/create.ts";
 import { type DType, type FloatDType, listed, sameShape } from "../tensor/dtype.ts";
 import { type Tensor, wrapDim } from "../tensor/tensor.ts";
@@ -155,11 +155,7 @@ export function checkArguments(
   checkNames(["RNNBase", {}, { ...baseOptions, projSize: int }], options);
   const settings = settle(defaults, options);
   const { numLayers, bias, batchFirst, dropout, bidirectional, projSize } = settings;
-  if (typeof dropout === "object") {
-    throw new TypeError(
-      `float() argument must be a string or a real number, not '${pythonType(dropout)}'`,
-    );
-  }
+  if (typeof dropout === "object") refuseFloat(dropout);
   if (typeof dropout === "string" && Number.isNaN(Number(dropout))) {
     throw new ValueError(`could not convert string to float: '${dropout}'`);
   }

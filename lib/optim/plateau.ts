@@ -2,7 +2,7 @@
 
 import { any, check, checkCount, int, number, numberOrList, text } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import { pythonType } from "../python.ts";
+import { refuseFloat } from "../python.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { setComputedRate } from "./param_group.ts";
@@ -119,11 +119,7 @@ export class ReduceLROnPlateau {
   step(metrics: number | Tensor): void {
     checkCount("ReduceLROnPlateau.step", 1, arguments);
     const current = metrics instanceof Tensor ? metrics.item() : metrics;
-    if (typeof current !== "number") {
-      throw new TypeError(
-        `float() argument must be a string or a real number, not '${pythonType(metrics)}'`,
-      );
-    }
+    if (typeof current !== "number") refuseFloat(metrics);
     const own = { ...this.#state } as Record<string, number>;
     const sign = own.mode as unknown === "min" ? -1 : 1;
     const wanted = this.#state.threshold_mode === "rel"

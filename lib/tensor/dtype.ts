@@ -1,7 +1,7 @@
 /** The types of number that tensors hold, and the shape of what holds them. */
 
 import type { Kind } from "../call.ts";
-import { ValueError } from "../errors.ts";
+import { NotImplementedError, ValueError } from "../errors.ts";
 import { pythonText } from "../python.ts";
 
 /**
@@ -33,6 +33,12 @@ export const anyDType: Kind = {
 /** Whether gradients flow through numbers of a dtype. */
 export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype[0] === "f";
+}
+
+/** Refuses a dtype without fractions where PyTorch's kernel of a name does. */
+export function checkFloat(dtype: DType, kernel: string): asserts dtype is FloatDType {
+  if (isFloat(dtype)) return;
+  throw new NotImplementedError(`"${kernel}" not implemented for '${words[dtype][0]}'`);
 }
 
 /**
