@@ -3,7 +3,16 @@
  * is run again that has not changed.
  */
 
-import { diagnose, examine, select, type Status, type Task } from "../../lib/conformance/mod.ts";
+import {
+  type Answer,
+  diagnose,
+  examine,
+  judge,
+  type Result,
+  select,
+  type Status,
+  type Task,
+} from "../../lib/conformance/mod.ts";
 import { type Command, program } from "../conform/converse.ts";
 import type { Implementation } from "./implementations.ts";
 
@@ -15,13 +24,17 @@ export interface Kept {
   why?: string;
   /** The mistake that explains it. */
   mistake?: { id: string; says: string };
+  /** What was answered, of a case that was computed otherwise: named anew where the kit has changed. */
+  answer?: Answer;
 }
 
 /** What is known of an implementation. */
 export interface Found {
   /** What it calls itself, with its version. */
   title: string;
-  /** How many cases were put to it. */
+  /** The hash of the kit that judged and named. */
+  kit: string;
+  /** What became of each case that was put to it. */
   results: Kept[];
 }
 
@@ -32,6 +45,14 @@ export interface Places {
   build: string;
   /** What is kept, outside the project. */
   cache: string;
+}
+
+/** How much is done. */
+export interface Extent {
+  /** Only what is known from earlier runs. */
+  known?: boolean;
+  /** At most so many cases; nothing of it is kept. */
+  sample?: number;
 }
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
@@ -49,17 +70,53 @@ async function hash(parts: readonly string[]): Promise<string> {
   return Array.from(digest.subarray(0, 12), (x) => x.toString(16).padStart(2, "0")).join("");
 }
 
-/** The text of an adapter, whatever it consists of. */
+/** The text of an adapter, whatever it consists of, without what Python makes of it. */
 async function sourcesOf(path: string): Promise<string[]> {
   const info = await Deno.stat(path);
   if (info.isFile) return [await Deno.readTextFile(path)];
-  const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name).sort();
+  const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name)
+    .filter((name) => name !== "__pycache__").sort();
   return (await Promise.all(names.map((name) => sourcesOf(`${path}/${name}`)))).flat();
 }
 
 /** The cases that are put to an implementation. */
-export function tasksOf({ whole, sample }: Implementation): Task[] {
-  return select(whole ? {} : { levels: ["forward"], sample });
+export function tasksOf({ whole, sample }: Implementation, most = Infinity): Task[] {
+  const least = Math.min(sample ?? Infinity, most);
+  const few = least < Infinity ? { sample: least } : {};
+  return select(whole ? few : { levels: ["forward"], ...few });
+}
+
+/** Says how far it is, four times a minute. */
+function progress(id: string, say: (line: string) => void): (done: number, of: number) => void {
+  let last = performance.now();
+  return (done, of) => {
+    if (performance.now() - last < 15_000) return;
+    last = performance.now();
+    say(`${id}: ${done} of ${of} cases`);
+  };
+}
+
+/** In short what became of each case, with the mistakes named. */
+function named(results: readonly Result[]): Kept[] {
+  const { byCase } = diagnose(results);
+  return results.map(({ task: { id }, status, why, differences, answer }) => {
+    const [worst] = [...differences].sort((a, b) => b.units - a.units);
+    const [mistake] = byCase.get(id) ?? [];
+    const differs = worst &&
+      `${worst.where}: wanted ${worst.wanted.slice(0, 60)}, given ${worst.given.slice(0, 60)}`;
+    return {
+      ...{ id, status, why: why ?? differs, answer },
+      ...mistake && { mistake: { id: mistake.id, says: mistake.says } },
+    };
+  });
+}
+
+/** Judges and names anew what an earlier kit found to be computed otherwise. */
+function renamed({ title, results }: Found, kit: string, tasks: readonly Task[]): Found {
+  const byId = new Map(tasks.map((task) => [task.id, task]));
+  const wrong = results.flatMap(({ id, answer }) => answer ? [judge(byId.get(id)!, answer)] : []);
+  const anew = new Map(named(wrong).map((kept) => [kept.id, kept]));
+  return { title, kit, results: results.map((kept) => anew.get(kept.id) ?? kept) };
 }
 
 /**
@@ -72,7 +129,7 @@ export async function measure(
   { root, build, cache }: Places,
   goldens: string,
   say: (line: string) => void,
-  onlyKnown = false,
+  { known, sample }: Extent = {},
 ): Promise<Found | null> {
   const fill = (part: string) => part.replaceAll("$BUILD", build);
   const command = one.command.map(fill);
@@ -87,38 +144,44 @@ export async function measure(
     say(`${one.id}: not here: ${(error as Error).message.slice(0, 300)}`);
     return null;
   }
-  const sources = await sourcesOf(`${root}scripts/adapters/${one.adapter}`);
-  const tasks = tasksOf(one);
-  const key = await hash([title, goldens, command.join(" "), String(one.sample), ...sources]);
+  const sources = await Promise.all(
+    [`scripts/adapters/${one.adapter}`, ...one.uses].map((path) => sourcesOf(`${root}${path}`)),
+  );
+  const kit = await hash(await sourcesOf(`${root}lib/conformance`));
+  const tasks = tasksOf(one, sample);
+  const key = await hash(
+    [title, goldens, one.command.join(" "), `${tasks.length}`].concat(...sources),
+  );
   const file = `${cache}/${one.id}-${key}.json`;
-  try {
-    const found: Found = JSON.parse(await Deno.readTextFile(file));
-    say(`${one.id}: ${title}, as known`);
-    return found;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  const keep = (found: Found) => Deno.writeTextFile(file, JSON.stringify(found));
+  if (sample === undefined) {
+    try {
+      let found: Found = JSON.parse(await Deno.readTextFile(file));
+      if (found.kit !== kit) await keep(found = renamed(found, kit, tasks));
+      say(`${one.id}: ${title}, as known`);
+      return found;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
-  if (onlyKnown) {
-    say(`${one.id}: not here: not run yet`);
+  if (known) {
+    say(`${one.id}: not run yet`);
     return null;
   }
+  say(`${one.id}: ${title}, ${tasks.length} cases`);
   const start = performance.now();
+  const tell = progress(one.id, say);
   const { results } = await examine(program(command as unknown as Command, root), tasks, {
     ...{ timeout: 60, startup: 180 },
+    progress: (results, total) => tell(results.size, total),
   });
-  const { byCase } = diagnose(results);
-  const found: Found = {
-    title,
-    results: results.map(({ task: { id }, status, why, differences }) => {
-      const [worst] = [...differences].sort((a, b) => b.units - a.units);
-      const [mistake] = byCase.get(id) ?? [];
-      const differs = worst &&
-        `${worst.where}: wanted ${worst.wanted.slice(0, 60)}, given ${worst.given.slice(0, 60)}`;
-      return { id, status, why: why ?? differs, mistake };
-    }),
-  };
-  await Deno.writeTextFile(file, JSON.stringify(found));
-  const seconds = Math.round((performance.now() - start) / 1000);
-  say(`${one.id}: ${title}, ${results.length} cases in ${seconds} s`);
+  const asked = performance.now();
+  const found: Found = { title, kit, results: named(results) };
+  if (sample === undefined) await keep(found);
+  const seconds = (from: number, to: number) => `${Math.round((to - from) / 1000)} s`;
+  say(
+    `${one.id}: ${title}, ${results.length} cases in ${seconds(start, asked)}, ` +
+      `named in ${seconds(asked, performance.now())}`,
+  );
   return found;
 }
