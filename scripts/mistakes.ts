@@ -59,7 +59,7 @@ const clauses: readonly [RegExp, string][] = [
   [/^tanh-for-relu/, "RNN-2"],
   [/^(linear-rnn|transposed|stored|swapped-weights)/, "RNN-1"],
   [/^(sigmoid-|tanh-)(overflow|wraps)/, "NUM-6"],
-  [/^(zero-state|nan-made)/, "NUM-4"],
+  [/^(zero-state|nan-)/, "NUM-4"],
   [/^(reverse-weights|directions-swapped|backward-unreversed|reverse-runs)/, "STACK-3"],
   [/^(forward-for|halves)/, "STACK-4"],
   [/^(backward-h-n|states-swapped)/, "STACK-6"],
@@ -72,7 +72,7 @@ const clauses: readonly [RegExp, string][] = [
   [/^batch-first/, "BATCH-1"],
   [/^batch-left/, "PACK-2"],
   [/^(lengths|h-n-from|reverse-from|forward-through|padding)/, "PACK-5"],
-  [/^output-uncut/, "PACK-3"],
+  [/^(output-uncut|past-end)/, "PACK-3"],
   [/^(output-flattened|ones-squeezed)/, "STACK-4"],
   [/arithmetic|weights|products|precision/, "NUM-2"],
 ];

@@ -1,9 +1,8 @@
 /** Which known porting mistakes explain wrong answers. */
 
-import { compare } from "./compare.ts";
 import type { Answer } from "./pair.ts";
 import type { Task } from "./cases.ts";
-import { both } from "./mistakes/both.ts";
+import { agree, answerWith, both } from "./mistakes/both.ts";
 import { cells } from "./mistakes/cells.ts";
 import { linearLayers } from "./mistakes/linear.ts";
 import type { Mistake } from "./mistakes/mistake.ts";
@@ -12,7 +11,6 @@ import { sequences } from "./mistakes/sequences.ts";
 import { shapes } from "./mistakes/shapes.ts";
 import { weights } from "./mistakes/weights.ts";
 import type { Result } from "./examine.ts";
-import { recompute } from "./variant.ts";
 
 /** Every mistake that the diagnosis knows. */
 export const mistakes: readonly Mistake[] = [
@@ -54,23 +52,6 @@ export interface Findings {
 
 /** Nothing found, since nothing was looked into. */
 export const noFindings: Findings = { diagnosed: 0, byCase: new Map(), summary: [] };
-
-function agree(task: Task, wanted: Answer, given: Answer): boolean {
-  return compare(task.request, wanted, given).differences.length === 0;
-}
-
-/**
- * Answers a request with a mistake in the computation, whether it shows or not.
- *
- * @returns the answer; `null` where the mistake does not apply, or cannot be recomputed
- */
-export function answerWith({ deviation, restate }: Mistake, task: Task): Answer | null {
-  const { request, expect } = task;
-  const made = deviation ? recompute(request, deviation) : expect;
-  if (!restate || !made?.outputs) return deviation ? made : null;
-  const outputs = restate(made.outputs, request);
-  return outputs && { outputs };
-}
 
 /**
  * Answers a request with a mistake in the computation.
@@ -117,11 +98,17 @@ function inTurns(results: readonly Result[]): Result[] {
 /** How many wrong answers are compared with every mistake; the others, first with those found. */
 const thorough = 120;
 
-/** In how many of a module's unexplained answers two mistakes at once are looked for. */
-const tries = 3;
+/** In how many of a module's unexplained answers two mistakes at once are looked for, one of them one of a few. */
+const tries = 12;
+
+/** In how many of them, the smallest, any two are looked for: there are thousands. */
+const thoroughTries = 3;
 
 /** Pairs that were made before: the same two are one mistake, however often they are found. */
 const made = new Map<string, Mistake | null>();
+
+/** What is recognised where another mistake has been made first, too. */
+const besides = mistakes.filter((one) => one.besides);
 
 /** Two mistakes at once, in this order. */
 function pairOf(first: Mistake, second: Mistake): Mistake | null {
@@ -138,7 +125,7 @@ function pairsIn({ task, answer }: Result, some: readonly Mistake[]): Mistake[] 
   const applying = mistakes.filter((one) => !one.recognise && answerWith(one, task));
   const found: Mistake[] = [];
   applying.forEach((first, k) => {
-    for (const second of applying.slice(k + 1)) {
+    for (const second of [...applying.slice(k + 1), ...besides]) {
       if (!some.includes(first) && !some.includes(second)) continue;
       const orders = [pairOf(first, second), pairOf(second, first)];
       const pair = orders.find((one) => one && explains(one, task, answer!));
@@ -163,13 +150,19 @@ function pairsFor(
   for (const own of Map.groupBy(wrong, ({ task }) => task.request.module).values()) {
     const open = own.filter(({ task }) => !byCase.get(task.id)?.some(({ vague }) => !vague));
     const known = [...new Set(own.flatMap(({ task }) => byCase.get(task.id) ?? []))];
-    for (const among of [known, mistakes]) {
-      const candidates = open.slice(0, tries).flatMap((result) => pairsIn(result, among));
+    for (const among of [known, besides, mistakes]) {
+      // The smallest may have three at once: among the others are some that have not.
+      const few = Math.min(tries, open.length);
+      const tried = among === mistakes
+        ? open.slice(0, thoroughTries)
+        : Array.from({ length: few }, (_, k) => open[Math.floor(k * open.length / few)]);
+      const candidates = [...new Set(tried.flatMap((result) => pairsIn(result, among)))];
       for (const pair of candidates) {
         const fits = ({ task, answer }: Result) => explains(pair, task, answer!);
         const needed = open.filter(fits);
-        if (needed.length > 1) pairs.set(pair, ids(own.filter(fits)));
-        else if (among === known) pairs.set(pair, ids(needed));
+        const its = needed.length > 1 ? own.filter(fits) : among === known ? needed : [];
+        // Other modules may have the same pair.
+        if (its.length) pairs.set(pair, [...pairs.get(pair) ?? [], ...ids(its)]);
       }
       if (candidates.length) break;
     }

@@ -40,6 +40,8 @@ export interface Options {
   absentPeephole?: boolean;
   /** Where the state is zero, its product with the weights is left out. */
   skipsZeroState?: boolean;
+  /** What every nonlinearity takes NaN for, instead of handing it on. */
+  nanAs?: number;
   /** What a projection is replaced by. */
   project?: (h: Tensor, size: number) => Tensor;
 }
@@ -49,7 +51,7 @@ export function hardSigmoid(slope: number): Pointwise {
   return (x) => map(x, (value) => Math.min(1, Math.max(0, slope * value + 0.5)));
 }
 
-/** A function of each element, NaN to NaN. */
+/** A function of each element. */
 export function map({ data, shape }: Tensor, f: (x: number) => number): Tensor {
   return new Tensor(data.map((x) => f(x)), shape);
 }
@@ -93,13 +95,20 @@ function gruStep(options: Options): Step {
 
 /** A cell's step. */
 export function stepOf(kind: Kind, options: Options = {}): Step {
-  const { skipsZeroState, ...others } = options;
+  const { skipsZeroState, nanAs, ...others } = options;
   if (skipsZeroState) {
     const own = stepOf(kind, others);
     return (x, state, p) => {
       const isZero = state[0].data.every((value) => value === 0);
       return own(x, state, isZero ? { ...p, weightHh: map(p.weightHh, () => 0) } : p);
     };
+  }
+  if (nanAs !== undefined) {
+    const { sigma = sigmoid, phi = kind === "RNN relu" ? relu : tanh, outer = tanh } = others;
+    const hiding = (f: Pointwise): Pointwise => (x) =>
+      f(map(x, (value) => Number.isNaN(value) ? nanAs : value));
+    const hidden = { sigma: hiding(sigma), phi: hiding(phi), outer: hiding(outer) };
+    return stepOf(kind, { ...others, ...hidden });
   }
   if (kind === "LSTM") return lstmStep(options);
   if (kind === "GRU") return gruStep(options);

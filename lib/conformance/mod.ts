@@ -61,7 +61,6 @@ export {
   type Talk,
 } from "./examine.ts";
 export {
-  answerWith,
   commit,
   diagnose,
   explain,
@@ -71,7 +70,7 @@ export {
   mistakes,
   noFindings,
 } from "./diagnose.ts";
-export { both } from "./mistakes/both.ts";
+export { answerWith, both } from "./mistakes/both.ts";
 export type { Mistake, Outputs } from "./mistakes/mistake.ts";
 export type { Deviation, Layer, Place, Setting } from "./variant.ts";
 export type { Kind, Options, Parameters, Pointwise, State, Step } from "./equations.ts";

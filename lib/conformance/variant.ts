@@ -90,6 +90,8 @@ export interface Deviation {
   reverseRunsForward?: boolean;
   /** A state past a sequence's end is kept by multiplying with 0 and 1. */
   maskMultiplied?: boolean;
+  /** What is put out past a sequence's end: what the cell makes of the padding, or the state that is kept. */
+  pastEnd?: "computed" | "kept";
   /** Changes the weight and the bias of a Linear; all else is of recurrent layers. */
   linear?(weight: Tensor, bias: Tensor | null): [Tensor, Tensor | null] | null;
   /** Changes the result: `output` (time first), `h_n`, `c_n`. */
@@ -211,7 +213,7 @@ function where(goesOn: boolean[], now: Tensor, before: Tensor | null, multiplied
   return new Tensor(data, now.shape);
 }
 
-/** One direction over a batch of padded sequences; zeros come out past the end of each. */
+/** One direction over a batch of padded sequences; as it should be, zeros come out past the end of each. */
 function scan(
   step: Step,
   own: Parameters,
@@ -219,7 +221,7 @@ function scan(
   lengths: number[] | null,
   initial: State,
   reverse: boolean,
-  multiplied = false,
+  { maskMultiplied: multiplied = false, pastEnd }: Deviation,
 ): { output: Tensor; final: State } {
   const times = [...Array(input.shape[0]).keys()];
   const outputs: Tensor[] = [];
@@ -228,7 +230,8 @@ function scan(
     const goesOn = lengths?.map((length) => t < length);
     const after = step(select(input, 0, t), state, own);
     state = goesOn ? after.map((part, k) => where(goesOn, part, state[k], multiplied)) : after;
-    outputs[t] = goesOn ? where(goesOn, after[0], null, multiplied) : after[0];
+    if (pastEnd === "kept") outputs[t] = state[0];
+    else outputs[t] = goesOn && !pastEnd ? where(goesOn, after[0], null, multiplied) : after[0];
   }
   return { output: stack(outputs), final: state };
 }
@@ -262,7 +265,7 @@ function run(setting: Setting, deviation: Deviation): Record<string, Tensor> {
       const reads = deviation.readsPadding;
       const ends = reads?.direction === direction ? null : lengths;
       const reverse = direction === 1 && !deviation.reverseRunsForward;
-      const half = scan(step, own, below, ends, start, reverse, deviation.maskMultiplied);
+      const half = scan(step, own, below, ends, start, reverse, deviation);
       const masked = lengths && !ends && reads!.masked;
       return masked ? { ...half, output: mask(half.output, lengths) } : half;
     });

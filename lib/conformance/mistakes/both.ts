@@ -1,7 +1,15 @@
 /** Two mistakes in one computation. */
 
-import type { Deviation } from "../variant.ts";
+import type { Task } from "../cases.ts";
+import { compare } from "../compare.ts";
+import type { Answer } from "../pair.ts";
+import { type Deviation, recompute } from "../variant.ts";
 import type { Mistake } from "./mistake.ts";
+
+/** Whether an answer is as right as another. */
+export function agree(task: Task, wanted: Answer, given: Answer): boolean {
+  return compare(task.request, wanted, given).differences.length === 0;
+}
 
 type Change<Rest extends unknown[], T> = (value: T, ...rest: Rest) => T | null;
 
@@ -51,19 +59,42 @@ function deviations(a: Deviation, b: Deviation): Deviation | null {
 }
 
 /**
+ * Answers a request with a mistake in the computation, whether it shows or not.
+ *
+ * @returns the answer; `null` where the mistake does not apply, or cannot be recomputed
+ */
+export function answerWith({ deviation, restate }: Mistake, task: Task): Answer | null {
+  const { request, expect } = task;
+  const made = deviation ? recompute(request, deviation) : expect;
+  if (!restate || !made?.outputs) return deviation ? made : null;
+  const outputs = restate(made.outputs, request);
+  return outputs && { outputs };
+}
+
+/** Whether a mistake that is only recognised has been made after one that shows. */
+function recognise(first: Mistake, { recognise }: Mistake): NonNullable<Mistake["recognise"]> {
+  return (task, answer) => {
+    const expect = answerWith(first, task);
+    if (!expect || agree(task, task.expect, expect)) return false;
+    return recognise!({ ...task, expect }, answer);
+  };
+}
+
+/**
  * A mistake and then another one. Where both change the same thing, the order may matter.
  *
  * @returns `null` where there is no such thing: one of them can only be recognised, or each is another
  * way to do the same step
  */
 export function both(first: Mistake, second: Mistake): Mistake | null {
-  if (first.recognise || second.recognise) return null;
+  if (first.recognise || second.recognise && !second.besides) return null;
   const deviation = deviations(first.deviation ?? {}, second.deviation ?? {});
   return deviation && {
     id: `${first.id} + ${second.id}`,
     says: `${first.says}; and ${second.says}`,
-    deviation,
-    restate: then(first.restate, second.restate),
+    ...second.recognise
+      ? { recognise: recognise(first, second) }
+      : { deviation, restate: then(first.restate, second.restate) },
     parts: [first, second],
   };
 }

@@ -91,6 +91,18 @@ export const cells: Mistake[] = [
     [...gated, ...elman],
     { skipsZeroState: true },
   ),
+  miscomputed(
+    "nan-as-low",
+    "NaN is lost in a nonlinearity, which makes of it what it makes of -∞: relu 0, the sigmoid 0, tanh -1",
+    [...gated, ...elman],
+    { nanAs: -Infinity },
+  ),
+  miscomputed(
+    "nan-as-high",
+    "NaN is lost in a nonlinearity, which makes of it what it makes of ∞: the sigmoid and tanh 1",
+    [...gated, "RNN tanh"],
+    { nanAs: Infinity },
+  ),
   miscomputed("hard-tanh", "tanh is replaced by max(-1, min(1, x))", [...gated, "RNN tanh"], {
     phi: (x) => map(x, (value) => Math.max(-1, Math.min(1, value))),
   }),

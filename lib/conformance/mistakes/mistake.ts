@@ -19,6 +19,8 @@ export interface Mistake {
   restate?: (outputs: Outputs, request: Request) => Outputs | null;
   /** How to know it from the answer alone, where it cannot be recomputed. */
   recognise?: (task: Task, answer: Answer) => boolean;
+  /** Whether it is recognised where another mistake has been made first, too. */
+  besides?: boolean;
   /** The two that it consists of, in their order. */
   parts?: readonly [Mistake, Mistake];
   /** Whether it is vague, and so only worth saying where nothing else explains the answer. */

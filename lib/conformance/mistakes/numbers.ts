@@ -106,6 +106,7 @@ export const numbers: Mistake[] = [
     says: "float64 is computed in float32 somewhere, in a product, say: all is off by little",
     recognise: (task, answer) =>
       task.request.dtype === "float64" && near(pairs(task, answer), 2 ** -16),
+    besides: true,
   },
   {
     id: "nan-made-finite",

@@ -216,10 +216,20 @@ const batches: Mistake[] = [
   ),
 ];
 
-const ignoreLengths = (s: Setting): Setting | null => {
-  if (!s.lengths) return null;
-  return { ...s, lengths: null, input: narrow(s.input, 0, 0, Math.max(...s.lengths)) };
-};
+/** The input cut to the longest sequence. */
+const cut = (s: Setting): Setting | null =>
+  s.lengths && { ...s, input: narrow(s.input, 0, 0, Math.max(...s.lengths)) };
+
+const ignoreLengths = (s: Setting): Setting | null => s.lengths && { ...cut(s)!, lengths: null };
+
+/** What stands past a sequence's end in the output, the states being right. */
+function pastEnd(id: string, says: string, pastEnd: Deviation["pastEnd"]): Mistake {
+  return {
+    id,
+    says: `the output past a sequence's end is ${says}`,
+    deviation: { setting: cut, pastEnd },
+  };
+}
 
 /** One direction of two reads the padding; what it reads is cut to the longest sequence. */
 function ignoredBy(
@@ -227,10 +237,7 @@ function ignoredBy(
   says: string,
   readsPadding: NonNullable<Deviation["readsPadding"]>,
 ): Mistake {
-  const setting = (s: Setting) => {
-    if (!s.lengths || directionsOf(s) !== 2) return null;
-    return { ...s, input: narrow(s.input, 0, 0, Math.max(...s.lengths)) };
-  };
+  const setting = (s: Setting) => directionsOf(s) === 2 ? cut(s) : null;
   return { id, says, deviation: { setting, readsPadding } };
 }
 
@@ -280,6 +287,14 @@ const packing: Mistake[] = [
     says: "padding is masked by multiplying with 0, so that NaN and infinity leak out of it",
     deviation: { setting: (s) => s.lengths ? s : null, maskMultiplied: true },
   },
+  {
+    id: "padding-multiplied-cut",
+    says: "padding up to the longest sequence is masked by multiplying with 0, so that NaN and " +
+      "infinity leak out of it",
+    deviation: { setting: cut, maskMultiplied: true },
+  },
+  pastEnd("past-end-computed", "what the cell makes of the padding, not zero", "computed"),
+  pastEnd("past-end-kept", "the state at the end, repeated, not zero", "kept"),
   {
     id: "h-n-from-padded-output",
     says: "h_n is the padded output's last time step",
