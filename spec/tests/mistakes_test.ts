@@ -5,7 +5,15 @@
 
 import { assert, assertEquals } from "@std/assert";
 import listed from "../../golden/mistakes.json" with { type: "text" };
-import { both, commit, mistakes, select } from "../../lib/conformance/mod.ts";
+import {
+  both,
+  commit,
+  diagnose,
+  type JsonTensor,
+  judge,
+  mistakes,
+  select,
+} from "../../lib/conformance/mod.ts";
 import type { Listed } from "../../scripts/mistakes.ts";
 import { checkAlone, checkPairs } from "../../scripts/mistakes/check.ts";
 import { describe, fact as onEveryPath, readablePath } from "./law.ts";
@@ -55,6 +63,32 @@ describe("the list of mistakes", () => {
       assertEquals(commit(both(hh, ih)!, task), wanted);
     }
   });
+
+  fact(
+    ["CONFORM-7"],
+    "a mistake in float64 that is computed in float32 is named with it, in every module",
+    () => {
+      const ignored = mistakes.find(({ id }) => id === "lengths-ignored")!;
+      const some = ["RNN", "LSTM", "GRU"].flatMap((module) =>
+        select({ levels: ["forward"], chapters: ["pack"], dtype: "float64" }).filter((task) =>
+          task.request.module === module && JSON.stringify(task).length < 4000 &&
+          !task.request.args?.proj_size && commit(ignored, task)
+        ).slice(-3)
+      );
+      const rounded = some.map((task) => {
+        const outputs = Object.entries(commit(ignored, task)!.outputs!).map(([name, x]) => {
+          const { shape, data } = x as JsonTensor;
+          return [name, { shape, data: data.map((value) => Math.fround(Number(value))) }];
+        });
+        return judge(task, { outputs: Object.fromEntries(outputs) });
+      });
+      assertEquals(rounded.map(({ status }) => status), Array(9).fill("wrong"));
+      const { summary } = diagnose(rounded);
+      assertEquals(summary.map(({ id, cases }) => [id, cases]), [
+        ["lengths-ignored + float32-products", 9],
+      ]);
+    },
+  );
 
   // More of them: deno task mistakes --pairs 400.
   fact(["CONFORM-7"], "two at once, from 30 cases of the core level, are both named", () => {
