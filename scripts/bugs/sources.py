@@ -50,6 +50,12 @@ def own(kind, x, *state, bias=False, relu=False, ih=None, hh=None, lengths=None)
         return (final[0] if kind == "LSTM" else final).item()
 
 
+def past_end():
+    """What PyTorch's LSTM with a projection has past the end of a sequence of length 1, padded to 2."""
+    x = nn.utils.rnn.pack_padded_sequence(torch.ones(2, 1, 1), [1])
+    return nn.utils.rnn.pad_packed_sequence(nn.LSTM(1, 2, proj_size=1)(x)[0], total_length=2)[0][1].item()
+
+
 def gru(x, h=0.0, b_hn=0.0):
     """One step of a GRU of one unit, all weights 1."""
     r = z = sigmoid(x + h)
@@ -117,6 +123,7 @@ SOURCES = {
     "openvino_relu_nan.py": (torch.relu(torch.tensor(nan)).item(), relu(nan)),
     "paddle_no_bias.py": (f"{layers_without_bias()} parameters", "4 parameters"),
     "paddle_padding_nan.py": (own("RNN", [0.5, nan], lengths=[1]), tanh(0.5)),
+    "paddle_past_end.py": (past_end(), 0.0),  # nothing is there
     "paddle_relu_nan.py": (torch.relu(torch.tensor(nan)).item(), relu(nan)),
     "rten_sequence_lens": (own("GRU", [0.5, -100.0], lengths=[1]), gru(0.5)),
     "tract_nan": (own("RNN", [nan]), tanh(nan)),

@@ -31,6 +31,7 @@ openvino_float64.py | openvino | a model of float64 is computed in float32 | ope
 openvino_relu_nan.py | openvino | relu makes NaN 0 | openvinotoolkit/openvino#35649
 paddle_no_bias.py | paddle | an LSTM of two layers without biases cannot be made
 paddle_padding_nan.py | paddle | NaN in the padding reaches the outputs
+paddle_past_end.py | paddle | with proj_size, an LSTM's output past sequence_length is not 0
 paddle_relu_nan.py | paddle | relu makes NaN 0 | PaddlePaddle/Paddle#79351
 rten_sequence_lens | rten | sequence_lens is ignored
 tract_nan | tract | tanh and sigmoid make a number of NaN
