@@ -22,23 +22,26 @@ SHUFFLED = [
 ]
 
 
+def loader(name, reason, clauses, **args):
+    """The order in which a DataLoader gives items."""
+    yield once(
+        f"data/{name}", reason, clauses, "call", "float32", function="DataLoader", args=args
+    )
+
+
 @golden("data/order.json", "The order in which a DataLoader gives items.")
 def orders():
     """Orders for seeds, one epoch and three, from a generator that is given and from the default."""
     for name, args, reason in ORDERS:
-        yield once(
-            f"data/order/{name}", reason, "DATA-1",
-            "call", "float32", function="DataLoader", args={**args, "seed": 3, "epochs": 2}
-        )
+        yield from loader(f"order/{name}", reason, "DATA-1", **args, seed=3, epochs=2)
     for place, (name, args, reason) in enumerate(SHUFFLED):
         for word, own, more in (
             ("own", {"generator": 5 + place}, "The generator is given."),
             ("default", {}, "The order's seed comes from the default generator."),
         ):
-            yield once(
-                f"data/order/{name}-{word}", f"{reason} {more}", "DATA-1 INIT-3", "call", "float32",
-                function="DataLoader",
-                args={**args, **own, "shuffle": True, "seed": 11 + place, "epochs": 3}
+            yield from loader(
+                f"order/{name}-{word}", f"{reason} {more}", "DATA-1 INIT-3", **args, **own,
+                shuffle=True, seed=11 + place, epochs=3
             )
 
 
@@ -73,10 +76,8 @@ def refused():
         ("drop-last-number", {"n": 2, "drop_last": 3}),
         ("shuffle-nothing", {"n": 0, "shuffle": True}),
     ):
-        yield once(
-            f"data/refused/{name}", "No batches can be made so.", "DATA-1 ERROR-6",
-            "call", "float32", function="DataLoader", args={**args, "seed": 1}
-        )
+        reason = "No batches can be made so."
+        yield from loader(f"refused/{name}", reason, "DATA-1 ERROR-6", **args, seed=1)
     yield once(
         "data/refused/shapes", "Tensors of two shapes do not stack.", "DATA-2 ERROR-4", "call",
         "float32", function="default_collate", inputs={"tensors": [np.zeros(2), np.zeros(3)]}
