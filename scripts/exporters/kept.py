@@ -29,7 +29,7 @@ from right_files import BASES, File
 TARGET = Path(__file__).resolve().parents[2] / "spec" / "tests" / "judged" / "files.json"
 
 
-def line(name, file, mistake, mendable, ending=""):
+def line(name, file, mistake, mendable):
     return {
         "name": name, "base": file.base, "mistake": mistake, "mendable": mendable,
         "onnx": base64.b64encode(file.bytes()).decode(),

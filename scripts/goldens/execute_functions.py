@@ -85,7 +85,8 @@ UNARY = (
 FUNCTIONS.update(
     {
         **{name: of_inputs(getattr(torch, name), "input") for name in UNARY},
-        **{name: of_inputs(getattr(F, name), "input") for name in ("softmax", "log_softmax", "one_hot")},
+        **{name: of_inputs(getattr(F, name), "input") for name in ("softmax", "log_softmax")},
+        "one_hot": of_inputs(F.one_hot, "input"),
         **{name: binary(getattr(torch, name)) for name in ("add", "sub", "mul", "div", "rsub")},
         **{name: of_inputs(getattr(torch, name), "tensors") for name in ("cat", "stack")},
         "matmul": binary(torch.matmul), "max": largest,

@@ -89,8 +89,8 @@ def contents():
         value, of = numbers.decimal(*input_shape(args, 3, 5)), [3, 5, 2]
 
         def ask(name, reason, clauses, input, **lengths):
-            inputs = {"input": input, **lengths}
-            yield from packed(f"{word}/{name}", kind, reason, clauses, args, inputs, state)  # noqa: B023
+            inputs, id = {"input": input, **lengths}, f"{word}/{name}"  # noqa: B023
+            yield from packed(id, kind, reason, clauses, args, inputs, state)  # noqa: B023
 
         for name, text, number in (*EXTREMES[:2], ("huge", "A huge number", 2.0**120)):
             full = spoiled(spoiled(value, np.s_[3:, 0], number), np.s_[2:, 2], number)

@@ -150,8 +150,8 @@ DEFINITIONS = {
     ),
     "drawn": told(
         "a big tensor of a request: element k, row by row, is ((x >> 16) mod 2001 - 1000) / "
-        "divisor, where x is the (k + 1)th state after the seed of x -> (1664525 x + 1013904223) mod 2^32; "
-        "golden/README.md has it in code",
+        "divisor, where x is the (k + 1)th state after the seed of x -> (1664525 x + 1013904223) "
+        "mod 2^32; golden/README.md has it in code",
         shaped(
             "shape draw", shape=SIZES,
             draw=shaped("seed divisor", seed=integer(minimum=0), divisor=integer(minimum=1))

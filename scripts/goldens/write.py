@@ -159,7 +159,8 @@ def manifest(paths):
 def comment(about, name, check, claim, *tags):
     """A comment of golden/mod.ts, with an example that runs."""
     lines = [
-        *wrap(about, 98), "", "@example", "```ts", f'import {{ {name} }} from "@rnn-spec/rnn-spec/golden";',
+        *wrap(about, 98), "", "@example", "```ts",
+        f'import {{ {name} }} from "@rnn-spec/rnn-spec/golden";',
         f'import {{ {check} }} from "@std/assert";', "", f"{check}({claim});", "```", *tags
     ]
     return "\n".join(["/**", *(f" * {line}".rstrip() for line in lines), " */"])
