@@ -2,9 +2,9 @@
 
 import { check, int } from "../call.ts";
 import { RuntimeError, ValueError } from "../errors.ts";
-import { placesOf, resized } from "../tensor/blocks.ts";
+import { placesOf, resized, wrapDim } from "../tensor/blocks.ts";
 import { allocate, listed, numel, sameShape } from "../tensor/dtype.ts";
-import { checkTensors, Tensor, tensorList, wrapDim } from "../tensor/tensor.ts";
+import { checkTensors, Tensor, tensorList } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
 /**

@@ -2,9 +2,9 @@
 
 import { bool, check, int, type Kind, type Options } from "../call.ts";
 import { IndexError, NotImplementedError, RuntimeError } from "../errors.ts";
-import { blocksOf, placeIn, type Places, placesIn } from "../tensor/blocks.ts";
+import { blocksOf, placeIn, type Places, placesIn, wrapDim, wrapDims } from "../tensor/blocks.ts";
 import { allocate, checkFloat, isFloat, numel, whole, words } from "../tensor/dtype.ts";
-import { aTensor, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
 /**

@@ -5,9 +5,9 @@
 
 import { check, int, ints } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
-import { placesBy, resized, spreadPlaces, stridesOf } from "../tensor/blocks.ts";
+import { placesBy, resized, spreadPlaces, stridesOf, wrapDim, wrapDims } from "../tensor/blocks.ts";
 import { allocate, listed, numel, typeName } from "../tensor/dtype.ts";
-import { aTensor, shareVersion, Tensor, wrapDim, wrapDims } from "../tensor/tensor.ts";
+import { aTensor, shareVersion, Tensor } from "../tensor/tensor.ts";
 import { type MayKeep, record, recordShape } from "./graph.ts";
 
 /**

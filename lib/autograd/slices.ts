@@ -5,9 +5,9 @@
 
 import { check, int, ints, type Kind } from "../call.ts";
 import { IndexError, RuntimeError } from "../errors.ts";
-import { placesOf, resized } from "../tensor/blocks.ts";
+import { placesOf, resized, wrapDim } from "../tensor/blocks.ts";
 import { listed } from "../tensor/dtype.ts";
-import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { taken, viewed } from "./shape.ts";
 
 /** Which slices: a list, or a tensor, of which the function sees whether it is one of int64. */

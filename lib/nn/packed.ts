@@ -8,7 +8,8 @@ import { IndexError, RuntimeError, ValueError } from "../errors.ts";
 import { full } from "../tensor/create.ts";
 import { formatIntegers } from "../tensor/format.ts";
 import { listed } from "../tensor/dtype.ts";
-import { aTensor, Tensor, wrapDim } from "../tensor/tensor.ts";
+import { wrapDim } from "../tensor/blocks.ts";
+import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { lengthsOf, padSequence, sequencesOf, unpadSequence } from "./padding.ts";
 
 /**

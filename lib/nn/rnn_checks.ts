@@ -13,7 +13,8 @@ import { RuntimeError, ValueError } from "../errors.ts";
 import { pythonFloat, pythonType, refuseFloat } from "../python.ts";
 import { checkSize } from "../tensor/create.ts";
 import { type DType, type FloatDType, listed, sameShape } from "../tensor/dtype.ts";
-import { type Tensor, wrapDim } from "../tensor/tensor.ts";
+import { wrapDim } from "../tensor/blocks.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { State } from "./cell.ts";
 
 /**

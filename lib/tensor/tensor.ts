@@ -17,6 +17,7 @@ import {
   whole,
   words,
 } from "./dtype.ts";
+import { wrapDim } from "./blocks.ts";
 import { formatSize, formatTensor } from "./format.ts";
 
 /**
@@ -388,36 +389,6 @@ export function checkTensors(list: readonly unknown[]): void {
   throw new TypeError(
     `expected Tensor as element ${other} in argument 0, but got ${pythonType(list[other])}`,
   );
-}
-
-/**
- * Resolves a dimension that may count from the last.
- *
- * @param rank how many dimensions there are; 0 counts as 1, as in PyTorch
- * @returns the dimension, counted from 0
- * @throws {IndexError} if it is out of range
- */
-export function wrapDim(dim: number, rank: number): number {
-  const extent = Math.max(rank, 1);
-  if (!Number.isInteger(dim)) {
-    throw new TypeError(`a dimension must be an integer, not ${dim}`);
-  }
-  if (dim < -extent || dim >= extent) {
-    throw new IndexError(
-      `Dimension out of range (expected to be in range of [${-extent}, ${
-        extent - 1
-      }], but got ${dim})`,
-    );
-  }
-  return dim < 0 ? dim + extent : dim;
-}
-
-/** Resolves dimensions, of which none may be named twice, as {@linkcode wrapDim} does each. */
-export function wrapDims(dims: readonly number[], rank: number): number[] {
-  const wrapped = dims.map((dim) => wrapDim(dim, rank));
-  const twice = wrapped.find((dim, k) => wrapped.indexOf(dim) < k);
-  if (twice === undefined) return wrapped;
-  throw new RuntimeError(`dim ${twice} appears multiple times in the list of dims`);
 }
 
 /**
