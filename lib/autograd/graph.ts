@@ -35,9 +35,8 @@ let recorded = 0;
  * ```
  * @category Gradients
  */
-export function isGradEnabled(): boolean;
-export function isGradEnabled(surplus?: unknown): boolean {
-  if (surplus !== undefined) checkCount("isGradEnabled", 0, [surplus]);
+export function isGradEnabled(): boolean {
+  checkCount("isGradEnabled", 0, arguments);
   return enabled;
 }
 

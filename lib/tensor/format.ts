@@ -127,7 +127,7 @@ export function formatFixed(x: number, digits: number): string {
   requireDigits(digits);
   if (!Number.isFinite(x)) return pythonFloat(x);
   const [integer, scale] = exactDecimal(x);
-  const rounded = dropDigits(integer, scale - digits).toString().padStart(digits + 1, "0");
+  const rounded = dropDigits(integer, scale - digits).padStart(digits + 1, "0");
   return signOf(x) + withPoint(rounded, rounded.length - digits);
 }
 
@@ -157,9 +157,8 @@ export function formatExponential(x: number, digits: number): string {
   if (!Number.isFinite(x)) return pythonFloat(x);
   const [integer, scale] = exactDecimal(x);
   const surplus = integer.toString().length - 1 - digits;
-  const rounded = dropDigits(integer, surplus).toString().padStart(digits + 1, "0");
-  const carried = rounded.length - 1 - digits; // 9.99996 became 10.0000
-  const exponent = surplus + digits - scale + carried;
+  const rounded = dropDigits(integer, surplus).padStart(digits + 1, "0");
+  const exponent = surplus - scale + rounded.length - 1; // one more where 9.99996 became 10.0000
   const power = Math.abs(exponent).toString().padStart(2, "0");
   const significand = withPoint(rounded.slice(0, digits + 1), 1);
   return `${signOf(x)}${significand}e${exponent < 0 ? "-" : "+"}${power}`;
@@ -291,12 +290,12 @@ function exactDecimal(x: number): [integer: bigint, scale: number] {
   return [BigInt(whole) * 5n ** BigInt(scale), scale];
 }
 
-/** `integer / 10^count`, rounded to the nearest whole number, a tie to the even one. */
-function dropDigits(integer: bigint, count: number): bigint {
-  if (count <= 0) return integer * 10n ** BigInt(-count);
+/** `integer / 10^count` as text, rounded to the nearest whole number, a tie to the even one. */
+function dropDigits(integer: bigint, count: number): string {
+  if (count <= 0) return String(integer * 10n ** BigInt(-count));
   const divisor = 10n ** BigInt(count);
   const quotient = integer / divisor;
   const twice = 2n * (integer % divisor);
   const up = twice > divisor || (twice === divisor && quotient % 2n === 1n);
-  return up ? quotient + 1n : quotient;
+  return String(up ? quotient + 1n : quotient);
 }
