@@ -1,10 +1,10 @@
 /** Checkpoints: from a file to a `state_dict`, whatever wrote the file. */
 
 import { any, bool, check, type Options, text } from "../call.ts";
-import type { StateDict } from "../tensor/tensor.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { pythonStr } from "../python.ts";
+import type { StateDict, Tensor } from "../tensor/tensor.ts";
 import { CheckpointError } from "./error.ts";
-import { quote } from "./refuse.ts";
+import { fail, quote, within } from "./refuse.ts";
 import { selectPrefix } from "./names.ts";
 import { looksLikeOnnx } from "./onnx_file.ts";
 import { type TorchKey, TorchObject, type TorchValue } from "./torch_object.ts";
@@ -62,11 +62,10 @@ export function parse(
     const { metadata, tensors } = readSafetensors(bytes);
     return { format: "safetensors", value: tensors, metadata };
   }
-  const legacy = bytes[0] === 0x80 && bytes[1] === 2;
-  throw new CheckpointError(
+  fail(
     bytes.length === 0
       ? "the file is empty"
-      : legacy
+      : bytes[0] === 0x80 && bytes[1] === 2
       ? "a file of torch.save before PyTorch 1.6; load it there and save it again"
       : looksLikeOnnx(bytes)
       ? "an ONNX file, whose weights readCheckpoint and loadCheckpoint read"
@@ -164,7 +163,7 @@ async function parseOnnx(bytes: Uint8Array, source: CheckpointSource): Promise<C
   const files = new Map<string, Uint8Array>();
   for (;;) {
     const found = onnxWeights(bytes, files);
-    if (typeof found === "string") throw new CheckpointError(found);
+    if (typeof found === "string") fail(found);
     if (Array.isArray(found)) {
       const value = new Map(found.map(([name, ...stored]) => [name, new StoredTensor(...stored)]));
       return { format: "onnx", value, metadata: null };
@@ -200,13 +199,12 @@ export function stateDictOf(value: TorchValue, options: StateDictOptions = {}): 
   const made = new Map<StoredTensor, Tensor>(); // two names of one tensor share it
   return Object.fromEntries(
     Object.entries(stored).map(([name, tensor]) => {
-      try {
-        const own = made.get(tensor) ?? tensor.toTensor({ widen: options.widen });
-        made.set(tensor, own);
-        return [name, own];
-      } catch (error) {
-        throw new CheckpointError(`tensor ${quote(name)}: ${(error as Error).message}`);
-      }
+      const own = within(
+        () => `tensor ${quote(name)}: `,
+        () => made.get(tensor) ?? tensor.toTensor({ widen: options.widen }),
+      );
+      made.set(tensor, own);
+      return [name, own];
     }),
   );
 }
@@ -246,18 +244,18 @@ export function storedStateDictOf(
       ? part[Number(key)]
       : undefined;
     if (next === undefined) {
-      throw new CheckpointError(`${place} has no ${quoteKey(key)}; it is ${describe(part, true)}`);
+      fail(`${place} has no ${quoteKey(key)}; it is ${describe(part, true)}`);
     }
     [part, place] = [next, path.length === 1 ? quoteKey(key) : `${place} → ${quoteKey(key)}`];
   }
-  if (!(part instanceof Map)) {
-    throw new CheckpointError(`${place} is no state_dict but ${describe(part, true)}`);
-  }
+  const refuse = (hint = "") =>
+    fail(`${place} is no state_dict but ${describe(part, true)}${hint}`);
+  if (!(part instanceof Map)) return refuse();
   const entries = new Map<string, TorchValue>();
   for (const [key, value] of part) {
-    const name = keyName(key);
+    const name = pythonStr(key);
     if (entries.has(name)) {
-      throw new CheckpointError(`${place} has two keys that would both be named ${quote(name)}`);
+      fail(`${place} has two keys that would both be named ${quote(name)}`);
     }
     if (!tensorsOnly || value instanceof StoredTensor) entries.set(name, value);
   }
@@ -265,22 +263,18 @@ export function storedStateDictOf(
   const wanted = Object.entries(prefix ? selectPrefix(named, prefix) : named);
   const other = wanted.find(([, value]) => !(value instanceof StoredTensor));
   if (other !== undefined) {
-    const hint = path.length === 0 && [...part.values()].some((inner) => inner instanceof Map)
-      ? "; say which part with { at: … }"
-      : `; ${quote(other[0])} is ${describe(other[1])} (tensorsOnly: true passes over it)`;
-    throw new CheckpointError(`${place} is no state_dict but ${describe(part, true)}${hint}`);
+    refuse(
+      path.length === 0 && [...part.values()].some((inner) => inner instanceof Map)
+        ? "; say which part with { at: … }"
+        : `; ${quote(other[0])} is ${describe(other[1])} (tensorsOnly: true passes over it)`,
+    );
   }
   return Object.fromEntries(wanted as [string, StoredTensor][]);
 }
 
-/** A key in Python's words: `None`, `True`, `1`. */
-function keyName(key: TorchKey): string {
-  if (key === null) return "None";
-  return typeof key === "boolean" ? (key ? "True" : "False") : String(key);
-}
-
+/** A key in Python's words: `None`, `True`, `1`; text quoted. */
 function quoteKey(key: TorchKey): string {
-  return typeof key === "string" ? quote(key) : keyName(key);
+  return typeof key === "string" ? quote(key) : pythonStr(key);
 }
 
 /** What a value is, in few words; a dict with its keys where `full`. */

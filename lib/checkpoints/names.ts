@@ -1,8 +1,7 @@
 /** The names in a `state_dict`, and what stands before them. */
 
 import { check, record, text } from "../call.ts";
-import { CheckpointError } from "./error.ts";
-import { quote } from "./refuse.ts";
+import { fail, quote } from "./refuse.ts";
 
 /**
  * Takes what is under a prefix, and takes the prefix off: the weights of one module inside another.
@@ -31,7 +30,7 @@ export function selectPrefix<T>(
   check(["selectPrefix", { state: record, prefix: text }], arguments);
   const under = Object.entries(state).filter(([name]) => name.startsWith(prefix));
   if (under.length === 0) {
-    throw new CheckpointError(`no name begins with ${quote(prefix)}; ${beginnings(state)}`);
+    fail(`no name begins with ${quote(prefix)}; ${beginnings(state)}`);
   }
   return Object.fromEntries(under.map(([name, value]) => [name.slice(prefix.length), value]));
 }
@@ -64,7 +63,7 @@ export function stripPrefix<T>(
   for (const [name, value] of Object.entries(state)) {
     const bare = name.startsWith(prefix) ? name.slice(prefix.length) : name;
     if (result.has(bare)) {
-      throw new CheckpointError(`without ${quote(prefix)} there would be two ${quote(bare)}`);
+      fail(`without ${quote(prefix)} there would be two ${quote(bare)}`);
     }
     result.set(bare, value);
   }

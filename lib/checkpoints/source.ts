@@ -3,7 +3,7 @@
  * inside these functions, so that importing the library needs no permission.
  */
 
-import { CheckpointError } from "./error.ts";
+import { fail } from "./refuse.ts";
 
 /**
  * Where a checkpoint is: a path, an address, its bytes, what `fetch` gave, or a stream of bytes.
@@ -52,7 +52,7 @@ export function beside(source: CheckpointSource, name: string): string | URL {
     return new URL(name.split("/").map(encodeURIComponent).join("/"), place);
   }
   if (typeof place === "string" && place) return place.replace(/[^/\\]*$/, "") + name;
-  throw new CheckpointError(`a part of it is in the file "${name}": give a path or an address`);
+  fail(`a part of it is in the file "${name}": give a path or an address`);
 }
 
 /**
@@ -86,7 +86,7 @@ export async function readSource(source: CheckpointSource): Promise<Uint8Array> 
 async function readResponse(response: Response): Promise<Uint8Array> {
   if (response.ok) return new Uint8Array(await response.arrayBuffer());
   await response.body?.cancel();
-  throw new CheckpointError(`the server answered ${response.status} ${response.statusText}`);
+  fail(`the server answered ${response.status} ${response.statusText}`);
 }
 
 /** As much of the module `node:fs/promises` as is used here. */
@@ -106,7 +106,7 @@ function fileSystem(): FileSystem {
     process?: { getBuiltinModule?(name: string): FileSystem };
   };
   const found = process?.getBuiltinModule?.("node:fs/promises");
-  if (!found) throw new CheckpointError("there are no files here: give bytes, a Blob or a URL");
+  if (!found) fail("there are no files here: give bytes, a Blob or a URL");
   return found;
 }
 
