@@ -8,10 +8,11 @@ import {
   constructModule,
   type DetectedModule,
   detectModules,
-  Embedding,
+  type Embedding,
+  type FloatDType,
   type GRU,
-  LayerNorm,
-  Linear,
+  type LayerNorm,
+  type Linear,
   type LSTM,
   type ModelOptions,
   type Module,
@@ -53,7 +54,12 @@ export interface Network {
   /** What the weights do not tell. */
   readonly options: NetworkOptions;
   readonly notes: readonly string[];
+  /** The same in float64, whose results are the truth that float32 results are held against. */
+  readonly inFloat64: () => Running;
 }
+
+/** A network as it runs. */
+type Running = Pick<Network, "layer" | "embedding" | "norm" | "head" | "options">;
 
 /** Inputs or outputs by PyTorch's names. */
 export type Named = Record<string, Tensor>;
@@ -93,16 +99,16 @@ export function networkOf(given: StateDict, options: NetworkOptions): Network {
   const tables = only("Embedding", (one, k) => k < at && one.hiddenSize === found.inputSize);
   const norms = only("LayerNorm", (one, k) => k > at && one.hiddenSize === features);
   const around = [...heads, ...tables, ...norms];
+  const named = ({ kind, prefix }: DetectedModule) =>
+    prefix ? `${kind} under ${quote(prefix)}` : kind;
   const ignored = [
-    ...modules.filter((module) => module !== found && !around.includes(module))
-      .map(({ kind, prefix }) => prefix ? `${kind} under ${quote(prefix)}` : kind),
+    ...modules.filter((module) => module !== found && !around.includes(module)).map(named),
     ...others.slice(0, 3).map(quote),
     ...(others.length > 3 ? [`${others.length - 3} more`] : []),
   ];
   const one = whole.length === 1 || (whole.length === 0 && recurrent.length === 1);
   if (!one || (ignored.length > 0 && !options.ignoreOthers)) {
-    const all = [found, ...around].filter(Boolean)
-      .map(({ kind, prefix }) => prefix ? `${kind} under ${quote(prefix)}` : kind);
+    const all = [found, ...around].filter(Boolean).map(named);
     const advice = one ? "--ignore-others passes over the rest" : "--at and --prefix name a part";
     throw new CheckpointError(
       "wanted one RNN, LSTM or GRU, and at most one Embedding before it and one LayerNorm and " +
@@ -125,9 +131,7 @@ export function networkOf(given: StateDict, options: NetworkOptions): Network {
       .filter(([name]) => (cell ? /^(weight|bias)_(ih|hh)$/ : /_l\d+(_reverse)?$/).test(name))
       .map(([name, x]) => [cell ? `${name}_l0` : name, x]),
   );
-  const layer = constructModule(detected, moduleOptions(options)) as RNN | LSTM | GRU;
-  layer.loadStateDict(own);
-  layer.eval();
+  const { nonlinearity, batchFirst, dropout } = options;
   const told: Record<string, unknown> = {
     nonlinearity: options.nonlinearity,
     batch_first: options.batchFirst,
@@ -136,20 +140,35 @@ export function networkOf(given: StateDict, options: NetworkOptions): Network {
   for (const text of detected.assumed) {
     if (told[text.split(" ")[0]] === undefined) notes.push(`assumed ${text}`);
   }
-  const make = ([one]: DetectedModule[]) => {
-    if (!one) return null;
-    const module = constructModule(one);
-    const { weight, bias } = selectPrefix(single, one.prefix);
-    module.loadStateDict(bias && one.bias ? { weight, bias } : { weight });
-    if (one.kind !== "Linear") notes.push(...one.assumed.map((text) => `assumed ${text}`));
-    return module.eval();
-  };
-  const [embedding, norm] = [make(tables) as Embedding | null, make(norms) as LayerNorm | null];
-  const head = make(heads) as Linear | null;
-  if (head && options.everyStep === undefined) {
+  for (const { assumed } of [...tables, ...norms]) {
+    notes.push(...assumed.map((text) => `assumed ${text}`));
+  }
+  if (heads.length > 0 && options.everyStep === undefined) {
     notes.push("assumed that the Linear reads the last step");
   }
-  return { detected, layer, state: own, embedding, norm, head, options, notes };
+  const built = (dtype: FloatDType): Running => {
+    const filled = <T extends Module>(
+      one: DetectedModule,
+      state: StateDict,
+      more?: ModelOptions,
+    ) => {
+      const module = constructModule(one, more, dtype);
+      module.loadStateDict(state);
+      return module.eval() as unknown as T;
+    };
+    const make = <T extends Module>([one]: DetectedModule[]): T | null => {
+      if (!one) return null;
+      const { weight, bias } = selectPrefix(single, one.prefix);
+      return filled<T>(one, bias && one.bias ? { weight, bias } : { weight });
+    };
+    return {
+      layer: filled<RNN | LSTM | GRU>(detected, own, { nonlinearity, batchFirst, dropout }),
+      ...{ embedding: make<Embedding>(tables), norm: make<LayerNorm>(norms) },
+      ...{ head: make<Linear>(heads), options },
+    };
+  };
+  const inFloat64 = () => built("float64");
+  return { ...built("float32"), detected, state: own, notes, inFloat64 };
 }
 
 /**
@@ -161,43 +180,6 @@ export function refuseAround({ embedding, norm }: Network, format: string): void
   for (const module of [embedding, norm]) {
     if (module) throw new CheckpointError(`${format} would be without ${module}; --to onnx has it`);
   }
-}
-
-/** What the layer itself takes of the options. */
-function moduleOptions({ nonlinearity, batchFirst, dropout }: NetworkOptions): ModelOptions {
-  return { nonlinearity, batchFirst, dropout };
-}
-
-/** A network as it runs. */
-type Running = Pick<Network, "layer" | "embedding" | "norm" | "head" | "options">;
-
-/** The network in float64, whose results are the truth that float32 results are held against. */
-export function inFloat64({ detected, state, embedding, norm, head, options }: Network): Running {
-  const filled = <T extends Module>(made: T, state: StateDict): T => {
-    made.loadStateDict(state);
-    return made.eval();
-  };
-  const dtype = "float64";
-  const layer = constructModule(detected, moduleOptions(options), dtype) as RNN | LSTM | GRU;
-  const wide: { -readonly [K in keyof Running]: Running[K] } = {
-    ...{ layer: filled(layer, state), embedding: null, norm: null, head: null, options },
-  };
-  if (embedding) {
-    const { numEmbeddings, embeddingDim } = embedding;
-    const made = new Embedding(numEmbeddings, embeddingDim, { dtype });
-    wide.embedding = filled(made, embedding.stateDict());
-  }
-  if (norm) {
-    const { normalizedShape, eps, bias } = norm;
-    const made = new LayerNorm(normalizedShape, { eps, bias: bias !== null, dtype });
-    wide.norm = filled(made, norm.stateDict());
-  }
-  if (head) {
-    const { inFeatures, outFeatures, bias } = head;
-    const made = new Linear(inFeatures, outFeatures, { bias: bias !== null, dtype });
-    wide.head = filled(made, head.stateDict());
-  }
-  return wide;
 }
 
 /** How many times further from the truth than float32 here another runtime may be. */
@@ -217,7 +199,7 @@ export function judge(
   const wide = Object.fromEntries(
     Object.entries(inputs).map(([name, x]) => [name, x.dtype === "int64" ? x : to(x, "float64")]),
   );
-  const truth = runReference(inFloat64(network), wide);
+  const truth = runReference(network.inFloat64(), wide);
   const own = distance(truth, runReference(network, inputs));
   const found = distance(truth, given);
   return { given: found, own, rounding: found.units <= Math.max(1, MARGIN * own.units) };

@@ -16,45 +16,21 @@ export interface Change {
   readonly text: string;
 }
 
-/** What a token may become. */
+/** A token, and what it may become. */
+const table = `
+  + -    - +    * /    / *    % *    < <= >    <= <    > >= <    >= >    === !==    !== ===
+  && ||    || &&    ?? &&    += -=    -= +=    *= /=    ++ --    -- ++    << >>    >> <<    >>> <<
+  & |    | &    ^ |    true false    false true    throw void    break ;    continue ;
+  min max    max min    ceil floor    floor ceil    some every    every some`;
+
 const swaps: Record<string, readonly string[]> = {
-  "+": ["-"],
-  "-": ["+"],
-  "*": ["/"],
-  "/": ["*"],
-  "%": ["*"],
-  "<": ["<=", ">"],
-  "<=": ["<"],
-  ">": [">=", "<"],
-  ">=": [">"],
-  "===": ["!=="],
-  "!==": ["==="],
-  "&&": ["||"],
-  "||": ["&&"],
-  "??": ["&&"],
-  "+=": ["-="],
-  "-=": ["+="],
-  "*=": ["/="],
-  "++": ["--"],
-  "--": ["++"],
-  "<<": [">>"],
-  ">>": ["<<"],
-  ">>>": ["<<"],
-  "&": ["|"],
-  "|": ["&"],
-  "^": ["|"],
   "!": [""],
-  "true": ["false"],
-  "false": ["true"],
-  "throw": ["void"],
-  "break": [";"],
-  "continue": [";"],
-  "min": ["max"],
-  "max": ["min"],
-  "ceil": ["floor"],
-  "floor": ["ceil"],
-  "some": ["every"],
-  "every": ["some"],
+  ...Object.fromEntries(
+    table.trim().split(/\s{2,}/).map((one) => {
+      const [token, ...afters] = one.split(" ");
+      return [token, afters];
+    }),
+  ),
 };
 
 /**
