@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fromKeras, type KerasLayer, loadCheckpoint, type StateDict } from "../mod.ts";
 import { judge, type Judgement, readOnnx } from "../lib/onnx/mod.ts";
+import { printed } from "./command/files.ts";
 import { type Outcome, page } from "./exporters/page.ts";
 
 /** An exporter: the folder of its files, which of them are its own, how it runs, and its title. */
@@ -58,9 +59,7 @@ interface Exported {
 const here = new URL("exporters/", import.meta.url);
 
 async function run([program, ...options]: Exporter["run"], folder: string): Promise<void> {
-  const args = ["run", new URL(program, here).pathname, folder, ...options];
-  const { success } = await new Deno.Command("uv", { args, stderr: "null" }).output();
-  if (!success) throw new Error(`uv ${args.join(" ")} failed`);
+  await printed(".", "uv", "run", new URL(program, here).pathname, folder, ...options);
 }
 
 async function indexOf(

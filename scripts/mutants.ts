@@ -12,6 +12,7 @@
  */
 
 import { Generator } from "../mod.ts";
+import { printed } from "./command/files.ts";
 import { command, type Given } from "./command/run.ts";
 import equivalent from "./mutants/equivalent.json" with { type: "json" };
 import { type Change, changed, changesOf } from "./mutants/changes.ts";
@@ -37,20 +38,9 @@ function* filesOf(folder: string): Iterable<string> {
 /** A copy of all that the tests need. */
 async function copy(): Promise<string> {
   const folder = await Deno.makeTempDir();
-  const parts = [
-    "deno.json",
-    "deno.lock",
-    "mod.ts",
-    "lib",
-    "golden",
-    "spec",
-    "scripts",
-    "README.md",
-  ];
-  const { success } = await new Deno.Command("cp", {
-    args: ["-r", ...parts.map((part) => root + part), folder],
-  }).output();
-  if (!success) throw new Error("the project could not be copied");
+  const parts = ["lib", "golden", "spec", "scripts"];
+  const files = ["deno.json", "deno.lock", "mod.ts", "README.md"];
+  await printed(root, "cp", "-r", ...files, ...parts, folder);
   return `${folder}/`;
 }
 

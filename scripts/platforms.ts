@@ -9,6 +9,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { gzipped, printed } from "./command/files.ts";
 import { chromium } from "./platforms/chromium.ts";
 
 const root = new URL("../", import.meta.url).pathname;
@@ -17,15 +18,7 @@ const built = `${root}dist`;
 /** A platform: takes a folder in which the packages are installed; throws where it fails. */
 type Platform = (folder: string) => Promise<string>;
 
-/** Runs a command and gives what it printed. */
-async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd }).output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
-  if (!success) throw new Error(`${command} ${args.join(" ")}\n${out}\n${err}`);
-  return out;
-}
-
-const npx = (cwd: string, ...args: string[]) => run(cwd, "npx", "--yes", ...args);
+const npx = (cwd: string, ...args: string[]) => printed(cwd, "npx", "--yes", ...args);
 
 const program = `
 import * as rnn from "@rnn-spec/rnn-spec";
@@ -72,12 +65,6 @@ console.log(LSTM, loadCheckpoint);
 /** How large a bundle of `little` may be, gzipped: less than all that asks models. */
 const most = 60 * 1024;
 
-async function gzipped(file: string): Promise<number> {
-  const stream = new Blob([await Deno.readFile(file)]).stream();
-  const zipped = stream.pipeThrough(new CompressionStream("gzip"));
-  return (await new Response(zipped).arrayBuffer()).byteLength;
-}
-
 const node = (major: number): Platform => async (folder) => {
   const out = await npx(folder, `node@${major}`, "trial.mjs");
   const entries = await npx(folder, `node@${major}`, "others.mjs");
@@ -102,11 +89,15 @@ const platforms: Record<string, Platform> = {
       if (!name.startsWith("onnx-weights")) size += await gzipped(`${folder}/little/${name}`);
     }
     if (size > most) throw new Error(`LSTM and loadCheckpoint alone: ${size} bytes, over ${most}`);
-    return `${await run(folder, "node", "esbuild.mjs")}; LSTM and loadCheckpoint: ${size} bytes`;
+    return `${await printed(
+      folder,
+      "node",
+      "esbuild.mjs",
+    )}; LSTM and loadCheckpoint: ${size} bytes`;
   },
   "vite": async (folder) => {
     await npx(folder, "vite@8.3.8", "build", "--config", "vite.config.mjs", "--logLevel", "warn");
-    return await run(folder, "node", "vite/trial.mjs");
+    return await printed(folder, "node", "vite/trial.mjs");
   },
   "typescript, strict, es2022 and dom": async (folder) => {
     await npx(folder, "--package=typescript@5.9.3", "tsc", "-p", "tsconfig.json");
@@ -120,7 +111,7 @@ async function project(): Promise<string> {
   const modules = `${folder}/node_modules/@rnn-spec`;
   await Deno.mkdir(modules, { recursive: true });
   for (const name of ["rnn-spec", "golden"]) {
-    await run(folder, "cp", "-r", `${built}/npm/${name}`, `${modules}/${name}`);
+    await printed(folder, "cp", "-r", `${built}/npm/${name}`, `${modules}/${name}`);
   }
   const compilerOptions = {
     ...{ strict: true, noEmit: true, target: "es2022", lib: ["es2022", "dom"] },
@@ -171,11 +162,8 @@ async function main(): Promise<number> {
   }
   await Deno.remove(folder, { recursive: true });
   if (!values["no-browser"] && "chromium".includes(values.only)) {
-    await chromium(
-      `${built}/browser/rnn-spec.js`,
-      values.browser,
-      (name, right, said) => report(`chromium, ${name}`, right, said),
-    );
+    const tell: typeof report = (name, right, said) => report(`chromium, ${name}`, right, said);
+    await chromium(`${built}/browser`, values.browser, tell);
   }
   console.log(failed ? `${failed} failed` : "all as it should be");
   return failed ? 1 : 0;

@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import * as esbuild from "npm:esbuild@0.28.2";
 import { files as goldenFiles } from "../golden/mod.ts";
 import { type Case, goldenFile, type Level } from "../lib/conformance/mod.ts";
+import { gzipped, printed } from "./command/files.ts";
 import { fileOf, fits } from "./site/case.ts";
 import { specPage } from "./site/chapters.ts";
 import { page, read, root } from "./site/html.ts";
@@ -72,11 +73,7 @@ const packages = (folder: string): esbuild.Plugin => ({
 async function install(): Promise<string> {
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/package.json`, "{}");
-  const { success, stderr } = await new Deno.Command("npm", {
-    args: ["install", "--silent", "--ignore-scripts", "deno-std@1.4.0"],
-    cwd: folder,
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  await printed(folder, "npm", "install", "--silent", "--ignore-scripts", "deno-std@1.4.0");
   return folder;
 }
 
@@ -143,12 +140,6 @@ export async function buildSite(folder = path("dist/site")): Promise<void> {
 export const scripts = ["rnn-spec", "flow", "spec", "file", "who", "offline"].map((name) =>
   `${name}.js`
 );
-
-/** How long bytes are when they are gzipped. */
-export async function gzipped(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
-  const packed = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
-  return (await new Response(packed).arrayBuffer()).byteLength;
-}
 
 /** The service worker: it keeps all files of this version, and answers with them. */
 async function offline(files: ReadonlyMap<string, string | Uint8Array>): Promise<string> {
@@ -219,10 +210,10 @@ if (import.meta.main) {
   await buildSite();
   let [raw, sent] = [0, 0];
   for (const file of scripts) {
-    const bytes = await Deno.readFile(path(`dist/site/${file}`));
-    const packed = await gzipped(bytes);
-    [raw, sent] = [raw + bytes.length, sent + packed];
-    console.log(`${String(bytes.length).padStart(8)} ${String(packed).padStart(8)}  ${file}`);
+    const { size } = await Deno.stat(path(`dist/site/${file}`));
+    const packed = await gzipped(path(`dist/site/${file}`));
+    [raw, sent] = [raw + size, sent + packed];
+    console.log(`${String(size).padStart(8)} ${String(packed).padStart(8)}  ${file}`);
   }
   console.log(`${String(raw).padStart(8)} ${String(sent).padStart(8)}  script in all, gzipped`);
   if (values.serve) serve(path("dist/site"));

@@ -1,5 +1,7 @@
 /** The exports of mod.ts by topic, as the tag `@category` of each one's documentation says. */
 
+import { wrapped } from "../command/files.ts";
+
 /** The topics, in the order of the list. */
 const topics = [
   "Tensors",
@@ -62,7 +64,8 @@ export function renderExports(all: readonly Exported[]): string {
     const [values, types] = [false, true].map((isType) =>
       own.filter((one) => one.isType === isType).map(({ name }) => `\`${name}\``).join(", ")
     );
-    return wrapped(`- **${topic}**: ${values}${types && `; types ${types}`}`);
+    const item = `- **${topic}**: ${values}${types && `; types ${types}`}`;
+    return wrapped(item, 100, "", "  ").join("\n");
   });
   const lines = [
     "# Exports by topic",
@@ -72,15 +75,4 @@ export function renderExports(all: readonly Exported[]): string {
     ...items,
   ];
   return `${lines.join("\n")}\n`;
-}
-
-/** A list's item in lines of at most 100 columns. */
-function wrapped(text: string): string {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines[lines.length - 1];
-    if (line.length + word.length < 100) lines[lines.length - 1] = line ? `${line} ${word}` : word;
-    else lines.push(`  ${word}`);
-  }
-  return lines.join("\n");
 }

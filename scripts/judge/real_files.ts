@@ -12,6 +12,7 @@
 import { resourceUsage } from "node:process";
 import { judge, readOnnx } from "../../lib/onnx/mod.ts";
 import { loadCheckpoint } from "../../mod.ts";
+import { printed } from "../command/files.ts";
 import { reportLines } from "./report.ts";
 
 /** A file, and what is true of it. */
@@ -46,11 +47,6 @@ const files: readonly Real[] = [
   },
 ];
 
-async function run(command: string, args: string[], cwd: string): Promise<void> {
-  const { success } = await new Deno.Command(command, { args, cwd, stdout: "null" }).output();
-  if (!success) throw new Error(`${command} ${args.join(" ")} failed`);
-}
-
 /** In a process of its own: reads, judges and reports a file. */
 async function one(path: string, against: string | undefined): Promise<void> {
   const start = performance.now();
@@ -70,15 +66,15 @@ async function one(path: string, against: string | undefined): Promise<void> {
 
 async function all(folder: string): Promise<boolean> {
   const packages = ["silero-vad==6.2.3", "dksplit==1.0.2"];
-  await run("uv", ["pip", "install", "-q", "--no-deps", "--target", "python", ...packages], folder);
-  await run("npm", ["pack", "--silent", "@ricky0123/vad-web@0.0.31"], folder);
-  await run("tar", ["xzf", "ricky0123-vad-web-0.0.31.tgz"], folder);
+  const run = (...command: [string, ...string[]]) => printed(folder, ...command);
+  await run("uv", "pip", "install", "-q", "--no-deps", "--target", "python", ...packages);
+  await run("npm", "pack", "--silent", "@ricky0123/vad-web@0.0.31");
+  await run("tar", "xzf", "ricky0123-vad-web-0.0.31.tgz");
   let good = true;
   for (const { path, against, nodes, quantised, verdict } of files) {
     const args = ["run", "-A", import.meta.filename!, "--one", `${folder}/${path}`];
     if (against) args.push(`${folder}/${against}`);
-    const { stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
-    const found = JSON.parse(new TextDecoder().decode(stdout));
+    const found = JSON.parse(await printed(".", Deno.execPath(), ...args));
     const right = found.nodes === nodes && found.verdict === verdict &&
       (!quantised || found.quantised) && found.milliseconds < 2000 && found.megabytes < 500;
     good &&= right;

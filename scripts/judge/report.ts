@@ -1,5 +1,6 @@
 /** A judgement as text for people: aligned, 80 columns, in colour where that is wanted. */
 
+import { wrapped as wrap } from "../command/files.ts";
 import type { Judgement, NodeJudgement, Note, Off, WholeJudgement } from "../../lib/onnx/mod.ts";
 
 /** What ONNX Runtime made of a node. */
@@ -26,8 +27,6 @@ export interface Report {
   readonly runtime: { readonly version: string; readonly ran: ReadonlyMap<string, Ran> } | null;
 }
 
-const WIDTH = 80;
-
 /** Colours a text, or leaves it. */
 type Paint = (text: string) => string;
 
@@ -47,20 +46,8 @@ function paints(colour: boolean): Paints {
   return { good: code(32), bad: code(31), unsure: code(33), quiet: code(2), loud: code(1) };
 }
 
-/** Lines of at most {@linkcode WIDTH} columns, the later ones indented. */
-function wrapped(text: string, first: string, rest = first): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    const indent = lines.length > 0 ? rest : first;
-    if (line && indent.length + line.length + 1 + word.length > WIDTH) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line ? `${line} ${word}` : word;
-  }
-  lines.push((lines.length > 0 ? rest : first) + line);
-  return lines;
-}
+/** Lines of at most 80 columns, the later ones indented. */
+const wrapped = (text: string, first: string, rest = first) => wrap(text, 80, first, rest);
 
 /** A number of two digits. */
 const short = (x: number) => Number.isFinite(x) ? String(Number(x.toPrecision(2))) : "more";

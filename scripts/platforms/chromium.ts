@@ -97,35 +97,35 @@ async function removed(folder: string): Promise<void> {
 /**
  * Opens every page, one after the other.
  *
+ * @param folder where the bundles are
  * @param report told of each page, as soon as it has answered
  */
 export async function chromium(
-  bundle: string,
+  folder: string,
   executable: string,
   report: (name: string, right: boolean, said: string) => void,
 ): Promise<void> {
-  const trial = await Deno.readTextFile(new URL("./trial.js", import.meta.url));
-  const library = await Deno.readTextFile(bundle);
-  const inference = await Deno.readTextFile(bundle.replace(/[^/]*$/, "inference.js"));
-  const beside: Record<string, readonly [body: string, type: string]> = {};
-  for (const name of ["rnn-spec-torch.js", "inference-torch.js", "onnx-weights.js"]) {
-    const text = await Deno.readTextFile(bundle.replace(/[^/]*$/, name));
-    beside[`/${name}`] = [text, "text/javascript"];
+  const script = async (path: string | URL) =>
+    [await Deno.readTextFile(path), "text/javascript"] as const;
+  const bundles: Record<string, readonly [body: string, type: string]> = {};
+  for (
+    const name of ["rnn-spec", "inference", "rnn-spec-torch", "inference-torch", "onnx-weights"]
+  ) {
+    bundles[`/${name}.js`] = await script(`${folder}/${name}.js`);
   }
+  const trial = await script(new URL("./trial.js", import.meta.url));
   const tell = '(said) => fetch("/said", { method: "POST", body: JSON.stringify(said) })';
   for (const [name, page] of Object.entries(pages)) {
-    const script = page.worker
+    const start = page.worker
       ? 'new Worker("/worker.js", { type: "module" });'
       : program(page, tell);
     const files: Record<string, readonly [body: string, type: string]> = {
       "/": ['<!doctype html><script type="module" src="/page.js"></script>', "text/html"],
-      "/page.js": [script, "text/javascript"],
+      "/page.js": [start, "text/javascript"],
       "/worker.js": [program(page, tell), "text/javascript"],
-      "/trial.js": [trial, "text/javascript"],
-      "/rnn-spec.js": [library, "text/javascript"],
-      "/inference.js": [inference, "text/javascript"],
-      ...beside,
-      "/plain.js": [library, "text/plain"],
+      "/trial.js": trial,
+      ...bundles,
+      "/plain.js": [bundles["/rnn-spec.js"][0], "text/plain"],
     };
     const said = Promise.withResolvers<Said>();
     const server = Deno.serve({ port: 0, onListen: () => {} }, async (request) => {

@@ -15,7 +15,8 @@ import { goldenFile, select, tolerance } from "../../lib/conformance/mod.ts";
 import { stateDictOf, tensor } from "../../mod.ts";
 import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
 import { fromWebnnFile } from "../convert/webnn.ts";
-import { buildSite, gzipped, scripts, serve } from "../site.ts";
+import { gzipped } from "../command/files.ts";
+import { buildSite, scripts, serve } from "../site.ts";
 import { fileOf, fits, rowsOf, sceneOf } from "./case.ts";
 import { root } from "./html.ts";
 import { format, initial, sequenceOf, type State } from "./state.ts";
@@ -81,9 +82,7 @@ async function accessible(page: Page, name: string): Promise<void> {
 const text = (page: Page, selector: string) => page.locator(selector).innerText();
 
 // How much script there is.
-const packed = await Promise.all(
-  scripts.map(async (name) => gzipped(await Deno.readFile(`${folder}/${name}`))),
-);
+const packed = await Promise.all(scripts.map((name) => gzipped(`${folder}/${name}`)));
 const total = packed.reduce((sum, size) => sum + size, 0) / 1024;
 report(total <= 200, `${total.toFixed(0)} KiB of script in all, gzipped: at most 200`);
 

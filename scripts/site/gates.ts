@@ -32,11 +32,8 @@ function equations(kind: Kind, { gates, before, cellBefore, h, c }: Step, unit: 
     ];
   }
   if (kind === "gru") {
-    return [
-      `h' = (1 - z) · n + z · h = (1 - ${b}) · ${g} + ${b} · ${four(before[unit])} = ${
-        four(h[unit])
-      }`,
-    ];
+    const [old, next] = [four(before[unit]), four(h[unit])];
+    return [`h' = (1 - z) · n + z · h = (1 - ${b}) · ${g} + ${b} · ${old} = ${next}`];
   }
   return [];
 }
@@ -84,37 +81,30 @@ export class Gates {
   ): void {
     const kind = this.#kind;
     const end = `_l${layer}${direction ? "_reverse" : ""}`;
-    this.#title!.textContent = `layer ${layer}, ${
-      direction ? "reverse" : "forward"
-    }, unit ${unit}, t = ${t}: h' = ${four(step.h[unit])}`;
+    const way = direction ? "reverse" : "forward";
+    this.#title!.textContent = `layer ${layer}, ${way}, unit ${unit}, t = ${t}: h' = ${
+      four(step.h[unit])
+    }`;
     const hidden = step.h.length;
     step.gates.forEach(({ name, fromInput, fromState, value }, k) => {
       const { bar, value: shown, sum, terms } = this.#parts[k];
-      const signed = functionOf(kind, name) !== "σ";
+      const f = functionOf(kind, name);
       const size = Math.min(Math.abs(value[unit]), 1);
-      bar.style.transform = signed
+      bar.style.transform = f !== "σ"
         ? `translateX(${value[unit] < 0 ? 50 - 50 * size : 50}%) scaleX(${size / 2})`
         : `scaleX(${size})`;
       shown.textContent = four(value[unit]);
       const [a, b] = [four(fromInput[unit]), four(fromState[unit])];
-      const inner = kind === "gru" && name === "n"
-        ? `${a} + ${four(step.gates[0].value[unit])} · ${b}`
-        : `${a} + ${b}`;
-      const written = kind === "gru" && name === "n"
-        ? "(W_in x + b_in) + r · (W_hn h + b_hn)"
-        : `(W_i${kind === "tanh" || kind === "relu" ? "h" : name} x + b) + (W_h${
-          kind === "tanh" || kind === "relu" ? "h" : name
-        } h + b)`;
-      sum.textContent = `${name} = ${functionOf(kind, name)}(${written}) = ${
-        functionOf(kind, name)
-      }(${inner})`;
+      const [inner, written] = kind === "gru" && name === "n"
+        ? [`${four(step.gates[0].value[unit])} · ${b}`, "(W_in x + b_in) + r · (W_hn h + b_hn)"]
+        : [b, `(W_i${name} x + b) + (W_h${name} h + b)`];
+      sum.textContent = `${name} = ${f}(${written}) = ${f}(${a} + ${inner})`;
       const row = k * hidden + unit;
       const product = (weight: string, bias: string, read: readonly number[]) => {
         const { data } = rnn.getParameter(weight + end);
         const own = read.map((x, j) => `${four(data[row * read.length + j])} · ${four(x)}`);
-        return [...own, ...rnn.bias ? [four(rnn.getParameter(bias + end).data[row])] : []].join(
-          " + ",
-        );
+        if (rnn.bias) own.push(four(rnn.getParameter(bias + end).data[row]));
+        return own.join(" + ");
       };
       // The products are many: written only where somebody looks.
       terms.textContent = (terms.parentElement as HTMLDetailsElement).open
