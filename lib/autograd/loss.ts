@@ -131,8 +131,8 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
   checkReduction(reduction);
   const [x, y] = broadcast(input, target);
   const n = x.numel();
-  const difference = Float64Array.from(x.data, (value, i) => value - y.data[i]);
-  const squares = difference.map((d) => d * d);
+  const [difference, squares] = [new Float64Array(n), new Float64Array(n)];
+  for (let i = 0; i < n; i++) squares[i] = (difference[i] = x.data[i] - y.data[i]) ** 2;
   const [result, partOf] = reduce(squares, promoted(x, y), x.shape, reduction, n);
   return record(result, "MseLossBackward0", [x, y], (dl, dx, dy) => {
     for (const [to, factor] of [[dx, 2], [dy, -2]] as const) {

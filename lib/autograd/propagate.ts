@@ -138,9 +138,7 @@ export function propagate(
     if (gradFn?.inputs.some((y) => reached.has(y))) checkSaved(gradFn);
   }
   outputs.forEach((output, k) => {
-    if (!reached.has(output)) return;
-    const grad = gradOf(output);
-    seeds[k].forEach((value, i) => grad[i] += value);
+    if (reached.has(output)) give(output, seeds[k]);
   });
   const freed: GradFn[] = [];
   for (const x of order) {

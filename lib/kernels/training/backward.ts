@@ -131,7 +131,6 @@ class Work {
   readonly #crew: Crew;
   readonly #structs: StructSet | null;
   readonly #at: Readonly<Record<Region, number>>;
-  readonly #zeros: number;
 
   /** For what was kept, as its plan was laid out last, if that still holds. */
   static of(engine: Engine, packing: Packing, kept: Kept): Work {
@@ -162,24 +161,24 @@ class Work {
       turnedIh: sums * features + beyond,
       turnedHh: sums * hOut + beyond,
       turnedHr: projected * hOut * gate + beyond,
-      dIh: sums * features,
+      dIh: sums * features, // from here on zeros at first
       dHh: sums * hOut,
       dHr: projected * hOut * gate,
       dBias: sums,
       dNew: gate,
       zeros: Math.max(features, gate, hOut),
-      x: rows * features,
-      dx: rows * features,
+      x: rows * features, // padding beyond the last feature stays 0, here and in the next three
+      hBefore: rows * hOut,
+      dOut: rows * hOut,
+      hAfter: sizes.kind === "tanh" || sizes.kind === "relu" ? rows * gate : 0,
+      dx: rows * features, // not zeros
       gates: rows * sums,
       extra: extras[sizes.kind] * rows * gate,
-      hBefore: rows * hOut,
-      hAfter: sizes.kind === "tanh" || sizes.kind === "relu" ? rows * gate : 0,
-      dOut: rows * hOut,
       full: projected * rows * gate,
       dFull: projected * size * gate,
-      dh: size * hOut,
+      dh: size * hOut, // zeros where sequences end
       dc: size * gate,
-      gatePanels: rows * sums,
+      gatePanels: rows * sums, // not zeros
       newPanels: sizes.kind === "gru" ? rows * gate : 0,
       xPanels: rows * features,
       hPanels: rows * hOut,
@@ -200,7 +199,6 @@ class Work {
     this.#crew = new Crew(engine, threads, this.#at.program, commands);
     const useStructs = plan.rows >= structsFrom && engine.structs !== null;
     this.#structs = useStructs ? new StructSet(engine.structs!) : null;
-    this.#zeros = floats.zeros;
   }
 
   /** Gives back what is not scratch, and lets go of what was kept. */
@@ -209,9 +207,9 @@ class Work {
     this.#given = null;
   }
 
-  #fill(region: Region, count: number): void {
-    const at = this.#at[region] / 4;
-    this.#engine.heap.floats.fill(0, at, at + count);
+  /** Fills with zeros from one region to before another. */
+  #fill(from: Region, to: Region): void {
+    this.#engine.heap.floats.fill(0, this.#at[from] / 4, this.#at[to] / 4);
   }
 
   /** Runs one direction of one layer. */
@@ -229,31 +227,20 @@ class Work {
     const packing = this.#packing;
     const at = this.#at;
     const { given, plan, layers } = this.#kept;
-    const { gate, sums, outputSize, sizes } = packing;
+    const { outputSize, sizes } = packing;
     const { numLayers, numDirections, hiddenSize, kind } = sizes;
     const index = layer * numDirections + direction;
     const features = packing.features(layer);
     const [xRow, hRow] = [padded(features), padded(outputSize)];
     const own = gradients.weights[index];
     this.#structs?.clear();
-    this.#fill("zeros", this.#zeros);
+    this.#fill("dIh", "dx");
     const turned = this.#turn(weights, features, dInput !== null);
-    for (const [region, count] of [["dIh", sums * xRow], ["dHh", sums * hRow]] as const) {
-      this.#fill(region, count);
-    }
-    this.#fill("dBias", sums);
-    this.#fill("dNew", gate);
-    if (sizes.projSize > 0) this.#fill("dHr", hRow * gate);
     const column = { start: direction * outputSize, stride: numDirections * outputSize };
     const side = layers[layer].sides[direction];
     const top = layer === numLayers - 1;
-    // Padding beyond the last feature stays 0: nothing else is ever written there.
-    this.#fill("x", plan.most.rows * xRow);
-    for (const region of ["hBefore", "dOut"] as const) this.#fill(region, plan.most.rows * hRow);
-    if (kind === "tanh" || kind === "relu") this.#fill("hAfter", plan.most.rows * gate);
     for (const group of plan.groups) {
-      this.#fill("dh", group.size * hRow);
-      this.#fill("dc", group.size * gate);
+      this.#fill("dh", "gatePanels");
       final.forEach((state, k) => {
         const [place, width] = k === 0 ? [at.dh, outputSize] : [at.dc, hiddenSize];
         if (state) moveState(floats, place / 4, state, index, group, given, width, false);
@@ -267,7 +254,7 @@ class Work {
         if (dOut) {
           const runs = top ? piece.outside : piece.inside;
           load(floats, at.dOut / 4, hRow, outputSize, { data: dOut, ...column }, runs);
-        } else this.#fill("dOut", piece.rows * hRow);
+        } else this.#fill("dOut", "hAfter");
         const outputs = { data: layers[layer].output, ...column };
         if (kind === "tanh" || kind === "relu") {
           load(floats, at.hAfter / 4, hRow, outputSize, outputs, piece.inside);
@@ -383,7 +370,7 @@ class Work {
     if (hr) {
       this.#crew.split(piece.rows, (program, from, to) => {
         const [o, tanhC] = [at.gates + from * row + 3 * width, this.#extra(1) + from * width];
-        program.add("multiply", o, row, tanhC, at.full + from * width, to - from, width);
+        program.add("multiply", [o, row, tanhC, at.full + from * width, to - from, width]);
       });
       this.#crew.barrier();
     }
@@ -395,24 +382,18 @@ class Work {
         const extra = (k: number) => this.#extra(k) + place * width;
         const cell = [gates, row, count, width] as const;
         const back = (w: Turned, from: number, fromRow: number, start: number, startRow: number) =>
-          program.add(
-            "linear",
-            ...[from, fromRow, count, w.at, w.structs, w.k, w.panels, start, startRow, dh, hRow],
-          );
+          program.add("linear", [from, fromRow, count], told(w), [start, startRow, dh, hRow]);
         if (hr) {
           const dFull = at.dFull + first * width;
-          program.add("add", dh, dOut, count, hRow);
-          program.add(
-            "linear",
-            ...[dOut, hRow, count, hr.at, hr.structs, hr.k, hr.panels, at.zeros, 0, dFull, width],
-          );
-          program.add("lstmBackward", ...cell, dFull, at.zeros, 0, extra(0), extra(1), dc);
+          program.add("add", [dh, dOut, count, hRow]);
+          program.add("linear", [dOut, hRow, count], told(hr), [at.zeros, 0, dFull, width]);
+          program.add("lstmBackward", cell, [dFull, at.zeros, 0, extra(0), extra(1), dc]);
         } else if (kind === "lstm") {
-          program.add("lstmBackward", ...cell, dOut, dh, width, extra(0), extra(1), dc);
+          program.add("lstmBackward", cell, [dOut, dh, width, extra(0), extra(1), dc]);
         } else if (kind === "gru") {
-          program.add("gruBackward", ...cell, dOut, dh, at.hBefore + place * hRow, extra(0));
+          program.add("gruBackward", cell, [dOut, dh, at.hBefore + place * hRow, extra(0)]);
         } else {
-          program.add(`${kind}Backward`, ...cell, dOut, dh, at.hAfter + place * hRow);
+          program.add(`${kind}Backward`, cell, [dOut, dh, at.hAfter + place * hRow]);
         }
         if (last && !through) return;
         if (kind === "gru") {
@@ -443,11 +424,9 @@ class Work {
       if (more) loadMore();
       crew.split(rows, (program, from, to) => {
         const dx = at.dx + 4 * from * xRow;
-        program.add(
-          "linear",
-          ...[at.gates + 4 * from * sums, 4 * sums, to - from, ih.at, ih.structs, ih.k, ih.panels],
-          ...[more ? dx : at.zeros, more ? 4 * xRow : 0, dx, 4 * xRow],
-        );
+        const [row, start] = [4 * sums, more ? [dx, 4 * xRow] : [at.zeros, 0]];
+        const gates = [at.gates + from * row, row, to - from];
+        program.add("linear", gates, told(ih), start, [dx, 4 * xRow]);
       });
     }
     const { weightIh, weightHh, weightHr, biasIh, biasHh } = own;
@@ -499,6 +478,11 @@ class Work {
       take(to, at.dNew, 1, 1);
     }
   }
+}
+
+/** What `linear` is told of a matrix. */
+function told({ at, structs, k, panels }: Turned): number[] {
+  return [at, structs, k, panels];
 }
 
 function same(row: number): number {

@@ -77,11 +77,9 @@ export function denseForward(
     inPieces(rows, most, (first, count) => {
       floats.set(x.subarray(first * inputs, (first + count) * inputs), xs / 4);
       crew.split(count, (program, from, to) => {
-        program.add(
-          "linear",
-          ...[xs + 4 * from * inputs, 4 * inputs, to - from, panels, at, inputs],
-          ...[width / panelWidth, bias, 0, ys + 4 * from * width, 4 * width],
-        );
+        const rows = [xs + 4 * from * inputs, 4 * inputs, to - from];
+        const matrix = [panels, at, inputs, width / panelWidth];
+        program.add("linear", rows, matrix, [bias, 0, ys + 4 * from * width, 4 * width]);
       });
       crew.run();
       const run = { from: first, at: 0, rows: count, step: 1 };

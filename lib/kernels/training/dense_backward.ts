@@ -63,11 +63,9 @@ export function denseBackward(
       load(floats, dys / 4, yRow, outputs, matrix(dy, outputs), runs);
       if (dx) {
         crew.split(count, (program, from, to) => {
-          program.add(
-            "linear",
-            ...[dys + 4 * from * yRow, 4 * yRow, to - from, turned, block, yRow],
-            ...[xRow / panelWidth, zeros, 0, dxs + 4 * from * xRow, 4 * xRow],
-          );
+          const rows = [dys + 4 * from * yRow, 4 * yRow, to - from];
+          const matrix = [turned, block, yRow, xRow / panelWidth];
+          program.add("linear", rows, matrix, [zeros, 0, dxs + 4 * from * xRow, 4 * xRow]);
         });
       }
       if (dBias) addColumns(crew, dys, yRow, count, db);

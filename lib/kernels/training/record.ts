@@ -291,14 +291,12 @@ class Work {
     const features = 4 * told.features;
     const [row, width, hRow] = [4 * this.#packing.sums, told.width, told.hRow];
     const [input, inputStructs] = [told.input, told.inputStructs];
-    const [w, wStructs, k, wPanels] = [told.w, told.wStructs, told.k, told.wPanels];
+    const { k } = told;
     const crew = this.#crew;
     crew.split(piece.rows, (program, from, to) => {
-      program.add(
-        "linear",
-        ...[this.#x + from * features, features, to - from, input, inputStructs],
-        ...[told.features, told.panels, told.bias, 0, this.#sums + from * row, row],
-      );
+      const x = [this.#x + from * features, features, to - from];
+      const w = [input, inputStructs, told.features, told.panels];
+      program.add("linear", x, w, [told.bias, 0, this.#sums + from * row, row]);
     });
     crew.barrier();
     crew.split(group.size, (program, first, end) => {
@@ -307,31 +305,26 @@ class Work {
       program.steps(piece, direction === 1, first, end, (at, count) => {
         const sums = this.#sums + at * row;
         const hOut = this.#hOut + at * hRow;
-        program.add("linear", h, hRow, count, w, wStructs, k, wPanels, sums, row, sums, row);
+        const matrix = [told.w, told.wStructs, k, told.wPanels];
+        program.add("linear", [h, hRow, count], matrix, [sums, row, sums, row]);
         const cell = [sums, row, count, width] as const;
         if (kind === "lstm") {
           const [cBefore, tanhC] = this.#extra.map((place) => place + at * width);
           if (told.projection === 0) {
-            program.add("lstm", ...cell, h, width, c, width, hOut, cBefore, tanhC);
+            program.add("lstm", cell, [h, width, c, width, hOut, cBefore, tanhC]);
             return;
           }
           const full = this.#full + first * width;
-          program.add("lstm", ...cell, full, width, c, width, full, cBefore, tanhC);
-          program.add(
-            "linear",
-            ...[full, width, count, told.projection, told.projectionStructs, told.fullK],
-            ...[hRow / (4 * panelWidth), told.zero, 0, h, hRow],
-          );
-          program.add("copy", h, hOut, count, hRow);
+          program.add("lstm", cell, [full, width, c, width, full, cBefore, tanhC]);
+          const w = [told.projection, told.projectionStructs, told.fullK, hRow / (4 * panelWidth)];
+          program.add("linear", [full, width, count], w, [told.zero, 0, h, hRow]);
+          program.add("copy", [h, hOut, count, hRow]);
         } else if (kind === "gru") {
           const hn = this.#extra[0] + at * width;
-          program.add(
-            "linear",
-            ...[h, hRow, count, told.newW, told.newStructs, k, told.newPanels],
-            ...[told.newBias, 0, hn, width],
-          );
-          program.add("gru", ...cell, h, width, hn, hOut);
-        } else program.add(kind, ...cell, h, width, hOut);
+          const w = [told.newW, told.newStructs, k, told.newPanels];
+          program.add("linear", [h, hRow, count], w, [told.newBias, 0, hn, width]);
+          program.add("gru", cell, [h, width, hn, hOut]);
+        } else program.add(kind, cell, [h, width, hOut]);
       });
     });
   }

@@ -52,11 +52,8 @@ export function turnWeights(
 /** Puts a matrix, `width` floats a row, into panels. */
 export function toPanels(crew: Crew, from: number, width: number, rows: number, to: number): void {
   crew.split(width / panelWidth, (program, first, end) => {
-    program.add(
-      "panels",
-      ...[from + 4 * panelWidth * first, 4 * width, rows, end - first],
-      to + 4 * panelWidth * rows * first,
-    );
+    const start = 4 * panelWidth * first;
+    program.add("panels", [from + start, 4 * width, rows, end - first, to + start * rows]);
   });
 }
 
@@ -71,11 +68,8 @@ export function addColumns(
   crew.split(width / panelWidth, (program, first, end) => {
     const start = 4 * panelWidth * first;
     for (let row = 0; row < rows; row += sumRows) {
-      program.add(
-        "columns",
-        ...[from + 4 * width * row + start, 4 * width, Math.min(sumRows, rows - row)],
-        ...[4 * panelWidth * (end - first), to + start],
-      );
+      const some = [from + 4 * width * row + start, 4 * width, Math.min(sumRows, rows - row)];
+      program.add("columns", some, [4 * panelWidth * (end - first), to + start]);
     }
   });
 }
@@ -92,11 +86,10 @@ export function addOuter(
 ): void {
   crew.split(aWidth / panelWidth, (program, first, end) => {
     for (let row = 0; row < rows; row += sumRows) {
-      program.add(
-        "outer",
-        ...[a + 4 * panelWidth * rows * first, b, rows, row, Math.min(sumRows, rows - row)],
-        ...[end - first, bWidth / panelWidth, to + 4 * panelWidth * first * bWidth, 4 * bWidth],
-      );
+      const start = 4 * panelWidth * first;
+      const some = [a + start * rows, b, rows, row, Math.min(sumRows, rows - row)];
+      const panels = [end - first, bWidth / panelWidth];
+      program.add("outer", some, panels, [to + start * bWidth, 4 * bWidth]);
     }
   });
 }
