@@ -149,6 +149,7 @@ describe("arithmetic", () => {
     assertBitwise(unsqueeze(sum(x, dim), dim), sum(x, dim, { keepdim: true }));
     assertBitwise(sum(x, dim - x.dim()), sum(x, dim));
     assertBitwise(sum(x, [...x.shape.keys()]), sum(x));
+    assertBitwise(sum(x, undefined, { keepdim: true }), reshape(sum(x), x.shape.map(() => 1)));
     assertBitwise(mean(x, [...x.shape.keys()].reverse()), mean(x));
   });
 

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Generator, multinomial, rand, randint, randperm, select, tensor } from "../../mod.ts";
+import { fma32, fma64 } from "../../lib/random/fma.ts";
 import { describe, fact, law } from "./law.ts";
 
 const seeds = fc.nat();
@@ -68,6 +69,14 @@ describe("chance", () => {
       }
     },
   );
+
+  fact(["INIT-2"], "a product and a sum are rounded once, at the ends of the range too", () => {
+    assertEquals(fma64(2 ** 1000, 2 ** -500, 1), 2 ** 500); // halves of the first would overflow
+    assertEquals(fma64(1, 2 ** 1000, 2 ** 1000), 2 ** 1001);
+    assertEquals(fma64(2 ** -600, 2 ** -600, 1), 1);
+    assertEquals(fma64(1 + 2 ** -27, 1 + 2 ** -27, -1), 2 ** -26 + 2 ** -54);
+    assertEquals(fma32(1 + 2 ** -12, 1 + 2 ** -12, -1), Math.fround(2 ** -11 + 2 ** -24));
+  });
 
   fact(["INIT-9"], "the dtype rounds what is compared, and the draws are the same", () => {
     for (const dtype of ["float32", "float64"] as const) {

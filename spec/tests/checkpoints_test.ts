@@ -166,6 +166,8 @@ describe("checkpoints: safetensors", () => {
     refuse({ "\ud800": one }, "cannot name a tensor");
     refuse({ a: new StoredTensor("complex128", [1], new Uint8Array(16)) }, "is complex128");
     refuse({ a: one }, "must be text", { a: 1 });
+    refuse({ a: one }, "must be text", { "\ud800": "x" });
+    refuse({ a: one }, "must be text", { a: "x\udc00" });
   });
 });
 

@@ -1,9 +1,10 @@
 /** Chapter linear: the fully connected layer. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   add,
+  affine,
   cat,
   type FloatDType,
   Linear,
@@ -11,6 +12,7 @@ import {
   manualSeed,
   mul,
   reshape,
+  RuntimeError,
   select,
   stack,
   tensor,
@@ -147,6 +149,17 @@ describe("linear", () => {
     for (const factor of [2, -4, 0.125]) {
       assertBitwise(fc.forward(mul(x, factor)), mul(fc.forward(x), factor));
     }
+  });
+
+  fact(["LINEAR-1"], "terms of another shape or of another dtype are refused", () => {
+    const term = (rows: number, dtype: FloatDType) =>
+      [zeros([rows, 2], { dtype }), zeros([3, 2], { dtype }), null] as const;
+    const first = term(4, "float32");
+    for (const other of [term(5, "float32"), term(4, "float64"), term(5, "float64")]) {
+      const wanted = "expected terms of shape [4, 3] and dtype float32, but got";
+      assertThrows(() => affine(first, other), RuntimeError, wanted);
+    }
+    assertEquals(affine(first, term(4, "float32")).shape, [4, 3]);
   });
 
   fact(["LINEAR-1"], "the weight is (out, in): the rows are the outputs", () => {

@@ -181,6 +181,16 @@ describe("reading", () => {
 
   fact(["ONNX-1"], "a file is told by its first bytes", () => {
     for (const { bytes } of onnxSeeds()) assert(looksLikeOnnx(bytes));
+    // The fields of a model by number: version 5 is an integer, the others are bytes.
+    const fields = [2, 3, 4, 6, 7, 8, 14].map((field) => 8 * field + 2).concat(8 * 5);
+    for (let next = 0; next < 256; next++) {
+      const bytes = new Uint8Array([8, 8, next, 0, 1, 0, 0, 0]);
+      assertEquals(looksLikeOnnx(bytes), fields.includes(next), String(next));
+    }
+    for (const version of [0, 1, 127, 128]) {
+      const bytes = new Uint8Array([8, version, 0x3a, 0, 0, 0, 0, 1]);
+      assertEquals(looksLikeOnnx(bytes), version === 1 || version === 127);
+    }
     assert(!looksLikeOnnx(new Uint8Array([8, 8, 0x12, 0, 0, 0, 0, 0, 0x7b]))); // safetensors
     assert(!looksLikeOnnx(new Uint8Array([0x50, 0x4b, 3, 4])));
     assert(!looksLikeOnnx(new Uint8Array()));

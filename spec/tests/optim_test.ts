@@ -270,6 +270,32 @@ describe("optimisers", () => {
     assertEquals(JSON.stringify(b.optimizer.stateDict()), JSON.stringify(a.optimizer.stateDict()));
   });
 
+  fact(["OPTIM-7"], "what an older state lacks is filled in as PyTorch does", () => {
+    const none = { foreach: null, maximize: false, differentiable: false };
+    const adam = { ...none, capturable: false, fused: null, amsgrad: false };
+    const wanted: [(p: Tensor) => Optimizer, Record<string, unknown>][] = [
+      [(p) => new SGD([p], { lr: 1 }), { ...none, nesterov: false, fused: false }],
+      [(p) => new Adam([p]), { ...adam, decoupled_weight_decay: false }],
+      [(p) => new AdamW([p]), { ...adam, decoupled_weight_decay: true }],
+      [(p) => new RMSprop([p]), { ...none, capturable: false, momentum: 0, centered: false }],
+    ];
+    for (const [make, filled] of wanted) {
+      const optimizer = make(zeros([1], { requiresGrad: true }));
+      const { state, param_groups: [group] } = optimizer.stateDict();
+      const older = { ...group } as Record<string, unknown>;
+      for (const name of Object.keys(filled)) delete older[name];
+      optimizer.loadStateDict({ state, param_groups: [older] } as never);
+      const [after] = optimizer.stateDict().param_groups as unknown as Record<string, unknown>[];
+      const found = Object.keys(filled).map((name) => [name, after[name]]);
+      assertEquals(Object.fromEntries(found), filled, optimizer.constructor.name);
+    }
+    const optimizer = new SGD([zeros([1])], { lr: 1 });
+    for (const group of [5, null, [zeros([1])], new Map()]) {
+      const wanted = "param_group must be a dict, but got <class '";
+      assertThrows(() => optimizer.addParamGroup(group as never), TypeError, wanted);
+    }
+  });
+
   law(
     ["OPTIM-7", "TRAIN-3"],
     "a state goes through a file of PyTorch's bit for bit",

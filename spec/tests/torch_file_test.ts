@@ -107,6 +107,31 @@ describe("torch.save: beside tensors", () => {
     },
   );
 
+  fact(["CKPT-6"], "a tensor that is conjugated or negated when read is an object", () => {
+    const noted = (...notes: string[]) =>
+      tensorOf().replace(/tR$/, `${dict(...notes.map((note) => [text(note), "\x88"] as const))}tR`);
+    const of = (...notes: string[]) => read(dict([text("w"), noted(...notes)])).get("w");
+    assert(of() instanceof StoredTensor);
+    for (const notes of [["conj"], ["conj", "neg"]]) {
+      assertEquals(String(of(...notes)), "<a tensor to be conjugated or negated when read>");
+    }
+  });
+
+  fact(["CKPT-5"], "half a surrogate pair may stand anywhere in a text", () => {
+    const [high, low] = ["\xed\xa0\x80", "\xed\xbf\xbf"]; // U+D800, U+DFFF
+    for (
+      const parts of [["", high, "a"], ["a", low, ""], ["a", high, low], ["\xed\x9f\xbf", low, "b"]]
+    ) {
+      const [key] = read(dict([text(parts.join("")), "K\x01"])).keys();
+      const known: Record<string, string> = {
+        [high]: "\ud800",
+        [low]: "\udfff",
+        "\xed\x9f\xbf": "\ud7ff",
+      };
+      assertEquals(key, parts.map((part) => known[part] ?? part).join(""));
+    }
+  });
+
   fact(["CKPT-6"], "a whole model is recognised, and what to do is said", () => {
     const state = dict([text("_parameters"), "}"], [text("_modules"), "}"]);
     const model = `cnets\nTagger\n)\x81${state}b`;
