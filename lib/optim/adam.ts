@@ -6,7 +6,7 @@ import { pythonFloat } from "../python.ts";
 import type { FloatArray } from "../tensor/dtype.ts";
 import { countChange, Tensor } from "../tensor/tensor.ts";
 import { countStep, Optimizer, type OptimizerParams } from "./optimizer.ts";
-import { lerp, roundingTo } from "./rounding.ts";
+import { roundingTo } from "./rounding.ts";
 import {
   checkSigns,
   optimizerCall,
@@ -184,10 +184,12 @@ function descend(
   numbers: readonly number[],
 ): void {
   const [shrink, decay, fresh, kept, added, root, least, rate] = numbers.map(round);
+  const near = Math.abs(fresh) < 0.5; // what `lerp` asks for each number
+  const way = near ? fresh : fresh - 1;
   for (let i = 0; i < p.length; i++) {
     p[i] *= shrink;
     const g = decay === 0 ? grad[i] : round(grad[i] + decay * p[i]);
-    m[i] = lerp(m[i], g, fresh, round);
+    m[i] = (near ? m[i] : g) + way * round(g - m[i]);
     v[i] = round(kept * v[i]) + round(added * g) * g;
     if (!(v[i] <= largest[i])) largest[i] = Math.max(v[i], largest[i]); // NaN stays
     const divisor = round(round(round(Math.sqrt(largest[i])) / root) + least);
