@@ -88,8 +88,7 @@ export class Adam extends Optimizer<AdamOptions> {
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<AdamOptions>, options: AdamOptions = {}) {
-    check(optimizerCall("Adam", defaults), arguments);
-    super(params, options, defaults);
+    super(params, options, defaults, arguments);
   }
 
   /** Refuses options that are out of range. */

@@ -76,17 +76,23 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * options of their own
    * @param options the options for all groups that name no other
    * @param defaults all options in PyTorch's order, with their defaults
+   * @param given what a subclass was given, where that may be more: `arguments`
    * @throws {ValueError} if there is no parameter, one is not a leaf, or one is in two groups
    * @throws {TypeError} if something is not a tensor, or there is no such option
    * @throws {RuntimeError} if options exclude each other
    */
-  constructor(params: OptimizerParams<O>, options: O, defaults: Readonly<OptionValues>) {
+  constructor(
+    params: OptimizerParams<O>,
+    options: O,
+    defaults: Readonly<OptionValues>,
+    given: ArrayLike<unknown> = [params, options],
+  ) {
     useTraining();
     // As a method it would keep bundlers from leaving the class out.
     Object.defineProperty(this, Symbol.for("nodejs.util.inspect.custom"), {
       value: () => this.toString(),
     });
-    checkOptions(this.#call = optimizerCall(this.getName(), defaults), options);
+    check(this.#call = optimizerCall(this.getName(), defaults), given);
     this.#defaults = settle(defaults, options);
     checkRate(this.#defaults.lr);
     this.check(asGroup<O>(this.#defaults));
@@ -97,11 +103,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
           `got ${typeName(params.dtype)}`,
       );
     }
-    const given = severalOf<Tensor | readonly [string, Tensor] | ParamGroupOptions<O>>(params);
-    if (given.length === 0) {
+    const all = severalOf<Tensor | readonly [string, Tensor] | ParamGroupOptions<O>>(params);
+    if (all.length === 0) {
       throw new ValueError(`optimizer got an empty parameter list${whyEmpty(params)}`);
     }
-    const groups = isPlain(given[0]) ? given : [{ params: given }];
+    const groups = isPlain(all[0]) ? all : [{ params: all }];
     for (const group of groups) this.addParamGroup(group as ParamGroupOptions<O>);
     if (fused && foreach) {
       throw new RuntimeError("`fused` and `foreach` cannot be `True` together.");

@@ -1,13 +1,11 @@
 /** RMSprop. */
 
-import { check } from "../call.ts";
 import type { FloatArray } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { countStep, Optimizer, type OptimizerParams } from "./optimizer.ts";
 import { lerp, roundingTo } from "./rounding.ts";
 import {
   checkSigns,
-  optimizerCall,
   type OptimizerOptions,
   type OptionValues,
   type ParamGroup,
@@ -76,8 +74,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<RMSpropOptions>, options: RMSpropOptions = {}) {
-    check(optimizerCall("RMSprop", defaults), arguments);
-    super(params, options, defaults);
+    super(params, options, defaults, arguments);
   }
 
   /** Refuses options that are out of range. */

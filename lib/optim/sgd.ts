@@ -1,6 +1,5 @@
 /** Stochastic gradient descent. */
 
-import { check } from "../call.ts";
 import { ValueError } from "../errors.ts";
 import { allocate } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -8,7 +7,6 @@ import { Optimizer, type OptimizerParams } from "./optimizer.ts";
 import { roundingTo } from "./rounding.ts";
 import {
   checkSigns,
-  optimizerCall,
   type OptimizerOptions,
   type OptionValues,
   type ParamGroup,
@@ -73,8 +71,7 @@ export class SGD extends Optimizer<SGDOptions> {
    * @throws {ValueError | TypeError} if an option is out of range, or a parameter cannot be one
    */
   constructor(params: OptimizerParams<SGDOptions>, options: SGDOptions = {}) {
-    check(optimizerCall("SGD", defaults), arguments);
-    super(params, options, defaults);
+    super(params, options, defaults, arguments);
   }
 
   /** Refuses options that are out of range. */
