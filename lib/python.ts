@@ -28,14 +28,12 @@ export function pythonClass(value: unknown): string {
 
 /** A number as Python writes a `float`: `0.5`, `1.0`, `1e-05`, `nan`, `-inf`. */
 export function pythonFloat(x: number): string {
-  if (Number.isNaN(x)) return "nan";
+  if (!Number.isFinite(x)) return x > 0 ? "inf" : x < 0 ? "-inf" : "nan";
   const magnitude = Math.abs(x);
-  const sign = x < 0 || Object.is(x, -0) ? "-" : "";
-  if (magnitude === Infinity) return `${sign}inf`;
   if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e16)) {
-    return x.toExponential().replace(/(e[+-])(\d)$/, "$10$2");
+    return x.toExponential().replace(/(?<=e.)(?=.$)/, "0"); // two digits at least
   }
-  return `${sign}${magnitude}${Number.isInteger(x) ? ".0" : ""}`;
+  return `${Object.is(x, -0) ? "-" : ""}${x}${Number.isInteger(x) ? ".0" : ""}`;
 }
 
 /** A number as Python writes it where an `int` stays an `int`: `1`, `0.5`, `1e-05`. */
@@ -60,10 +58,9 @@ const printable = /[^\p{C}\p{Z}]| /u;
 /** Text as Python's `repr` writes it: `'a'`, `"it's"`, `'\n'`. */
 function pythonString(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
   const inside = Array.from(text, (character) => {
     if (character === quote) return `\\${quote}`;
-    if (named[character]) return named[character];
+    if ("\n\r\t\\".includes(character)) return JSON.stringify(character).slice(1, -1);
     if (printable.test(character)) return character;
     const code = character.codePointAt(0)!;
     const [letter, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
