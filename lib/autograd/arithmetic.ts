@@ -151,7 +151,7 @@ export function sub(a: Tensor, b: Tensor | number): Tensor;
 export function sub(a: number, b: Tensor): Tensor;
 export function sub(a: Tensor | number, b: Tensor | number): Tensor {
   const pair = operands("sub", a, b, arguments);
-  const bools = Number(pair.x.dtype === "bool") + Number(pair.y.dtype === "bool");
+  const bools = [pair.x, pair.y].filter(({ dtype }) => dtype === "bool").length;
   if (bools) {
     const [which, advice] = bools > 1
       ? ["two bool tensors", "Use the `^` or `logical_xor()` operator instead."]
