@@ -173,28 +173,10 @@ def layer_reads_input(file):
     file.rewire(file.nodes[1], 0, file.nodes[0].input[0])
 
 
-def forget_state(file):
-    """The node starts from nothing, whatever is given."""
-    for node in file.nodes:
-        del node.input[4:]
-
-
 def first_state(file):
     """Every layer starts from the first one's state."""
     for place in (5, 6):
         file.rewire(file.nodes[1], place, file.nodes[0].input[place])
-
-
-def swap_states(file):
-    """h_0 is taken for c_0."""
-    for node in file.nodes:
-        node.input[5], node.input[6] = node.input[6], node.input[5]
-
-
-def forget_lengths(file):
-    """sequence_lens is not read."""
-    for node in file.nodes:
-        node.input[4] = ""
 
 
 def fixed_batch(file):
@@ -213,12 +195,6 @@ def peepholes(file):
         value = np.linspace(-1, 1, size, dtype=np.float32)[None]
         file.graph.initializer.append(numpy_helper.from_array(value, f"peepholes_{node.name}"))
         file.rewire(node, 7, f"peepholes_{node.name}")
-
-
-def without_biases(file):
-    """The input of biases is left out."""
-    for node in file.nodes:
-        file.rewire(node, 3, "")
 
 
 def within(file, op):
@@ -269,6 +245,18 @@ def misread(order, kind, keys=("w", "r", "bi", "bh")):
     return each(lambda **own: {key: reorder(own[key], order, ORDER[kind]) for key in keys})
 
 
+def reading(change):
+    """A change of the names that every node reads."""
+
+    def changed(file):
+        for node in file.nodes:
+            names = change(list(node.input))
+            del node.input[:]
+            node.input.extend(names)
+
+    return changed
+
+
 def told(**attributes):
     """A change of what every node is told."""
     return lambda file: file.tell(**attributes)
@@ -278,7 +266,7 @@ def told(**attributes):
 EVERY = {
     "no-bias-hh": each(lambda w, r, bi, bh: {"bh": bh * 0}),
     "no-bias-ih": each(lambda w, r, bi, bh: {"bi": bi * 0}),
-    "no-bias": without_biases,
+    "no-bias": reading(lambda names: [*names[:3], "", *names[4:]]),
     "bias-ih-twice": each(lambda w, r, bi, bh: {"bh": bi}),
     "bias-hh-twice": each(lambda w, r, bi, bh: {"bi": bh}),
     "transposed-weight_hh": each(lambda w, r, bi, bh: {"r": gates(r)}),
@@ -374,11 +362,11 @@ STATES = [
     ("layers-top-down", "lstm-both-2", lambda file: rows(file, [2, 3, 0, 1])),
     ("layers-top-down", "lstm-2", lambda file: rows(file, [1, 0])),
     ("every-layer-reads-x", "lstm-2", layer_reads_input),
-    ("h-0-ignored", "rnn lstm gru", forget_state),
+    ("h-0-ignored", "rnn lstm gru", reading(lambda names: names[:4])),
     ("h-0-of-layer-0", "lstm-2", first_state),
     ("states-swapped", "lstm", lambda file: swap_outputs(file, "h_n", "c_n")),
-    ("state-pair-swapped", "lstm", swap_states),
-    ("lengths-ignored", "lstm-packed gru-packed", forget_lengths),
+    ("state-pair-swapped", "lstm", reading(lambda names: [*names[:5], names[6], names[5]])),
+    ("lengths-ignored", "lstm-packed gru-packed", reading(lambda names: [*names[:4], "", *names[5:]])),
     ("fixed-batch", "rnn-relu lstm-both-2 gru-both", fixed_batch),
     ("layout", "gru", told(layout=1)),
 ]

@@ -256,8 +256,13 @@ def linear_weights(numbers, args, draw=None):
     return state
 
 
+def headed_weights(numbers, args, head, module="RNN", draw=None):
+    """A state_dict for a recurrent module, rnn, with a Linear, fc, on what it puts out."""
+    state = {f"rnn.{k}": v for k, v in rnn_weights(numbers, args, module, draw=draw).items()}
+    return state | {f"fc.{k}": v for k, v in linear_weights(numbers, head, draw=draw).items()}
+
+
 def simple_weights(numbers, args, draw=None):
     """A state_dict for the notebook's SimpleRNN."""
-    state = {f"rnn.{k}": v for k, v in rnn_weights(numbers, args, draw=draw).items()}
-    fc = linear_weights(numbers, {"in_features": args["hidden_size"], "out_features": 1}, draw=draw)
-    return {**state, **{f"fc.{k}": v for k, v in fc.items()}}
+    head = {"in_features": args["hidden_size"], "out_features": 1}
+    return headed_weights(numbers, args, head, draw=draw)

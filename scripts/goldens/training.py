@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from . import exact
-from .case import Numbers, both, golden, linear_weights, named, rnn_weights, simple_weights
+from .case import Numbers, both, golden, headed_weights, named, simple_weights
 
 STEP = np.pi / 9  # the notebook's: ten points from 0 to pi
 LENGTH, PERIOD, ROWS, STEPS = 10, 18, 6, 200
@@ -48,9 +48,7 @@ def drawn(module, args, head, seed):
     draw = partial(numbers.full, limit=args["hidden_size"] ** -0.5)
     if module == "SimpleRNN":
         return simple_weights(numbers, args, draw)
-    state = {f"rnn.{k}": v for k, v in rnn_weights(numbers, args, module, draw=draw).items()}
-    fc = linear_weights(numbers, head, draw)
-    return {**state, **{f"fc.{k}": v for k, v in fc.items()}}
+    return headed_weights(numbers, args, head, module, draw)
 
 
 @golden("training/curves.json", "The sine learnt in 200 steps.")
