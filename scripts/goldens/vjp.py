@@ -43,7 +43,7 @@ def vjp(name, reason, clauses, module, args, inputs, state, seed, outputs=None, 
     yield from run(f"vjp/{name}", reason, f"GRAD-2 {clauses}", module, args, inputs, state, given)
 
 
-def behind(cases, seed, reason=None):
+def behind(cases, seed, reason=None, step=1, draw="decimal"):
     """The gradients of forward cases; `cases` yields each in float32, then in float64."""
     for place, case in enumerate(case for case in cases if case.id.endswith("/float64")):
         asked = case.request
@@ -52,7 +52,7 @@ def behind(cases, seed, reason=None):
             rest if rest.startswith("simple") else f"{chapter}/{rest}",
             reason or f"The gradient behind: {case.reason[0].lower()}{case.reason[1:]}",
             " ".join(case.clauses), asked["module"], asked["args"], asked["inputs"],
-            asked["state_dict"], seed + place
+            asked["state_dict"], seed + step * place, draw=draw
         )
 
 
@@ -81,16 +81,9 @@ def shapes():
         given = [f"/{word}-{kind.state}" for word in words]
         chosen = some(family_shapes.shapes(kind), *given, "/cut-whole", "/state-left-out")
         yield from behind(chosen, 61000 + 100 * place)
-        for precise in some(family_shapes.shapes(kind), "precision", "precision-bidirectional"):
-            if precise.id.endswith("/float64"):
-                asked = precise.request
-                yield from vjp(
-                    precise.id.removesuffix("/float64"),
-                    "Numbers that use every bit of a float32: a gradient rounded too early shows.",
-                    " ".join(precise.clauses),
-                    *(asked[name] for name in ("module", "args", "inputs", "state_dict")),
-                    61050 + 100 * place, draw="full"
-                )
+        precise = some(family_shapes.shapes(kind), "precision", "precision-bidirectional")
+        reason = "Numbers that use every bit of a float32: a gradient rounded too early shows."
+        yield from behind(precise, 61050 + 100 * place, reason, step=0, draw="full")
 
 
 @golden("vjp/alone.json", "Gradients of one output at a time.")
@@ -146,8 +139,7 @@ def smooth(cases):
 def single():
     words = ["state", "no-state", "/all-1", "/batch-0", "/square", "weights-x50", "nan-input"]
     words += ["nan-h0", "nan-c0", "full-precision", "-open", "-shut", "reset-takes-the-bias"]
-    forward = cells.forwards()
-    yield from behind(some(forward, *words), 65000)
+    yield from behind(some(cells.forwards(), *words), 65000)
 
 
 @golden("vjp/layers.json", "Gradients behind Linear and SimpleRNN.")
