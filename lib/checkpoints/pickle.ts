@@ -7,7 +7,16 @@
 import { pythonFloat } from "../python.ts";
 import { decoder, fail, hex, within } from "./refuse.ts";
 import { refusedOpcodes } from "./pickle_opcodes.ts";
-import { checkResult, isTuple, Named, noteFloats, type PickleValue } from "./pickle_value.ts";
+import {
+  checkResult,
+  Float,
+  isTuple,
+  isUnmade,
+  Named,
+  type PickleValue,
+  plain,
+  withFloats,
+} from "./pickle_value.ts";
 import { type TorchKey, TorchObject } from "./torch_object.ts";
 
 /** What the machine asks of its caller. */
@@ -29,14 +38,6 @@ const FREE_STACK = 100_000;
 /** An integer of more bytes than this stays an object: making a number of it takes long. */
 const MAX_INTEGER = 1024;
 
-/** A `float` that is a whole number, until it is part of something. */
-class Float {
-  readonly value: number;
-  constructor(value: number) {
-    this.value = value;
-  }
-}
-
 /** What Python calls what a call gives: protocol 2 has no instruction for sets or bytes. */
 function pythonName(path: string): string {
   const name = path.replace(/^(__builtin__|builtins)\./, "");
@@ -54,16 +55,6 @@ function decode(bytes: Uint8Array): string {
     from = at + 3;
   }
   return text + decoder.decode(bytes.subarray(from));
-}
-
-/** A value as it may be a part of the result. */
-function plain(value: PickleValue): PickleValue {
-  return value instanceof Float ? value.value : value;
-}
-
-/** Whether a value stands for an object that is not made, of which nothing is kept. */
-function isUnmade(value: PickleValue): value is TorchObject {
-  return value instanceof TorchObject && !(value instanceof Named);
 }
 
 const nothing: readonly PickleValue[] = Object.freeze([]);
@@ -187,7 +178,7 @@ export function readPickle(bytes: Uint8Array, host: PickleHost): PickleValue {
     spend(48 + 8 * items.length);
     const floats = items.some((item) => item instanceof Float);
     const made = Object.freeze(floats ? items.map(plain) : items);
-    if (floats) noteFloats(made);
+    if (floats) withFloats.add(made);
     push(made);
   };
   const append = (items: PickleValue[]): void => {

@@ -18,6 +18,11 @@ export class Named extends TorchObject {
   }
 }
 
+/** Whether a value stands for an object that is not made, of which nothing is kept. */
+export function isUnmade(value: PickleValue): value is TorchObject {
+  return value instanceof TorchObject && !(value instanceof Named);
+}
+
 /**
  * What a pickle holds. A Python `dict` is a `Map`; a `list` and a `tuple` are arrays, the tuple a
  * frozen one; integers that numbers do not hold exactly are bigints.
@@ -40,13 +45,24 @@ export function isTuple(value: PickleValue | undefined): value is readonly Pickl
   return Array.isArray(value) && Object.isFrozen(value);
 }
 
-/** Tuples with a `float` that is a whole number, which an array no longer tells from an `int`. */
-const withFloats = new WeakSet<readonly PickleValue[]>();
+/** A `float` that is a whole number, until it is part of something. */
+export class Float {
+  /** The number. */
+  readonly value: number;
 
-/** Notes that a tuple holds a whole number as a `float`. */
-export function noteFloats(tuple: readonly PickleValue[]): void {
-  withFloats.add(tuple);
+  /** Stands for a number. */
+  constructor(value: number) {
+    this.value = value;
+  }
 }
+
+/** A value as it may be a part of the result. */
+export function plain(value: PickleValue): PickleValue {
+  return value instanceof Float ? value.value : value;
+}
+
+/** Tuples with a `float` that is a whole number, which an array no longer tells from an `int`. */
+export const withFloats: WeakSet<readonly PickleValue[]> = new WeakSet();
 
 /** Whether a tuple holds a whole number as a `float`, such as `2.0`. */
 export function holdsFloats(tuple: readonly PickleValue[]): boolean {
