@@ -14,10 +14,8 @@ import {
 } from "./use.ts";
 import type { Value } from "./value.ts";
 
-export function reshaped(x: Value, shape: readonly number[]): Value {
-  if (product(shape) !== x.data.length) throw new RangeError("shapes that do not fit");
-  return { ...x, shape };
-}
+/** The same numbers in another shape; one that they do not fill is refused with what it makes. */
+export const reshaped = (x: Value, shape: readonly number[]): Value => ({ ...x, shape });
 
 export function squeezed(use: Use): readonly Value[] {
   const x = use.inputs[0]!;
@@ -55,11 +53,12 @@ export function concat(use: Use): readonly Value[] | null {
   if (!use.fits(shape)) return null;
   const data = new Float64Array(product(shape));
   const rows = product(shape.slice(0, axis));
-  const width = data.length / Math.max(rows, 1);
+  const width = data.length / rows;
   let at = 0;
   for (const part of parts) {
     const own = product(part.shape.slice(axis));
-    if (part.data.length !== own * rows) throw new RangeError("shapes that do not fit");
+    const fits = String(part.shape.with(axis, extent)) === String(shape);
+    if (!fits) throw new RangeError("shapes that do not fit");
     for (let r = 0; r < rows; r++) {
       data.set(part.data.subarray(r * own, (r + 1) * own), r * width + at);
     }
@@ -79,10 +78,12 @@ export function slice(use: Use): readonly (Value | null)[] | null {
   axes.forEach((given, k) => {
     const axis = axisOf(given, x.shape.length);
     const [extent, step] = [x.shape[axis], steps[k]];
+    if (step === 0) throw new RangeError("a step of 0");
+    const forwards = step > 0;
     const within = (place: number, low: number, high: number) =>
       Math.min(Math.max(place < 0 ? place + extent : place, low), high);
-    const start = step > 0 ? within(starts[k], 0, extent) : within(starts[k], 0, extent - 1);
-    const end = step > 0 ? within(ends[k], 0, extent) : within(ends[k], -1, extent - 1);
+    const last = forwards ? extent : extent - 1;
+    const [start, end] = [within(starts[k], 0, last), within(ends[k], forwards ? 0 : -1, last)];
     shape[axis] = Math.max(0, Math.ceil((end - start) / step));
     first += start * strides[axis];
     strides[axis] *= step;
@@ -130,7 +131,7 @@ export function split(use: Use): readonly (Value | null)[] | null {
 
 export function transpose(use: Use): readonly (Value | null)[] | null {
   const x = use.inputs[0]!;
-  const perm = list(use, "perm", 99) ?? x.shape.map((_, k) => x.shape.length - 1 - k);
+  const perm = list(use, "perm", Infinity) ?? x.shape.map((_, k) => x.shape.length - 1 - k);
   const strides = stridesOf(x.shape);
   return [taken(use, x, perm.map((k) => x.shape[k]), perm.map((k) => strides[k]))];
 }
@@ -138,8 +139,9 @@ export function transpose(use: Use): readonly (Value | null)[] | null {
 export function where(use: Use): readonly (Value | null)[] | null {
   const [c, a, b] = use.inputs as Value[];
   const shape = broadcast(broadcast(c.shape, a.shape), b.shape);
-  const [t, x, y] = [c, a, b].map((value) => expanded(use, value, shape));
-  if (!t || !x || !y) return null;
+  const all = [c, a, b].map((value) => expanded(use, value, shape));
+  if (all.includes(null)) return null;
+  const [t, x, y] = all as Value[];
   return [{ shape, data: t.data.map((own, k) => own ? x.data[k] : y.data[k]), whole: a.whole }];
 }
 
@@ -153,12 +155,12 @@ export function reverseSequence(use: Use): readonly (Value | null)[] | null {
     (time === 0 ? [t, n] : [n, t]).reduce((row, k, d) => d === 0 ? k : row * x.shape[1] + k) *
     width;
   const data = x.data.slice();
-  for (let n = 0; n < x.shape[batch]; n++) {
-    for (let t = 0; t < lengths.data[n]; t++) {
-      const from = place(lengths.data[n] - 1 - t, n);
+  lengths.data.forEach((length, n) => {
+    for (let t = 0; t < length; t++) {
+      const from = place(length - 1 - t, n);
       data.set(x.data.subarray(from, from + width), place(t, n));
     }
-  }
+  });
   return [{ ...x, data }];
 }
 
@@ -172,7 +174,7 @@ export function topK(use: Use): readonly Value[] | null {
   const places: number[] = [];
   for (let row = 0; row < x.data.length; row += width) {
     const order = Array.from({ length: width }, (_, at) => at);
-    order.sort((a, b) => sign * (x.data[row + a] - x.data[row + b]) || a - b);
+    order.sort((a, b) => sign * (x.data[row + a] - x.data[row + b]));
     places.push(...order.slice(0, k));
   }
   const shape = [...x.shape.slice(0, -1), k];

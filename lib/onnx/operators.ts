@@ -31,11 +31,10 @@ import {
 } from "./moves.ts";
 import { type Value, valueOf } from "./value.ts";
 
-function pointwise(f: (x: number, use: Use) => number, whole = false): Operator {
+function pointwise(f: (x: number) => number): Operator {
   return (use) => {
     const x = use.inputs[0]!;
-    const data = x.data.map((value) => f(value, use));
-    return use.fits(x.shape) ? [{ shape: x.shape, data, whole: whole || x.whole }] : null;
+    return use.fits(x.shape) ? [{ ...x, data: x.data.map(f) }] : null;
   };
 }
 
@@ -87,6 +86,7 @@ function gemm(use: Use): readonly (Value | null)[] | null {
   const made = x && y && matmul({ ...use, inputs: [x, y] })?.[0];
   if (!made) return null;
   const bias = c && expanded(use, c, made.shape);
+  if (bias === null) return null;
   const [alpha, beta] = [float(use, "alpha", 1), float(use, "beta", 1)];
   const data = made.data.map((value, k) => alpha * value + (bias ? beta * bias.data[k] : 0));
   return [{ ...made, data }];
@@ -111,7 +111,7 @@ function reduce(f: (a: number, b: number) => number, start: number, mean = false
       }
       data[to] = f(data[to], value);
     });
-    const count = x.data.length / Math.max(data.length, 1);
+    const count = x.data.length / data.length;
     if (mean) data.forEach((value, k) => data[k] = value / count);
     const shape = int(use, "keepdims", 1) ? kept : x.shape.filter((_, k) => !axes.includes(k));
     return [{ shape, data, whole: x.whole }];
@@ -224,9 +224,9 @@ export const operators: Readonly<Record<string, Operator>> = {
   Equal: binary((x, y) => x === y ? 1 : 0, true),
   Less: binary((x, y) => x < y ? 1 : 0, true),
   Greater: binary((x, y) => x > y ? 1 : 0, true),
-  And: binary((x, y) => x && y ? 1 : 0, true),
-  Or: binary((x, y) => x || y ? 1 : 0, true),
-  Not: pointwise((x) => x ? 0 : 1, true),
+  And: binary((x, y) => x && y ? 1 : 0),
+  Or: binary((x, y) => x || y ? 1 : 0),
+  Not: pointwise((x) => x ? 0 : 1),
   Neg: pointwise((x) => -x),
   Tanh: pointwise(Math.tanh),
   Sigmoid: pointwise(sigmoid),
