@@ -3,13 +3,15 @@
 
 /** The Flow page: a sequence goes through a network, step by step. */
 
-import { formatSize, packSequence, slice, tensor, unpackSequence } from "../../mod.ts";
+import { formatSize } from "../../mod.ts";
 import { difference, load, rowsOf, type Scene, sceneOf, type Shown } from "./case.ts";
 import { Gates } from "./gates.ts";
-import { colour, Heat, type Place } from "./heat.ts";
+import { draw } from "./draw.ts";
+import { Heat, type Place } from "./heat.ts";
+import { packing, strips } from "./panels.ts";
 import { asPyTorch, asTypeScript } from "./programs.ts";
-import { format, initial, limits, type Lit, parse, sequenceOf, type State } from "./state.ts";
-import { build, isNotebook, type Setup, type Trace, trace } from "./trace.ts";
+import { format, initial, type Lit, parse, sequenceOf, type State } from "./state.ts";
+import { build, isNotebook, type Trace, trace } from "./trace.ts";
 import { isDark, onTheme } from "./theme.ts";
 
 const get = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
@@ -40,9 +42,9 @@ export function flow(): void {
     get<HTMLInputElement>("t").value = `${state.t}`;
     get("now").textContent = `${state.t}`;
     const [layer, direction, unit] = state.unit;
-    get("said").textContent = `t = ${state.t}, layer ${layer}, ${
-      direction ? "reverse" : "forward"
-    }, unit ${unit}: h = ${steps()[state.t].h[unit].toFixed(4)}`;
+    const way = direction ? "reverse" : "forward";
+    const h = steps()[state.t].h[unit].toFixed(4);
+    get("said").textContent = `t = ${state.t}, layer ${layer}, ${way}, unit ${unit}: h = ${h}`;
   }
 
   /** The address follows what is shown; not at each frame of a play. */
@@ -78,8 +80,7 @@ export function flow(): void {
     heat.show(run, isDark());
     gates.make(state.kind);
     light(state.lit);
-    const answer = run.answer.map((y) => y.toFixed(4)).join(", ");
-    get("answer").textContent = answer;
+    get("answer").textContent = run.answer.map((y) => y.toFixed(4)).join(", ");
     get("answer").parentElement!.hidden = !network.fc;
     get("loss").textContent = network.fc
       ? "the answer, fc(last step),"
@@ -96,9 +97,9 @@ export function flow(): void {
     const twice = !opened && isNotebook(state, sequence[0].length);
     get("python").textContent = asPyTorch(scene, twice);
     get("typescript").textContent = asTypeScript(scene, twice, "@rnn-spec/rnn-spec");
-    gradients();
+    get("gradients").innerHTML = strips(state, run, sequence);
     if (opened) golden(opened);
-    else packing();
+    else get("packing").innerHTML = packing(state, scene);
     look();
   }
 
@@ -109,9 +110,9 @@ export function flow(): void {
     const far = Object.entries(scene.wanted!)
       .map(([name, numbers]) => difference(parts[name as keyof typeof parts], numbers));
     get("case-id").textContent = id;
-    get("case-says").textContent = `${reason} Nothing here is further than ${
-      Math.max(...far).toExponential(1)
-    } from what PyTorch answered.`;
+    const most = Math.max(...far).toExponential(1);
+    get("case-says").textContent =
+      `${reason} Nothing here is further than ${most} from what PyTorch answered.`;
     const rows = rowsOf(opened!);
     get<HTMLInputElement>("row").max = `${rows - 1}`;
     get("row").parentElement!.hidden = rows === 1;
@@ -122,109 +123,10 @@ export function flow(): void {
     get("heat").dataset.lit = lit === "c_n" && state.kind !== "lstm" ? "h_n" : lit;
   }
 
-  /** The strips of |∂answer/∂h_t|: this network's, an RNN's and an LSTM's. */
-  function gradients(): void {
-    const { sequence } = scene;
-    const strip = (name: string, values: readonly number[]) => {
-      const squares = values.map((value, t) => {
-        // 1 is full, 1e-6 is nothing.
-        const size = value > 0 ? Math.max(0, 1 + Math.log10(value) / 6) ** 1.5 : 0;
-        const title = `t = ${t}: ${value.toExponential(2)}`;
-        return `<i title="${title}" style="background: ${
-          colour(Math.min(size, 1), isDark())
-        }"></i>`;
-      });
-      const [first, last] = [values[0], values[values.length - 1]];
-      return `<p class="strip-name">${name}: ${first.toExponential(1)} at t = 0, ${
-        last.toExponential(1)
-      } at t = ${values.length - 1}</p><div class="strip" role="img" aria-label="${name}">${
-        squares.join("")
-      }</div>`;
-    };
-    const strips = run.steps.flatMap((directions, layer) =>
-      directions.map((own, direction) =>
-        strip(
-          `this network, layer ${layer}, ${direction ? "reverse" : "forward"}`,
-          own.map(({ gradient }) => gradient),
-        )
-      )
-    );
-    for (const kind of ["tanh", "lstm"] as const) {
-      const setup: Setup = { kind, hidden: state.hidden, layers: 1, both: false, seed: state.seed };
-      const other = trace(setup, build(setup, sequence[0].length), sequence);
-      strips.push(
-        strip(
-          kind === "tanh" ? "an RNN" : "an LSTM",
-          other.steps[0][0].map(({ gradient }) => gradient),
-        ),
-      );
-    }
-    get("gradients").innerHTML = strips.join("");
-  }
-
-  /** The table of three sequences, padded, packed, and where h_n comes from. */
-  function packing(): void {
-    const lengths = state.lengths;
-    const { sequence, network } = scene;
-    const longest = Math.max(...lengths);
-    const whole = tensor(
-      Array.from({ length: longest }, (_, t) => [...sequence[t % sequence.length]]),
-    );
-    const own = lengths.map((length) => slice(whole, 0, 0, length));
-    const packed = packSequence(own, { enforceSorted: false });
-    const [output, final] = network.rnn.forward(packed);
-    const h = Array.isArray(final) ? final[0] : final;
-    const rows = unpackSequence(output).map((y) => y.shape[0]);
-    const owner = (packed.sortedIndices as number[] | null) ?? [0, 1, 2];
-    const data = packed.batchSizes.flatMap((size, t) =>
-      Array.from({ length: size }, (_, j) => `<td class="s${owner[j]}">${owner[j]}:${t}</td>`)
-    );
-    const sizes = packed.batchSizes.map((size) => `<td colspan="${size}">${size}</td>`);
-    const padded = lengths.map((length, n) =>
-      `<tr><th scope="row">sequence ${n}</th>${
-        Array.from({ length: longest }, (_, t) =>
-          t < length
-            ? `<td class="s${n}${t === length - 1 ? " end" : ""}">${n}:${t}</td>`
-            : '<td class="pad">pad</td>').join("")
-      }</tr>`
-    );
-    const width = network.rnn.hiddenSize;
-    const ends = lengths.map((_, n) => {
-      const values = [...h.data].slice(((state.layers - 1) * (state.both ? 2 : 1) * 3 + n) * width)
-        .slice(0, Math.min(width, 4)).map((x) => x.toFixed(4));
-      return `<li>sequence ${n}: t = ${rows[n] - 1}, h_n = ${values.join(", ")}${
-        width > 4 ? ", …" : ""
-      }</li>`;
-    });
-    get("packing").innerHTML = `
-      <div class="scroll" tabindex="0" role="region" aria-label="padded and packed"><table><caption>padded, (N, L)</caption>${
-      padded.join("")
-    }</table>
-      <table><caption>packed: <code>data</code> time step by time step, <code>batch_sizes</code> below</caption>
-      <tr><th scope="row">data</th>${data.join("")}</tr><tr><th scope="row">batch_sizes</th>${
-      sizes.join("")
-    }</tr></table></div>
-      <p>The forward direction of the last layer ends each sequence at its own last step:</p><ul>${
-      ends.join("")
-    }</ul>`;
-  }
-
   /** Puts the state into the controls. */
   function fill(): void {
-    for (
-      const key of [
-        "kind",
-        "hidden",
-        "layers",
-        "seed",
-        "signal",
-        "length",
-        "text",
-        "numbers",
-        "row",
-        "lit",
-      ] as const
-    ) {
+    const numbers = ["hidden", "layers", "seed", "length", "row"] as const;
+    for (const key of [...numbers, "kind", "signal", "text", "numbers", "lit"] as const) {
       get<HTMLInputElement>(key).value = `${state[key]}`;
     }
     get<HTMLInputElement>("both").checked = state.both;
@@ -261,10 +163,12 @@ export function flow(): void {
     });
     fill();
   });
-  get("reset").addEventListener("click", () => {
-    change(initial);
-    fill();
-  });
+  for (const id of ["reset", "leave"]) {
+    get(id).addEventListener("click", () => {
+      change(initial);
+      fill();
+    });
+  }
   get("row").addEventListener("change", () => {
     change({ row: Number(get<HTMLInputElement>("row").value) });
     fill();
@@ -280,10 +184,6 @@ export function flow(): void {
       box.addEventListener(ends, () => light(state.lit));
     }
   }
-  get("leave").addEventListener("click", () => {
-    change(initial);
-    fill();
-  });
   get("lengths").addEventListener("change", () => {
     change({ lengths: get<HTMLInputElement>("lengths").value.split(/[,\s]+/).map(Number) });
     fill();
@@ -403,30 +303,4 @@ export function flow(): void {
   }).observe(get("heat"));
   onTheme(() => run && show());
   restore();
-}
-
-/** Lets somebody draw a signal of 24 steps. */
-function draw(canvas: HTMLCanvasElement, drawn: (values: number[]) => void): void {
-  const values = new Array<number>(24).fill(0);
-  const pen = canvas.getContext("2d")!;
-  const paint = () => {
-    pen.clearRect(0, 0, canvas.width, canvas.height);
-    pen.strokeStyle = "#8a8f98";
-    pen.strokeRect(0.5, 0.5, canvas.width - 1, canvas.height - 1);
-    pen.fillStyle = "#cc680c";
-    const width = canvas.width / values.length;
-    values.forEach((value, k) =>
-      pen.fillRect(k * width + 2, canvas.height / 2, width - 4, -value * canvas.height / 2.1)
-    );
-  };
-  canvas.addEventListener("pointermove", (event) => {
-    if (!event.buttons) return;
-    const box = canvas.getBoundingClientRect();
-    const k = Math.floor((event.clientX - box.left) / box.width * values.length);
-    const value = 1 - 2 * (event.clientY - box.top) / box.height;
-    if (k >= 0 && k < values.length) values[k] = Math.min(Math.max(value, -1), 1);
-    paint();
-  });
-  canvas.addEventListener("pointerup", () => drawn(values.slice(0, limits.length)));
-  paint();
 }
