@@ -42,17 +42,26 @@ interface Square {
 /** The scale of states: from -1, purple, to 1, orange. */
 const states = { type: "diverging", domain: [-1, 1], scheme: "PuOr" } as const;
 
+/** An axis of squares side by side. */
+const band = { tickSize: 0, type: "band" } as const;
+
+/** Where a square stands. */
+const place = { x: "x", y: "y" } as const;
+
 /** A grid of numbers, each with its value in it. */
-const grid = (squares: readonly Square[], inset = 1): Plot.Markish[] => [
-  Plot.cell(squares, { x: "x", y: "y", fill: "value", inset }),
+const grid = (squares: readonly Square[]): Plot.Markish[] => [
+  Plot.cell(squares, { ...place, fill: "value", inset: 1 }),
   Plot.text(squares, {
-    x: "x",
-    y: "y",
+    ...place,
     text: ({ value }: Square) => value.toFixed(2),
     fontSize: 10,
     fill: ({ value }: Square) => Math.abs(value) > 0.6 ? "white" : "#30343b",
   }),
 ];
+
+/** Frames around squares. */
+const frames = (squares: readonly Square[], stroke: string) =>
+  Plot.cell(squares, { ...place, stroke, strokeWidth: 2.5, inset: 0.5 });
 
 /** The notebook's sine through its recurrent layer: five numbers a step, the last ones read. */
 function sequence(): string {
@@ -66,34 +75,18 @@ function sequence(): string {
     ...[...wave.data].map((value, x) => ({ x, y: "x_t", value })),
     ...hidden.flatMap((h, x) => h.map((value, k) => ({ x, y: `h_t[${k}]`, value }))),
   ];
-  const y = noGrad(() => model.forward(wave)).item();
+  const y = noGrad(() => model.forward(wave)).item().toFixed(4);
+  const equation = "h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)";
   return draw("A sequence through time: the notebook's sine, RNN(1, 5)", {
     height: 330,
     marginLeft: 70,
-    x: { label: "time step t", labelAnchor: "center", tickSize: 0, type: "band" },
-    y: {
-      label: null,
-      tickSize: 0,
-      type: "band",
-      domain: ["x_t", ...[0, 1, 2, 3, 4].map((k) => `h_t[${k}]`)],
-    },
+    x: { label: "time step t", labelAnchor: "center", ...band },
+    y: { label: null, ...band, domain: ["x_t", ...[0, 1, 2, 3, 4].map((k) => `h_t[${k}]`)] },
     color: states,
     marks: [
-      heading(
-        `h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh); the model answers fc(h_9) = ${
-          y.toFixed(4)
-        }`,
-        grey,
-        -20,
-      ),
+      heading(`${equation}; the model answers fc(h_9) = ${y}`, grey, -20),
       ...grid(squares),
-      Plot.cell(hidden[9].map((value, k) => ({ x: 9, y: `h_t[${k}]`, value })), {
-        x: "x",
-        y: "y",
-        stroke: blue,
-        strokeWidth: 2.5,
-        inset: 0.5,
-      }),
+      frames(hidden[9].map((value, k) => ({ x: 9, y: `h_t[${k}]`, value })), blue),
     ],
   });
 }
@@ -154,12 +147,7 @@ function gates(): string {
       heading("c' = f ⊙ c + i ⊙ g,   h' = o ⊙ tanh(c')", grey, -20),
       Plot.ruleY([0], { stroke: grey, strokeOpacity: 0.5 }),
       Plot.lineY(points, {
-        x: "t",
-        y: "value",
-        fy: "name",
-        stroke: blue,
-        strokeWidth: 1.8,
-        curve: "step",
+        ...{ x: "t", y: "value", fy: "name", stroke: blue, strokeWidth: 1.8, curve: "step" },
       }),
       Plot.text(Object.entries(said), {
         fy: ([name]: [string, string]) => name,
@@ -188,8 +176,6 @@ function finalStates(): string {
     rows[row].map((value, k) => ({ x: `h_n[${row}]`, y: own[k], value }));
   const [forward, reverse] = [names.slice(0, 2), names.slice(2)];
   const ends = [...column(2, forward), ...column(3, reverse)];
-  const box = (own: readonly Square[], stroke: string) =>
-    Plot.cell(own, { x: "x", y: "y", stroke, strokeWidth: 2.5, inset: 0.5 });
   const at = (t: string, own: readonly string[]) =>
     squares.filter(({ x, y }) => x === t && own.includes(y));
   return draw("What h_n holds: GRU(1, 2), 2 layers, both directions, L = 8", {
@@ -198,18 +184,17 @@ function finalStates(): string {
     x: {
       label: "output at time step t, and rows of h_n (rows 0 and 1 are layer 0's)",
       labelAnchor: "center",
-      tickSize: 0,
-      type: "band",
+      ...band,
       domain: [...[0, 1, 2, 3, 4, 5, 6, 7].map(String), " ", "h_n[2]", "h_n[3]"],
     },
-    y: { label: null, tickSize: 0, type: "band", domain: names },
+    y: { label: null, ...band, domain: names },
     color: states,
     marks: [
       heading("forward ends at t = L-1", blue, -20),
       heading("reverse ends at t = 0", orange, -20, 150),
       ...grid([...squares, ...ends]),
-      box([...at("7", forward), ...ends.slice(0, 2)], blue),
-      box([...at("0", reverse), ...ends.slice(2)], orange),
+      frames([...at("7", forward), ...ends.slice(0, 2)], blue),
+      frames([...at("0", reverse), ...ends.slice(2)], orange),
     ],
   });
 }
@@ -237,8 +222,7 @@ function packing(): string {
     x: { axis: null, type: "band", domain: Array.from({ length: 10 }, (_, k) => k) },
     y: {
       label: null,
-      tickSize: 0,
-      type: "band",
+      ...band,
       domain: ["sequence 0", "sequence 1", "sequence 2", " ", "data", "batch_sizes"],
     },
     color: {
@@ -253,14 +237,12 @@ function packing(): string {
         -20,
       ),
       Plot.cell([...before, ...after], {
-        x: "x",
-        y: "y",
+        ...place,
         fill: ({ value }: Square) => row(value),
         inset: 1,
       }),
       Plot.text([...before, ...after], {
-        x: "x",
-        y: "y",
+        ...place,
         text: ({ value }: Square) => value ? `${value}` : "0",
         fill: ({ value }: Square) => value ? "#16191d" : "#aab0b8",
       }),
