@@ -1,4 +1,4 @@
-/** All nodes of a module carried out together, in the file, and the module beside it. */
+/** Runs the nodes of a module as the file connects them, and the module itself for comparison. */
 
 import type { Nonlinearity } from "../nn/rnn.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -40,7 +40,7 @@ export interface Inputs {
   readonly lengths: OnnxValue | null;
 }
 
-/** What goes into a file, by its place in the module's call; `null` where it is more than a module. */
+/** A file's inputs as arguments of a module; `null` where the file is more than a module. */
 export function inputsOf(model: OnnxModel, { layers }: Module): Inputs | null {
   const { inputs, initializers } = model.graph;
   const free = inputs.filter(({ name }) => !initializers.has(name));

@@ -51,7 +51,7 @@ export function fileMistake(id: string, says: string, kind: LayerKind): FileMist
   return { id, says, clause: typeof clause === "string" ? clause : clause(kind) };
 }
 
-/** What a node is told that PyTorch's layer cannot be, and how it would be told right. */
+/** Something a node is told that no layer of PyTorch's does, and what it is told without it. */
 export interface Told {
   readonly mistake: FileMistake;
   /** The attributes of ONNX that say it. */
@@ -174,7 +174,7 @@ export function roundings(kind: LayerKind): Misread[] {
   return [rounded("float16", Math.f16round), rounded("bfloat16", bfloat16)];
 }
 
-/** Mistakes of files that the list of porting mistakes has not. */
+/** Mistakes of files that are not in the list of porting mistakes. */
 export function misreadings(kind: LayerKind): Misread[] {
   const negated = (id: string, what: string, ...keys: (keyof Weights)[]): Misread => ({
     mistake: fileMistake(`negated-${id}`, `${what} negated`, kind),

@@ -27,7 +27,7 @@ import { judgeWhole, type WholeJudgement } from "./whole.ts";
 
 /** The judgement of a file. */
 export interface Judgement {
-  /** Of all together. */
+  /** The verdict on the whole file. */
   readonly verdict: Verdict;
   /** What wrote the file. */
   readonly producer: string;
@@ -43,7 +43,7 @@ export interface Judgement {
   readonly whole: readonly WholeJudgement[];
 }
 
-/** The mistakes in a list of words, or that there is none. */
+/** One verdict of several: wrong where one is; unknown where one is, or there is none. */
 function verdictOf(verdicts: readonly Verdict[]): Verdict {
   if (verdicts.includes("wrong")) return "wrong";
   return verdicts.length === 0 || verdicts.includes("unknown") ? "unknown" : "right";

@@ -26,7 +26,7 @@ function signature({ weightIh, weightHh }: Weights): Float64Array {
   return all.sort();
 }
 
-/** Which part of the numbers of two signatures are the same. */
+/** The share of numbers that two signatures have in common, from 0 to 1. */
 function shared(a: Float64Array, b: Float64Array): number {
   if (a.length !== b.length) return 0;
   let [i, j, same] = [0, 0, 0];
@@ -51,7 +51,7 @@ function apart(a: Weights, b: Weights): number {
   return size > 0 ? Math.sqrt(off / size) : off > 0 ? Infinity : 0;
 }
 
-/** From so near on, weights are rounded ones of the layer. */
+/** Weights that are apart by less than this part of their size may be the layer's, rounded. */
 const NEAR = 0.3;
 
 /**

@@ -21,7 +21,7 @@ import { type Edit, replaceParts, type WireField, writeMessage } from "./write.t
 export interface Mended {
   /** The file. */
   readonly bytes: Uint8Array;
-  /** What is to be said of it. */
+  /** Its judgement, which may still be wrong. */
   readonly judgement: Judgement;
 }
 

@@ -55,9 +55,9 @@ export interface NodeJudgement {
   readonly verdict: Verdict;
   /** The mistakes that explain the difference; none explains it where it is wrong without any. */
   readonly mistakes: readonly FileMistake[];
-  /** How far it is off. */
+  /** The largest difference; `null` where there is none. */
   readonly off: Off | null;
-  /** What it is about: why it could not be told, or in what sense it is right. */
+  /** Why there is no verdict, or in what sense the node is right. */
   readonly remark: string | null;
   /** What is unusual about it, with the runtimes known to get that wrong. */
   readonly notes: readonly Note[];

@@ -59,7 +59,7 @@ export function drawn(next: () => number, shape: readonly number[], scale = 1): 
   return new Tensor(data, shape);
 }
 
-/** The scale of inputs at which a layer's sums are about as large as what its gates tell apart. */
+/** The scale of inputs at which the sums in a layer's gates have the variance 1. */
 export function scaleOf({ directions: [{ weightIh }], inputSize, layer }: ReferenceLayer): number {
   if (layer > 0) return 1; // what the layer below puts out
   const squares = weightIh.reduce((sum, x) => sum + x * x, 0);

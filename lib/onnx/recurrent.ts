@@ -7,12 +7,12 @@ import { isRecurrent, type OnnxRecurrence, recurrenceOf } from "./recurrence.ts"
 import type { Value } from "./value.ts";
 import { type Extra, functionOf, Scope, type World, worldOf } from "./values.ts";
 
-/** A node as it was found. */
+/** A node, and where it is. */
 export interface FoundNode {
   /** What leads to it: the nodes whose graphs it lies in, then its own name. */
   readonly path: string;
   readonly node: OnnxNode;
-  /** All that it sees. */
+  /** The values that it can read. */
   readonly scope: Scope;
   /** The graph or function that it lies in. */
   readonly within: OnnxGraph | OnnxFunction;
@@ -66,7 +66,7 @@ export const onnxOrder: Readonly<Record<LayerKind, string>> = {
   GRU: "zrn",
 };
 
-/** The most nodes that are looked at, those of functions at each of their calls, by the file's size. */
+/** The most nodes that are visited; a function's nodes count at each of its calls. */
 const mostNodes = ({ bytes }: OnnxModel) => 4096 + bytes.length / 4;
 
 /** The name of a node: its own, or its operator and what it puts out. */
@@ -112,7 +112,7 @@ export function isRecurrence(node: OnnxNode): boolean {
 /**
  * Finds the recurrent nodes of a file.
  *
- * @param extra how nodes are carried out that are no operators of plain numbers
+ * @param extra carries out the nodes that are none of the operators
  * @returns the nodes, with weights computed from constants as far as that is possible
  */
 export function recurrentNodes(model: OnnxModel, extra?: Extra): Recurrence {

@@ -27,7 +27,7 @@ export interface Weights {
 
 /** One layer that a node may be. */
 export interface ReferenceLayer {
-  /** What its module is called; empty where it is the whole. */
+  /** The module's name; empty where it is the whole checkpoint. */
   readonly module: string;
   readonly layer: number;
   /** How many layers the module has. */
@@ -41,7 +41,7 @@ export interface ReferenceLayer {
   readonly hiddenSize: number;
   /** Forward, then perhaps reverse. */
   readonly directions: readonly Weights[];
-  /** The node that it is, where it comes out of another file. */
+  /** The node that it was read from, where the reference is another ONNX file. */
   readonly node?: RecurrentNode;
 }
 

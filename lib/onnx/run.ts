@@ -1,4 +1,4 @@
-/** Recurrent nodes among the values of a graph. */
+/** Carries out recurrent nodes where a graph's values are computed. */
 
 import { ValueError } from "../errors.ts";
 import { evaluateRecurrence } from "./evaluate.ts";

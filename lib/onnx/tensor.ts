@@ -29,7 +29,7 @@ export function dtypeOf(number: number): OnnxDType | null {
   return dtypes[number] ?? null;
 }
 
-/** Where the bytes of a tensor are that are not in the model's own file. */
+/** Where a tensor's bytes are, if they are in another file. */
 export interface OnnxExternal {
   /** The file, relative to the model's folder; never one outside it. */
   readonly location: string;
@@ -55,8 +55,8 @@ interface Source {
 }
 
 /**
- * A tensor as it stands in an ONNX file. Its numbers are decoded when they are asked for, and kept
- * by nobody; where they stand in the file as bytes and in place, they are a view on it.
+ * A tensor as it stands in an ONNX file. Its numbers are decoded each time they are asked for; raw
+ * bytes are not copied: they are a view on the file.
  */
 export class OnnxTensor {
   /** The name; `""` where a node's attribute holds the tensor. */

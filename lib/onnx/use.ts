@@ -1,4 +1,4 @@
-/** What the operators of a graph have in common: one use of one, and shapes. */
+/** What operators share: how one is used, and arithmetic on shapes. */
 
 import type { OnnxAttribute } from "./model.ts";
 import type { Value } from "./value.ts";
@@ -46,14 +46,14 @@ export function list(
   return inputs[input] && [...inputs[input].data];
 }
 
-/** How far apart the elements of each dimension stand. */
+/** How many elements lie from one to the next along each dimension. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = shape.map(() => 1);
   for (let k = shape.length - 2; k >= 0; k--) strides[k] = strides[k + 1] * shape[k + 1];
   return strides;
 }
 
-/** A value whose elements are taken from another's, by a first place and a stride a dimension. */
+/** A value of another's elements: from place `first` on, a stride for each dimension. */
 export function taken(
   use: Use,
   x: Value,

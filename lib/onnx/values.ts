@@ -30,7 +30,7 @@ export interface World {
 /**
  * What the scopes of a file share.
  *
- * @param extra how nodes are carried out that are no operators of plain numbers; not, unless given
+ * @param extra carries out the nodes that are none of the operators; by default they are not
  */
 export function worldOf(model: OnnxModel, extra: Extra = () => null): World {
   // A hostile file asks for more numbers than there is room for.
@@ -68,7 +68,7 @@ export class Scope {
    * Begins with nothing computed.
    *
    * @param around the graph around it, whose values it sees; `null` for none
-   * @param given values by name: computed, or `null` for one that is not to be looked for
+   * @param given values by name that are known already; `null` for one that must stay unknown
    * @param call the attributes that a function is called with
    */
   constructor(
@@ -101,7 +101,7 @@ export class Scope {
     return this.#initializers.has(name) ? null : this.around?.maker(name) ?? null;
   }
 
-  /** The constant of that name, with the scope that holds it. */
+  /** The constant of that name, of this graph or one around it. */
   initializer(name: string): OnnxTensor | null {
     if (this.#makers.has(name)) return null;
     return this.#initializers.get(name) ?? this.around?.initializer(name) ?? null;
@@ -156,7 +156,7 @@ export class Scope {
     if (node.opType === "If" && node.domain === "") return this.#branch(node, inputs[0]);
     if (node.opType === "Loop" && node.domain === "") return this.#loop(node, inputs);
     if (node.domain === "" && Object.hasOwn(operators, node.opType)) {
-      // Left out is one thing, not known is another.
+      // An input may be left out; one that is unknown makes the outputs unknown.
       if (inputs.some((x, k) => x === null && node.inputs[k] !== "")) {
         if (node.opType !== "Shape" && node.opType !== "Size") return null;
       }
@@ -198,7 +198,7 @@ export class Scope {
     return inner;
   }
 
-  /** How many functions call each other to come here. */
+  /** How many calls of functions lie around this scope. */
   #depth = 0;
 
   #branch(node: OnnxNode, condition: Value | null): readonly (Value | null)[] | null {

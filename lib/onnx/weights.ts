@@ -25,7 +25,7 @@ export type NamedWeight = readonly [
   bytes: Uint8Array,
 ];
 
-/** What lies between the layers of one module: each hands its first input on. */
+/** Operators between the layers of one module: they pass on their first input. */
 const between = /^(Transpose|Reshape|Squeeze|Unsqueeze|Identity|Dropout|Cast)$/;
 
 /** The node that a value comes from as it is, whatever its shape. */

@@ -25,7 +25,7 @@ export interface WholeJudgement {
   readonly batchFirst: boolean | null;
   /** The mistakes that explain the difference, beside those of the nodes. */
   readonly mistakes: readonly FileMistake[];
-  /** How far it is off. */
+  /** The largest difference; `null` where there is none. */
   readonly off: Off | null;
   /** Why it could not be told. */
   readonly remark: string | null;

@@ -2,7 +2,7 @@
 
 import { CheckpointError } from "../checkpoints/error.ts";
 
-/** What a file may still be made into: a reader that would make more of it refuses it. */
+/** The memory that reading a file may still take; a file that would take more is refused. */
 export class Budget {
   #left: number;
 
