@@ -124,12 +124,8 @@ function constant(use: Use): readonly (Value | null)[] | null {
     if (own?.type === "tensor") return use.fits(own.value.shape) ? [valueOf(own.value)] : null;
     if (own?.type === "int") return [integers([Number(own.value)], [])];
     if (own?.type === "ints") return [integers(own.value.map(Number))];
-    if (own?.type === "float") {
-      return [{ shape: [], data: Float64Array.of(own.value), whole: false }];
-    }
-    if (own?.type === "floats") {
-      return [{ shape: [own.value.length], data: Float64Array.from(own.value), whole: false }];
-    }
+    if (own?.type === "float") return [{ ...integers([own.value], []), whole: false }];
+    if (own?.type === "floats") return [{ ...integers(own.value), whole: false }];
   }
   return null;
 }

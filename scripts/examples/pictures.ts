@@ -1,14 +1,14 @@
 /** What the examples draw. */
 
 import * as Plot from "npm:@observablehq/plot@0.6.17";
-import { blue, draw, grey, heading, orange } from "../pictures/draw.ts";
+import { beside, blue, draw, grey, heading, orange } from "../pictures/draw.ts";
 
 /** The loss before each step, and its mean over fifty. */
 export function lossPicture(title: string, what: string, losses: readonly number[]): string {
   const points = losses.map((loss, step) => ({ step, loss }));
   return draw(title, {
     x: { label: "step", labelAnchor: "center" },
-    y: { label: what, labelAnchor: "center", labelArrow: "none", grid: true, zero: true },
+    y: { label: what, ...beside, zero: true },
     marks: [
       heading("· each step", grey, -20),
       heading("━ mean of fifty", blue, -20, 90),
@@ -56,7 +56,7 @@ export function forecastPicture(
   const next = said.map((x, t) => ({ t: t + 1, x }));
   return draw("A forecaster goes on with a series, value by value", {
     x: { label: "time step", labelAnchor: "center" },
-    y: { label: "value", labelAnchor: "center", labelArrow: "none", grid: true },
+    y: { label: "value", ...beside },
     marks: [
       heading("━ the series", grey, -20),
       heading("● the next value, from those before", blue, -20, 100),

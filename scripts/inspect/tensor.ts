@@ -55,6 +55,11 @@ export function summarise(values: ArrayLike<number | bigint>): Summary {
   };
 }
 
+/** What is told of a tensor; nothing of one whose numbers JavaScript has not. */
+export function summarised(tensor: StoredTensor): Summary {
+  return summarise(/^(complex|float[468]_|float4)/.test(tensor.dtype) ? [] : tensor.values());
+}
+
 /** A number in few digits. */
 function short(x: number): string {
   if (Number.isInteger(x) && Math.abs(x) < 1e6) return String(x);
@@ -71,10 +76,7 @@ export function table(tensors: Readonly<Record<string, StoredTensor>>): string[]
   const rows = [["name", "dtype", "shape", "range", "mean ± deviation", "distribution"]];
   for (const [name, tensor] of Object.entries(tensors)) {
     const head = [plainName(name), tensor.dtype, `(${tensor.shape.join(", ")})`];
-    const known = !/^(complex|float[468]_|float4)/.test(tensor.dtype);
-    const { range, mean, picture, odd } = known
-      ? summarise(tensor.values())
-      : { range: "", mean: "", picture: "", odd: "" };
+    const { range, mean, picture, odd } = summarised(tensor);
     rows.push([...head, range, mean, [picture, odd].filter(Boolean).join("  ")]);
   }
   const widths = rows[0].map((_, k) => Math.max(...rows.map((row) => row[k].length)));

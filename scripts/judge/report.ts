@@ -30,20 +30,16 @@ export interface Report {
 /** Colours a text, or leaves it. */
 type Paint = (text: string) => string;
 
-interface Paints {
-  readonly good: Paint;
-  readonly bad: Paint;
-  readonly unsure: Paint;
-  readonly quiet: Paint;
-  readonly loud: Paint;
-}
+/** The terminal's codes of colours, by what they say. */
+const codes = { good: 32, bad: 31, unsure: 33, quiet: 2, loud: 1 };
 
-const code = (number: number): Paint => (text) => `\x1b[${number}m${text}\x1b[0m`;
+type Paints = Readonly<Record<keyof typeof codes, Paint>>;
 
 function paints(colour: boolean): Paints {
-  const none: Paint = (text) => text;
-  if (!colour) return { good: none, bad: none, unsure: none, quiet: none, loud: none };
-  return { good: code(32), bad: code(31), unsure: code(33), quiet: code(2), loud: code(1) };
+  const paint = (code: number): Paint => (text) => colour ? `\x1b[${code}m${text}\x1b[0m` : text;
+  return Object.fromEntries(
+    Object.entries(codes).map(([name, code]) => [name, paint(code)]),
+  ) as Paints;
 }
 
 /** Lines of at most 80 columns, the later ones indented. */
@@ -121,13 +117,11 @@ function wholeLines(whole: WholeJudgement, nodesRight: boolean, paint: Paints): 
   const what = part === "file" ? "the whole file" : "from the first node to the last";
   const order = batchFirst === null ? "" : batchFirst ? ", (N, L, H_in)" : ", (L, N, H_in)";
   const head = `${sign(verdict, paint)} ${paint.loud(module || "the module")}: ${what}${order}`;
-  const follows = verdict === "wrong" && whole.mistakes.length === 0;
-  const why = !follows
-    ? []
-    : nodesRight
-    ? ["    each node is right, and what lies between them is not; nothing known explains it"]
-    : ["    as its nodes are"];
-  return [head, ...mistakeLines(whole, paint), ...why];
+  const lines = [head, ...mistakeLines(whole, paint)];
+  if (verdict !== "wrong" || whole.mistakes.length > 0) return lines;
+  const between =
+    "each node is right, and what lies between them is not; nothing known explains it";
+  return [...lines, `    ${nodesRight ? between : "as its nodes are"}`];
 }
 
 /** Writes a report. */
@@ -138,9 +132,7 @@ export function reportLines(report: Report, colour: boolean): string[] {
   const nodesRight = nodes.every(({ verdict }) => verdict === "right");
   const by = producer ? `, by ${producer}` : "";
   const end = {
-    right: paint.good("right"),
-    wrong: paint.bad("wrong"),
-    unknown: paint.unsure("not told"),
+    ...{ right: paint.good("right"), wrong: paint.bad("wrong"), unknown: paint.unsure("not told") },
   };
   const counted = `${nodes.length} recurrent node${nodes.length === 1 ? "" : "s"}`;
   return [

@@ -6,16 +6,15 @@ import { parseHTML } from "npm:linkedom@0.18.15";
 /** The colours that all charts share. */
 export const [blue, orange, grey] = ["#2f6db5", "#e0692a", "#8a8f98"];
 
+/** A vertical axis whose label stands beside its middle, without an arrow; with lines across. */
+export const beside = { labelAnchor: "center", labelArrow: "none", grid: true } as const;
+
 /** One line of text above the frame, in a colour. */
 export function heading(text: string, color: string, dy: number, dx = 0): Plot.Markish {
   return Plot.text([text], {
-    frameAnchor: "top-left",
+    ...{ frameAnchor: "top-left", fill: color, dx, dy },
     facet: "super", // once, however many panels there are
-    fill: color,
-    dx,
-    dy,
-    fontSize: dy < -24 ? 15 : 12,
-    fontWeight: dy < -24 ? 600 : 400,
+    ...(dy < -24 ? { fontSize: 15, fontWeight: 600 } : { fontSize: 12, fontWeight: 400 }),
   });
 }
 
@@ -25,13 +24,8 @@ export function draw(title: string, options: Plot.PlotOptions): string {
     document: Plot.PlotOptions["document"]; // linkedom's types leave it out
   };
   const chart = Plot.plot({
-    document,
-    width: 720,
-    height: 380,
-    marginTop: 62,
-    marginLeft: 64,
-    marginRight: 24,
-    marginBottom: 44,
+    ...{ document, width: 720, height: 380 },
+    ...{ marginTop: 62, marginLeft: 64, marginRight: 24, marginBottom: 44 },
     style: { background: "white", color: "#30343b", fontSize: "12px" },
     ...options,
     marks: [heading(title, "#16191d", -40), ...(options.marks ?? [])],

@@ -2,10 +2,10 @@
 
 /** A golden case on the Flow page: one row of a batch, with the weights and the answer of PyTorch. */
 
-import { GRU, Linear, LSTM, RNN, type StateDict, tensor } from "../../mod.ts";
+import { Linear, type StateDict, tensor } from "../../mod.ts";
 import type { Case, JsonTensor } from "../../lib/conformance/mod.ts";
 import { limits } from "./state.ts";
-import type { Kind, Network, Setup, Start } from "./trace.ts";
+import { type Kind, layersOf, type Network, type Setup, type Start } from "./trace.ts";
 
 /** What of a case the pages are given. */
 export type Shown = Pick<Case, "id" | "reason" | "request" | "expect"> & {
@@ -60,10 +60,10 @@ export function fits(one: Shown): boolean {
     .filter((x) => x !== undefined);
   if (!tensors.every((x) => Array.isArray((x as JsonTensor).data) && !("dtype" in x))) return false;
   const { features, hidden, layers, rows, length } = sizes(one);
-  return [[features, limits.features], [hidden, limits.hidden], [layers, limits.layers], [
-    length,
-    limits.length,
-  ], [rows, 1000]].every(([size, most]) => size >= 1 && size <= most);
+  const given = { features, hidden, layers, length, rows };
+  const most = { ...limits, rows: 1000 };
+  return Object.entries(given)
+    .every(([name, size]) => size >= 1 && size <= most[name as keyof typeof most]);
 }
 
 /** How many rows the batch of a case has. */
@@ -104,14 +104,7 @@ export function sceneOf(one: Shown, row: number): Scene {
     ? "relu"
     : "tanh";
   const setup: Setup = { kind, hidden, layers, both, seed: 0 };
-  const options = {
-    ...{ numLayers: layers, bidirectional: both, batchFirst: true, bias: args.bias !== false },
-  };
-  const rnn = lstm
-    ? new LSTM(features, hidden, options)
-    : kind === "gru"
-    ? new GRU(features, hidden, options)
-    : new RNN(features, hidden, { ...options, nonlinearity: kind as "tanh" });
+  const rnn = layersOf(setup, features, args.bias !== false);
   const state = (prefix: string): StateDict =>
     Object.fromEntries(
       Object.entries(state_dict).filter(([name]) => name.startsWith(prefix)).map(([name, x]) => [

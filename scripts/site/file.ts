@@ -22,7 +22,7 @@ import { kerasProgram, kerasWeights } from "../convert/keras.ts";
 import { type Network, networkOf, type NetworkOptions, runReference } from "../convert/network.ts";
 import { toOnnxModel } from "../convert/onnx.ts";
 import { toWebnnFile } from "../convert/webnn.ts";
-import { summarise } from "../inspect/tensor.ts";
+import { summarised } from "../inspect/tensor.ts";
 import { reportLines } from "../judge/report.ts";
 import { stateOfOnnx } from "./onnx_state.ts";
 
@@ -147,10 +147,7 @@ function fill(table: HTMLTableElement, tensors: Contents["tensors"]): void {
   table.innerHTML = "";
   row(table, ["name", "dtype", "shape", "range", "mean ± deviation", "distribution"], true);
   for (const [name, stored] of tensors) {
-    const known = !/^(complex|float[468]_|float4)/.test(stored.dtype);
-    const { range, mean, picture, odd } = known
-      ? summarise(stored.values())
-      : { range: "", mean: "", picture: "", odd: "" };
+    const { range, mean, picture, odd } = summarised(stored);
     const shown = [picture, odd].filter(Boolean).join(" ");
     row(table, [name, stored.dtype, `(${stored.shape.join(", ")})`, range, mean, shown]);
   }
@@ -217,10 +214,7 @@ function forKeras(network: Network, name: string): [string, string[]] {
       }))])`
       : line
   );
-  return [
-    JSON.stringify(weights),
-    ["import json, keras, numpy as np", ...program],
-  ];
+  return [JSON.stringify(weights), ["import json, keras, numpy as np", ...program]];
 }
 
 /** The buttons that convert. */

@@ -12,8 +12,7 @@ import {
   chunk,
   grad,
   GRU,
-  type Linear,
-  Linear as Head,
+  Linear,
   linear,
   LSTM,
   manualSeed,
@@ -71,6 +70,18 @@ export function isNotebook(setup: Setup, features: number): boolean {
     Object.entries(notebook).every(([key, value]) => setup[key as keyof Setup] === value);
 }
 
+/** The recurrent layers of a setup, batch first. */
+export function layersOf(
+  { kind, hidden, layers, both }: Setup,
+  features: number,
+  bias = true,
+): Network["rnn"] {
+  const options = { numLayers: layers, bidirectional: both, batchFirst: true, bias };
+  if (kind === "lstm") return new LSTM(features, hidden, options);
+  if (kind === "gru") return new GRU(features, hidden, options);
+  return new RNN(features, hidden, { ...options, nonlinearity: kind });
+}
+
 /**
  * Builds the network of a setup.
  *
@@ -78,19 +89,14 @@ export function isNotebook(setup: Setup, features: number): boolean {
  */
 export function build(setup: Setup, features: number): Network {
   manualSeed(setup.seed);
-  const { kind, hidden, layers, both } = setup;
+  const { hidden, layers, both } = setup;
   if (isNotebook(setup, features)) {
     new SimpleRNN(1, hidden, layers);
     const { rnn, fc } = new SimpleRNN(1, hidden, layers);
     return { rnn, fc };
   }
-  const options = { numLayers: layers, bidirectional: both, batchFirst: true };
-  const rnn = kind === "lstm"
-    ? new LSTM(features, hidden, options)
-    : kind === "gru"
-    ? new GRU(features, hidden, options)
-    : new RNN(features, hidden, { ...options, nonlinearity: kind });
-  return { rnn, fc: new Head(hidden * (both ? 2 : 1), 1) };
+  const rnn = layersOf(setup, features);
+  return { rnn, fc: new Linear(hidden * (both ? 2 : 1), 1) };
 }
 
 /** One gate of all units at one time step. */

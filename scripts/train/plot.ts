@@ -1,7 +1,7 @@
 /** What `train.ts` draws: the loss, and the wave against what the model makes of it. */
 
 import * as Plot from "npm:@observablehq/plot@0.6.17";
-import { blue, draw, grey, heading, orange } from "../pictures/draw.ts";
+import { beside, blue, draw, grey, heading, orange } from "../pictures/draw.ts";
 import { seen, sine, type Training } from "./run.ts";
 
 /** The loss before each step, on a logarithmic axis. */
@@ -17,14 +17,8 @@ export function lossChart({ losses, config }: Training): string {
   return draw(`${config.model}, ${config.hiddenSize} hidden features: the loss as it learns`, {
     x: { label: "step", labelAnchor: "center", domain: [0, Math.max(losses.length, 1)] },
     y: {
-      label: "mean squared error",
-      labelAnchor: "center",
-      labelArrow: "none",
-      type: "log",
-      domain: [10 ** from, 10 ** to],
-      grid: true,
-      ticks: powers,
-      tickFormat: ".0e",
+      ...{ label: "mean squared error", ...beside, type: "log", domain: [10 ** from, 10 ** to] },
+      ...{ ticks: powers, tickFormat: ".0e" },
     },
     marks: [
       heading(`${config.optimizer}, learning rate ${config.lr}, seed ${config.seed}`, grey, -20),
@@ -61,24 +55,13 @@ export function predictionChart(training: Training): string {
   const alone = own.map((x, t) => ({ t, x })).slice(seen - 1);
   return draw(`${model} after ${training.losses.length} steps: the sine, and what it predicts`, {
     x: { label: "time step", labelAnchor: "center", ticks: 9 },
-    y: {
-      label: "value",
-      labelAnchor: "center",
-      labelArrow: "none",
-      grid: true,
-      domain: [-1.35, 1.35],
-      ticks: 5,
-      clamp: true,
-    },
+    y: { label: "value", ...beside, domain: [-1.35, 1.35], ticks: 5, clamp: true },
     marks: [
       heading("━ the sine", grey, -20),
       heading("● the next point, from ten true ones", blue, -20, 92),
       heading("╍ on its own, from its own predictions", orange, -20, 322),
       Plot.rectX([{ from: 0, to: seen - 1 }], {
-        x1: "from",
-        x2: "to",
-        fill: grey,
-        fillOpacity: 0.1,
+        ...{ x1: "from", x2: "to", fill: grey, fillOpacity: 0.1 },
       }),
       Plot.text(["given first"], { frameAnchor: "bottom-left", dx: 6, dy: -6, fill: grey }),
       Plot.lineY(truth, { x: "t", y: "x", stroke: grey, strokeWidth: 4, strokeOpacity: 0.45 }),

@@ -10,6 +10,7 @@ import {
   type Task,
   tolerance,
 } from "../../lib/conformance/mod.ts";
+import { joined } from "../../lib/checkpoints/source.ts";
 import { zipParts } from "../../lib/checkpoints/zip_writer.ts";
 import { StoredTensor, type Tensor, tensor, writeSafetensors } from "../../mod.ts";
 
@@ -64,25 +65,18 @@ const types: Readonly<Record<string, string>> = {
 function npy(x: Tensor): Uint8Array {
   const shape = `(${x.shape.join(", ")}${x.shape.length === 1 ? "," : ""})`;
   const text = `{'descr': '${types[x.dtype]}', 'fortran_order': False, 'shape': ${shape}, }`;
-  const size = Math.ceil((10 + text.length + 1) / 64) * 64;
-  const header = `${text.padEnd(size - 11)}\n`;
-  const body = StoredTensor.from(x).bytes();
-  const bytes = new Uint8Array(size + body.length);
-  bytes.set([0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, header.length & 255]);
-  bytes[9] = header.length >> 8;
-  bytes.set(new TextEncoder().encode(header), 10);
-  bytes.set(body, size);
-  return bytes;
+  const size = Math.ceil((10 + text.length + 1) / 64) * 64 - 10;
+  const header = new TextEncoder().encode(`\0NUMPY\x01\0\0\0${text.padEnd(size - 1)}\n`);
+  header.set([0x93]);
+  header.set([size & 255, size >> 8], 8);
+  return joined([header, StoredTensor.from(x).bytes()]);
 }
 
 /** The forms in which arrays are written: the end of a file's name, and its bytes. */
 export const forms: Readonly<Record<"npz" | "safetensors", (arrays: Arrays) => Uint8Array>> = {
   npz(arrays) {
     const entries = Object.entries(arrays).map(([name, x]) => [`${name}.npy`, npy(x)] as const);
-    const parts = zipParts(entries);
-    const bytes = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
-    parts.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);
-    return bytes;
+    return joined(zipParts(entries));
   },
   safetensors: (arrays) => writeSafetensors(arrays),
 };
