@@ -6,7 +6,8 @@
 import { anyEngine, type Engine, useTrainingKernels } from "../kernels/engine.ts";
 import type { Packing } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
-import { backward, type Gradients } from "../kernels/training/backward.ts";
+import { backward } from "../kernels/training/backward.ts";
+import type { Gradients } from "../kernels/training/backward_layer.ts";
 import type { Plan } from "../kernels/training/pieces.ts";
 import { planOf, record, Spare } from "../kernels/training/record.ts";
 import type { KeptWeights } from "../kernels/weights.ts";

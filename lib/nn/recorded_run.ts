@@ -6,7 +6,8 @@
 import { type Keeps, recordFlow } from "../autograd/graph.ts";
 import { eachWeight, type Packing, type Weights } from "../kernels/packing.ts";
 import type { Batch } from "../kernels/shard.ts";
-import type { Gradients, Wanted } from "../kernels/training/backward.ts";
+import type { Wanted } from "../kernels/training/backward.ts";
+import type { Gradients } from "../kernels/training/backward_layer.ts";
 import type { FloatArray } from "../tensor/dtype.ts";
 import { type Flow, Tensor } from "../tensor/tensor.ts";
 import type { CellTensors, State } from "./cell.ts";
