@@ -15,8 +15,8 @@ import {
 
 export type Command = readonly [string, ...string[]];
 
-/** The environment variable that all processes of one examination have, with a text of its own. */
-const mark = ["RNN_SPEC_CONFORM", crypto.randomUUID()] as const;
+/** The environment variable that all processes of one conversation have, with a text of its own. */
+const variable = "RNN_SPEC_CONFORM";
 
 /**
  * How to talk to a program: it is started, sent all requests, heard, and ended in any case, with all
@@ -27,6 +27,8 @@ const mark = ["RNN_SPEC_CONFORM", crypto.randomUUID()] as const;
 export function program(command: Command, folder?: string): Converse {
   return async (limits, talk) => {
     let child: Deno.ChildProcess;
+    // Others may be spoken to at the same time: what is ended is this conversation's alone.
+    const mark = crypto.randomUUID();
     try {
       const [name, ...args] = command;
       // A relative path to a program would be looked for in this process' own folder.
@@ -34,7 +36,7 @@ export function program(command: Command, folder?: string): Converse {
       child = new Deno.Command(own ? `${folder}/${name}` : name, {
         args,
         cwd: folder,
-        env: { [mark[0]]: mark[1] },
+        env: { [variable]: mark },
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
@@ -43,17 +45,17 @@ export function program(command: Command, folder?: string): Converse {
     } catch (error) {
       return { how: "not started", why: `cannot be started: ${(error as Error).message}` };
     }
-    const stop = () => kill(child);
+    const stop = () => kill(child, mark);
     globalThis.addEventListener("unload", stop);
     talk.signal?.addEventListener("abort", stop);
     const tail = new Tail();
     const complaints = tail.follow(child.stderr);
     const sending = send(child.stdin, talk.requests.values());
-    const { how, first } = await listen(child, limits, talk);
+    const { how, first } = await listen(child, mark, limits, talk);
     // A program that has answered everything may end in its own way, but not take its time.
     const left = how === "answered" ? 1000 : how === "died" ? 200 : 0;
     const status = await Promise.race([child.status, later(left)]);
-    kill(child);
+    kill(child, mark);
     await Promise.race([Promise.all([complaints, sending, child.status]), later(200)]);
     talk.signal?.removeEventListener("abort", stop);
     globalThis.removeEventListener("unload", stop);
@@ -79,6 +81,7 @@ function describe(
 /** Hears answers until all requests have one, the program is silent too long, or it ends. */
 async function listen(
   child: Deno.ChildProcess,
+  mark: string,
   limits: Limits,
   talk: Talk,
 ): Promise<Omit<Ending, "why">> {
@@ -92,7 +95,7 @@ async function listen(
   const end = () => void reader.cancel().catch(() => {}); // others may hold the other end open
   const expire = () => {
     hung = true;
-    kill(child);
+    kill(child, mark);
     end();
   };
   let timer = setTimeout(expire, 1000 * Math.max(limits.timeout, limits.startup));
@@ -150,8 +153,8 @@ async function send(stdin: WritableStream<Uint8Array>, lines: Iterable<string>):
 }
 
 /** Ends a program and all that it has started, in its own group or in another one. */
-function kill(child: Deno.ChildProcess): void {
-  for (const pid of [-child.pid, child.pid, ...descendants()]) {
+function kill(child: Deno.ChildProcess, mark: string): void {
+  for (const pid of [-child.pid, child.pid, ...descendants(mark)]) {
     try {
       Deno.kill(pid, "SIGKILL");
     } catch {
@@ -160,14 +163,14 @@ function kill(child: Deno.ChildProcess): void {
   }
 }
 
-/** The processes of this examination, found by the mark in their environment. */
-function descendants(): number[] {
+/** The processes of a conversation, found by the mark in their environment. */
+function descendants(mark: string): number[] {
   if (Deno.build.os === "windows") return [];
   const args = ["axeww", "-o", "pid=,command="];
   try {
     const { stdout } = new Deno.Command("ps", { args, stderr: "null" }).outputSync();
     return new TextDecoder().decode(stdout).split("\n")
-      .filter((line) => line.includes(mark.join("="))).map((line) => parseInt(line));
+      .filter((line) => line.includes(`${variable}=${mark}`)).map((line) => parseInt(line));
   } catch {
     return []; // there is no ps: what has left the program's group stays
   }

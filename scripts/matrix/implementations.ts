@@ -106,6 +106,7 @@ export const implementations: readonly Implementation[] = [
   python("haiku", "haiku", { command: uv("haiku/adapter.py"), sample: 300 }),
   python("mlx", "mlx", { command: uv("mlx/adapter.py") }),
   python("paddle", "paddle", { command: uv("paddle/adapter.py"), sample: 180 }),
+  python("mindspore", "mindspore", { command: uv("mindspore/adapter.py"), sample: 120 }),
   python("tinygrad", "tinygrad", { command: uv("tinygrad/adapter.py"), sample: 240 }),
   {
     ...{ id: "candle", language: "Rust", adapter: "candle", ...cargo("candle") },
