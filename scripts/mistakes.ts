@@ -15,7 +15,7 @@ import {
   select,
   type Task,
 } from "../lib/conformance/mod.ts";
-import { command, type Given } from "./command/run.ts";
+import { command, type Given, whole } from "./command/run.ts";
 import { checkAlone, checkPairs, type Naming } from "./mistakes/check.ts";
 
 const usage = `deno task mistakes [flags]
@@ -25,6 +25,7 @@ Writes golden/mistakes.json. With a flag, nothing is written:
   --check     makes each mistake, and looks whether it is named right: by its own name, by one that
               computes the same in all cases of the core level, or with "or" beside it
   --pairs N   makes N pairs of mistakes at once, drawn evenly from all, or "all"
+  --seed N    which pairs are drawn; another number draws others (0)
   --help      this text
 
 The status is 1 where less than 99 % are named right.`;
@@ -129,12 +130,12 @@ function say(what: string, { runs, alike, wrong }: Naming): boolean {
   return wrong.length <= runs / 100;
 }
 
-async function main({ text: { pairs }, flag }: Given): Promise<number> {
+async function main({ text: { pairs, seed }, flag }: Given): Promise<number> {
   if (flag.check) return say("each alone", checkAlone(mistakes)) ? 0 : 1;
   if (pairs !== undefined) {
     const most = pairs === "all" ? Infinity : Number(pairs);
     if (!(most > 0)) throw new RangeError(`--pairs wants a number above 0, or all, not ${pairs}`);
-    const found = checkPairs(most);
+    const found = checkPairs(most, whole("seed", seed ?? "0", 0, 1e9));
     return say(`two at once, of ${found.of} pairs`, found) ? 0 : 1;
   }
   await write();

@@ -250,6 +250,17 @@ started(
   },
 );
 
+started(["CONFORM-4"], "ending one program leaves others that are examined alone", async () => {
+  const adapter = new URL("../../scripts/adapters/reference.ts", import.meta.url).pathname;
+  const own = program([Deno.execPath(), "run", "--quiet", adapter]);
+  const [{ results, oddities }, other] = await Promise.all([
+    examine(own, select({ sample: 400 }), { timeout: 300, startup: 300 }),
+    put("dies at one case", tasks, { timeout: 300, startup: 300 }),
+  ]);
+  assertEquals([failures(results).length, oddities.restarts], [0, 0]);
+  assertEquals(count(other.results, "crashed"), victims);
+});
+
 started(["CONFORM-4"], "a wrong port, as a program, is diagnosed", async () => {
   const { results } = await put("merged-biases", layers.filter(({ chapter }) => chapter === "gru"));
   assertEquals(diagnose(results).summary[0]?.id, "merged-biases");
