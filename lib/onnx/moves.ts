@@ -47,6 +47,7 @@ export function reshape(use: Use): readonly Value[] | null {
 
 export function concat(use: Use): readonly Value[] | null {
   const parts = use.inputs as Value[];
+  if (parts.includes(undefined!)) return null;
   const axis = axisOf(int(use, "axis", 1), parts[0].shape.length);
   const extent = parts.reduce((sum, { shape }) => sum + shape[axis], 0);
   const shape = parts[0].shape.map((own, k) => k === axis ? extent : own);
@@ -168,8 +169,9 @@ export function reverseSequence(use: Use): readonly (Value | null)[] | null {
 export function topK(use: Use): readonly Value[] | null {
   const [x, count] = use.inputs as Value[];
   const k = count ? count.data[0] : int(use, "k", -1);
-  const [rank, width] = [x.shape.length, x.shape.at(-1) ?? 0];
-  if (axisOf(int(use, "axis", -1), rank) !== rank - 1 || !(k >= 0 && k <= width)) return null;
+  const [rank, width] = [x.shape.length, x.shape.at(-1)];
+  if (width === undefined || axisOf(int(use, "axis", -1), rank) !== rank - 1) return null;
+  if (!(k >= 0 && k <= width)) return null;
   const sign = int(use, "largest", 1) ? -1 : 1;
   const places: number[] = [];
   for (let row = 0; row < x.data.length; row += width) {

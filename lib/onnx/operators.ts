@@ -40,7 +40,8 @@ function pointwise(f: (x: number) => number): Operator {
 
 function binary(f: (x: number, y: number, whole: boolean) => number, truth = false): Operator {
   return (use) => {
-    const [a, b] = use.inputs as Value[];
+    const [a, b, ...more] = use.inputs as Value[];
+    if (more.length > 0) return null;
     const shape = broadcast(a.shape, b.shape);
     const [x, y] = [expanded(use, a, shape), expanded(use, b, shape)];
     if (!x || !y) return null;
@@ -151,8 +152,8 @@ function shape(use: Use): readonly Value[] | null {
 
 /** What a quantised number stands for: (x - zero point) times scale, both perhaps by one dimension. */
 function dequantize(use: Use): readonly (Value | null)[] | null {
-  const [x, scale, zero] = use.inputs as (Value | undefined)[];
-  if (!x || !scale || int(use, "block_size", 0) !== 0) return null;
+  const [x, scale, zero] = use.inputs as [Value, Value, Value?];
+  if (int(use, "block_size", 0) !== 0) return null;
   const axis = axisOf(int(use, "axis", 1), x.shape.length);
   const along = (value: Value) => {
     if (value.data.length === 1) return expanded(use, { ...value, shape: [] }, x.shape);
@@ -233,9 +234,17 @@ export const operators: Readonly<Record<string, Operator>> = {
   ReduceProd: reduce((a, b) => a * b, 1),
   ReduceMax: reduce(Math.max, -Infinity),
   Range: (use) => {
-    const [start, limit, delta] = use.inputs.map((x) => x!.data[0]);
+    const [start, limit, delta] = use.inputs.slice(0, 3).map((x) => x!.data[0]);
     const count = Math.max(0, Math.ceil((limit - start) / delta));
     if (!(count < 2 ** 20)) return null;
     return [integers(Array.from({ length: count }, (_, k) => start + k * delta))];
   },
 };
+
+const three = /^(Where|ScatterElements|Range)$/;
+const two =
+  /^(CastLike|Expand|Gather|ReverseSequence|DequantizeLinear|MatMul|Gemm|Add|Sub|Mul|Div|Min|Max|Equal|Less|Greater|And|Or)$/;
+
+/** How many inputs an operator needs; those after them may be left out. */
+export const needed = (type: string): number =>
+  three.test(type) ? 3 : two.test(type) ? 2 : /^(Constant|Shape|Size)$/.test(type) ? 0 : 1;

@@ -8,7 +8,7 @@ import { CheckpointError } from "../checkpoints/error.ts";
 import type { OnnxAttribute, OnnxFunction, OnnxGraph, OnnxModel, OnnxNode } from "./model.ts";
 import { numel } from "../tensor/dtype.ts";
 import type { OnnxTensor } from "./tensor.ts";
-import { operators } from "./operators.ts";
+import { needed, operators } from "./operators.ts";
 import { type Value, valueOf } from "./value.ts";
 
 /** Carries out a node that is none of the {@linkcode operators}; `null` where it cannot. */
@@ -147,7 +147,8 @@ export class Scope {
   }
 
   #fits(shape: readonly number[]): boolean {
-    return (this.#world.left -= numel(shape)) >= 0;
+    const size = numel(shape);
+    return size >= 0 && (this.#world.left -= size) >= 0;
   }
 
   #carryOut(node: OnnxNode): readonly (Value | null)[] | null {
@@ -160,6 +161,7 @@ export class Scope {
       if (inputs.some((x, k) => x === null && node.inputs[k] !== "")) {
         if (node.opType !== "Shape" && node.opType !== "Size") return null;
       }
+      for (let k = 0; k < needed(node.opType); k++) if (!inputs[k]) return null;
       try {
         const given = inputs.map((x) => x ?? undefined);
         const fits = (shape: readonly number[]) => this.#fits(shape);

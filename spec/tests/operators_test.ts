@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { type Nested, Tensor, tensor } from "../../mod.ts";
 import { readOnnx, type WireField, writeMessage } from "../../lib/onnx/mod.ts";
 import { carryOut } from "../../lib/onnx/run.ts";
+import { operators } from "../../lib/onnx/operators.ts";
 import { Scope, worldOf } from "../../lib/onnx/values.ts";
 import { describe, fact as onEveryPath, law as onPaths, readablePath } from "./law.ts";
 
@@ -406,6 +407,7 @@ describe("moves", () => {
     [[f([3, 1])], {}, null, null],
     [[square, i([1])], { axis: 0 }, null, null],
     [[f(3), i([1])], {}, null, null],
+    [[f(3), i([0])], {}, null, null],
   );
   table(
     "ScatterElements",
@@ -431,7 +433,7 @@ describe("arithmetic", () => {
   table("Mul", [[...two], {}, by((x, y) => x * y)], [[f([1, 2]), f([1, 2, 3])], {}, null]);
   table("Div", [[...two], {}, by((x, y) => x / y)], [[i([7, -7]), i(2)], {}, i([3, -3])]);
   table("Min", [[...two], {}, by(Math.min)]);
-  table("Max", [[...two], {}, by(Math.max)]);
+  table("Max", [[...two], {}, by(Math.max)], [[...two, f(9)], {}, null]);
   const truths = (wanted: number[]): Row[] => [
     [[f([1, 2, 3]), f(2)], {}, i(wanted)],
     [[i([1, 2, 3]), i(2)], {}, i(wanted)],
@@ -559,6 +561,44 @@ describe("graphs", () => {
     ], ["b", "c", "d", "e", "round", "missing", "good"]);
     assertEquals(found.map(plain), [null, null, null, null, null, null, plain(f([2]))]);
   });
+
+  fact("a node with fewer inputs than its operator takes is not known, and ends nothing", () => {
+    for (const type of Object.keys(operators)) {
+      for (
+        const given of [[], [null], [square], [square, null], [null, square], [i([9]), i([9])]]
+      ) {
+        const [found] = run(type, given);
+        assert(found === null || found.x instanceof Tensor, type);
+      }
+    }
+    for (const type of ["Relu", "Add", "Where", "Gemm", "Slice", "Gather", "DequantizeLinear"]) {
+      assertEquals([type, run(type, [])[0]], [type, null]);
+    }
+    assertEquals(run("DequantizeLinear", [square])[0], null);
+  });
+
+  const value = fc.constantFrom(square, cube, f(2), f([1, 2]), i([0, 1]), i(-1), f([[[]]]), null);
+  const small = fc.integer({ min: -3, max: 3 });
+  law(
+    "whatever a node is given, its value is sound or not known",
+    fc.record({
+      type: fc.constantFrom(...Object.keys(operators)),
+      inputs: fc.array(value, { maxLength: 5 }),
+      attributes: fc.dictionary(
+        fc.constantFrom("axis", "axes", "perm", "starts", "ends", "split", "to", "k", "transA"),
+        fc.oneof(small, fc.array(small, { maxLength: 3 })),
+        { maxKeys: 2 },
+      ),
+    }),
+    ({ type, inputs, attributes }) => {
+      for (const found of run(type, inputs, attributes, 2)) {
+        if (!found) continue;
+        const { shape, data } = found.x;
+        assertEquals(data.length, shape.reduce((all, extent) => all * extent, 1));
+      }
+    },
+    200,
+  );
 
   fact("what an operator cannot compute takes nothing from the others", () => {
     const [bad, good] = values([
