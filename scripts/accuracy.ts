@@ -54,7 +54,6 @@ console.warn = () => {}; // some cases ask for what PyTorch, too, warns about
 const sides = ["torch", "readable", "kernels"] as const;
 type Row = Record<typeof sides[number], Errors> & { cases: number };
 
-/** What a path answers. */
 function answerOn(path: Kernels, request: Request): JsonTensor[] {
   setKernels(path);
   return tensorsOf(answer(request));

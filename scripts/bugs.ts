@@ -21,7 +21,6 @@ const builds = `${
   Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`
 }/rnn-spec/build`;
 
-/** How a reproduction is run, and where. */
 function commandOf(file: string): [string[], string] {
   if (file.endsWith(".py")) return [["uv", "run", "--quiet", file], root];
   if (file.startsWith("gonnx")) return [["go", "run", "."], root + file];

@@ -105,7 +105,6 @@ const instead: Record<string, string> = {
   "dense_backward": "export const denseBackward = null;",
 };
 
-/** Leaves that out. */
 const askingOnly: esbuild.Plugin = {
   name: "asking-only",
   setup(build) {
@@ -118,7 +117,6 @@ const askingOnly: esbuild.Plugin = {
   },
 };
 
-/** What all bundles share. */
 const common: esbuild.BuildOptions = {
   bundle: true,
   format: "esm",

@@ -89,7 +89,6 @@ function inOrder(): Task[] {
     .sort((a, b) => key(a) - key(b));
 }
 
-/** The cases that show a mistake. */
 function casesOf(mistake: Mistake, tasks: readonly Task[]): string[] {
   const found: string[] = [];
   if (mistake.recognise) return found;

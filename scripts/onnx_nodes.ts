@@ -12,7 +12,6 @@ import { command, type Given } from "./command/run.ts";
 import { type LayerKind, Tensor } from "../mod.ts";
 import { attributesOf, evaluateRecurrence, readOnnx, recurrenceOf } from "../lib/onnx/mod.ts";
 
-/** A tensor as the cases have it. */
 interface Json {
   shape: number[];
   dtype: "float32" | "int32";

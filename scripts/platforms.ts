@@ -20,8 +20,9 @@ type Platform = (folder: string) => Promise<string>;
 
 const npx = (cwd: string, ...args: string[]) => printed(cwd, "npx", "--yes", ...args);
 
-const program = `
-import * as rnn from "@rnn-spec/rnn-spec";
+/** The trial of the library as it is imported from somewhere. */
+const program = (from: string) => `
+import * as rnn from "${from}";
 import { trial } from "./trial.js";
 console.log(JSON.stringify(await trial(rnn)));
 `;
@@ -35,12 +36,6 @@ import { files } from "@rnn-spec/rnn-spec/golden";
 import { readOnnx, writeMessage } from "@rnn-spec/rnn-spec/onnx";
 const { opsets } = readOnnx(writeMessage([[1, 8], [7, []], [8, [[2, 17]]]]));
 console.log(typeof compare, goldenFile("rnn/forward.json").cases.length > 0, Object.keys(files).length > 50, opsets.get(""), stateDictOf(readTorchFile(writeTorchFile({ w: tensor([3]) }))).w.item());
-`;
-
-const sources = `
-import * as rnn from "${root}mod.ts";
-import { trial } from "./trial.js";
-console.log(JSON.stringify(await trial(rnn)));
 `;
 
 /** What a TypeScript project writes, under `strict`. */
@@ -120,9 +115,9 @@ async function project(): Promise<string> {
   const files = {
     "package.json": '{ "type": "module" }',
     "trial.js": await Deno.readTextFile(`${root}scripts/platforms/trial.js`),
-    "trial.mjs": program,
+    "trial.mjs": program("@rnn-spec/rnn-spec"),
     "others.mjs": others,
-    "sources.mjs": sources,
+    "sources.mjs": program(`${root}mod.ts`),
     "little.mjs": little,
     "typed.ts": typed,
     "tsconfig.json": JSON.stringify({ compilerOptions, files: ["typed.ts"] }),

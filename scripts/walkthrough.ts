@@ -34,7 +34,6 @@ export interface Walk {
   inputSize: number;
   /** H, the features of the hidden state. */
   hiddenSize: number;
-  /** How many recurrent layers. */
   numLayers: number;
   /** N, how many sequences. */
   batchSize: number;

@@ -49,7 +49,6 @@ export class Memory {
     return new Memory(file, about, found.results);
   }
 
-  /** What is known of some cases. */
   results(tasks: readonly Task[]): Map<string, Result> {
     const known = new Map<string, Result>();
     for (const task of tasks) {

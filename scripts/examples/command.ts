@@ -23,7 +23,6 @@ export interface Result {
   readonly lines: readonly string[];
 }
 
-/** An example. */
 export interface Example<M extends Module> {
   readonly name: string;
   /** What the help says that it does. */

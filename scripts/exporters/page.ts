@@ -81,7 +81,6 @@ function reasons({ title, outcomes }: Column): string[] {
   return [`### ${title}`, "", ...lines, ""];
 }
 
-/** The page. */
 export function page(columns: readonly Column[]): string {
   const features = [
     ...new Set(columns.flatMap(({ outcomes }) => outcomes.map(({ feature }) => feature))),

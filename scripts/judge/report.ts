@@ -17,11 +17,9 @@ export interface Ran {
 
 /** What a report is made of. */
 export interface Report {
-  /** The file. */
   readonly name: string;
   /** What it is held against; `null` for nothing. */
   readonly against: string | null;
-  /** The judgement. */
   readonly judgement: Judgement;
   /** ONNX Runtime's version with what it made of each node, by path; `null` where it is not at hand. */
   readonly runtime: { readonly version: string; readonly ran: ReadonlyMap<string, Ran> } | null;
@@ -124,7 +122,6 @@ function wholeLines(whole: WholeJudgement, nodesRight: boolean, paint: Paints): 
   return [...lines, `    ${nodesRight ? between : "as its nodes are"}`];
 }
 
-/** Writes a report. */
 export function reportLines(report: Report, colour: boolean): string[] {
   const { name, against, judgement } = report;
   const { nodes, beyond, unread, whole, producer, opset, verdict } = judgement;

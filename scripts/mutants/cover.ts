@@ -31,7 +31,6 @@ function read(report: string, root: string): Map<string, Set<number>> {
   return lines;
 }
 
-/** Runs one test file and notes what it covers. */
 export async function cover(root: string, test: string): Promise<Covered> {
   const folder = await Deno.makeTempDir();
   const env = { NO_COLOR: "1", DENO_COVERAGE_DIR: folder }; // of the programs that a test starts, too

@@ -13,7 +13,6 @@ interface Said {
   };
   /** What the library told the console. */
   readonly notes: readonly string[];
-  /** What went wrong. */
   readonly error?: string;
 }
 
@@ -23,9 +22,7 @@ interface Page {
   readonly load: string;
   /** The headers of all that belongs to the page. */
   readonly headers?: Record<string, string>;
-  /** Whether it runs in a module worker. */
   readonly worker?: boolean;
-  /** Whether what it found is right. */
   readonly right: (said: Said) => boolean;
 }
 

@@ -131,7 +131,6 @@ function open(state: StateDict, options: NetworkOptions): Running | null {
   };
 }
 
-/** A table's row. */
 function row(table: HTMLTableElement, cells: readonly string[], head = false): void {
   const made = table.insertRow();
   cells.forEach((text, k) => {

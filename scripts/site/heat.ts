@@ -200,7 +200,6 @@ export class Heat {
   }
 }
 
-/** A row's name. */
 function name({ layer, direction, unit, part }: Row): string {
   return layer < 0 ? `x_t[${unit}]` : `${direction ? "←" : "→"} l${layer} ${part}[${unit}]`;
 }

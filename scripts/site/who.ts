@@ -29,7 +29,6 @@ async function programOf(name: string): Promise<string> {
 /** The chapter's file that has a clause, as the Spec page calls it, by clause. */
 const href = (clause: string, heading: string) => `spec.html#${anchor(heading) || clause}`;
 
-/** The headings of all clauses. */
 async function headings(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { name } of Deno.readDirSync(new URL("spec", root))) {

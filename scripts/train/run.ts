@@ -78,7 +78,6 @@ const turn = 18;
 /** How many points the model sees. */
 export const seen = 10;
 
-/** The sine at a point. */
 export function sine(t: number): number {
   return Math.sin(t * step);
 }
