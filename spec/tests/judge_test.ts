@@ -120,6 +120,15 @@ describe("judging", () => {
     const { verdict, nodes } = judge(readOnnx(bytesOf(file)), new GRU(2, 3).stateDict());
     assertEquals([verdict, nodes[0].mistakes.map(({ id }) => id)], ["wrong", ["other-weights"]]);
   });
+  it("JUDGE-4: a layer of another shape, and one with a projection, are told apart", () => {
+    const file = readOnnx(bytesOf(kept.files.find(({ name }) => name === "lstm")!));
+    assertEquals(named(judge(file, new LSTM(7, 9).stateDict())), ["other-shape"]);
+    assertEquals(named(judge(file, new LSTM(7, 9, { projSize: 2 }).stateDict())), ["projection"]);
+  });
+  it("JUDGE-6: a runtime may be 1e-4 from what a node of floats computes", () => {
+    const file = readOnnx(bytesOf(kept.files.find(({ name }) => name === "lstm")!));
+    assertEquals(probes(file, stateOf("lstm")).map(({ tolerance }) => tolerance), [1e-4]);
+  });
   it("JUDGE-2: a file against a file", () => {
     const model = (name: string) => readOnnx(bytesOf(kept.files.find((one) => one.name === name)!));
     assertEquals(judge(model("gru-both"), model("gru-both")).verdict, "right");

@@ -35,6 +35,7 @@ import type { Ending, Limits, Settings, Status, Talk } from "../../lib/conforman
 import { readLines, Tail } from "../../lib/conformance/lines.ts";
 import type { Answer, JsonNumber, JsonTensor, Request } from "../../lib/conformance/pair.ts";
 import { columns, tabulate, total, units } from "../../lib/conformance/report.ts";
+import { bfloat16 } from "../../lib/conformance/mistakes/numbers.ts";
 import { recompute } from "../../lib/conformance/variant.ts";
 import { describe, fact as onEveryPath, it, readablePath } from "./law.ts";
 
@@ -879,6 +880,21 @@ function picked(x: Numbers, shape: number[], from: (place: number[]) => number[]
 }
 
 describe("mistakes", () => {
+  fact(["CONFORM-7"], "a bfloat16 is the nearest one, of two the even one", () => {
+    const step = 2 ** -7; // between 1 and 2
+    for (const sign of [1, -1]) {
+      const wanted = [[0, 0], [0.49, 0], [0.5, 0], [0.51, 1], [1.49, 1], [1.5, 2], [2.5, 2], [
+        3.5,
+        4,
+      ]];
+      for (const [given, nearest] of wanted) {
+        assertEquals(bfloat16(sign * (1 + given * step)), sign * (1 + nearest * step));
+      }
+      assertEquals(bfloat16(sign * Infinity), sign * Infinity);
+    }
+    assertEquals(bfloat16(NaN), NaN);
+  });
+
   fact(["CONFORM-7"], "without a mistake, every forward pass is computed as PyTorch does", () => {
     let count = 0;
     for (const { id, request, expect } of forwards) {
