@@ -126,7 +126,8 @@ const beyond = new Set([
   ...["zero-state-skipped", "batch-first-ignored", "batch-first-state", "batch-first-output-kept"],
   ...["lengths-ignored", "h-n-from-padding", "reverse-from-padding", "lengths-ignored-by-forward"],
   ...["lengths-ignored-by-reverse", "forward-through-padding", "padding-multiplied"],
-  ...["h-n-from-padded-output", "batch-left-sorted", "output-uncut"],
+  ...["h-n-from-padded-output", "batch-left-sorted", "output-uncut", "padding-multiplied-cut"],
+  ...["past-end-computed", "past-end-kept", "nan-as-low", "nan-as-high"],
 ]);
 
 /** The nearest bfloat16: the upper half of a float32. */
