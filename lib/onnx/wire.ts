@@ -285,13 +285,15 @@ export class Message {
  */
 export function readVarints(bytes: Uint8Array, each: (low: number, high: number) => void): void {
   for (let at = 0; at < bytes.length;) {
-    let [low, high, shift, byte] = [0, 0, 0, 128];
-    for (; byte >= 128; shift += 7) {
+    let [low, high, shift] = [0, 0, 0];
+    let byte: number;
+    do {
       byte = bytes[at++];
       const part = byte & 127;
-      if (shift < 32) low |= part << shift;
-      if (shift > 24) high |= shift < 32 ? part >>> (32 - shift) : part << (shift - 32);
-    }
+      if (shift < 35) low |= part << shift;
+      if (shift >= 28) high |= shift === 28 ? part >>> 4 : part << shift; // shifts are modulo 32
+      shift += 7;
+    } while (byte >= 128);
     each(low, high);
   }
 }

@@ -54,7 +54,7 @@ export function writeMessage(fields: readonly WireField[]): Uint8Array {
 }
 
 function varint(value: number | bigint): Uint8Array {
-  if (typeof value === "number" && value >= 0 && value < 128) return Uint8Array.of(value);
+  if (typeof value === "number" && value === (value & 127)) return Uint8Array.of(value);
   let left = BigInt.asUintN(64, BigInt(value));
   const bytes: number[] = [];
   for (; left > 127n; left >>= 7n) bytes.push(Number(left & 127n) | 128);
@@ -64,7 +64,7 @@ function varint(value: number | bigint): Uint8Array {
 
 /** A part of a file that is to be replaced: a message's own bytes, such as those of a node. */
 export interface Edit {
-  /** The part, a view on the file; an empty one is a place between two fields. */
+  /** The part, a view on the file; not empty. */
   readonly part: Uint8Array;
   /** What comes there instead. */
   readonly by: Uint8Array;
@@ -75,7 +75,7 @@ export interface Edit {
  * around them.
  *
  * @param edits the parts, none within another
- * @throws {CheckpointError} if a part does not lie in the file as the content of a field
+ * @throws {CheckpointError} if a part is empty, or does not lie in the file as the content of a field
  *
  * @example
  * ```ts
@@ -92,7 +92,7 @@ export interface Edit {
 export function replaceParts(file: Uint8Array, edits: readonly Edit[]): Uint8Array {
   check(["replaceParts", { file: bytes, edits: list }], arguments);
   const places = edits.map(({ part, by }) => {
-    const start = part.buffer === file.buffer ? part.byteOffset - file.byteOffset : -1;
+    const start = part.buffer === file.buffer ? part.byteOffset - file.byteOffset : NaN;
     return { start, end: start + part.length, by };
   }).sort((a, b) => a.start - b.start);
   return joined(replaced(new Message(file, "the file"), places));
@@ -110,9 +110,7 @@ function replaced(message: Message, places: readonly Place[]): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   let [from, left] = [message.at, places];
   while (left.length > 0) {
-    const before = message.at;
-    const lies = message.next(-1) && left[0].start >= before && left[0].start < left[0].end;
-    if (!lies) throw new CheckpointError("a part to be replaced is no field's content");
+    if (!message.next(-1)) throw new CheckpointError("a part to be replaced is no field's content");
     const head = message.at;
     const inner = message.type === 2 ? message.message("a message") : null;
     if (!inner) message.skip();
@@ -120,7 +118,7 @@ function replaced(message: Message, places: readonly Place[]): Uint8Array[] {
     if (inside.length === 0) continue;
     const [{ start, end, by }] = inside;
     const whole = inner?.at === start && inner.end === end;
-    if (!inner || (whole && inside.length > 1)) {
+    if (!inner || start < inner.at || (whole && inside.length > 1)) {
       throw new CheckpointError("a part to be replaced is no field's content");
     }
     const content = whole ? [by] : replaced(inner, inside);
