@@ -86,7 +86,7 @@ function domainOf(name: string): string {
 function readOpset(message: Message, to: Map<string, number>): void {
   let [domain, version] = ["", 0];
   message.charge(100);
-  while (message.next(0)) {
+  while (message.next()) {
     if (message.field === 1) domain = domainOf(message.text());
     else if (message.field === 2) version = message.number();
     else message.skip();
@@ -272,11 +272,11 @@ function readValue(message: Message): OnnxValue {
     else if (message.field !== 2) message.skip();
     else {
       const type = message.message("type");
-      while (type.next(0)) {
+      while (type.next()) {
         if (type.field !== 1) type.skip();
         else {
           const tensor = type.message("tensor_type");
-          while (tensor.next(0)) {
+          while (tensor.next()) {
             if (tensor.field === 1) dtype = dtypeOf(tensor.number());
             else if (tensor.field === 2) shape = readShape(tensor.message("shape"));
             else tensor.skip();
@@ -295,7 +295,7 @@ function readShape(message: Message): (number | string | null)[] {
     else {
       let extent: number | string | null = null;
       const dim = message.message("dim");
-      while (dim.next(0)) {
+      while (dim.next()) {
         if (dim.field === 1) extent = dim.number();
         else if (dim.field === 2) extent = dim.text() || null;
         else dim.skip();

@@ -85,10 +85,10 @@ export class Message {
   /**
    * Goes to the next field.
    *
-   * @param repeated the numbers below 32 of the fields that may come more than once, as bits;
-   * another one that comes twice is refused, for readers differ in which they take
+   * @param repeated the numbers below 32 of the fields that may come more than once, as bits; none
+   * where it is left out. Another one that comes twice is refused, for readers differ in which they take
    */
-  next(repeated: number): boolean {
+  next(repeated?: number): boolean {
     if (this.at >= this.end) return false;
     const tag = this.#varint();
     this.field = Math.floor(Number(tag) / 8);
@@ -96,7 +96,7 @@ export class Message {
     if (typeof tag === "bigint" || tag < 8 || tag >= 2 ** 32) this.refuse("a field with no number");
     if (this.field < 32) {
       const bit = 1 << this.field;
-      if (this.#seen & bit & ~repeated) this.refuse(`field ${this.field} comes twice`);
+      if (this.#seen & bit & ~repeated!) this.refuse(`field ${this.field} comes twice`);
       this.#seen |= bit;
     }
     return true;
