@@ -3,9 +3,8 @@
  * in a browser as a file of its own: what goes in and comes out is plain.
  */
 
-import { ValueError } from "../errors.ts";
 import { CheckpointError } from "../checkpoints/error.ts";
-import { quote } from "../checkpoints/refuse.ts";
+import { quote, within } from "../checkpoints/refuse.ts";
 import type { StoredDType } from "../checkpoints/dtype.ts";
 import { fromOnnx, type OnnxLayer } from "../layouts/onnx.ts";
 import type { StateDict } from "../tensor/tensor.ts";
@@ -67,7 +66,7 @@ function ownerOf({ node }: FoundNode): string | null {
     else {
       const [key, value] = readEntry(message.message("metadata_props"));
       const scopes = Array.from(value.matchAll(/'([^']*)'/g), ([, scope]) => scope);
-      if (key === "pkg.torch.onnx.name_scopes" && scopes.length > 1) return scopes.at(-2)!;
+      if (key === "pkg.torch.onnx.name_scopes") return scopes.at(-2) ?? null;
     }
   }
   return null;
@@ -107,17 +106,14 @@ function layerOf({ kind, told, hiddenSize, weights: { W, R, B, P } }: RecurrentN
 function moduleState(nodes: readonly RecurrentNode[]): StateDict {
   const { kind, told: { activations: [[phi]] } } = nodes[0];
   const options = kind === "RNN" && phi.name === "Relu" ? { nonlinearity: "relu" } as const : {};
-  try {
+  return within(() => `onnx: ${quote(nodes[0].path)}: `, () => {
     const state = fromOnnx(nodes.map(layerOf), options);
     const all = Object.entries(state);
     const single = all.every(([, { data }]) => data.every((x) => Object.is(Math.fround(x), x)));
     if (!single) return state;
     const narrow = ({ data, shape }: Tensor) => new Tensor(Float32Array.from(data), shape);
     return Object.fromEntries(all.map(([name, x]) => [name, narrow(x)]));
-  } catch (error) {
-    if (!(error instanceof ValueError)) throw error;
-    throw new CheckpointError(`onnx: ${quote(nodes[0].path)}: ${error.message}`);
-  }
+  });
 }
 
 /** The weight and the bias of a product with a constant, as a Linear has them. */
@@ -199,14 +195,15 @@ function read(bytes: Uint8Array, external: OnnxExternalData): NamedWeight[] {
   );
   const found = new Map<string, Tensor>(all.flatMap((own) => [...linearOf(own, adds)]));
   const modules = modulesOf(nodes);
+  const prefixes = new Set<string>();
   for (const own of modules) {
-    const state = Object.entries(moduleState(own));
     const owner = ownerOf(own[0]);
     const alone = modules.length === 1 ? "" : own[0].node.name || own[0].kind.toLowerCase();
     const known = prefixOf(own[0]) ?? (owner ?? alone).replace(/(?<=.)$/, ".");
     let prefix = known;
-    for (let k = 1; found.has(prefix + state[0][0]); k++) prefix = known.replace(/\.?$/, `_${k}.`);
-    for (const [name, x] of state) found.set(prefix + name, x);
+    for (let k = 1; prefixes.has(prefix); k++) prefix = known.replace(/\.?$/, `_${k}.`);
+    prefixes.add(prefix);
+    for (const [name, x] of Object.entries(moduleState(own))) found.set(prefix + name, x);
   }
   return [...found].map(([name, { dtype, shape, data }]) => [
     name,

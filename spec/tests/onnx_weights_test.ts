@@ -18,46 +18,10 @@ import {
   zeros,
 } from "../../mod.ts";
 import { parseCheckpoint } from "../../lib/checkpoints/mod.ts";
-import { type WireField, writeMessage } from "../../lib/onnx/mod.ts";
+import type { WireField } from "../../lib/onnx/mod.ts";
 import { describe, it } from "./law.ts";
+import { attribute, Graph } from "./onnx_graph.ts";
 
-/** A model in the making. */
-class Graph {
-  readonly fields: WireField[] = [];
-
-  constant(name: string, { shape, data, dtype }: Tensor): string {
-    const dims = shape.map((extent): WireField => [1, extent]);
-    const raw = new Uint8Array(data.slice().buffer);
-    this.fields.push([5, [...dims, [2, dtype === "float32" ? 1 : 11], [8, name], [9, raw]]]);
-    return name;
-  }
-
-  node(type: string, inputs: string[], output: string, name = "", ...more: WireField[]): string {
-    const fields = inputs.map((input): WireField => [1, input]);
-    this.fields.push([1, [...fields, [2, output], [3, name], [4, type], ...more]]);
-    return output;
-  }
-
-  recurrent(layer: OnnxLayer, input: string, output: string, name = ""): string {
-    const { opType, direction, linearBeforeReset, activations, W, R, B } = layer;
-    const weights = [["W", W], ["R", R], ["B", B]] as const;
-    const inputs = weights.map(([key, x]) => x ? this.constant(`${output}.${key}`, x) : "");
-    const attributes: WireField[] = [attribute("direction", 3, [4, direction])];
-    if (linearBeforeReset) attributes.push(attribute("linear_before_reset", 2, [3, 1]));
-    const names = activations?.map((one): WireField => [9, one]) ?? [];
-    if (names.length) attributes.push(attribute("activations", 8, ...names));
-    return this.node(opType, [input, ...inputs], output, name, ...attributes);
-  }
-
-  encode(): Uint8Array {
-    return writeMessage([[1, 8], [7, this.fields], [8, [[2, 17]]]]);
-  }
-}
-
-const attribute = (name: string, type: number, ...value: WireField[]): WireField => [
-  5,
-  [[1, name], ...value, [20, type]],
-];
 const prefixed = (prefix: string, state: StateDict) =>
   Object.fromEntries(Object.entries(state).map(([name, x]) => [prefix + name, x]));
 
