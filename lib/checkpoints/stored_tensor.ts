@@ -132,7 +132,10 @@ export class StoredTensor {
     this.#shared = shared;
     const last = strides.reduce((sum, stride, k) => sum + stride * (shape[k] - 1), 0);
     const end = 8 * this.#start + (empty ? 0 : last + 1) * bits;
-    if (!(end <= storage.length * 8) || (!this.#rowMajor && bits < 8)) {
+    if (
+      !(end <= storage.length * 8) || (!this.#rowMajor && bits < 8) ||
+      strides.length !== shape.length || ![this.#start, ...strides].every((x) => x >= 0)
+    ) {
       throw new RuntimeError(
         `a ${dtype} tensor of shape ${listed(shape)} reaches beyond the ${storage.length} bytes ` +
           "of its storage",
