@@ -78,7 +78,7 @@ for (const work of [...table, ...streams].filter(({ name }) => name.includes(onl
   const [a, b] = [0, 1].map((k) => Math.min(...samples.map((one) => one[k])));
   const ratio = samples.map(([x, y]) => x / y).sort((x, y) => x - y)[samples.length >> 1];
   ratios.push(ratio);
-  console.log(`| ${work.name} | ${a.toFixed(1)} | ${b.toFixed(1)} | ${ratio.toFixed(3)} |`);
+  console.log(`| ${work.name} | ${a.toPrecision(4)} | ${b.toPrecision(4)} | ${ratio.toFixed(3)} |`);
 }
 const mean = Math.exp(ratios.reduce((sum, one) => sum + Math.log(one), 0) / ratios.length);
 console.log(

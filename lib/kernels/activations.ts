@@ -45,8 +45,6 @@ const constants = {
   q3: 32 * 0.008366423659026623,
   q4: 64 * 0.0013868323294445872,
   one: 1,
-  /** Below it, `e^(2x)` is √2 / 4 or less: tanh |x| is nearer to 1 than to 0. */
-  far: -0.55,
   /** Below it, `e^y` counts as 0: k is -127. */
   lowest: -88,
   halfLowest: -44,
@@ -62,12 +60,11 @@ export class Activations {
   readonly #k: Local<"v128">;
   readonly #q: Local<"v128">;
   readonly #scale: Local<"v128">;
-  readonly #mask: Local<"v128">;
 
   /** Declares in `f` the variables that the functions need. */
   constructor(f: Func, madd: Madd) {
     this.#madd = madd;
-    [this.#y, this.#k, this.#q, this.#scale, this.#mask] = f.locals("v128", 5);
+    [this.#y, this.#k, this.#q, this.#scale] = f.locals("v128", 4);
     this.#constants = Object.fromEntries(
       Object.entries(constants).map(([name, value]) => [name, f.let("v128", v128.floats(value))]),
     ) as Record<keyof typeof constants, Local<"v128">>;
@@ -79,31 +76,28 @@ export class Activations {
   }
 
   /**
-   * Sets `out` to tanh x: with `e = e^(-2|x|)`, `tanh |x|` is `(1 - e) / (1 + e)`, and, where that
-   * is nearer to 1 than to 0, the same as `1 - 2 e / (1 + e)`, which rounds less and cannot exceed 1.
-   * Of ±0 `1 - e` is +0, so that the sign of x is the sign of the result, of zeros too.
+   * Sets `out` to tanh x: with `e = e^(-2|x|)`, `-tanh |x|` is `(1 - e) / (-1 - e)`, where each sum
+   * is rounded once and the first cannot exceed the second. Of ±0 that is -0: only the sign of x
+   * tells the sign of the result.
    */
   tanh(out: Local<"v128">, x: Local<"v128">): Code[] {
     const madd = this.#madd;
-    const [y, k, m, scale, mask] = [this.#y, this.#k, this.#q, this.#scale, this.#mask];
+    const [y, k, m, scale] = [this.#y, this.#k, this.#q, this.#scale];
     const { twoLog2e, minusRounder, minusHalfLn2, q0, q1, q2, q3, q4 } = this.#constants;
-    const { halfLowest, sign, one, far } = this.#constants;
+    const { halfLowest, sign, one } = this.#constants;
     return [
       y.set(f32x4.pmax(v128.or(x, sign), halfLowest)), // -|x|
       k.set(madd(y, twoLog2e, minusRounder)),
       scale.set(i32x4.shl(k, 23)), // -(2^k)
       k.set(f32x4.sub(k, minusRounder)),
-      mask.set(f32x4.lt(y, far)),
       y.set(madd(k, minusHalfLn2, y)), // r / 2
       m.set(madd(y, q4, q3)),
       ...[q2, q1, q0].map((q) => m.set(madd(m, y, q))),
       m.set(madd(f32x4.mul(y, y), m, f32x4.add(y, y))), // e^r - 1
-      y.set(f32x4.sub(one, madd(scale, m, scale))), // 1 + e
-      k.set(v128.and(mask, one)), // 1 where it is far, else 0
-      scale.set(madd(scale, k, scale)),
-      m.set(madd(scale, m, f32x4.add(scale, v128.andNot(one, mask)))), // -2 e, or 1 - e
-      m.set(f32x4.add(k, f32x4.div(m, y))),
-      out.set(v128.or(m, v128.and(x, sign))),
+      y.set(madd(scale, m, f32x4.add(scale, one))), // 1 - e
+      m.set(madd(scale, m, f32x4.sub(scale, one))), // -1 - e
+      m.set(f32x4.div(y, m)),
+      out.set(v128.xor(m, v128.andNot(sign, x))),
     ];
   }
 

@@ -284,17 +284,11 @@ function batchOf(
   packed: PackedSequence | null,
 ): Batch {
   const { batchSizes, sortedIndices } = packed ?? { batchSizes: null, sortedIndices: null };
-  const [length, batch] = batchSizes
-    ? [batchSizes.length, batchSizes[0]]
-    : shape.length === 2
-    ? [shape[0], 1]
-    : batchFirst
-    ? [shape[1], shape[0]]
-    : shape;
+  const time = batchFirst && shape.length === 3 ? 1 : 0;
   return {
     x: data as Float32Array,
-    length,
-    batch,
+    length: batchSizes ? batchSizes.length : shape[time],
+    batch: batchSizes ? batchSizes[0] : shape.length === 2 ? 1 : shape[1 - time],
     batchFirst: batchFirst && !packed,
     batchSizes,
     order: sortedIndices,
