@@ -77,7 +77,7 @@ describe("safetensors: the header", () => {
         1,
         'tensor "a" lacks a dtype, a shape or two data_offsets',
       ],
-      [`{${field("a", "F32", "", "0,1,2")}}`, 46, "data_offsets has more than 2 numbers"],
+      [`{${field("a", "F32", "", "0,1,2")}}`, 51, "data_offsets has more than 2 numbers"],
       ['{"a":{ "b":1}}', 7, 'tensor "a" has a field "b" that the format does not'],
       ['{"a":{"dtype":"F32", "dtype":"F32"}}', 21, '"dtype" comes twice'],
       [`{${field("a", "F", "", "0,1")}, ${field("a", "F", "", "0,1")}}`, 52, '"a" comes twice'],
@@ -97,7 +97,7 @@ describe("safetensors: the header", () => {
       [`${start}1 2]`, 17, 'expected ",", found "2"'],
       [`${start}1`, 16, 'expected ",", found the end'],
       [`${start}${"1,".repeat(64)}22]`, 15 + 128, "shape has more than 64 numbers"],
-      [`{${field("a", "F", "", "0,1")},}`, 50, 'expected "\\"", found "}"'],
+      [`{${field("a", "F", "", "0,1")},}`, 51, 'expected "\\"", found "}"'],
     ];
     for (const [text, at, what] of cases) {
       const error = assertThrows(() => parseHeader(text), CheckpointError, undefined, text);
