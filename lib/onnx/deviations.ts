@@ -117,8 +117,8 @@ export function wantedActivations(kind: LayerKind, nonlinearity: Nonlinearity): 
 /** All that a node is told otherwise than PyTorch's layer. */
 export function toldOtherwise(
   told: OnnxRecurrence,
-  peepholes: boolean,
   nonlinearity: Nonlinearity,
+  peepholes = false,
 ): Told[] {
   const { opType: kind } = told;
   const found: Told[] = [];
@@ -197,11 +197,11 @@ export function misreadings(kind: LayerKind): Misread[] {
  */
 export function unitOrder(own: Weights, wanted: Weights, hiddenSize: number): number[] | null {
   const H = hiddenSize;
-  const rows = own.weightIh.length / (own.weightHh.length / H);
-  const width = Math.round(rows);
+  const gates = own.weightHh.length / H / H;
+  const width = own.weightIh.length / gates / H;
   const key = (x: Float64Array, unit: number) =>
     Array.from(
-      { length: x.length / width / H },
+      { length: gates },
       (_, gate) => x.subarray((gate * H + unit) * width, (gate * H + unit + 1) * width).join(),
     ).join("|");
   const places = new Map(
@@ -210,23 +210,16 @@ export function unitOrder(own: Weights, wanted: Weights, hiddenSize: number): nu
   const order = Array.from({ length: H }, (_, unit) => places.get(key(own.weightIh, unit)) ?? -1);
   if (new Set(order).size !== H || order.includes(-1)) return null;
   if (order.every((unit, k) => unit === k)) return null;
-  const gates = own.weightHh.length / H / H;
-  for (let gate = 0; gate < gates; gate++) {
-    for (let j = 0; j < H; j++) {
-      const bias = (x: Float64Array | null, unit: number) => x ? x[gate * H + unit] : 0;
-      const sum = (weights: Weights, unit: number) =>
-        bias(weights.biasIh, unit) + bias(weights.biasHh, unit);
-      if (Math.abs(sum(own, j) - sum(wanted, order[j])) > 1e-6) return null;
-      for (let k = 0; k < H; k++) {
-        const [given, right] = [
-          own.weightHh[(gate * H + j) * H + k],
-          wanted.weightHh[(gate * H + order[j]) * H + order[k]],
-        ];
-        if (given !== right) return null;
-      }
-    }
-  }
-  return order;
+  // The row of the layer's that stands in this row of the node's.
+  const rowOf = (row: number) => row - row % H + order[row % H];
+  const bias = ({ biasIh, biasHh }: Weights, row: number) =>
+    (biasIh?.[row] ?? 0) + (biasHh?.[row] ?? 0);
+  const rows = Array.from({ length: gates * H }, (_, row) => row);
+  const found =
+    own.weightHh.every((x, k) =>
+      x === wanted.weightHh[rowOf(Math.floor(k / H)) * H + order[k % H]]
+    ) && rows.every((row) => Math.abs(bias(own, row) - bias(wanted, rowOf(row))) <= 1e-6);
+  return found ? order : null;
 }
 
 /** A tensor as a request holds it, in float32. */

@@ -13,7 +13,7 @@ export interface Match {
    * sign; near ones in the same places, as rounding or more training makes them; or others.
    */
   readonly relation: "same" | "near" | "other";
-  /** How far they are apart in the same places, as a part of their size. */
+  /** How far they are apart in the same places, as a part of their size; the direction that is furthest. */
   readonly apart: number;
 }
 
@@ -22,18 +22,15 @@ function signature({ weightIh, weightHh }: Weights): Float64Array {
   const all = new Float64Array(weightIh.length + weightHh.length);
   all.set(weightIh);
   all.set(weightHh, weightIh.length);
-  for (let k = 0; k < all.length; k++) all[k] = Math.abs(all[k]);
-  return all.sort();
+  return all.map(Math.abs).sort();
 }
 
-/** The share of numbers that two signatures have in common, from 0 to 1. */
+/** The share of numbers that two signatures of one length have in common, from 0 to 1. */
 function shared(a: Float64Array, b: Float64Array): number {
-  if (a.length !== b.length) return 0;
-  let [i, j, same] = [0, 0, 0];
-  while (i < a.length && j < b.length) {
-    if (a[i] === b[j]) [i, j, same] = [i + 1, j + 1, same + 1];
-    else if (a[i] < b[j]) i++;
-    else j++;
+  let [at, same] = [0, 0];
+  for (const x of a) {
+    while (b[at] < x) at++;
+    if (b[at] === x) [at, same] = [at + 1, same + 1];
   }
   return a.length === 0 ? 1 : same / a.length;
 }
@@ -42,13 +39,12 @@ function shared(a: Float64Array, b: Float64Array): number {
 function apart(a: Weights, b: Weights): number {
   let [off, size] = [0, 0];
   for (const name of ["weightIh", "weightHh"] as const) {
-    if (a[name].length !== b[name].length) return Infinity;
-    for (let k = 0; k < a[name].length; k++) {
-      off += (a[name][k] - b[name][k]) ** 2;
+    a[name].forEach((x, k) => {
+      off += (x - b[name][k]) ** 2;
       size += b[name][k] ** 2;
-    }
+    });
   }
-  return size > 0 ? Math.sqrt(off / size) : off > 0 ? Infinity : 0;
+  return Math.sqrt(off / size);
 }
 
 /** Weights that are apart by less than this part of their size may be the layer's, rounded. */
@@ -85,7 +81,7 @@ export function matched(
         })
       );
       const each = scores.map((row) => Math.max(...row));
-      const score = each.reduce((sum, one) => sum + one, 0) / each.length;
+      const score = each.reduce((sum, one) => sum + one);
       const direction = own.directions.length < layer.directions.length
         ? scores[0].indexOf(each[0])
         : 0;
@@ -94,7 +90,7 @@ export function matched(
         : each.every((one) => one > 1 - NEAR)
         ? "near" as const
         : "other" as const;
-      const match = { layer, direction, relation, apart: Math.max(0, 1 - score) };
+      const match = { layer, direction, relation, apart: Math.max(0, 1 - Math.min(...each)) };
       // Of two that fit as well, the one that no node is yet.
       const fresh = taken.has(layer) ? 0 : 1e-6;
       if (!best || score + fresh > best.score) best = { match, score: score + fresh };

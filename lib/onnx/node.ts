@@ -144,8 +144,8 @@ export function bendOf(
 
 /** Numbers in 256 steps, as a runtime stores what it multiplies with quantised weights. */
 function coarse({ data, shape }: Tensor): Tensor {
-  const [low, high] = [Math.min(0, ...data), Math.max(0, ...data)];
-  const step = (high - low) / 255 || 1;
+  const sorted = data.slice().sort();
+  const step = (sorted.at(-1)! - sorted[0]) / 255;
   return new Tensor(Float64Array.from(data, (x) => step * Math.round(x / step)), shape);
 }
 
@@ -176,7 +176,7 @@ export function nodeCase(
     ? 10 * apart(run(told, weights, { ...given, input: coarse(given.input) }), computed)
     : 1e-4;
   if (!match) return { given, computed, wanted: null, tolerance };
-  const mended = toldOtherwise(told, weights.P !== null, bendOf(node, options))
+  const mended = toldOtherwise(told, bendOf(node, options))
     .reduce((all, one) => one.mended(all), told);
   const wanted = run(mended, { ...nodeWeights(layer), P: null });
   return { given, computed, wanted, tolerance };
@@ -215,8 +215,8 @@ export function judgeNode(
     : expected([layer], given, nonlinearity);
   const backs = layer.directions.length === 2 ? [false, true] : [false];
   const peepholes = node.weights.P !== null;
-  const likewise = own ? toldOtherwise(own.told, own.weights.P !== null, nonlinearity) : [];
-  const all = toldOtherwise(straight, peepholes, nonlinearity);
+  const likewise = own ? toldOtherwise(own.told, nonlinearity, own.weights.P !== null) : [];
+  const all = toldOtherwise(straight, nonlinearity, peepholes);
   const apartFrom = (some: readonly Told[], others: readonly Told[]) =>
     some.filter(({ mistake }) => !others.some((other) => other.mistake.says === mistake.says));
   const otherwise = apartFrom(all, likewise);
@@ -294,7 +294,7 @@ function byDirection(
   const found = ["forward", "reverse"].map((direction, d) => {
     const { W, R, B } = node.weights;
     // What both directions are told has been said already.
-    const usual = toldOtherwise(node.told, false, bendOf(node, options))
+    const usual = toldOtherwise(node.told, bendOf(node, options))
       .reduce((told, one) => one.mended(told), node.told);
     const own: RecurrentNode = {
       ...node,
