@@ -286,7 +286,7 @@ export function explanation(question: Question, wanted: Named, given: Named): Fi
   const names = Object.keys(given);
   const found = portingMistakes.find((mistake) => {
     const made = mistake.recognise ? null : commit(mistake, task)?.outputs;
-    if (!made || names.some((name) => !made[name])) return false;
+    if (!made) return false;
     const outputs = Object.fromEntries(names.map((name) => [name, made[name]]));
     return compare(task.request, { outputs }, answer).differences.length === 0;
   });

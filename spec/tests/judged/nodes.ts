@@ -2,6 +2,8 @@
 
 import { Tensor } from "../../../mod.ts";
 import { type OnnxAttributes, recurrenceOf } from "../../../lib/onnx/mod.ts";
+import type { Match } from "../../../lib/onnx/match.ts";
+import { judgeNode } from "../../../lib/onnx/node.ts";
 import { draws } from "../../../lib/onnx/numbers.ts";
 import type { RecurrentNode } from "../../../lib/onnx/recurrent.ts";
 import { nodeWeights, type ReferenceLayer, type Weights } from "../../../lib/onnx/reference.ts";
@@ -67,3 +69,21 @@ export function peepholesOf({ directions, hiddenSize }: ReferenceLayer) {
 /** Row-major numbers as a tensor in float64. */
 export const wide = (shape: readonly number[], ...data: number[]) =>
   new Tensor(Float64Array.from(data), shape);
+
+/** A node held against a layer whose numbers it has. */
+export const judged = (node: RecurrentNode, layer: ReferenceLayer, more: Partial<Match> = {}) =>
+  judgeNode(node, { layer, direction: 0, relation: "same", apart: 0, ...more }, {});
+
+/** The mistakes: each its name, then its words. */
+export const mistakesOf = (...given: Parameters<typeof judged>) =>
+  judged(...given).mistakes.map(({ id, says }) => `${id}: ${says}`);
+
+export const ids = (...given: Parameters<typeof judged>) =>
+  judged(...given).mistakes.map(({ id }) => id);
+
+/** The numbers of one direction of a layer, negated. */
+export const negated = (layer: ReferenceLayer, ...directions: number[]) =>
+  changedIn(
+    layer,
+    ({ weightHh }, d) => directions.includes(d) ? { weightHh: weightHh.map((x) => -x) } : {},
+  );
