@@ -4,7 +4,7 @@ import { check, type Kind } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocate, type FloatArray, listed, numel, sameShape, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor, tensorOrNone } from "../tensor/tensor.ts";
-import { type MayKeep, record } from "./graph.ts";
+import { type MayKeep, record, wouldRecord } from "./graph.ts";
 
 /** An input, a weight, and a bias or `null`. */
 const term: Kind = {
@@ -83,8 +83,7 @@ export function checkLinear(input: Tensor, weight: Tensor, bias: Tensor | null):
  */
 export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
   check(["linear", { input: aTensor, weight: aTensor, "bias?": tensorOrNone }], arguments);
-  const term: Term = [input, weight, bias];
-  return sumOfProducts(linearNode(term)[0], [term]);
+  return sumOfProducts(nameOf(input, bias), [[input, weight, bias]]);
 }
 
 /**
@@ -136,6 +135,7 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
   for (const [x, w, b] of terms) addProduct(sums, x.data, w.data, b?.data, outputs);
   y.data.set(sums);
   const operands = terms.flatMap(([x, w, b]) => b ? [x, w, b] : [x, w]);
+  if (!wouldRecord(operands)) return y; // which a program that only asks its models calls often
   return record(y, name, operands, (dy, ...grads) => {
     for (const [x, w, bias] of terms) {
       const [dx, dw, db] = grads.splice(0, bias ? 3 : 2);
@@ -146,10 +146,12 @@ function sumOfProducts(name: string, terms: readonly Term[]): Tensor {
 
 /** PyTorch's name of the node of a product, and what it keeps. */
 export function linearNode(term: Term): [name: string, keeps: MayKeep[]] {
-  const [input, , bias] = term;
-  // PyTorch reshapes what is not a matrix into one and back, and names the node after that.
-  const name = input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
-  return [name, keptOf(term)];
+  return [nameOf(term[0], term[2]), keptOf(term)];
+}
+
+/** PyTorch reshapes what is not a matrix into one and back, and names the node after that. */
+function nameOf(input: Tensor, bias: Tensor | null): string {
+  return input.dim() !== 2 ? "UnsafeViewBackward0" : bias ? "AddmmBackward0" : "MmBackward0";
 }
 
 /**

@@ -73,7 +73,9 @@ export class SimpleRNN extends Module {
    * @throws {RuntimeError | ValueError} if the shape or dtype does not fit
    */
   override forward(x: Tensor): Tensor {
-    check(["SimpleRNN.forward", { x: aTensor }], arguments);
+    if (arguments.length !== 1 || !aTensor.is(x)) {
+      check(["SimpleRNN.forward", { x: aTensor }], arguments);
+    }
     const h0 = zeros([this.numLayers, x.size(0), this.hiddenSize], { dtype: x.dtype });
     const [output] = this.rnn.forward(x, h0);
     return this.fc.forward(select(output, 1, -1));

@@ -280,7 +280,7 @@ export class Tensor implements Values {
    */
   size(dim: number): number;
   size(dim?: number): Size | number {
-    check(["Tensor.size", { "dim?": int }], arguments);
+    if (arguments.length !== 1 || !int.is(dim)) check(["Tensor.size", { "dim?": int }], arguments);
     if (dim === undefined) return Size.from(this.shape);
     if (this.shape.length === 0) {
       throw new IndexError(`Dimension specified as ${dim} but tensor has no dimensions`);
