@@ -174,7 +174,7 @@ export function readNode(found: FoundNode, opset: number): RecurrentNode | strin
   if (!scope.charge(W.data.length + R.data.length)) return "more nodes than its weights are for";
   const count = told.direction === "bidirectional" ? 2 : 1;
   const hiddenSize = told.hiddenSize ?? R.shape[2] ?? 0;
-  const inputSize = W.shape[2] ?? 0;
+  const inputSize = W.shape[2];
   const fits = (x: Value | null, ...shape: number[]) => !x || String(x.shape) === String(shape);
   const rows = onnxOrder[kind].length * hiddenSize;
   if (
@@ -194,26 +194,21 @@ export function readNode(found: FoundNode, opset: number): RecurrentNode | strin
 /** The weights of ONNX Runtime's quantised LSTM: stored as (D, in, G · H), one scale or one a column. */
 function dequantised({ node, scope }: FoundNode, x: Value, at: number): Value | null {
   const [scale, zero] = [at, at + 1].map((k) => node.inputs[k] ? scope.get(node.inputs[k]) : null);
-  if (!scale || x.shape.length !== 3) return null;
+  if (!scale || (node.inputs[at + 1] && !zero) || x.shape.length !== 3) return null;
   const [count, inner, rows] = x.shape;
-  const data = new Float64Array(x.data.length);
-  const pick = (value: Value, d: number, row: number) =>
-    value.data[value.data.length === count ? d : (d * rows + row) % value.data.length];
-  for (let d = 0; d < count; d++) {
-    for (let row = 0; row < rows; row++) {
-      const [factor, shift] = [pick(scale, d, row), zero ? pick(zero, d, row) : 0];
-      let from = d * inner * rows + row;
-      const to = (d * rows + row) * inner;
-      for (let k = 0; k < inner; k++, from += rows) data[to + k] = (x.data[from] - shift) * factor;
-    }
-  }
+  const data = x.data.map((_, k) => {
+    const row = Math.floor(k / inner); // of all directions
+    const d = Math.floor(row / rows);
+    const pick = ({ data }: Value) => data[data.length === count ? d : row % data.length];
+    const from = (d * inner + k % inner) * rows + row % rows;
+    return (x.data[from] - (zero ? pick(zero) : 0)) * pick(scale);
+  });
   return { shape: [count, rows, inner], data, whole: false };
 }
 
 /** The coarsest step between two stored weights. */
 function stepOf({ node, scope }: FoundNode): number {
-  const scales = [8, 10].map((k) => node.inputs[k] ? scope.get(node.inputs[k]) : null);
-  return Math.max(...scales.map((scale) => scale ? Math.max(...scale.data) : 0));
+  return Math.max(...[8, 10].flatMap((k) => [...scope.get(node.inputs[k])!.data]));
 }
 
 /** Whether W or R comes out of a DequantizeLinear, and how coarse it is. */
@@ -223,8 +218,8 @@ function throughDequantize({ node, scope }: FoundNode): RecurrentNode["quantised
     for (let hops = 0; at && hops < 8; hops++) {
       if (at.node.opType === "DequantizeLinear") {
         const scale = at.scope.get(at.node.inputs[1]);
-        const bits = /4$/.test(at.scope.initializer(at.node.inputs[0])?.dtype ?? "") ? 4 : 8;
-        return scale && { bits, step: Math.max(...scale.data) };
+        const [bits] = at.scope.initializer(at.node.inputs[0])?.dtype.match(/\d+$/) ?? [8];
+        return scale && { bits: Number(bits), step: Math.max(...scale.data) };
       }
       at = at.node.inputs[0] ? at.scope.maker(at.node.inputs[0]) : null;
     }
@@ -236,5 +231,5 @@ function throughDequantize({ node, scope }: FoundNode): RecurrentNode["quantised
 export function fixedBatch(node: RecurrentNode): number | null {
   const name = node.node.inputs[5];
   const value = name ? node.scope.get(name) : null;
-  return value && value.shape.length === 3 ? value.shape[node.told.layout === 1 ? 0 : 1] : null;
+  return value?.shape.length === 3 ? value.shape[node.told.layout === 1 ? 0 : 1] : null;
 }

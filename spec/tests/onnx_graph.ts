@@ -8,9 +8,18 @@ export class Graph {
   readonly fields: WireField[] = [];
 
   constant(name: string, { shape, data, dtype }: Tensor): string {
+    return this.stored(
+      name,
+      dtype === "float32" ? 1 : 11,
+      shape,
+      new Uint8Array(data.slice().buffer),
+    );
+  }
+
+  /** A constant of one of ONNX's types. */
+  stored(name: string, type: number, shape: readonly number[], bytes: Uint8Array): string {
     const dims = shape.map((extent): WireField => [1, extent]);
-    const raw = new Uint8Array(data.slice().buffer);
-    this.fields.push([5, [...dims, [2, dtype === "float32" ? 1 : 11], [8, name], [9, raw]]]);
+    this.fields.push([5, [...dims, [2, type], [8, name], [9, bytes]]]);
     return name;
   }
 
@@ -31,8 +40,8 @@ export class Graph {
     return this.node(opType, [input, ...inputs], output, name, ...attributes);
   }
 
-  encode(): Uint8Array {
-    return writeMessage([[1, 8], [7, this.fields], [8, [[2, 17]]]]);
+  encode(...more: WireField[]): Uint8Array {
+    return writeMessage([[1, 8], [7, this.fields], [8, [[2, 17]]], ...more]);
   }
 }
 
