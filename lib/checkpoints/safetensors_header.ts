@@ -54,7 +54,7 @@ export function parseHeader(text: string, budget = Infinity): Header {
     if (spent > budget) fail("the header has more entries than a file of this size can need");
   };
   const space = () => {
-    while (at < text.length && " \n\r\t".includes(text[at])) at++;
+    while (" \n\r\t".includes(text[at])) at++;
   };
   /** Takes a character where it comes next. */
   const take = (character: string): boolean => {
@@ -71,17 +71,13 @@ export function parseHeader(text: string, budget = Infinity): Header {
   const string = (): string => {
     expect('"');
     const start = at - 1;
-    let escaped = false;
     for (;; at++) {
       const code = text.charCodeAt(at); // NaN past the end
       if (!(code >= 0x20)) fail(at < text.length ? "a control character" : "a string without end");
       if (code === 0x22) break;
-      if (code !== 0x5c) continue;
-      escaped = true;
-      at++;
+      if (code === 0x5c) at++;
     }
     at++;
-    if (!escaped) return text.slice(start + 1, at - 1);
     try {
       const value: string = JSON.parse(text.slice(start, at));
       if (!/\p{Surrogate}/u.test(value)) return value;

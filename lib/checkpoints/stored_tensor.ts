@@ -253,7 +253,7 @@ export class StoredTensor {
       const step = this.#strides[dim] * size;
       for (let i = 0; i < this.shape[dim]; i++) copy(dim + 1, from + i * step);
     };
-    if (length > 0) copy(0, start);
+    if (length) copy(0, start);
     return result;
   }
 }

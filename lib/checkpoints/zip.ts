@@ -69,14 +69,18 @@ export function readZip(
   /** Replaces the sizes that 32 bits do not hold by those of the 64-bit field before byte `end`. */
   const widen = (narrow: number[], at: number, end: number): number[] => {
     if (!narrow.includes(WIDE)) return narrow;
-    while (at + 4 <= end && u16(at) !== 1) at += 4 + u16(at + 2); // passes over other fields
-    const stop = at + 4 <= end ? at + 4 + u16(at + 2) : Infinity;
-    at += 4;
-    return narrow.map((value) => {
-      if (value !== WIDE) return value;
-      at += 8;
-      return at > stop || stop > end ? NaN : u64(at - 8);
-    });
+    for (let stop = at; at < end; at = stop) { // field by field
+      stop = at + 4 + u16(at + 2);
+      if (u16(at) !== 1) continue;
+      if (stop > end) break;
+      let from = at + 4;
+      return narrow.map((value) => {
+        if (value !== WIDE) return value;
+        from += 8;
+        return from > stop ? NaN : u64(from - 8);
+      });
+    }
+    return [NaN];
   };
 
   /**
@@ -152,7 +156,7 @@ export function readZip(
     ) fail(`${who} has another name, method, size, checksum or other flags in its own header`);
     if (
       later && (last + 16 > start || u32(last) !== 0x08074b50 || u32(last + 4) !== crc ||
-        u32(last + 8) !== size % 2 ** 32)
+        u32(last + 8) !== size >>> 0)
     ) fail(`${who} has another size or checksum behind its bytes`);
     if (result.has(name)) fail(`${who} comes twice`);
     result.set(name, data);

@@ -202,6 +202,11 @@ describe("safetensors: the bytes", () => {
         'tensor "a" takes 8 bytes of F32 in shape [2], but has 12',
       ],
       [[field("a", "F32", "2", "0,8")], 7, 'tensor "a" ends at byte 8 of 7 after the header'],
+      [
+        [a, field("b", "I8", "3", "1,3")],
+        3,
+        'tensor "b" takes 3 bytes of I8 in shape [3], but has 2',
+      ],
       [[a], 3, "2 bytes at the end belong to no tensor"],
       [[], 1, "1 bytes at the end belong to no tensor"],
       [

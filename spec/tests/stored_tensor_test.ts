@@ -156,6 +156,7 @@ describe("a stored tensor", () => {
       [[2, 2], { strides: [2, 1] }],
       [[0], { byteOffset: 17 }],
     ];
+    assertEquals(make("float32", [2, 0], new Uint8Array()).bytes().length, 0);
     const beyond: [number[], StoredLayout][] = [
       [[5], {}],
       [[2, 2], { strides: [1, 3] }],
@@ -197,6 +198,10 @@ describe("a stored tensor", () => {
       }
       if (half) assertEquals(zeros.toTensor({ widen: true }).dtype, "float32");
     }
+    const truths = Uint8Array.of(0, 1);
+    assertStrictEquals(make("bool", [2], truths).values().buffer, truths.buffer);
+    assertEquals(make("bool", [2], Uint8Array.of(2, 3)).values(), Uint8Array.of(1, 1));
+    assertThrows(() => make("int9" as "int8", [0], truths), TypeError, "name of a dtype");
     const large = (value: bigint) => {
       const bytes = new Uint8Array(BigInt64Array.of(value).buffer);
       return make("int64", [1], bytes).toTensor().tolist();

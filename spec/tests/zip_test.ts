@@ -140,6 +140,9 @@ describe("zip: the end of the archive", () => {
       [{ wide: { length: 45 } }, gap],
       [{ wide: { disk: 1 } }, part],
       [{ wide: { listDisk: 1 } }, part],
+      [{ wide: { disk: 1, listDisk: 1 } }, part],
+      [{ wide: { disk: 1 }, locator: { disk: 1 } }, part],
+      [{ wide: { listDisk: 1 }, locator: { disk: 1 } }, part],
       [{ wide: { here: 1 } }, part],
       [{ wide: {}, locator: { disk: 1 } }, part],
       [{ wide: {}, locator: { disks: 0 } }, part],
@@ -173,6 +176,7 @@ describe("zip: entries", () => {
         { own: { time: 1, date: 2, version: 45 } },
         { listed: { by: 3, version: 45, time: 1, date: 2, internal: 1, external: 0x20 } },
         { listed: { external: 0xffff0000 } },
+        { listed: { external: 1 } },
         { own: { flags: 0x800 }, listed: { flags: 0x800 } },
         { own: { flags: 0xd716 }, listed: { flags: 0xd716 } },
         { ownExtra: [9, 9, 1, 0, 7], extra: [8, 8, 0, 0], comment: "note" },
@@ -312,11 +316,14 @@ describe("zip: entries", () => {
       }),
       reason,
     );
-    for (const part of ["crc", "size", "packed"]) {
-      refused(
-        later({ ...zeros, [part]: 1 }, mark, crc, 4, 4),
-        'entry "n" has another name, method, size, checksum or other flags in its own header',
-      );
+    const parts = ["crc", "size", "packed"];
+    for (const [k, part] of parts.entries()) {
+      for (const more of [{}, { [parts[(k + 1) % 3]]: 1 }]) {
+        refused(
+          later({ ...zeros, [part]: 1, ...more }, mark, crc, 4, 4),
+          'entry "n" has another name, method, size, checksum or other flags in its own header',
+        );
+      }
     }
   });
 
