@@ -75,7 +75,7 @@ export function readPickle(bytes: Uint8Array, host: PickleHost): PickleValue {
   let start = 0; // of the instruction being carried out
   let spent = 0;
   let young: PickleValue | null = null; // the newest list, while only the stack and the memo know it
-  let youngPlace = -1; // where in the memo
+  let youngPlace: number; // where in the memo
 
   /** Moves on by `count` bytes, and returns where they begin. */
   const skip = (count: number): number => {

@@ -61,6 +61,7 @@ describe("the machine for pickles", () => {
       ["ca\nb\n", "a.b"],
       ["\x8c\x01a\x8c\x01b\x93", "a.b"],
       ["ca\nfirst\nK\x07\x85R", 7],
+      ["G@\0\0\0\0\0\0\0K\x01\x86", [2, 1]],
       ["NK\x01q\x000h\0\x86", [null, 1]],
       ["NK\x01r\0\0\0\x000j\0\0\0\0\x86", [null, 1]],
       ["NK\x01\x940h\0\x86", [null, 1]],
@@ -81,6 +82,7 @@ describe("the machine for pickles", () => {
       ["\x8f(NN\x90", "set", null],
       ["(NN\x91", "frozenset", null],
       ["cx\ny\n", "x.y", 2],
+      ["c\ny\n", ".y", 2],
       ["cx\ny\n)\x81", "x.y", 2],
       ["cx\ny\n)}\x92", "x.y", 2],
       ["cx\ny\n)R", "x.y", 2],
@@ -162,6 +164,9 @@ describe("the machine for pickles", () => {
     assertEquals(keys(`}(K\x02N${two}K\x05u`), [["2", 5]]);
     assertEquals(keys(`}(${two}N${two}K\x05u`), [["<float 2.0>", 5]]);
     assertEquals(keys(`}(${two}NK\x02K\x05u`), [["<float 2.0>", 5]]);
+    assertEquals(keys(`}(${one}NX\x01\0\0\x001NNNu`), [["1", null], ["1", null], ["null", null]]);
+    const [vast, odd] = ["GC@\0\0\0\0\0\0", "\x8a\x07\x01\0\0\0\0\0\x20"]; // 2^53, 2^53 + 1
+    assertEquals(keys(`}(${vast}N${odd}Nu`).length, 2);
     assertEquals(keys(`}(G?\xf8\0\0\0\0\0\0NNNu`).length, 2);
     assertEquals(keys(`}()N)Nu`), [["<tuple>", null], ["<tuple>", null]]);
   });
@@ -241,6 +246,9 @@ describe("the machine for pickles", () => {
       ["X\x05\0\0\0abc", "byte 2: the pickle ends in the middle"],
       ["0", "byte 2: a value is missing"],
       ["N(0", "byte 4: a value is missing"],
+      ["N(N(0", "byte 6: a value is missing"],
+      ["](NNeh\x01", "byte 7: nothing is kept under 1"],
+      ["ca\nfirst\n}K\x01Ns\x85R}b", "BUILD sets attributes of something that is no state_dict"],
       ["Nt", "byte 3: a mark is missing"],
       ["NNa", "byte 4: APPEND to no list"],
       [")Na", "byte 4: APPEND to no list"],
