@@ -37,18 +37,24 @@ const usual: Readonly<Record<LayerKind, readonly string[]>> = {
   GRU: ["Sigmoid", "Tanh"],
 };
 
-/** For each attribute: the first opset that has it, the last, and the only operator. */
-const known: Readonly<Record<string, readonly [first: number, last: number, only?: LayerKind]>> = {
-  hidden_size: [1, Infinity],
-  direction: [1, Infinity],
-  activations: [1, Infinity],
-  activation_alpha: [1, Infinity],
-  activation_beta: [1, Infinity],
-  clip: [1, Infinity],
-  output_sequence: [1, 6],
-  linear_before_reset: [3, Infinity, "GRU"],
-  input_forget: [1, Infinity, "LSTM"],
-  layout: [14, Infinity],
+/** Where an attribute is there: its first opset, its last, and its only operator; else everywhere. */
+interface Known {
+  readonly first?: number;
+  readonly last?: number;
+  readonly only?: LayerKind;
+}
+
+const known: Readonly<Record<string, Known>> = {
+  hidden_size: {},
+  direction: {},
+  activations: {},
+  activation_alpha: {},
+  activation_beta: {},
+  clip: {},
+  output_sequence: { last: 6 },
+  linear_before_reset: { first: 3, only: "GRU" },
+  input_forget: { only: "LSTM" },
+  layout: { first: 14 },
 };
 
 /** What a file says, fit for a message: without control characters, and cut where it is long. */
@@ -105,7 +111,8 @@ export function recurrenceOf(
   if (!Object.hasOwn(usual, opType)) throw new ValueError(`${opType} is no recurrent operator`);
   if (!(opset >= 1)) throw new ValueError(`there is no opset ${opset}`);
   for (const name of Object.keys(attributes)) {
-    const [first, last, only = opType] = Object.hasOwn(known, name) ? known[name] : [Infinity, 0];
+    const own: Known = Object.hasOwn(known, name) ? known[name] : { last: 0 };
+    const { first = opset, last = opset, only = opType } = own;
     if (only !== opType || opset < first || opset > last) {
       throw new ValueError(`${opType} has no attribute ${shown(name)} in opset ${opset}`);
     }
@@ -148,7 +155,8 @@ export function recurrenceOf(
     take("activation_beta", "a list of numbers", listOf("number"), none),
   );
   const size = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
-  const clip = take<number | null>("clip", "0 or more", (value) => Number(value) >= 0, null);
+  const isBound = (value: unknown) => typeof value === "number" && value >= 0;
+  const clip = take<number | null>("clip", "0 or more", isBound, null);
   flag("output_sequence");
   return {
     opType,
