@@ -138,7 +138,7 @@ class Reader {
     const initializers = new Map<string, OnnxTensor>();
     const lists: Record<number, OnnxValue[]> = { 11: [], 12: [], 13: [] };
     let name = "";
-    message.charge(400);
+    message.charge(480);
     while (message.next(1 << 1 | 1 << 5 | 7 << 11 | 7 << 14)) {
       const { field } = message;
       if (field === 1) nodes.push(this.node(message.message("node"), depth));
