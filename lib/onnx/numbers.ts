@@ -31,10 +31,9 @@ export function offBy(given: Named, wanted: Named, backs: readonly boolean[]): O
     if (String(own.shape) !== String(x.shape)) return { error: Infinity, step: null };
     const [length, batch, features] = x.shape;
     x.data.forEach((value, k) => {
-      const difference = Math.abs(own.data[k] - value);
-      if (!(difference <= error)) error = difference;
       if (close(own.data[k], value)) return;
       wrong = true;
+      error = Math.max(error, Math.abs(own.data[k] - value)); // NaN stays
       if (name !== "output") return;
       const t = Math.floor(k / batch / features);
       const back = backs[Math.floor((k % features) / (features / backs.length))];
@@ -46,7 +45,7 @@ export function offBy(given: Named, wanted: Named, backs: readonly boolean[]): O
 
 /** Numbers between -1 and 1 by a small generator, the same in every run. */
 export function draws(seed: number): () => number {
-  let x = seed >>> 0;
+  let x = seed;
   return () => {
     x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
     return Math.fround(x / 2 ** 31 - 1);
