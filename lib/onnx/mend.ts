@@ -151,8 +151,7 @@ function startGiven(model: OnnxModel, { layer }: Match, inputs: string[]): void 
 /** Whether weights are as they should be; none are zeros. */
 function same(given: Value | null, right: Value | null): boolean {
   if (!given || !right) return !(given ?? right)?.data.some((x) => x !== 0);
-  return String(given.shape) === String(right.shape) &&
-    given.data.every((x, k) => x === right.data[k]);
+  return given.data.every((x, k) => x === right.data[k]);
 }
 
 /** Gives a node other weights: in place of its own where nothing else reads them. */
@@ -184,17 +183,15 @@ function weight(
   ]);
   if (alone) return void edits.push({ part: own.bytes, by: bytes });
   added.push(writeMessage([[5, bytes]]));
-  while (inputs.length <= place) inputs.push("");
   inputs[place] = called;
 }
 
 /** How often a text stands in a file, as a field of its own. */
 function uses(bytes: Uint8Array, text: string): number {
-  const wanted = new TextEncoder().encode(text);
-  if (wanted.length === 0 || wanted.length > 127) return 2;
+  const wanted = writeMessage([[1, text]]).subarray(1); // its length, then the text
   let count = 0;
-  for (let at = bytes.indexOf(wanted.length); at >= 0; at = bytes.indexOf(wanted.length, at + 1)) {
-    if (wanted.every((byte, k) => bytes[at + 1 + k] === byte)) count++;
+  for (let at = bytes.indexOf(wanted[0]); at >= 0; at = bytes.indexOf(wanted[0], at + 1)) {
+    if (wanted.every((byte, k) => bytes[at + k] === byte)) count++;
   }
   return count;
 }

@@ -243,7 +243,7 @@ export function judgeNode(
   if (quantised && match.relation !== "other" && withinStep(node, layer)) {
     const remark = `quantised: every weight is within half a step of the layer's ` +
       `(${quantised.step.toPrecision(2)}), and its outputs are off by ` +
-      `${(offBy(mended, wanted, backs)?.error ?? 0).toPrecision(2)} for it`;
+      `${offBy(mended, wanted, backs)!.error.toPrecision(2)} for it`;
     return said.length ? wrong(said, remark) : { verdict: "right", mistakes: [], off, remark };
   }
   if (match.relation === "other") return wrong([...said, otherWeights(kind, "none of")]);
@@ -259,7 +259,7 @@ export function judgeNode(
     const apart = `${Number((100 * match.apart).toPrecision(2))} % apart from`;
     return wrong([...said, rounded?.mistake ?? otherWeights(kind, apart)]);
   }
-  const found = likewise.length > 0 ? null : explanation(question, wanted, mended);
+  const found = explanation(question, wanted, mended);
   if (found) return wrong([...said, found]);
   const misread = misreadings(kind).find(isMisread);
   if (misread) return wrong([...said, misread.mistake]);
@@ -271,7 +271,7 @@ export function judgeNode(
       `${orders[0]!.length > 8 ? ", …" : ""}`;
     return wrong([...said, fileMistake("units-permuted", says, kind)]);
   }
-  const parts = layer.directions.length === 2 ? byDirection(node, layer, options) : [];
+  const parts = layer.directions.length === 2 ? byDirection(node, match, options) : [];
   if (parts.length > 0) return wrong([...said, ...parts]);
   return wrong(said, "its weights are the layer's numbers, but in no order that is known");
 }
@@ -279,9 +279,10 @@ export function judgeNode(
 /** The mistakes of each direction alone, where each is right or explained; none otherwise. */
 function byDirection(
   node: RecurrentNode,
-  layer: ReferenceLayer,
+  match: Match,
   options: JudgeOptions,
 ): FileMistake[] {
+  const { layer } = match;
   const part = (x: Value | null, d: number): Value | null => {
     if (!x) return null;
     const size = x.data.length / 2;
@@ -298,12 +299,11 @@ function byDirection(
       .reduce((told, one) => one.mended(told), node.told);
     const own: RecurrentNode = {
       ...node,
-      told: { ...usual, direction: "forward", activations: [usual.activations[0]] },
+      told: { ...usual, direction: "forward", activations: usual.activations.slice(0, 1) },
       weights: { W: part(W, d)!, R: part(R, d)!, B: part(B, d), P: null },
     };
     const one = { ...layer, directions: [layer.directions[d]] };
-    const match: Match = { layer: one, direction: 0, relation: "same", apart: 0 };
-    const { verdict, mistakes } = judgeNode(own, match, options);
+    const { verdict, mistakes } = judgeNode(own, { ...match, layer: one }, options);
     return verdict === "right" ? [] : mistakes.map((mistake) => (
       { ...mistake, says: `${mistake.says}, in the ${direction} direction only` }
     ));

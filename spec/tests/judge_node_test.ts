@@ -230,11 +230,15 @@ describe("what a node is told, and whether it matters", () => {
         const step = Math.min(...steps);
         if (step === Infinity) continue;
         if (steps[0] !== steps[1]) found.add(steps[0] < steps[1] ? "forward" : "reverse");
-        const { off } = judged(node, layer);
-        assertEquals(off, { error, step });
+        assertEquals(judged(node, layer).off, { error, step });
+        // The first direction alone.
+        const alone = { ...layer, directions: [layer.directions[0]] };
+        const first = judged(nodeOf(alone, { clip }), alone).off?.step ?? Infinity;
+        assertEquals(first, steps[0]);
+        found.add(String(first));
       }
     }
-    assertEquals([...found].sort(), ["forward", "reverse"]);
+    for (const one of ["forward", "reverse", "0", "1"]) assert(found.has(one), one);
   });
   it("JUDGE-2: a layer out of another file is what its own node computes", () => {
     const layer = layerWith("GRU", [2, 3]);
@@ -265,6 +269,8 @@ describe("what a node is told, and whether it matters", () => {
     const swapped = changedIn(layer, ({ biasIh, biasHh }) => ({ biasIh: biasHh, biasHh: biasIh }));
     assertEquals(ids(nodeOf(swapped), { ...layer, node: nodeOf(layer) }), ["swapped-biases"]);
     const { mistakes, remark } = judged(nodeOf(swapped, { clip: 0.1 }), own);
+    const large = nodeOf(swapped, { clip: 1e6 });
+    assertEquals(ids(large, { ...layer, node: nodeOf(layer, { clip: 1e6 }) }), ["swapped-biases"]);
     const words = "its weights are the layer's numbers, but in no order that is known";
     assertEquals([mistakes, remark], [[], words]);
   });

@@ -36,6 +36,7 @@ describe("other weights", () => {
       `other-weights: its weights are ${share} % apart from the checkpoint's`;
     assertEquals(percent(0.12345), words("12"));
     assertEquals(percent(0.01266), words("1.3"));
+    assertEquals(percent(0.01249), words("1.2"));
     assertEquals(percent(0.2), words("20"));
     assertEquals(percent(0), words("0"));
   });
@@ -113,15 +114,18 @@ describe("other weights", () => {
     assertEquals(ids(nodeOf(swapped, relu), gru), ["relu-for-tanh", "swapped-biases"]);
   });
   it("JUDGE-4: units in another order, the first eight of them", () => {
-    const turned = (H: number) => {
+    const turned = (H: number, ...directions: number[]) => {
       const layer = layerWith("RNN", [2, H], { directions: 2 });
-      const order = Array.from({ length: H }, (_, k) => (k + 3) % H);
-      const own = changedIn(layer, ({ weightIh, weightHh, biasIh, biasHh }) => ({
-        weightIh: weightIh.map((_, k) => weightIh[order[k >> 1] * 2 + k % 2]),
-        weightHh: weightHh.map((_, k) => weightHh[order[Math.floor(k / H)] * H + order[k % H]]),
-        biasIh: biasIh!.map((_, k) => biasIh![order[k]]),
-        biasHh: biasHh!.map((_, k) => biasHh![order[k]]),
-      }));
+      const own = changedIn(layer, ({ weightIh, weightHh, biasIh, biasHh }, d) => {
+        if (!directions.includes(d)) return {};
+        const order = Array.from({ length: H }, (_, k) => (k + 3 - d) % H);
+        return {
+          weightIh: weightIh.map((_, k) => weightIh[order[k >> 1] * 2 + k % 2]),
+          weightHh: weightHh.map((_, k) => weightHh[order[Math.floor(k / H)] * H + order[k % H]]),
+          biasIh: biasIh!.map((_, k) => biasIh![order[k]]),
+          biasHh: biasHh!.map((_, k) => biasHh![order[k]]),
+        };
+      });
       return mistakesOf(nodeOf(own, { clip: 0.1 }), layer);
     };
     const clip = "clip: what goes into each activation is clipped to ±0.1";
@@ -129,9 +133,11 @@ describe("other weights", () => {
       clip,
       `units-permuted: the units stand in another order: ${list}`,
     ];
-    assertEquals(turned(4), said("3, 0, 1, 2"));
-    assertEquals(turned(8), said("3, 4, 5, 6, 7, 0, 1, 2"));
-    assertEquals(turned(9), said("3, 4, 5, 6, 7, 8, 0, 1, …"));
+    assertEquals(turned(4, 0, 1), said("3, 0, 1, 2"));
+    assertEquals(turned(8, 0, 1), said("3, 4, 5, 6, 7, 0, 1, 2"));
+    assertEquals(turned(9, 0, 1), said("3, 4, 5, 6, 7, 8, 0, 1, …"));
+    assertEquals(turned(4, 0), said("3, 0, 1, 2, in the forward direction only"));
+    assertEquals(turned(4, 1), said("2, 3, 0, 1, in the reverse direction only"));
   });
   it("JUDGE-4: a mistake of one direction, or another of each", () => {
     const negatedHh = "negated-weight_hh: weight_hh is negated";

@@ -1,0 +1,326 @@
+/** Files mended: what the node is told afterwards, what it reads, and all that stays (JUDGE-5). */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { CheckpointError, type StateDict } from "../../mod.ts";
+import { mend, type OnnxModel, type WireField } from "../../lib/onnx/mod.ts";
+import { nodeWeights, type ReferenceLayer, stateOf } from "../../lib/onnx/reference.ts";
+import { attribute, Graph, nodeIn, plain, types } from "./judged/file.ts";
+import { changedIn, layerWith, negated, numbers } from "./judged/nodes.ts";
+import { describe, it } from "./law.ts";
+
+const kinds = ["RNN", "LSTM", "GRU"] as const;
+
+/** The file mended, read again; it must be right. */
+function mended(model: OnnxModel, state: StateDict, verdict = "right"): OnnxModel {
+  const { bytes, judgement } = mend(model, state);
+  assertEquals(judgement.verdict, verdict);
+  return new Again(bytes).read();
+}
+
+/** A file that is there already. */
+class Again extends Graph {
+  readonly #bytes: Uint8Array;
+  constructor(bytes: Uint8Array) {
+    super();
+    this.#bytes = bytes;
+  }
+  override bytes(): Uint8Array {
+    return this.#bytes;
+  }
+}
+
+/** The numbers of a constant. */
+const constantIn = ({ graph }: OnnxModel, name: string) =>
+  graph.initializers.get(name) && [...graph.initializers.get(name)!.toTensor().data];
+
+const single = (data: ArrayLike<number>) => [...Float32Array.from(data)];
+
+/** A layer's weights as its node has them. */
+const weightsOf = (layer: ReferenceLayer) => {
+  const { W, R, B } = nodeWeights(layer);
+  return [W, R, B].map((x) => x ? single(x.data) : undefined);
+};
+
+const weightsIn = (model: OnnxModel, names = ["rnn.W", "rnn.R", "rnn.B"]) =>
+  names.map((name) => constantIn(model, name));
+
+describe("what a node is told", () => {
+  it("JUDGE-5: nothing that PyTorch's layers have not", () => {
+    const wrong = { clip: { float: 0.1 }, hidden_size: 3 };
+    const told = {
+      RNN: { ...wrong, activations: ["Relu"], activation_alpha: { floats: [1] } },
+      LSTM: { ...wrong, input_forget: 1 },
+      GRU: {
+        ...{ ...wrong, linear_before_reset: 0, activations: ["Sigmoid", "Affine"] },
+        ...{ activation_alpha: { floats: [2] }, activation_beta: { floats: [0] } },
+      },
+    };
+    const right = {
+      RNN: { hidden_size: 3, activations: ["Relu"] },
+      LSTM: { hidden_size: 3 },
+      GRU: { hidden_size: 3, linear_before_reset: 1 },
+    };
+    for (const kind of kinds) {
+      const layer = layerWith(kind, [2, 3]);
+      const attributes = told[kind] as Parameters<Graph["node"]>[3];
+      const model = new Graph().recurrent(layer, "x", { attributes }).read();
+      const after = mended(model, stateOf([layer]));
+      assertEquals(nodeIn(after), { ...nodeIn(model), attributes: right[kind] });
+      assertEquals(weightsIn(after), weightsIn(model));
+      assertEquals(after.graph.nodes[0].name, "rnn");
+    }
+  });
+  it("JUDGE-5: an RNN has the nonlinearity of its node, or the one that is said, in each direction", () => {
+    for (const directions of [1, 2]) {
+      const layer = layerWith("RNN", [2, 3], { directions });
+      const model = new Graph().recurrent(layer, "x", {
+        attributes: { clip: { float: 0.1 }, activations: Array(directions).fill("Relu") },
+      }).read();
+      const activations = (nonlinearity?: "tanh" | "relu") => {
+        const { bytes, judgement } = mend(model, stateOf([layer]), { nonlinearity });
+        assertEquals(judgement.verdict, "right");
+        return nodeIn(new Again(bytes).read()).attributes.activations;
+      };
+      assertEquals(activations(), Array(directions).fill("Relu"));
+      assertEquals(activations("relu"), Array(directions).fill("Relu"));
+      assertEquals(activations("tanh"), undefined);
+    }
+  });
+  it("JUDGE-5: no peepholes, and no input that is left out at its end", () => {
+    const layer = layerWith("LSTM", [2, 3]);
+    const graph = new Graph();
+    graph.constant("P", [1, 9], numbers(9, 3));
+    const inputs = ["", "", "", "P"];
+    const model = graph.recurrent(layer, "x", { inputs, outputs: ["y", "", "c"] }).read();
+    const after = nodeIn(mended(model, stateOf([layer])));
+    assertEquals(after.inputs, ["x", "rnn.W", "rnn.R", "rnn.B"]);
+    assertEquals(after.outputs, ["y", "", "c"]);
+  });
+  it("JUDGE-5: a right file is the same bytes, and so is a right node beside a wrong one", () => {
+    const [a, b] = ["a", "b"].map((module, k) => layerWith("GRU", [2, 3], { module, seed: k + 1 }));
+    const state = Object.fromEntries(
+      [a, b].flatMap((own) =>
+        Object.entries(stateOf([own])).map(([name, x]) => [`${own.module}.${name}`, x])
+      ),
+    );
+    const file = (wrong: ReferenceLayer[]) =>
+      [a, b].reduce((graph, own) =>
+        graph.recurrent(own, "x", {
+          ...{ name: own.module, outputs: [`${own.module}.y`] },
+          attributes: wrong.includes(own) ? { linear_before_reset: 0 } : {},
+        }), new Graph()).read();
+    const right = file([]);
+    assertEquals(mend(right, state).bytes, right.bytes);
+    for (const wrong of [[a], [b], [a, b]]) {
+      const after = mended(file(wrong), state);
+      assertEquals([0, 1].map((k) => nodeIn(after, k)), [0, 1].map((k) => nodeIn(right, k)));
+    }
+    // One without a layer of its shape stays, the other is mended.
+    const strange = layerWith("GRU", [2, 4]);
+    const both = new Graph().recurrent(strange, "x", { name: "s", outputs: ["s.y"] })
+      .recurrent(a, "x", { name: "a", outputs: ["a.y"], attributes: { linear_before_reset: 0 } });
+    const after = mended(both.read(), stateOf([a]), "wrong");
+    assertEquals(nodeIn(after), nodeIn(both.read()));
+    assertEquals(nodeIn(after, 1), nodeIn(right));
+  });
+});
+
+describe("a node's weights", () => {
+  it("JUDGE-5: are replaced in place where nothing else reads them", () => {
+    for (const kind of kinds) {
+      for (const directions of [1, 2]) {
+        const layer = layerWith(kind, [2, 3], { directions });
+        const other = changedIn(negated(layer, 0), ({ biasIh }) => (
+          { biasIh: biasIh!.map((x) => x + 1) }
+        ));
+        const graph = new Graph().recurrent(other, "x").node("Tanh", ["y"], ["z"]);
+        graph.constant("more", [2], [1, 2]);
+        const model = graph.read();
+        const after = mended(model, stateOf([layer]));
+        assertEquals(weightsIn(after), weightsOf(layer));
+        assertEquals(nodeIn(after), nodeIn(model));
+        // Nothing else is changed: the file is as long, and W, which was right, and what follows.
+        assertEquals(after.bytes.length, model.bytes.length);
+        assertEquals([...after.graph.initializers.keys()], [...model.graph.initializers.keys()]);
+        assertEquals(nodeIn(after, 1), nodeIn(model, 1));
+        assertEquals(constantIn(after, "more"), [1, 2]);
+      }
+    }
+  });
+  it("JUDGE-5: in float64 stay in float64; those of half precision are refused", () => {
+    const layer = layerWith("GRU", [2, 3]);
+    const file = (type: number) =>
+      new Graph().recurrent(negated(layer, 0), "x", { type, name: "own" }).read();
+    const after = mended(file(types.float64), stateOf([layer]));
+    const { R } = nodeWeights(layer);
+    assertEquals(constantIn(after, "own.R"), [...R.data]);
+    assertEquals(after.graph.initializers.get("own.R")!.dtype, "float64");
+    assertThrows(
+      () => mend(file(types.float16), stateOf([layer])),
+      CheckpointError,
+      "own: its weights are float16",
+    );
+  });
+  it("JUDGE-5: are new constants where others read them, with a name that is free", () => {
+    const layer = layerWith("GRU", [2, 3]);
+    const wrong = negated(layer, 0);
+    for (const name of ["rnn", "n".repeat(120), "n".repeat(126), "n".repeat(300)]) {
+      const R = `${name}.R`;
+      for (const taken of [[], [`${R}_mended`], [`${R}_mended`, `${R}_mended1`]]) {
+        const graph = new Graph().recurrent(wrong, "x", { name }).node("Neg", [R], ["other"]);
+        for (const one of taken) graph.constant(one, [1], [0]);
+        const model = graph.read();
+        const after = mended(model, stateOf([layer]));
+        const called = `${R}_mended${["", 1, 2][taken.length]}`;
+        assertEquals(nodeIn(after).inputs, ["x", `${name}.W`, called, `${name}.B`]);
+        assertEquals(constantIn(after, called), single(nodeWeights(layer).R.data));
+        assertEquals(constantIn(after, R), constantIn(model, R));
+        assertEquals(nodeIn(after, 1).inputs, [R]);
+      }
+      // Alone, it is replaced however long its name is.
+      const alone = new Graph().recurrent(wrong, "x", { name }).read();
+      const after = mended(alone, stateOf([layer]));
+      assertEquals([nodeIn(after), after.graph.initializers.size], [nodeIn(alone), 3]);
+    }
+  });
+  it("JUDGE-5: two nodes that share wrong weights get constants of their own", () => {
+    const layer = layerWith("GRU", [2, 3]);
+    const wrong = negated(layer, 0);
+    const graph = new Graph().recurrent(wrong, "x");
+    graph.node("GRU", ["x", "rnn.W", "rnn.R", "rnn.B"], ["z"], { linear_before_reset: 1 }, "b");
+    const after = mended(graph.read(), stateOf([layer]));
+    assertEquals(nodeIn(after).inputs[2], "rnn.R_mended");
+    assertEquals(nodeIn(after, 1).inputs[2], "rnn.R");
+    assertEquals(constantIn(after, "rnn.R"), single(nodeWeights(layer).R.data));
+  });
+  it("JUDGE-5: biases are added, or taken away; zeros are none", () => {
+    const layer = layerWith("GRU", [2, 3]);
+    const none = changedIn(layer, () => ({ biasIh: null, biasHh: null }));
+    const zeros = changedIn(layer, ({ biasIh, biasHh }) => (
+      { biasIh: biasIh!.map(() => 0), biasHh: biasHh!.map(() => 0) }
+    ));
+    const without = new Graph().recurrent(none, "x").read();
+    const added = mended(without, stateOf([layer]));
+    assertEquals(nodeIn(added).inputs, ["x", "rnn.W", "rnn.R", "rnn_3_mended"]);
+    assertEquals(constantIn(added, "rnn_3_mended"), weightsOf(layer)[2]);
+    const taken = mended(new Graph().recurrent(layer, "x").read(), stateOf([none]));
+    assertEquals(nodeIn(taken).inputs, ["x", "rnn.W", "rnn.R"]);
+    const states = new Graph().recurrent(layer, "x", { inputs: ["", "h"] });
+    const kept = mended(states.input("h", [1, "n", 3]).read(), stateOf([none]));
+    assertEquals(nodeIn(kept).inputs, ["x", "rnn.W", "rnn.R", "", "", "h"]);
+    // A wrong node of zero biases keeps them.
+    const clipped = { attributes: { clip: { float: 0.1 } } };
+    for (const [file, state] of [[zeros, none], [none, zeros]] as const) {
+      const model = new Graph().recurrent(file, "x", clipped).read();
+      const inputs = nodeIn(model).inputs.filter(Boolean);
+      assertEquals(nodeIn(mended(model, stateOf([state]))).inputs, inputs);
+    }
+  });
+  it("JUDGE-5: those that a node computes are constants afterwards, in float32", () => {
+    const layer = layerWith("GRU", [2, 3]);
+    const { W, R, B } = nodeWeights(layer);
+    const graph = new Graph();
+    graph.constant("W", W.shape, W.data);
+    graph.constant("R", R.shape, R.data);
+    graph.constant("B", B!.shape, B!.data);
+    graph.node("Neg", ["R"], ["minus"]);
+    const attributes = { linear_before_reset: 1 };
+    const model = graph.node("GRU", ["x", "W", "minus", "B"], ["y"], attributes).read();
+    const after = mended(model, stateOf([layer]));
+    assertEquals(nodeIn(after, 1).inputs, ["x", "W", "minus_mended", "B"]);
+    assertEquals(constantIn(after, "minus_mended"), single(R.data));
+    assertEquals(nodeIn(after), nodeIn(model));
+  });
+  it("JUDGE-5: those of a function's call are refused, and its attributes mended", () => {
+    const layer = layerWith("GRU", [2, 3]);
+    const file = (own: ReferenceLayer, lbr: number, extra: string[] = []) => {
+      const { W, R, B } = nodeWeights(own);
+      const graph = new Graph();
+      graph.constant("W", W.shape, W.data);
+      graph.constant("R", R.shape, R.data);
+      if (B) graph.constant("B", B.shape, B.data);
+      const names = B ? ["W", "R", "B"] : ["W", "R"];
+      graph.node("layer", ["x", ...names], ["y"], {}, "call", "own");
+      const inner = (fields: WireField[]): WireField => [7, fields];
+      const more: WireField[] = [[8, [[1, "own"], [2, 1]]], [25, [
+        [1, "layer"],
+        ...["x", ...names].map((name): WireField => [4, name]),
+        [5, "y"],
+        inner([
+          ...["x", ...names, ...extra].map((name): WireField => [1, name]),
+          ...[[2, "y"], [3, "own"], [4, "GRU"]] as WireField[],
+          attribute("linear_before_reset", lbr),
+        ]),
+        ...[[9, [[2, 17]]], [10, "own"]] as WireField[],
+      ]]];
+      return graph.read({ more });
+    };
+    const after = mended(file(layer, 0), stateOf([layer]));
+    assertEquals(plain(after.functions[0].nodes[0]), {
+      opType: "GRU",
+      inputs: ["x", "W", "R", "B"],
+      outputs: ["y"],
+      attributes: { linear_before_reset: 1 },
+    });
+    const words = "call → own: its weights are arguments of a function";
+    const without = changedIn(layer, () => ({ biasIh: null, biasHh: null }));
+    for (const other of [negated(layer, 0), without]) {
+      assertThrows(() => mend(file(other, 1), stateOf([layer])), CheckpointError, words);
+    }
+    // A bias may be left out of its inputs.
+    const bare = mended(file(layer, 1), stateOf([without]));
+    assertEquals(plain(bare.functions[0].nodes[0]).inputs, ["x", "W", "R"]);
+  });
+});
+
+describe("a node's first state", () => {
+  const layer = layerWith("LSTM", [2, 3]);
+  const state = stateOf([layer]);
+  /** A file whose node starts from constants for a batch of 2, of any batch. */
+  const fixed = (h: ArrayLike<number>, c: ArrayLike<number>, more: string[] = []) => {
+    const graph = new Graph();
+    graph.constant("h", [1, 2, 3], h);
+    graph.constant("c", [1, 2, 3], c);
+    const inputs = ["", "h", "c", ...more];
+    graph.recurrent(layer, "x", { inputs, outputs: ["y", "yh", "yc"] });
+    graph.sideBySide("y", "out").input("x", ["t", "n", 2]);
+    return graph.output("out").output("yh").output("yc");
+  };
+  const zeros = new Float64Array(6);
+  const ones = numbers(6, 4);
+  it("JUDGE-5: made for one batch, is left out where it is zeros", () => {
+    const model = fixed(zeros, zeros).read();
+    assertEquals(nodeIn(mended(model, state)).inputs, ["x", "rnn.W", "rnn.R", "rnn.B"]);
+    for (const [h, c] of [[ones, zeros], [zeros, ones], [ones, ones]]) {
+      const { bytes, judgement } = mend(fixed(h, c).read(), state);
+      assertEquals(judgement.verdict, "wrong");
+      const { inputs } = nodeIn(new Again(bytes).read());
+      assertEquals(inputs, ["x", "rnn.W", "rnn.R", "rnn.B", "", "h", "c"]);
+    }
+    const gru = layerWith("GRU", [2, 3]);
+    const graph = new Graph();
+    graph.constant("h", [1, 2, 3], zeros);
+    graph.recurrent(gru, "x", { inputs: ["", "h"], outputs: ["y", "yh"] });
+    graph.sideBySide("y", "out").input("x", ["t", "n", 2]);
+    const own = graph.output("out").output("yh").read();
+    assertEquals(nodeIn(mended(own, stateOf([gru]))).inputs, ["x", "rnn.W", "rnn.R", "rnn.B"]);
+  });
+  it("JUDGE-5: that the file is given unused, is given to the node", () => {
+    for (const kind of kinds) {
+      for (const directions of [1, 2]) {
+        const own = layerWith(kind, [2, 3], { directions });
+        const graph = new Graph().recurrent(own, "x", { outputs: ["y", "yh", "yc"] });
+        graph.constant("const", [directions, 1, 3], new Float64Array(3 * directions));
+        const names = kind === "LSTM" ? ["h0", "c0"] : ["h0"];
+        graph.input("x", ["t", "n", 2]).input("const", [directions, 1, 3]);
+        for (const name of names) graph.input(name, [directions, "n", 3]);
+        graph.sideBySide("y", "out").output("out").output("yh");
+        if (kind === "LSTM") graph.output("yc");
+        const model = graph.read();
+        const { bytes } = mend(model, stateOf([own]));
+        const { inputs } = nodeIn(new Again(bytes).read());
+        assertEquals(inputs, ["x", "rnn.W", "rnn.R", "rnn.B", "", ...names]);
+      }
+    }
+  });
+});
