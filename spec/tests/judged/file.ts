@@ -63,18 +63,18 @@ const info = (
 
 /** The types of elements by ONNX's numbers. */
 export const types = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  float16: 10,
-  float64: 11,
+  ...{ float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10, float64: 11 },
+  bfloat16: 16,
 };
 
 const packed = (type: number, data: ArrayLike<number>): ArrayBufferView<ArrayBuffer> => {
   if (type === types.float64) return Float64Array.from(data);
   if (type === types.float16) return Float16Array.from(data);
+  if (type === types.bfloat16) {
+    return Uint16Array.from(
+      new Uint16Array(Float32Array.from(data).buffer).filter((_, k) => k % 2),
+    );
+  }
   if (type === types.uint8 || type === types.int8) return Uint8Array.from(data);
   if (type === types.int64) return BigInt64Array.from(Array.from(data, BigInt));
   return type === types.int32 ? Int32Array.from(data) : Float32Array.from(data);
@@ -158,7 +158,8 @@ export class Graph {
 
   /** The file of this graph. */
   bytes({ opset = 17, more = [] }: { opset?: number; more?: WireField[] } = {}): Uint8Array {
-    return writeMessage([[1, 8], [7, this.fields], [8, [[2, opset]]], ...more]);
+    const version: WireField[] = opset ? [[8, [[2, opset]]]] : [];
+    return writeMessage([[1, 8], [7, this.fields], ...version, ...more]);
   }
 
   read(options: { opset?: number; more?: WireField[] } = {}): OnnxModel {
