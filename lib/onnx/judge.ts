@@ -112,7 +112,7 @@ export function examine(
   const recurrence = recurrentNodes(model, carryOut(model));
   const { layers, beyond } = referenceLayers(reference);
   const matches = matched(recurrence.nodes, layers);
-  const alikeNodes: [RecurrentNode, ReferenceLayer, Found][] = [];
+  const known: { node: RecurrentNode; layer: ReferenceLayer; found: Found }[] = [];
   const judged = recurrence.nodes.map((node, k): NodeJudgement => {
     const match = matches[k];
     const about = {
@@ -140,9 +140,9 @@ export function examine(
       return { ...about, layer: null, ...unknown, remark };
     }
     // Branches often hold the same node twice.
-    const key = alikeNodes.find(([other, same]) => same === match.layer && sameNode(other, node));
-    const found = key?.[2] ?? judgeNode(node, match, options);
-    alikeNodes.push([node, match.layer, found]);
+    const alike = known.find((one) => one.layer === match.layer && sameNode(one.node, node));
+    const found = alike?.found ?? judgeNode(node, match, options);
+    known.push({ node, layer: match.layer, found });
     return { ...about, ...found };
   });
   const together = judgeWhole(

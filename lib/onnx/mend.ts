@@ -125,7 +125,7 @@ function mended(
   while (inputs.at(-1) === "") inputs.pop();
   edits.push({ part: node.node.bytes, by: nodeBytes(node, inputs, drop, put) });
   if (!("initializers" in node.within)) {
-    if (edits.length > 1 || added.length > 0) {
+    if (added.length > 0) {
       throw new CheckpointError(`${node.path}: its weights are arguments of a function`);
     }
     return replaceParts(model.bytes, edits);
@@ -142,10 +142,8 @@ function startGiven(model: OnnxModel, { layer }: Match, inputs: string[]): void 
     !model.graph.initializers.has(name) && shape?.length === 3 && shape[2] === layer.hiddenSize &&
     shape[0] === layer.directions.length && !inputs.includes(name)
   );
-  states.slice(0, layer.kind === "LSTM" ? 2 : 1).forEach(({ name }, k) => {
-    while (inputs.length < 5 + k) inputs.push("");
-    inputs[5 + k] = name;
-  });
+  for (const k of [3, 4]) inputs[k] ??= "";
+  states.forEach(({ name }, k) => inputs[5 + k] = name);
 }
 
 /** Whether weights are as they should be; none are zeros. */

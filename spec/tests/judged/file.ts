@@ -175,3 +175,9 @@ export const plain = ({ opType, inputs, outputs, attributes }: OnnxNode) => ({
   ...{ opType, inputs, outputs },
   attributes: Object.fromEntries([...attributes].map(([name, { value }]) => [name, value])),
 });
+
+/** The shapes of tensors, by name. */
+export const shapes = (named: object) =>
+  Object.fromEntries(
+    Object.entries(named).map(([name, { shape }]) => [name, (shape as number[]).join()]),
+  );
