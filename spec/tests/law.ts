@@ -130,8 +130,18 @@ export function law<T>(
 export function fact(
   clauses: readonly string[],
   claim: string,
-  holds: () => void,
+  holds: () => void | Promise<void>,
   paths = everyPath,
 ): void {
-  it(`${clauses.join(", ")}: ${claim}`, () => paths.forEach((path) => onPath(path, holds)));
+  it(`${clauses.join(", ")}: ${claim}`, async () => {
+    const before = getKernels();
+    try {
+      for (const path of paths) {
+        setKernels(path);
+        await holds(); // one after the other, each to its end
+      }
+    } finally {
+      setKernels(before);
+    }
+  });
 }
