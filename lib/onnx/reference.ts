@@ -87,7 +87,7 @@ export function layerOf(node: RecurrentNode): ReferenceLayer {
   const rows = onnxOrder[kind].length * hiddenSize;
   const order = [...gateOrder[kind]].map((gate) => onnxOrder[kind].indexOf(gate));
   const part = (x: Value, d: number, from: number, width: number) => {
-    const all = x.data.subarray(d * (x.data.length / W.shape[0]) + from * width);
+    const all = x.data.subarray(d * (x.data.length / W.shape[0]) + from);
     const size = hiddenSize * width;
     const result = new Float64Array(rows * width);
     order.forEach((gate, k) => result.set(all.subarray(gate * size, (gate + 1) * size), k * size));
