@@ -156,7 +156,7 @@ export function readZip(
     ) fail(`${who} has another name, method, size, checksum or other flags in its own header`);
     if (
       later && (last + 16 > start || u32(last) !== 0x08074b50 || u32(last + 4) !== crc ||
-        u32(last + 8) !== size >>> 0)
+        (u32(last + 8) ^ size) !== 0) // of a size, 32 bits
     ) fail(`${who} has another size or checksum behind its bytes`);
     if (result.has(name)) fail(`${who} comes twice`);
     result.set(name, data);
