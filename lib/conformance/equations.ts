@@ -5,6 +5,7 @@ import { add, mul, sub } from "../autograd/arithmetic.ts";
 import { relu, sigmoid, tanh } from "../autograd/pointwise.ts";
 import { chunk } from "../autograd/slices.ts";
 import type { LSTMParameters } from "../nn/lstm.ts";
+import { zeros } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** What a cell carries from one step to the next: `[h]`, or `[h, c]` in an LSTM. */
@@ -66,7 +67,7 @@ function lstmStep(options: Options): Step {
   const { sigma = sigmoid, phi = tanh, outer = tanh, forgetBias = 0 } = options;
   return (x, [h, c], p) => {
     const sums = add(linear(x, p.weightIh, p.biasIh), linear(h, p.weightHh, p.biasHh));
-    const [i, f, g, o] = chunk(sums, 4, -1);
+    const [i, f, g, o] = chunk(sums, 4, 1);
     const peep = (gate: Tensor, at: Tensor) =>
       options.absentPeephole ? add(gate, mul(at, 0)) : gate;
     const kept = mul(sigma(add(peep(f, c), forgetBias)), c);
@@ -81,8 +82,8 @@ function lstmStep(options: Options): Step {
 function gruStep(options: Options): Step {
   const { sigma = sigmoid, phi = tanh } = options;
   return (x, [h], p) => {
-    const [xr, xz, xn] = chunk(linear(x, p.weightIh, p.biasIh), 3, -1);
-    const [hr, hz, hn] = chunk(linear(h, p.weightHh, p.biasHh), 3, -1);
+    const [xr, xz, xn] = chunk(linear(x, p.weightIh, p.biasIh), 3, 1);
+    const [hr, hz, hn] = chunk(linear(h, p.weightHh, p.biasHh), 3, 1);
     const [r, z] = [sigma(add(xr, hr)), sigma(add(xz, hz))];
     const weight = chunk(p.weightHh, 3, 0)[2];
     const bias = p.biasHh && chunk(p.biasHh, 3, 0)[2];
@@ -100,7 +101,8 @@ export function stepOf(kind: Kind, options: Options = {}): Step {
     const own = stepOf(kind, others);
     return (x, state, p) => {
       const isZero = state[0].data.every((value) => value === 0);
-      return own(x, state, isZero ? { ...p, weightHh: map(p.weightHh, () => 0) } : p);
+      const { shape, dtype } = p.weightHh;
+      return own(x, state, isZero ? { ...p, weightHh: zeros(shape, { dtype }) } : p);
     };
   }
   if (nanAs !== undefined) {

@@ -53,7 +53,7 @@ export const cells: Mistake[] = [
     "no-projection",
     "the projection is left out, and h is cut to its size",
     ["LSTM"],
-    { project: (h, size) => narrow(h, -1, 0, size) },
+    { project: (h, size) => narrow(h, 1, 0, size) },
   ),
   miscomputed("relu-for-tanh", "relu is used for tanh", [...gated, "RNN tanh"], { phi: relu }),
   miscomputed("tanh-for-relu", "tanh is used for relu", ["RNN relu"], { phi: tanh }),

@@ -57,17 +57,26 @@ function near(all: [number, number][], precision: number): boolean {
   });
 }
 
-/** A mistake that computes in a type of fewer bits: all numbers of the answer are of that type. */
-function computedIn(name: string, round: (x: number) => number, precision: number): Mistake {
+/**
+ * A mistake that computes in a type of fewer bits: all numbers of the answer are of that type.
+ *
+ * @param off how far from a number of the type, relative to it, one may be that stands for it
+ */
+function computedIn(
+  name: string,
+  round: (x: number) => number,
+  precision: number,
+  off: number,
+): Mistake {
   return {
     id: `${name}-arithmetic`,
     says: `it is computed in ${name}`,
     recognise(task, answer) {
       const all = pairs(task, answer);
-      // The shortest decimal of such a number may differ from it by a step of float32.
-      const isOf = (x: number) => Math.abs(round(x) - x) <= Math.abs(x) * 2 ** -24;
+      const isOf = (x: number) => Math.abs(round(x) - x) <= Math.abs(x) * off;
+      const own = task.request.dtype === "float64" ? (x: number) => x : Math.fround;
       return near(all, precision) && all.every(([, g]) => isOf(g)) &&
-        !all.every(([w]) => isOf(w));
+        !all.every(([w]) => isOf(own(w)));
     },
   };
 }
@@ -98,9 +107,10 @@ function isNanLost(task: Task, answer: Answer): boolean {
 export const numbers: Mistake[] = [
   rounded("float16", half),
   rounded("bfloat16", bfloat16),
-  computedIn("float16", half, 2 ** -6),
-  computedIn("bfloat16", bfloat16, 2 ** -3),
-  { ...computedIn("float32", Math.fround, 2 ** -16) },
+  // The shortest decimal of a number of 16 bits may differ from it by half a step of float32.
+  computedIn("float16", half, 2 ** -6, 2 ** -24),
+  computedIn("bfloat16", bfloat16, 2 ** -3, 2 ** -24),
+  computedIn("float32", Math.fround, 2 ** -16, 0),
   {
     id: "float32-products",
     says: "float64 is computed in float32 somewhere, in a product, say: all is off by little",
