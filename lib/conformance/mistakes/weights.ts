@@ -30,7 +30,7 @@ function orders(letters: string): string[] {
 }
 
 /** Changes all tensors that hold gates, or only the biases. */
-function each(own: Parameters, f: (x: Tensor) => Tensor, weights = true): Parameters {
+function each(own: Parameters, f: (x: Tensor) => Tensor, weights: boolean): Parameters {
   const { weightIh, weightHh, biasIh, biasHh } = own;
   return {
     ...own,
