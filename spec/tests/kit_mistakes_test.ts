@@ -3,7 +3,7 @@
  * begins to compute something else is seen in its own row.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { commit, mistakes } from "../../lib/conformance/diagnose.ts";
 import type { Task } from "../../lib/conformance/cases.ts";
 import { agree, answerWith, both } from "../../lib/conformance/mistakes/both.ts";
