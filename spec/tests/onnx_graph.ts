@@ -1,6 +1,6 @@
 /** ONNX files in the making, for tests. */
 
-import type { OnnxLayer, Tensor } from "../../mod.ts";
+import { type OnnxLayer, Tensor } from "../../mod.ts";
 import { type WireField, writeMessage } from "../../lib/onnx/mod.ts";
 
 /** A model in the making. */
@@ -49,4 +49,57 @@ export class Graph {
 export const attribute = (name: string, type: number, ...value: WireField[]): WireField => [
   5,
   [[1, name], ...value, [20, type]],
+];
+
+/** The fields of inputs and outputs. */
+export const names = (
+  inputs: readonly string[],
+  outputs: readonly string[] = ["y"],
+): WireField[] => [
+  ...inputs.map((name): WireField => [1, name]),
+  ...outputs.map((name): WireField => [2, name]),
+];
+
+/** A node of an operator. */
+export const node = (
+  type: string,
+  ...fields: WireField[]
+): WireField => [1, [[4, type], ...fields]];
+
+/** A tensor of float64. */
+export const float64 = (shape: readonly number[], ...data: number[]): Tensor =>
+  new Tensor(Float64Array.from(data), shape);
+
+/** Whole numbers, one after the other. */
+export const numbers = (count: number, from = 1): number[] =>
+  Array.from({ length: count }, (_, k) => from + k);
+
+/** A graph with the weights of an RNN of two units that reads one number. */
+export function small(): Graph {
+  const graph = new Graph();
+  graph.constant("W", float64([1, 2, 1], 1, 2));
+  graph.constant("R", float64([1, 2, 2], 3, 4, 5, 6));
+  return graph;
+}
+/** The same with the node. */
+export const rnn = (graph: Graph, ...more: WireField[]): Graph => {
+  graph.fields.push(node("RNN", ...names(["x", "W", "R"]), [3, "own"], ...more));
+  return graph;
+};
+
+/** An unsigned integer of at most 64 bits in groups of 7 bits. */
+export function varint(value: bigint): number[] {
+  const low = Number(value & 127n);
+  return value > 127n ? [low | 128, ...varint(value >> 7n)] : [low];
+}
+
+/** Integers about every length that there is, and at each power of two. */
+export const edges: readonly bigint[] = [
+  ...new Set(
+    Array.from(
+      { length: 65 },
+      (_, k) => [-1n, 0n, 1n].map((x) => BigInt.asUintN(64, (1n << BigInt(k)) + x)),
+    )
+      .flat(),
+  ),
 ];
