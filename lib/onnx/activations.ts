@@ -27,7 +27,7 @@ const known: Readonly<Record<string, Known>> = {
   Sigmoid: { of: (x) => 1 / (1 + Math.exp(-x)) },
   Affine: { of: (x, alpha, beta) => alpha * x + beta, numbers: [null, null] },
   LeakyRelu: { of: (x, alpha) => x >= 0 ? x : alpha * x, numbers: [Math.fround(0.01)] },
-  ThresholdedRelu: { of: (x, alpha) => x >= alpha ? x : x < alpha ? 0 : NaN, numbers: [1] },
+  ThresholdedRelu: { of: (x, alpha) => x < alpha ? 0 : x, numbers: [1] },
   ScaledTanh: { of: (x, alpha, beta) => alpha * Math.tanh(beta * x), numbers: [null, null] },
   HardSigmoid: {
     of: (x, alpha, beta) => Math.min(Math.max(alpha * x + beta, 0), 1),

@@ -185,7 +185,7 @@ export function evaluateRecurrence(
   const make = (shape: number[]) => new Tensor(allocate(X.dtype, numel(shape)), shape);
   const Y = make(layout === 1 ? [N, length, D, H] : [length, D, N, H]);
   const [Yh, Yc] = [make(states), lstm ? make(states) : null];
-  const [h, c] = [new Float64Array(H), new Float64Array(H)];
+  const [h, c, none] = Array.from({ length: 3 }, () => new Float64Array(H));
   for (let d = 0; d < D; d++) {
     const bias = (from: number) => (row: number) => B ? B.data[(2 * d) * rows + from + row] : 0;
     const step = steps[opType]({
@@ -200,10 +200,8 @@ export function evaluateRecurrence(
     const back = direction === "reverse" || d === 1;
     for (let n = 0; n < N; n++) {
       const place = (layout === 1 ? n * D + d : d * N + n) * H;
-      for (let j = 0; j < H; j++) {
-        h[j] = initialH ? initialH.data[place + j] : 0;
-        c[j] = initialC ? initialC.data[place + j] : 0;
-      }
+      h.set(initialH?.data.subarray(place, place + H) ?? none);
+      c.set(initialC?.data.subarray(place, place + H) ?? none);
       for (let k = 0; k < lens[n]; k++) {
         const t = back ? lens[n] - 1 - k : k;
         step(X.data, (layout === 1 ? n * length + t : t * N + n) * width, h, c);

@@ -153,8 +153,7 @@ export function reverseSequence(use: Use): readonly (Value | null)[] | null {
   if (batch + time !== 1 || !use.fits(x.shape)) return null;
   const width = product(x.shape.slice(2));
   const place = (t: number, n: number) =>
-    (time === 0 ? [t, n] : [n, t]).reduce((row, k, d) => d === 0 ? k : row * x.shape[1] + k) *
-    width;
+    (time === 0 ? t * x.shape[1] + n : n * x.shape[1] + t) * width;
   const data = x.data.slice();
   lengths.data.forEach((length, n) => {
     for (let t = 0; t < length; t++) {

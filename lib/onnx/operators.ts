@@ -140,9 +140,8 @@ function filled(use: Use): readonly (Value | null)[] | null {
   return [{ shape, data, whole: value?.whole ?? false }];
 }
 
-function shape(use: Use): readonly Value[] | null {
-  const x = use.inputs[0];
-  if (!x) return null;
+function shape(use: Use): readonly Value[] {
+  const x = use.inputs[0]!;
   const rank = x.shape.length;
   const within = (place: number) => Math.min(Math.max(axisOf(place, rank), 0), rank);
   return [
@@ -186,7 +185,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Cast: cast,
   CastLike: (use) => [{ ...use.inputs[0]!, whole: use.inputs[1]!.whole }],
   Shape: shape,
-  Size: ({ inputs: [x] }) => x ? [integers([x.data.length], [])] : null,
+  Size: ({ inputs: [x] }) => [integers([x!.data.length], [])],
   Transpose: transpose,
   Reshape: reshape,
   Squeeze: squeezed,
@@ -227,7 +226,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Neg: pointwise((x) => -x),
   Tanh: pointwise(Math.tanh),
   Sigmoid: pointwise(sigmoid),
-  Relu: pointwise((x) => x < 0 ? 0 : x),
+  Relu: pointwise((x) => Math.max(x, 0)),
   Sqrt: pointwise(Math.sqrt),
   ReduceSum: reduce((a, b) => a + b, 0),
   ReduceMean: reduce((a, b) => a + b, 0, true),
@@ -247,4 +246,4 @@ const two =
 
 /** How many inputs an operator needs; those after them may be left out. */
 export const needed = (type: string): number =>
-  three.test(type) ? 3 : two.test(type) ? 2 : /^(Constant|Shape|Size)$/.test(type) ? 0 : 1;
+  three.test(type) ? 3 : two.test(type) ? 2 : type === "Constant" ? 0 : 1;

@@ -223,8 +223,10 @@ export function readTensor(message: Message, files: OnnxExternalData): OnnxTenso
     else if (field === 5 || field === 7 || field === 11) add(message.varints());
     else if (field === 6) add({ bytes: message.content(), count: 1 });
     else if (field === 8) name = message.text();
-    else if (field === 9) add({ bytes: message.content(), count: 0 });
-    else if (field === 13) place.set(...readEntry(message.message("external_data")));
+    else if (field === 9) {
+      const bytes = message.content();
+      add({ bytes, count: bytes.length });
+    } else if (field === 13) place.set(...readEntry(message.message("external_data")));
     else if (field === 14) elsewhere = message.number() === 1;
     else message.skip();
   }
@@ -246,13 +248,11 @@ export function readTensor(message: Message, files: OnnxExternalData): OnnxTenso
     field === 6 || parts.some(({ length }) => length > 0)
   );
   if (fields.length > 1) message.refuse(`${what}: data in ${fields.map(nameOf).join(" and ")}`);
-  const [[field, { parts, count: elements }] = [9, { parts: [new Uint8Array()], count: 0 }]] =
-    fields;
+  const [[field, { parts, count: found }] = [9, { parts: [new Uint8Array()], count: 0 }]] = fields;
   if (!elsewhere) {
     const wanted = fieldOf(dtype);
-    const found = field === 9 ? parts[0].length : elements;
     // Two elements of four bits stand in one integer; a complex number takes two.
-    const perElement = dtype.startsWith("complex") ? 2 : bits > 0 && bits < 8 ? bits / 8 : 1;
+    const perElement = dtype.startsWith("complex") ? 2 : Math.min(bits / 8 || 1, 1);
     const due = field === 9 ? size : Math.ceil(count * perElement);
     if (field !== 9 && field !== wanted) {
       message.refuse(`${what}: elements of ${dtype} in ${fieldNames[field]}`);
@@ -281,7 +281,7 @@ function bitsOf(dtype: OnnxDType): number {
 export function readEntry(message: Message): readonly [key: string, value: string] {
   let [key, value] = ["", ""];
   message.charge(150);
-  while (message.next(0)) {
+  while (message.next()) {
     if (message.field === 1) key = message.text();
     else if (message.field === 2) value = message.anyText();
     else message.skip();

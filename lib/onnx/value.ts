@@ -24,9 +24,7 @@ export function valueOf(tensor: OnnxTensor): Value | null {
   try {
     if (whole) {
       const numbers = tensor.stored().values() as ArrayLike<number | bigint>;
-      const data = new Float64Array(numbers.length);
-      for (let k = 0; k < data.length; k++) data[k] = Number(numbers[k]);
-      return { shape: tensor.shape, data, whole };
+      return { shape: tensor.shape, data: Float64Array.from(numbers, Number), whole };
     }
     const { shape, data } = tensor.toTensor({ widen: true });
     return { shape, data: new Float64Array(data), whole };

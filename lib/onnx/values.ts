@@ -4,7 +4,6 @@
  * two recurrent nodes is of the same operators.
  */
 
-import { CheckpointError } from "../checkpoints/error.ts";
 import type { OnnxAttribute, OnnxFunction, OnnxGraph, OnnxModel, OnnxNode } from "./model.ts";
 import { numel } from "../tensor/dtype.ts";
 import type { OnnxTensor } from "./tensor.ts";
@@ -158,9 +157,7 @@ export class Scope {
     if (node.opType === "Loop" && node.domain === "") return this.#loop(node, inputs);
     if (node.domain === "" && Object.hasOwn(operators, node.opType)) {
       // An input may be left out; one that is unknown makes the outputs unknown.
-      if (inputs.some((x, k) => x === null && node.inputs[k] !== "")) {
-        if (node.opType !== "Shape" && node.opType !== "Size") return null;
-      }
+      if (inputs.some((x, k) => x === null && node.inputs[k] !== "")) return null;
       for (let k = 0; k < needed(node.opType); k++) if (!inputs[k]) return null;
       try {
         const given = inputs.map((x) => x ?? undefined);
@@ -169,7 +166,7 @@ export class Scope {
         const made = operators[node.opType](use);
         return made && made.map((value) => value && isSound(value) ? value : null);
       } catch (error) {
-        if (error instanceof RangeError || error instanceof CheckpointError) return null;
+        if (error instanceof RangeError) return null;
         throw error;
       }
     }
