@@ -23,13 +23,10 @@ export function exchanged(
   { data, shape }: { data: Tensor["data"]; shape: readonly number[] },
 ): Tensor {
   const [a, b, width] = shape;
-  const result = new Float64Array(data.length);
-  for (let i = 0; i < a; i++) {
-    for (let j = 0; j < b; j++) {
-      const from = (i * b + j) * width;
-      result.set(data.subarray(from, from + width), (j * a + i) * width);
-    }
-  }
+  const result = Float64Array.from(data, (_, k) => {
+    const row = Math.floor(k / width); // of b · a
+    return data[((row % a) * b + Math.floor(row / a)) * width + k % width];
+  });
   return new Tensor(result, [b, a, width]);
 }
 
@@ -127,10 +124,10 @@ export function runFile(
   const computed = outputs.every(({ name }, k) => {
     const value = scope.get(name);
     const as = named ? name : order[k];
-    // What a Linear makes of them is no output of the module; one in another form is.
+    // What a Linear makes of them is no output of the module; one in another form is, or a half of one.
     if (!value || !as) return false;
     const { shape, data } = value;
-    if (shape.length !== (cell ? 2 : 3) && data.length !== wanted[as].data.length) return false;
+    if (data.length !== wanted[as].data.length && shape.at(-1) !== hiddenSize) return false;
     found[as] = new Tensor(value.data, cell && shape.length === 2 ? [1, ...shape] : shape);
     return true;
   });

@@ -37,7 +37,7 @@ const clauses: readonly (readonly [RegExp, string | ((kind: LayerKind) => string
   [/^(h-0-|state-pair)/, "STACK-8"],
   [/^fixed-batch/, "BATCH-4"],
   [/^(batch-first-state)/, "BATCH-2"],
-  [/^(batch-first|output-flattened|ones-squeezed)/, "BATCH-1"],
+  [/^(batch-first|layout|output-flattened|ones-squeezed)/, "BATCH-1"],
   [/^dropout/, "DROP-1"],
   [/length|padding|padded|sorted/, "PACK-4"],
   [/^(clip|peepholes|input-forget|projection)$/, "LAYOUT-6"],

@@ -89,7 +89,7 @@ function fileOf({ node, scope, kind }: RecurrentNode, model: OnnxModel): Uint8Ar
   const lstm = kind === "LSTM";
   const inputs = [...node.inputs.keys()].map((k) => {
     if (k === 0) return "X";
-    return k === 4 || k === 5 || k === 6 ? "" : node.inputs[k] && `input_${k}`;
+    return k === 4 ? "" : node.inputs[k] && `input_${k}`;
   });
   while (inputs.length < (lstm ? 7 : 6)) inputs.push("");
   inputs[5] = "initial_h";
@@ -148,6 +148,6 @@ function fileOf({ node, scope, kind }: RecurrentNode, model: OnnxModel): Uint8Ar
 /** What a field of bytes holds, without its number and length. */
 function attributeOf(field: Uint8Array): Uint8Array {
   const message = new Message(field, "attribute");
-  message.next(-1);
+  message.next();
   return message.message("attribute").bytes;
 }

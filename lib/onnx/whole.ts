@@ -115,7 +115,8 @@ export function judgeWhole(
       ...{ module: module.name, batchFirst: attempts[k]?.[1] ?? null, part, verdict, mistakes },
       ...{ off: offs[k] ?? null, remark },
     });
-    if (inputs && part === "nodes" && allRight && module.nodes.some(({ told }) => told.layout)) {
+    const fits = part === "file" && offs.includes(null);
+    if (inputs && !fits && allRight && module.nodes.some(({ told }) => told.layout)) {
       const plain = carryOut(model, (told) => ({ ...told, layout: 0 }));
       const right = inFile(plain).find(([attempt]) => !attemptOff(attempt, backs));
       if (right) {

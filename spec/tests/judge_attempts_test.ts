@@ -22,6 +22,8 @@ const moduleOf = (model: OnnxModel, layers: readonly ReferenceLayer[]): Module =
   { name: "", layers, nodes: recurrentNodes(model, carryOut(model)).nodes }
 );
 
+const gru = layerWith("GRU", [2, 3]);
+
 describe("a file's inputs", () => {
   const layer = layerWith("GRU", [2, 3]);
   /** The names of a file's inputs as arguments: the input, the states, the lengths. */
@@ -191,6 +193,25 @@ describe("a file as a whole", () => {
     const other = ran(file(layer, { x: [3, 3, 2] }), layer, true)!;
     assertEquals(attemptOff(other, [false, true])!.step, 0);
   });
+  it("JUDGE-3: the first step that is off is one of time, in both orders", () => {
+    const masked = (batchFirst: boolean, x: (string | number | null)[]) => {
+      const graph = file(gru, { batchFirst, x });
+      graph.fields.splice(-2);
+      const shape = batchFirst ? [1, 9, 1] : [9, 1, 1];
+      graph.constant("mask", shape, Array.from({ length: 9 }, (_, t) => t < 4 ? 1 : 0));
+      return graph.node("Mul", ["out", "mask"], ["cut"]).output("cut");
+    };
+    assertEquals(attemptOff(ran(masked(false, ["t", "n", 2]), gru)!, [false])!.step, 4);
+    assertEquals(attemptOff(ran(masked(true, ["n", "t", 2]), gru, true)!, [false])!.step, 4);
+    // What has no such order is taken as it is.
+    const last = file(gru, { batchFirst: true, names: ["output", "h_n"] });
+    last.fields.splice(-2);
+    assertEquals(attemptOff(ran(last.output("h_n"), gru, true)!, [false]), null);
+    const raw = file(gru, { batchFirst: true });
+    raw.fields.splice(-2);
+    const off = attemptOff(ran(raw.output("Y"), gru, true)!, [false]);
+    assertEquals(off, { error: Infinity, step: null });
+  });
   it("JUDGE-3: dimensions exchanged are the first two", () => {
     const x = wide([2, 3, 2], ...[0, 1, 10, 11, 20, 21, 100, 101, 110, 111, 120, 121]);
     const turned = wide([3, 2, 2], ...[0, 1, 100, 101, 10, 11, 110, 111, 20, 21, 120, 121]);
@@ -249,12 +270,25 @@ describe("a file as a whole", () => {
     linear.constant("L", [3, 2], numbers(6, 1));
     linear.node("Reshape", ["out", "to"], ["rows"]).node("MatMul", ["rows", "L"], ["scores"]);
     assertEquals(ran(linear.output("scores"), layer)!.given, null);
-    // Three dimensions are an output, of whatever size.
-    const part = file(layer);
-    part.fields.splice(-2);
-    part.node("MatMul", ["out", "L"], ["thin"]).constant("L", [3, 2], numbers(6, 1));
-    const thin = ran(part.output("thin"), layer)!;
-    assertEquals(thin.given!.output.shape, [9, 3, 2]);
+    // One that reads every step is no output either; of a layer's width it may be one.
+    const both = layerWith("GRU", [2, 3], { directions: 2 });
+    for (const [width, wanted] of [[2, null], [3, "9,3,3"], [6, "9,3,6"], [7, null]] as const) {
+      const every = file(both);
+      every.fields.splice(-2);
+      every.constant("L", [6, width], numbers(6 * width, 1));
+      every.node("MatMul", ["out", "L"], ["scores"]);
+      const { given } = ran(every.output("scores"), both)!;
+      assertEquals(given && given.output.shape.join(), wanted);
+    }
+  });
+  it("JUDGE-3: lengths are divided without a rest", () => {
+    const graph = new Graph().node("Div", ["n", "two"], ["half"]);
+    graph.constant("two", [1], [2], types.int64);
+    graph.node("Mul", ["half", "two"], ["even"]);
+    graph.recurrent(gru, "x", { inputs: ["even"], outputs: ["Y"] }).sideBySide("Y", "out");
+    graph.input("x", null).input("n", ["n"], types.int64).output("out");
+    const { question: { inputs }, given } = ran(graph, gru)!;
+    assertEquals(offBy(given!, expected([gru], inputs, "tanh", [4, 8, 6]), [false]), null);
   });
   it("JUDGE-3: an LSTM that is given h alone is not run", () => {
     const layer = layerWith("LSTM", [2, 3]);
@@ -264,7 +298,6 @@ describe("a file as a whole", () => {
     assertEquals(ran(graph, layer)!.given, null);
     const none = file(layer, { states: false });
     assertEquals(attemptOff(ran(none, layer)!, [false]), null);
-    const gru = layerWith("GRU", [2, 3]);
     assertEquals(attemptOff(ran(file(gru), gru)!, [false]), null);
   });
   it("JUDGE-3: a cell has no time, and puts out its states", () => {

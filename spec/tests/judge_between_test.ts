@@ -87,6 +87,16 @@ describe("from the first node to the last", () => {
     const attempt = done(stacked(layers, { lengths: true }), layers);
     assertEquals([attempt.question.lengths, attempt.off], [[5, 9, 7], null]);
     assertEquals(done(stacked(layers), layers).question.lengths, undefined);
+    // They are divided without a rest.
+    const halves = new Graph().node("Div", ["n", "two"], ["half"]);
+    halves.constant("two", [1], [2], types.int64);
+    halves.node("Mul", ["half", "two"], ["even"]);
+    const names = { inputs: ["n"], outputs: ["Ya"] };
+    halves.recurrent(layers[0], "start", { name: "a", ...names }).sideBySide("Ya", "mid");
+    halves.recurrent(layers[1], "mid", { name: "b", inputs: ["even"], outputs: ["Yb"] });
+    assertEquals(done(halves, layers).off!.step, 0);
+    const odd = done(halves, layers).wanted.output;
+    assertEquals(odd.shape, [9, 3, 6]);
     // Constant ones are the node's own.
     const graph = stacked(layers, { lengths: true });
     graph.constant("n", [3], [9, 9, 9], types.int32);
@@ -159,5 +169,18 @@ describe("from the first node to the last", () => {
     graph.constant("true", [], [1], types.uint8);
     graph.node("If", ["true"], ["z"], { then_branch: inner, else_branch: inner });
     assertEquals(run(graph, layers), "its nodes lie in inner graphs");
+    // One of them is enough.
+    const half = new Graph().recurrent(layers[0], "start", { name: "a", outputs: ["Ya"] });
+    const top = half.sideBySide("Ya", "mid");
+    top.constant("true", [], [1], types.uint8);
+    const branch = new Graph().recurrent(layers[1], "mid", { name: "b" });
+    top.node("If", ["true"], ["z"], { then_branch: branch });
+    assertEquals(run(top, layers), "its nodes lie in inner graphs");
+    const [first, second] = two("GRU", 2);
+    const part = { ...second, directions: [second.directions[0]] };
+    assertEquals(
+      run(stacked([first, part]), [first, second]),
+      "its directions are nodes of their own",
+    );
   });
 });

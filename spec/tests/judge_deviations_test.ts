@@ -41,6 +41,7 @@ describe("the clause of a mistake", () => {
       "fixed-batch": same("BATCH-4"),
       "batch-first-state": same("BATCH-2"),
       "batch-first": same("BATCH-1"),
+      layout: same("BATCH-1"),
       "dropout-in-eval": same("DROP-1"),
       "lengths-ignored": same("PACK-4"),
       clip: same("LAYOUT-6"),

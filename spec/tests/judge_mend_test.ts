@@ -57,6 +57,20 @@ describe("what a node is told", () => {
       assertEquals(activations("tanh"), undefined);
     }
   });
+  it("JUDGE-5: in whatever order its fields stand", () => {
+    const layer = layerWith("LSTM", [2, 3]);
+    const graph = new Graph();
+    for (const [name, x] of Object.entries(nodeWeights(layer))) {
+      graph.constant(name, x!.shape, x!.data);
+    }
+    const inputs = ["x", "W", "R", "B"].map((name): WireField => [1, name]);
+    const [size, clip] = [attribute("hidden_size", 3), attribute("clip", { float: 0.1 })];
+    graph.fields.push([1, [size, [4, "LSTM"], clip, ...inputs, [2, "y"]]]);
+    assertEquals(nodeIn(mended(graph.read(), stateOf([layer]))), {
+      ...{ opType: "LSTM", inputs: ["x", "W", "R", "B"], outputs: ["y"] },
+      attributes: { hidden_size: 3 },
+    });
+  });
   it("JUDGE-5: no peepholes, and no input that is left out at its end", () => {
     const layer = layerWith("LSTM", [2, 3]);
     const graph = new Graph();

@@ -5,7 +5,7 @@ import { judge, type OnnxModel, probes, readOnnx, type WireField } from "../../l
 import type { Runtime } from "../../lib/onnx/notes.ts";
 import { nodeWeights, stateOf } from "../../lib/onnx/reference.ts";
 import type { LayerKind } from "../../lib/layouts/layout.ts";
-import { Graph, type More, plain, types } from "./judged/file.ts";
+import { attribute, Graph, type More, plain, types } from "./judged/file.ts";
 import { layerWith, numbers } from "./judged/nodes.ts";
 import { describe, it } from "./law.ts";
 
@@ -85,6 +85,13 @@ describe("notes", () => {
       "state-constant: it starts from a constant of the file",
       batch(2),
     ]);
+    const graph = new Graph();
+    graph.constant("h", [1, 1, 3], [0, 0, 1]);
+    graph.recurrent(layerWith("GRU", [2, 3]), "x", { inputs: ["", "h"] });
+    assertEquals(saidOf(graph.read()), [
+      "state-constant: it starts from a constant of the file",
+      batch(1),
+    ]);
     assertEquals(read(["", "h", "c"], {}, types.float64), ["float64: float64"]);
     assertEquals(read(["", "h", "c"], {}, types.float16), ["half: weights of float16"]);
     assertEquals(read(["", "h", "c"], {}, types.bfloat16), ["half: weights of bfloat16"]);
@@ -156,6 +163,7 @@ function quantised(lengths = "n"): Graph {
 function described({ graph, opsets, irVersion }: OnnxModel) {
   return {
     irVersion,
+    name: graph.name,
     opsets: [...opsets],
     nodes: graph.nodes.map(plain),
     domains: graph.nodes.map(({ domain }) => domain),
@@ -183,7 +191,7 @@ describe("a node as a file of its own", () => {
     }).read({ opset: 22 });
     const [probe] = probes(own, null);
     assertEquals(described(readOnnx(probe.bytes)), {
-      irVersion: 8,
+      ...{ irVersion: 8, name: "node" },
       opsets: [["", 22]],
       nodes: [{
         opType: "LSTM",
@@ -222,7 +230,7 @@ describe("a node as a file of its own", () => {
       const own = graph.node("GRU", ["x", "W", "R"], ["y"]).read({ opset });
       const [{ bytes, inputs, wanted }] = probes(own, stateOf([layer]));
       assertEquals(described(readOnnx(bytes)), {
-        irVersion: 8,
+        ...{ irVersion: 8, name: "node" },
         opsets: [["", Math.max(opset, 7)]],
         nodes: [{
           opType: "GRU",
@@ -242,6 +250,22 @@ describe("a node as a file of its own", () => {
     const versions = readOnnx(probes(bare, null)[0].bytes).opsets;
     assertEquals([...versions], [["", 17], ["com.microsoft", 3]]);
     assertEquals(judge(bare, null).opset, 0);
+  });
+  it("JUDGE-6: of a node whose fields stand in another order", () => {
+    const graph = new Graph();
+    for (const [name, x] of Object.entries(nodeWeights(layerWith("LSTM", [2, 3])))) {
+      graph.constant(name, x!.shape, x!.data);
+    }
+    const inputs = ["x", "W", "R", "B"].map((name): WireField => [1, name]);
+    const clip = attribute("clip", { float: 0.5 });
+    graph.fields.push([1, [clip, [4, "LSTM"], [2, "y"], attribute("layout", 1), ...inputs]]);
+    const own = readOnnx(probes(graph.read(), null)[0].bytes);
+    assertEquals(plain(own.graph.nodes[0]), {
+      opType: "LSTM",
+      inputs: ["X", "input_1", "input_2", "input_3", "", "initial_h", "initial_c"],
+      outputs: ["Y", "Y_h", "Y_c"],
+      attributes: { clip: 0.5 },
+    });
   });
   it("JUDGE-6: of ONNX Runtime's quantised LSTM, with its integers as they stand", () => {
     const model = quantised().read({ more: [...microsoft, [8, [[1, "other"], [2, 5]]]] });
