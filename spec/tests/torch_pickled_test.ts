@@ -67,8 +67,8 @@ describe("torch.save: what is written", () => {
       [new Map(), "}q\0"],
       [Object.assign(Object.create(null), { a: 1 }), `}q\0(${text("a")}K\x01u`],
       [
-        new Map<unknown, unknown>([[1, 2], [null, 3], [true, 4], ["1", 5]]),
-        `}q\0(K\x01K\x02NK\x03\x88K\x04${text("1")}K\x05u`,
+        new Map<unknown, unknown>([[1, 2], [null, 3], [false, 4], ["1", 5]]),
+        `}q\0(K\x01K\x02NK\x03\x89K\x04${text("1")}K\x05u`,
       ],
     ];
     for (const [value, wanted] of values) assertEquals(pickled(value), wanted, wanted);
