@@ -5,7 +5,6 @@
 
 import { noGrad } from "../autograd/graph.ts";
 import { linear } from "../autograd/linear.ts";
-import { mul } from "../autograd/arithmetic.ts";
 import { reshape, squeeze, transpose, unsqueeze } from "../autograd/shape.ts";
 import { cat, stack } from "../autograd/join.ts";
 import { narrow, select } from "../autograd/slices.ts";
@@ -146,7 +145,7 @@ function normalise(request: Request): Setting | null {
   const { module = "", args = {}, inputs = {}, dtype = "float32", op } = request;
   const simple = module === "SimpleRNN";
   const matched = modules.exec(simple ? "RNN" : module);
-  if (op !== "forward" || !matched || !inputs.input) return null;
+  if (op !== "forward" || !matched) return null;
   const cell = matched[2] !== undefined;
   const batchFirst = simple || args.batch_first === true;
   const state = decodeStateDict(request);
@@ -238,16 +237,10 @@ function scan(
 
 /** Zeros past the end of each sequence. */
 export function mask(x: Tensor, lengths: readonly number[]): Tensor {
-  const copy = mul(x, 1);
-  const [length, batch, features] = x.shape;
-  for (let t = 0; t < length; t++) {
-    for (let n = 0; n < batch; n++) {
-      if (t >= lengths[n]) {
-        copy.data.fill(0, (t * batch + n) * features, (t * batch + n + 1) * features);
-      }
-    }
-  }
-  return copy;
+  const [, batch, features] = x.shape;
+  const past = (i: number) =>
+    Math.floor(i / (batch * features)) >= lengths[Math.floor(i / features) % batch];
+  return new Tensor(x.data.map((value, i) => past(i) ? 0 : value), x.shape);
 }
 
 function run(setting: Setting, deviation: Deviation): Record<string, Tensor> {
