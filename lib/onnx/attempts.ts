@@ -179,7 +179,7 @@ export function runNodes(
   const given = new Map<string, Value>([[nodes[0].node.inputs[0], layout(nodes[0], input)]]);
   const states: Named[] = nodes.map((node) =>
     Object.fromEntries(
-      ["h_0", "c_0"].slice(0, kind === "LSTM" ? 2 : 1).map((name, k) => {
+      (kind === "LSTM" ? ["h_0", "c_0"] : ["h_0"]).map((name, k) => {
         const own = node.node.inputs[5 + k];
         const shape = [directions.length, batch, hiddenSize];
         const known = own ? given.get(own) ?? top.get(own) : null;
@@ -211,7 +211,7 @@ export function runNodes(
   const Y = outs.at(-1)![0];
   const found: Named = {};
   if (Y) found.output = sideBySide(Y, nodes.at(-1)!.told.layout);
-  ["h_n", "c_n"].slice(0, kind === "LSTM" ? 2 : 1).forEach((name, k) => {
+  (kind === "LSTM" ? ["h_n", "c_n"] : ["h_n"]).forEach((name, k) => {
     const all = outs.map((own) => own[1 + k]);
     if (all.every((x) => x) && !nodes.some(({ told }) => told.layout === 1)) {
       found[name] = together(all as Value[]);

@@ -131,6 +131,20 @@ describe("from the first node to the last", () => {
       assertEquals([Object.keys(attempt.given!), attempt.off], [["output"], null]);
     }
   });
+  it("JUDGE-3: of two layouts, each node is read in its own", () => {
+    const layers = two("GRU", 2);
+    const graph = new Graph().recurrent(layers[0], "start", { name: "a", outputs: ["Ya", "ha"] });
+    graph.sideBySide("Ya", "mid").node("Transpose", ["mid"], ["first"], {
+      perm: { ints: [1, 0, 2] },
+    });
+    const told = { outputs: ["Yb", "hb"], attributes: { layout: 1 } };
+    const attempt = done(graph.recurrent(layers[1], "first", { name: "b", ...told }), layers);
+    assertEquals([Object.keys(attempt.given!), attempt.off], [["output"], null]);
+    // A last state that one of the nodes does not put out is not compared.
+    const none = new Graph().recurrent(layers[0], "start", { name: "a", outputs: ["Ya"] });
+    none.sideBySide("Ya", "mid").recurrent(layers[1], "mid", { name: "b", outputs: ["Yb", "hb"] });
+    assertEquals(Object.keys(done(none, layers).given!), ["output"]);
+  });
   it("JUDGE-3: what is not put out is not compared; without anything last, nothing is known", () => {
     const layers = two("GRU", 1);
     const graph = (outputs: string[]) =>
