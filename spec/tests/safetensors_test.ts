@@ -218,6 +218,10 @@ describe("safetensors: the bytes", () => {
     for (const [fields, bytes, reason] of cases) refused(file(fields, bytes), reason);
     const [w] = readSafetensors(file([field("w", "F4", "2,2", "0,2")], 2)).tensors.values();
     assertEquals([w.dtype, w.shape, w.byteLength], ["float4", [2, 2], 2]);
+    const none = [field("d", "I8", "1", "1,2"), field("c", "I8", "0", "1,1")];
+    for (const others of [none, none.toReversed()]) {
+      assertEquals([...readSafetensors(file([a, ...others], 2)).tensors.keys()], ["a", "c", "d"]);
+    }
     // Bytes are the file's own.
     const bytes = file([a, field("c", "I16", "", "1,3")], 3);
     bytes.set([7, 8, 9], bytes.length - 3);

@@ -145,6 +145,18 @@ describe("torch.save: calls", () => {
     },
   );
 
+  fact(["CKPT-6"], "an object that is not made is a type and a place", () => {
+    const one = new TorchObject("x.y", 3);
+    assertEquals([one.type, one.at, String(one), new TorchObject("set").at], [
+      "x.y",
+      3,
+      "<x.y>",
+      null,
+    ]);
+    const Loose = TorchObject as unknown as new (...args: unknown[]) => TorchObject;
+    assertThrows(() => new Loose("x.y", 3, 4), TypeError, "3 were given");
+  });
+
   fact(["CKPT-7"], "only numbers with a point, or complex ones, require gradients", () => {
     const types: [string, number, boolean][] = [
       ["BFloat16Storage", 8, true],
