@@ -72,7 +72,6 @@ export class SharedWeights {
    */
   enter(states: Float32Array): Place {
     let place = this.#place;
-    if (place !== null && place.current === states) return place;
     if (place === null || place.packed.allocation.at === 0) {
       // The heap kept too little: streams that are in use must not take each other's weights back.
       if (place !== null) this.engine.heap.mostKept += place.packed.allocation.bytes;
