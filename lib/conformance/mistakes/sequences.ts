@@ -166,7 +166,10 @@ const layers: Mistake[] = [
     id: "state-pair-swapped",
     says: "h_0 and c_0 are swapped",
     deviation: {
-      setting: (s) => s.stateGiven && s.state[1] ? { ...s, state: [s.state[1], s.state[0]] } : null,
+      setting: (s) => {
+        const [h, c] = s.state;
+        return s.stateGiven && c ? { ...s, state: [c, h] } : null;
+      },
     },
   },
   {
@@ -304,7 +307,7 @@ const packing: Mistake[] = [
           return s.lengths ? { output, final } : null;
         }
         const at = Math.max(...s.lengths) - 1;
-        const rows = chunk(select(output, 0, at), directionsOf(s), -1);
+        const rows = chunk(select(output, 0, at), directionsOf(s), 1);
         const h = directionsOf(s) === 1 ? rows : [rows[0], select(final[0], 0, 1)];
         return { output, final: [stack(h), ...final.slice(1)] };
       },
