@@ -36,8 +36,8 @@ export async function* readLines(
     size += piece.length;
   };
   while (true) {
-    const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
-    if (done || !value) break;
+    const { value } = await reader.read().catch(() => ({ value: undefined }));
+    if (!value) break;
     let start = 0;
     for (let end; (end = value.indexOf(10, start)) >= 0; start = end + 1) {
       keep(value.subarray(start, end));

@@ -229,11 +229,10 @@ export function encode(tensor: Tensor): JsonTensor {
 /** The number with the fewest digits that rounds to the same float32. */
 function shortestFloat32(x: number): number {
   if (x === 0) return x; // of either sign
-  for (let digits = 1; digits < 9; digits++) {
+  for (let digits = 1;; digits++) { // 9 are always enough
     const short = Number(x.toPrecision(digits));
     if (Math.fround(short) === x) return short;
   }
-  return Number(x.toPrecision(9));
 }
 
 /** Reads the weights of a request. */

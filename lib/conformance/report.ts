@@ -110,7 +110,7 @@ export function tableOf(results: readonly Result[]): string[][] {
 
 /** The results that are not as they should be, worst first. */
 export function failures(results: readonly Result[]): Result[] {
-  return results.filter(isBad).sort((a, b) => a.units === b.units ? 0 : b.units - a.units);
+  return results.filter(isBad).sort((a, b) => b.units - a.units);
 }
 
 /** What is wrong with an answer, one line for each of its three worst differences. */

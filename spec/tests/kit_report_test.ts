@@ -38,8 +38,8 @@ const examination: Examination = {
       differences: [off("p", 2), off("q", Infinity), off("r", 50), off("s", 4), off("t", 1.5)],
     }),
     made("gru/4", "wrong", { units: 40, differences: [off("y|z", 40), off("w\n v", 12345)] }),
-    made("init/1", "refused", { units: Infinity, why: "no 1" }),
-    made("init/2", "refused", { units: Infinity, why: "never" }),
+    made("init/1", "refused", { units: Infinity, why: "never" }),
+    made("init/2", "refused", { units: Infinity, why: "no 2" }),
     ...[3, 4, 5, 6].map((k) => made(`init/${k}`, "refused", { units: Infinity, why: `no ${k}` })),
     made("init/7", "refused", { units: Infinity, why: "not at all" }),
     made("init/8", "passed", { units: 0.0001 }),
@@ -95,10 +95,10 @@ What explains them
   2 of 3 wrong answers match PyTorch if all stands, or as well if p!, or as well if q!, or as well if r!
 
 Refused
-  5: no 1
-    init/1, init/3, init/4, and 2 more
+  5: no 2
+    init/2, init/3, init/4, and 2 more
   1: never
-    init/2
+    init/1
   … and 1 other reasons
 
 No answer
@@ -157,6 +157,26 @@ ${conclusion}`,
     assertEquals(page.slice(-2), ["- `gru/18`: ", "- `gru/19`: "]);
   });
 
+  fact(["CONFORM-6"], "where the only case has no answer, no table is shown", () => {
+    const { results, oddities } = examination;
+    const only = results.filter(({ status }) => status === "crashed");
+    const none = { diagnosed: 0, byCase: new Map(), summary: [] };
+    assertEquals(
+      report({ results: only, oddities: { ...oddities, restarts: 0 } }, none),
+      `\
+No answer
+  1: the program ended <here>
+    lstm/1
+
+The program
+  1 answers came before that to an earlier request
+  1 answers came to requests that had been answered
+  1 lines were no answer; the first: "{"
+
+does not conform: 1 without an answer; 1 of 1 supported`,
+    );
+  });
+
   fact(["CONFORM-6"], "as Markdown", () => {
     const goldens = "goldens 0123456789ab, PyTorch 9.8";
     assertEquals(
@@ -185,8 +205,8 @@ ${conclusion}`,
 
 ## Refused
 
-- 5: no 1 (\`init/1\`)
-- 1: never (\`init/2\`)
+- 5: no 2 (\`init/2\`)
+- 1: never (\`init/1\`)
 
 ## No answer
 
@@ -240,7 +260,7 @@ w
 y|z: wanted 1, given 2, 40 times the tolerance</failure>
     </testcase>
     <testcase classname="init" name="init/1">
-      <error type="refused" message="no 1">why init/1
+      <error type="refused" message="never">why init/1
 rand {}</error>
     </testcase>
     <testcase classname="lstm" name="lstm/1">
@@ -316,7 +336,7 @@ rand {}</error>
           },
           {
             ...{ ...own("init/1"), status: "refused", units: "Infinity", reason: "why init/1" },
-            ...{ op: "rand", why: "no 1" },
+            ...{ op: "rand", why: "never" },
           },
           {
             ...{
