@@ -190,7 +190,7 @@ export async function examine(
   const results = new Map<string, Result>();
   const byId = new Map(tasks.map((task) => [task.id, task]));
   const oddities = { ...noOddities(), restarts: -1 };
-  const longest = Math.max(0, ...tasks.map(({ expect }) => toLine(expect).length));
+  const longest = Math.max(...tasks.map(({ expect }) => toLine(expect).length));
   const limits: Limits = { timeout, startup, line: 65536 + 8 * longest };
   const hear = (id: string, answer: Answer, again: boolean) => {
     const before = results.get(id);

@@ -2,7 +2,13 @@
 
 import { assertEquals } from "@std/assert";
 import type { Task } from "../../lib/conformance/cases.ts";
-import { type Ending, examine, judge, type Settings } from "../../lib/conformance/examine.ts";
+import {
+  type Ending,
+  examine,
+  examineFunction,
+  judge,
+  type Settings,
+} from "../../lib/conformance/examine.ts";
 import { type Answer, toLine } from "../../lib/conformance/pair.ts";
 import { describe, it } from "./law.ts";
 
@@ -29,7 +35,8 @@ async function watch(tasks: readonly Task[], program: Program, settings: Setting
       const [answered, how] = program(ids, starts.push(ids));
       limits.push([timeout, startup, line]);
       for (const id of answered) talk.hear(id, { repr: id }, false);
-      return Promise.resolve({ how, why: `${how}!` });
+      const first = how === "died" && answered.length ? { first: 2 } : {};
+      return Promise.resolve({ how, why: `${how}!`, ...first });
     },
     tasks,
     { progress, ...settings },
@@ -44,10 +51,13 @@ const again = "the program again and again gave no answer at all; the last time 
 describe("examination of a program", () => {
   it("CONFORM-4: without settings, 10 s for a case, 60 s to start, and lines of 8 times the longest answer", async () => {
     const tasks = [task("a1"), task("a longer one"), task("b2")];
-    const { limits, starts, heard } = await watch(tasks, (ids) => [ids, "answered"]);
+    const { limits, starts, heard, oddities } = await watch(tasks, (ids) => [ids, "answered"]);
     const longest = toLine({ repr: "a longer one" }).length;
     assertEquals([limits, starts.length], [[[10, 60, 65536 + 8 * longest]], 1]);
     assertEquals(heard, [1, 3, 2, 3, 3, 3]);
+    const nothing = { outOfOrder: 0, repeated: 0, garbage: 0, firstGarbage: "", restarts: 0 };
+    assertEquals(oddities, nothing);
+    assertEquals((await examineFunction(({ op }) => ({ repr: op }), [])).oddities, nothing);
     const own = await watch(tasks, (ids) => [ids, "answered"], { timeout: 3, startup: 4 });
     assertEquals(own.limits[0].slice(0, 2), [3, 4]);
   });
@@ -82,6 +92,14 @@ describe("examination of a program", () => {
     );
     assertEquals([once.starts.length, once.lost.length], [5, 39]);
     assertEquals(once.lost.at(-1)![2], `${again}hung!`);
+    // A start that dies counts one: 15 of them after an answer; and six after one that hung for 8.
+    const died = await watch(
+      some(40),
+      (ids, start) => start === 1 ? [ids.slice(0, 1), "died"] : [[], "died"],
+    );
+    assertEquals([died.starts.length, died.lost.at(-1)![2]], [16, `${again}died!`]);
+    const mixed = await watch(some(40), (_, start) => [[], start === 2 ? "hung" : "died"]);
+    assertEquals([mixed.starts.length, mixed.lost.at(-1)![2]], [8, `${again}died!`]);
     // An answer in between makes it count from the beginning.
     const between = await watch(
       some(40),
@@ -94,8 +112,13 @@ describe("examination of a program", () => {
   });
 
   it("CONFORM-4: it is started again 60 times, where nothing else is said", async () => {
-    const { starts, oddities, lost } = await watch(some(200), (ids) => [ids.slice(0, 1), "died"]);
+    const { starts, oddities, lost, limits } = await watch(
+      some(200),
+      (ids) => [ids.slice(0, 1), "died"],
+    );
     assertEquals([starts.length, oddities.restarts, lost.length], [61, 60, 200 - 61]);
+    // It took two seconds to the first answer: three times one more, and the time of an answer.
+    assertEquals(limits.slice(0, 2).map(([, startup]) => startup), [60, 10 + 3 * (1 + 2)]);
     assertEquals(
       new Set(lost.map(([, , why]) => why)),
       new Set([

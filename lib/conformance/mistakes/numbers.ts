@@ -83,12 +83,12 @@ function computedIn(
 
 /** Dropout in evaluation: the first layer is right, those above are not. */
 function isDropout(task: Task, answer: Answer): boolean {
-  const { args = {}, training } = task.request;
+  const { args: { dropout, num_layers } = {}, training } = task.request;
   const h_n = task.expect.outputs?.h_n as JsonTensor | undefined;
-  if (!args.dropout || training || !h_n) return false;
+  if (!dropout || !num_layers || training || !h_n) return false;
   const only = { ...task, expect: { outputs: { h_n } } };
   const right = pairs(only, answer).map((pair) => unitsOf(pair, task) <= 1);
-  const rows = right.length / Number(args.num_layers ?? 1);
+  const rows = right.length / Number(num_layers);
   return right.slice(0, rows).every(Boolean) && !right.slice(rows).every(Boolean);
 }
 
