@@ -38,7 +38,7 @@ function modulesOf(
   layers: readonly ReferenceLayer[],
 ): Module[] {
   // Of another file, only the nodes are taken, not what lies between them.
-  if (layers.some(({ node }) => node)) return [];
+  if (layers[0]?.node) return [];
   const names = [...new Set(layers.map(({ module }) => module))];
   if (nodes.length === 0 && names.length === 1) return [{ name: names[0], layers, nodes: [] }];
   return names.flatMap((name) => {

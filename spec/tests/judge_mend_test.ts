@@ -149,7 +149,7 @@ describe("a node's weights", () => {
   it("JUDGE-5: are new constants where others read them, with a name that is free", () => {
     const layer = layerWith("GRU", [2, 3]);
     const wrong = moved(layer);
-    for (const name of ["rnn", "n".repeat(120), "n".repeat(126), "n".repeat(300)]) {
+    for (const name of ["rnn", "abcdef", "n".repeat(120), "n".repeat(126), "n".repeat(300)]) {
       const R = `${name}.R`;
       const all = [`${R}_mended`, `${R}_mended1`];
       for (const count of name === "rnn" ? [0, 1, 2] : [1]) {

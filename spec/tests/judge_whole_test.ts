@@ -70,18 +70,40 @@ describe("a module as a whole", () => {
     // Against another file, what lies between is not judged.
     assertEquals([judge(model, model).verdict, judge(model, model).whole], ["right", []]);
   });
-  it("JUDGE-3: what is wrong with a file, how far off, and from which step", () => {
-    const layer = layerWith("GRU", [2, 3], { directions: 2 });
-    const graph = file(layer, ["t", "n", 2]);
-    graph.fields.splice(-2);
-    graph.constant("minus", [], [-1]);
-    const wrong = judge(
-      graph.node("Mul", ["out", "minus"], ["neg"]).output("neg").read(),
-      stateOf([layer]),
-    );
-    const [{ off, mistakes, part, batchFirst }] = wrong.whole;
-    assertEquals([off!.step, mistakes, part, batchFirst], [0, [], "file", false]);
-    assertEquals([wrong.verdict, wrong.nodes[0].verdict], ["wrong", "right"]);
+  it("JUDGE-3: what is wrong with a file is said with the first step of a direction", () => {
+    for (const [directions, steps] of [[1, { 4: 4 }], [2, { 4: 4, 6: 3, 9: 2 }]] as const) {
+      const layer = layerWith("GRU", [2, 3], { directions });
+      for (const [at, step] of Object.entries(steps)) {
+        // Wrong at a time: in the forward direction from 4 on, in the other up to 5 or 6.
+        const graph = file(layer, ["t", "n", 2]);
+        graph.fields.splice(-2);
+        const mask = Array.from(
+          { length: 9 },
+          (_, t) =>
+            Array.from({ length: 3 * directions }, (_, k) => {
+              if (at === "4") return k < 3 && t >= 4 ? 0 : 1;
+              return k >= 3 && t <= (at === "6" ? 5 : 6) ? 0 : 1;
+            }),
+        );
+        graph.constant("mask", [9, 1, 3 * directions], mask.flat());
+        graph.node("Mul", ["out", "mask"], ["cut"]).output("cut");
+        const wrong = judge(graph.read(), stateOf([layer]));
+        const [{ off, mistakes, part, batchFirst }] = wrong.whole;
+        assertEquals([off!.step, mistakes, part, batchFirst], [step, [], "file", false]);
+        assertEquals([wrong.verdict, wrong.nodes[0].verdict], ["wrong", "right"]);
+      }
+    }
+  });
+  it("JUDGE-2: an RNN's nonlinearity is its node's, or the one told", () => {
+    const layer = layerWith("RNN", [2, 3]);
+    const model = file(layer, null, { attributes: { activations: ["Relu"] } }).read();
+    const verdict = (options: JudgeOptions) => {
+      const { whole: [{ verdict }], nodes: [node] } = judge(model, stateOf([layer]), options);
+      return [verdict, node.verdict];
+    };
+    assertEquals(verdict({}), ["right", "right"]);
+    assertEquals(verdict({ nonlinearity: "relu" }), ["right", "right"]);
+    assertEquals(verdict({ nonlinearity: "tanh" }), ["wrong", "wrong"]);
   });
   it("JUDGE-4: an initial state for one batch, where any may come in", () => {
     const words = (batch: number) =>
