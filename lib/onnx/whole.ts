@@ -116,7 +116,7 @@ export function judgeWhole(
       ...{ off: offs[k] ?? null, remark },
     });
     const fits = part === "file" && offs.includes(null);
-    if (inputs && !fits && allRight && module.nodes.some(({ told }) => told.layout)) {
+    if (!fits && module.nodes.some(({ told }) => told.layout)) {
       const plain = carryOut(model, (told) => ({ ...told, layout: 0 }));
       const right = inFile(plain).find(([attempt]) => !attemptOff(attempt, backs));
       if (right) {

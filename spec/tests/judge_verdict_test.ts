@@ -266,6 +266,7 @@ describe("what lies between nodes", () => {
     assertEquals(said(fixed(9, more("t"))), [["right", "nodes", null]]);
     assertEquals(said(fixed(7, more("t"))), [["unknown", "nodes", unknown]]);
     assertEquals(said(fixed(7, more(7, "n"))), [["right", "nodes", null]]);
+    assertEquals(said(fixed(7, more(7, 4))), [["right", "nodes", null]]);
     assertEquals(said(fixed(7, more(2, 4), ["n", [5, 7]])), [["right", "nodes", null]]);
     assertEquals(said(fixed(7, more(2, 4), ["n", [5, 6, 7]])), [["unknown", "nodes", unknown]]);
     assertEquals(fixed(7, more("t")).verdict, "right"); // by its nodes alone

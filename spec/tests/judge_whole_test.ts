@@ -151,5 +151,28 @@ describe("a module as a whole", () => {
       }],
       off: { error: Infinity, step: null },
     } as object);
+    // With a state that does not fit then, too.
+    const given = new Graph();
+    given.recurrent(gru, "x", { inputs: ["", "h"], outputs: ["Y"], attributes: { layout: 1 } });
+    given.sideBySide("Y", "out").input("x", null).input("h", [1, "n", 3]).output("out");
+    assertEquals(judge(given.read({ opset: 22 }), state).whole, [whole]);
+    // One node of two is enough.
+    const layers = [0, 1].map((layer) => (
+      { ...layerWith("GRU", [layer ? 3 : 2, 3], { seed: layer + 1 }), layers: 2, layer }
+    ));
+    const two = (layout: number) => {
+      const graph = new Graph().recurrent(layers[0], "x", { name: "a", outputs: ["Ya"] });
+      const told = { name: "b", outputs: ["Yb"], attributes: { layout } };
+      graph.sideBySide("Ya", "mid").recurrent(layers[1], "mid", told).sideBySide("Yb", "out");
+      return judge(graph.input("x", null).output("out").read({ opset: 22 }), stateOf(layers)).whole;
+    };
+    assertEquals(two(1), [whole]);
+    assertEquals(two(0)[0].verdict, "right");
+    // Read with the batch first, layout 1 is right.
+    const right = new Graph().node("Transpose", ["x"], ["first"], { perm: { ints: [1, 0, 2] } });
+    right.recurrent(gru, "first", { outputs: ["Y"], attributes: { layout: 1 } });
+    right.node("Transpose", ["Y"], ["turned"], { perm: { ints: [1, 2, 0, 3] } });
+    right.sideBySide("turned", "out").input("x", null).output("out");
+    assertEquals(judge(right.read({ opset: 22 }), state).verdict, "right");
   });
 });
