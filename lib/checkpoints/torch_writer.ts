@@ -86,8 +86,8 @@ function pickled(value: unknown): Pickled {
       float.setFloat64(0, x);
       put(0x47); // BINFLOAT
       append(new Uint8Array(float.buffer));
-    } else if (x >= 0 && x < 256) put(0x4b, x); // BININT1
-    else if (x >= 0 && x < 65536) put(0x4d, x & 255, x >> 8); // BININT2
+    } else if (x === (x & 255)) put(0x4b, x); // BININT1
+    else if (x === (x & 65535)) put(0x4d, x & 255, x >> 8); // BININT2
     else if (x === (x | 0)) long(0x4a, x); // BININT
     else integer(BigInt(x));
   };

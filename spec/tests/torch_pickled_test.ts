@@ -207,10 +207,12 @@ describe("torch.save: what is written", () => {
   });
 
   fact(["CKPT-13"], "an optimiser's state is told by its two names", () => {
-    const group = { betas: [0.5, 2], names: ["a"], none: [], params: [0, 1], lr: 1 };
+    const group = { betas: [0.5, 2], names: ["a"], none: [], params: [0, 1], lr: 1, one: [7] };
     const groups =
       `]q\x02(}q\x03(${text("betas")}(G?\xe0\0\0\0\0\0\0K\x02tq\x04${text("names")}]q\x05(` +
-      `${text("a")}e${text("none")}]q\x06${text("params")}]q\x07(K\0K\x01e${text("lr")}K\x01ue`;
+      `${text("a")}e${text("none")}]q\x06${text("params")}]q\x07(K\0K\x01e${text("lr")}K\x01${
+        text("one")
+      }(K\x07tq\x08ue`;
     const state = { 0: 1, 12: 2, x: 3, "1x": 4 };
     assertEquals(
       pickled({ state, param_groups: [group] }),
