@@ -94,7 +94,7 @@ export class Forward {
         const shard = some[thread];
         const at = base + shard.offset;
         const pass = shard.pass(k);
-        const from = pass.layer === 0 ? x : (numLayers - pass.layer) % 2 ? between : output;
+        const from = pass.layer === 0 ? x : pass.layer % 2 === numLayers % 2 ? output : between;
         shard.load(heap, at, pass, from);
         const count = shard.write(heap, at, pass, parts);
         if (thread === 0) own = count;
@@ -106,7 +106,7 @@ export class Forward {
     }
     for (const shard of some) {
       const pass = shard.pass(k);
-      const toOutput = !shard.oneByOne || (numLayers - pass.layer) % 2 === 1;
+      const toOutput = !shard.oneByOne || pass.layer % 2 !== numLayers % 2;
       shard.store(heap, base + shard.offset, pass, toOutput ? output : between);
     }
   }

@@ -253,7 +253,7 @@ export class Shard {
     const { numDirections, numLayers } = sizes;
     const width = numDirections * outputSize;
     if (this.#isAll(pass) && !this.oneByOne) {
-      const at = (base + this.#outputs[(numLayers - 1) % 2]) / 4;
+      const at = (base + this.#outputs[1 - numLayers % 2]) / 4;
       to.set(floats.subarray(at, at + to.length));
       return;
     }
@@ -267,7 +267,7 @@ export class Shard {
       });
       return;
     }
-    let at = (base + this.#outputs[(numLayers - 1) % 2]) / 4;
+    let at = (base + this.#outputs[1 - numLayers % 2]) / 4;
     this.#eachRun(pass, (first, rows) => {
       to.set(floats.subarray(at, at + rows * width), first * width);
       at += rows * width;
@@ -335,7 +335,7 @@ export class Shard {
       const direction = index % numDirections;
       const layer = (index - direction) / numDirections;
       const features = this.#packing.features(layer);
-      const read = layer === 0 || oneByOne ? this.#input : this.#outputs[(layer + 1) % 2];
+      const read = layer === 0 || oneByOne ? this.#input : this.#outputs[1 - layer % 2];
       const written = oneByOne
         ? this.#outputs[0]
         : this.#outputs[layer % 2] + 4 * direction * outputSize;
