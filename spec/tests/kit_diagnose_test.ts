@@ -27,8 +27,8 @@ function drawn(...shape: number[]): JsonTensor {
 
 /** Numbers of as many digits each, so that more of them are a longer text. */
 function even(...shape: number[]): JsonTensor {
-  const digits = (x: JsonNumber) => (Math.round(Math.abs(Number(x)) * 100) + 100) / 1000 + 0.001;
-  return { shape, data: drawn(...shape).data.map((x) => Number(digits(x).toFixed(3))) };
+  const three = (x: JsonNumber) => (Math.round(Math.abs(Number(x)) * 40) * 10 + 101) / 1000;
+  return { shape, data: drawn(...shape).data.map(three) };
 }
 
 /** A Linear's question; `units` features in and out, so that its size can be told. */
@@ -183,7 +183,16 @@ describe("the diagnosis of many answers", () => {
     assertEquals(explain(task, answer!).map(({ id }) => id), [
       ...["no-bias-ih", "no-bias", "bias-hh-twice"],
     ]);
-    assertEquals(diagnose(all(120)).byCase.get("last")!.map(({ id }) => id), ["no-bias-ih"]);
+    // So what else explains the 121st is not counted where it alone explains the 122nd.
+    const more = wrong("only", recurrent("RNN", 30), named("no-bias"));
+    assertEquals(summaryOf([...all(120), more]), [
+      ["no-bias-ih", 121, false, []],
+      ["no-bias", 1, true, []],
+    ]);
+    assertEquals(summaryOf([...all(119), more]), [
+      ["no-bias-ih", 120, false, []],
+      ["no-bias", 2, false, []],
+    ]);
   });
 
   fact(["CONFORM-7"], "two at once: of one answer where one of them is known, of two else", () => {
@@ -247,6 +256,62 @@ describe("the diagnosis of many answers", () => {
     const more = [...results, wrong("g", recurrent("RNN"), named("relu-for-tanh"))];
     assertEquals(summaryOf(more).map(([id]) => id), [
       ...[first, second, `${first} + ${second}`, "relu-for-tanh"],
+    ]);
+  });
+
+  /** An answer that nothing explains, of a question of some size. */
+  const nonsense = (id: string, inputs: number): Result => {
+    const one = wrong(id, recurrent("RNN", inputs), named("no-bias"));
+    const odd = (x: JsonTensor) => ({ ...x, data: x.data.map((_, k) => 70 + k) });
+    const { output, h_n } = one.answer!.outputs as Record<string, JsonTensor>;
+    return { ...one, answer: { outputs: { output: odd(output), h_n: odd(h_n) } } };
+  };
+
+  fact(
+    ["CONFORM-7"],
+    "pairs with a known mistake are looked for in 12 answers, spread evenly",
+    () => {
+      const known = wrong("known", recurrent("RNN", 2), named("no-bias-ih"));
+      for (
+        const [at, found] of [[3, true], [4, false], [5, true], [13, true], [14, false]] as const
+      ) {
+        const open = Array.from(
+          { length: 15 },
+          (_, k) =>
+            k === at
+              ? wrong("pair", recurrent("RNN", 3 + k), pair("no-bias-ih", "sigmoid-for-tanh"))
+              : nonsense(`${k}`, 3 + k),
+        );
+        const { byCase, diagnosed } = diagnose([known, ...open]);
+        assertEquals([at, byCase.has("pair"), diagnosed], [at, found, 16]);
+      }
+    },
+  );
+
+  fact(["CONFORM-7"], "any two are looked for in the three smallest answers", () => {
+    for (const [before, found] of [[2, true], [3, false]] as const) {
+      const odd = Array.from({ length: before }, (_, k) => nonsense(`${k}`, 3 + k));
+      const two = ["a", "b"].map((id, k) =>
+        wrong(id, recurrent("RNN", 8 + k), pair("no-bias-ih", "sigmoid-for-tanh"))
+      );
+      const wanted = found ? [["no-bias-ih + sigmoid-for-tanh", 2, false, []]] : [];
+      assertEquals([before, ...summaryOf([...odd, ...two])], [before, ...wanted]);
+    }
+  });
+
+  fact(["CONFORM-7"], "a third that is two others at once is not named beside them", () => {
+    const some = (name: string) =>
+      ["a", "b"].map((id) => wrong(name + id, recurrent("RNN"), named(name)));
+    const two = ["no-bias-hh", "no-bias-ih"].flatMap(some);
+    // Both at once are "no-bias", which alone would be a third name.
+    assertEquals(summaryOf([...two, ...some("no-bias")]), [
+      ["no-bias-hh", 2, false, []],
+      ["no-bias-ih", 2, false, []],
+      ["no-bias-hh + no-bias-ih", 2, false, []],
+    ]);
+    assertEquals(summaryOf([...some("no-bias-hh"), ...some("no-bias")]), [
+      ["no-bias-hh", 2, false, []],
+      ["no-bias", 2, false, []],
     ]);
   });
 });
