@@ -90,7 +90,7 @@ const steps: Readonly<
     };
   },
   GRU: ({ H, w, r, b, rb, activations: [f, g] }, { linearBeforeReset }) => {
-    const [z, reset, kept, next] = Array.from({ length: 4 }, () => new Float64Array(H));
+    const [z, reset, kept, next] = [H, H, H, H].map((n) => new Float64Array(n));
     return (x, at, h) => {
       for (let j = 0; j < H; j++) {
         z[j] = f(w(j, x, at) + r(j, h) + b(j) + rb(j));
@@ -185,7 +185,7 @@ export function evaluateRecurrence(
   const make = (shape: number[]) => new Tensor(allocate(X.dtype, numel(shape)), shape);
   const Y = make(layout === 1 ? [N, length, D, H] : [length, D, N, H]);
   const [Yh, Yc] = [make(states), lstm ? make(states) : null];
-  const [h, c, none] = Array.from({ length: 3 }, () => new Float64Array(H));
+  const [h, c, none] = [H, H, H].map((n) => new Float64Array(n));
   for (let d = 0; d < D; d++) {
     const bias = (from: number) => (row: number) => B ? B.data[(2 * d) * rows + from + row] : 0;
     const step = steps[opType]({

@@ -122,7 +122,7 @@ export class Scope {
         continue;
       }
       const missing = node.inputs.filter((input) => input !== "" && !this.#known.has(input));
-      if (missing.length > 0 && !waiting.has(wanted)) {
+      if (missing.length && !waiting.has(wanted)) {
         waiting.add(wanted);
         stack.push(...missing);
         continue;

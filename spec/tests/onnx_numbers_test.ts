@@ -317,6 +317,9 @@ describe("tensors of a file", () => {
     assertEquals(read(file([1, 1], [2, 8], [6, ""])).dtype, "string");
     assertEquals(read(file([1, 3], [2, 22], [5, 1], [5, 2])).numel, 3);
     assertEquals(read(file([1, 8], [2, 1], [9, new Uint8Array(32)])).numel, 8);
+    assertEquals(read(file([1, 2], [2, 7], [7, bytes(1, 5)])).integers(), [1, 5]);
+    const whole = file([1, 1], [2, 2], [9, bytes(7)]);
+    assertEquals(read(whole).stored().bytes().buffer, whole.buffer);
     const { message } = assertThrows(() => seven.integers(), CheckpointError);
     assertEquals(message, 'tensor "w": dtype float32, not of integers');
     for (const name of ["stored", "integers"] as const) {

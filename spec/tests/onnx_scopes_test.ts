@@ -116,6 +116,7 @@ describe("one operator", () => {
     assertEquals(use("ReverseSequence", [a, list(1, 1)], { batch_axis: 0, time_axis: 0 }), null);
     assertEquals(use("ReverseSequence", [a, list(1, 1)], { batch_axis: 1, time_axis: 1 }), null);
     assertEquals(use("TopK", [a]), null);
+    for (const k of [-1, 4]) assertEquals(use("TopK", [a, list(k)]), null);
     assertEquals(use("TopK", [numbers([1, 2, 3]), list(1)])?.[0]?.shape, [1, 2, 1]);
     assertEquals(
       use("Relu", [value([4], -2, 0, 0.5, 3)])?.[0]?.data,
@@ -409,6 +410,7 @@ describe("scopes", () => {
   fact("Loop goes on for its rounds, and while its condition holds", () => {
     assertEquals(loop(doubling, start), [single(40), list(0, 1, 2)]);
     assertEquals(loop(doubling, { ...start, limit: single(1) }), [single(20), list(0, 1)]);
+    assertEquals(loop(doubling, { ...start, m: single(1) }), [single(10), list(0)]);
     assertEquals(loop(doubling, { ...start, m: single(0) }), [single(5), null]);
     assertEquals(loop(doubling, { ...start, c: single(0) }), [single(5), null]);
     assertEquals(loop(doubling, { ...start, m: null }), [null, null]);
