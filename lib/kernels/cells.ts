@@ -62,12 +62,11 @@ export function gatesOf(f: Func, sums: Local, sumsRow: Local, width: Local, coun
  */
 export function elman(m: Assembler, madd: Madd, phi: "tanh" | "relu", kept = false): Func {
   return m.func(kept ? 7 : 6, (f, sums, sumsRow, rows, width, h, hRow, hOut) => {
-    const act = new Activations(f, madd);
     const x = f.local("v128");
     const states: Row[] = kept ? [[h, hRow], [hOut, width]] : [[h, hRow]];
     overUnits(f, rows, width, [[sums, sumsRow], ...states], ([from, ...to]) => [
       x.set(v128.load(from)),
-      ...(phi === "tanh" ? act.tanh(x, x) : [x.set(f32x4.pmax(x, 0))]),
+      ...(phi === "tanh" ? new Activations(f, madd).tanh(x, x) : [x.set(f32x4.pmax(x, 0))]),
       ...to.map((at) => v128.store(at, x)),
     ]);
   });

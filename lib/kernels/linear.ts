@@ -55,7 +55,6 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
     const sums = Array.from({ length: rows }, () => f.locals("v128", columns)); // 0 at first
     const xv = f.locals("v128", rows);
     const wv = f.locals("v128", columns);
-    const quad = f.local("v128");
 
     const loadW = (c: number, u: number) => {
       const offset = u * panelRow + (c % panelVectors) * vector;
@@ -85,6 +84,7 @@ function tile(m: Assembler, madd: Madd, rows: number, panels: number): Func {
         k.sub(unroll),
       ]);
     if (rows === 1) { // one load of x for four features
+      const quad = f.local("v128");
       const four = [0, 1, 2, 3].flatMap((u) => holdX(u, () => v128.lane(quad, u)));
       f.emit(loop(4, [quad.set(v128.load(x)), ...four]));
     } else {
