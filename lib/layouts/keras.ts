@@ -86,8 +86,8 @@ export function toKeras(state: StateDict): KerasLayer[][] {
   const { kind, hiddenSize, layers } = readLayers(state);
   const own = (x: Tensor) => reorder(x, gateOrder[kind], orders[kind]);
   const bias = ({ biasIh, biasHh }: GatedTensors): Tensor | null => {
-    if (!biasIh || !biasHh) return null;
-    return kind === "GRU" ? stack([own(biasIh), own(biasHh)]) : own(add(biasIh, biasHh));
+    if (!biasIh) return null;
+    return kind === "GRU" ? stack([own(biasIh), own(biasHh!)]) : own(add(biasIh, biasHh!));
   };
   return noGrad(() =>
     layers.map((directions) =>
@@ -131,14 +131,13 @@ export function fromKeras(
 ): StateDict {
   check(["fromKeras", { layers: list }, fromLayoutOptions], arguments);
   const biased = layers.some((directions) => directions.some(({ bias }) => bias));
-  return writeLayers(layers.map((directions) =>
-    directions.map((layer, direction) => {
-      if (layer.goBackwards !== (direction === 1)) {
-        throw new ValueError("wanted one layer that reads forward, and perhaps one backward");
-      }
-      return parametersOf(layer, biased, options);
-    })
-  ));
+  return writeLayers(layers.map((directions) => {
+    const backwards = directions.map(({ goBackwards }) => goBackwards).join();
+    if (backwards !== "false" && backwards !== "false,true") {
+      throw new ValueError("wanted one layer that reads forward, and perhaps one backward");
+    }
+    return directions.map((layer) => parametersOf(layer, biased, options));
+  }));
 }
 
 function parametersOf(

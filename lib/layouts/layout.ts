@@ -122,9 +122,8 @@ function completed(layers: readonly Directions[]): (readonly GatedTensors[])[] {
       const found = own[place] ?? Object.fromEntries(
         Object.entries(given).map(([key, x]) => [key, x && like(x)]),
       ) as unknown as GatedTensors;
-      const below = k === 0
-        ? places.map(() => true)
-        : places.map((way) => Boolean(layers[k - 1][way]));
+      if (k === 0) return found;
+      const below = places.map((way) => Boolean(layers[k - 1][way]));
       return { ...found, weightIh: spread(found.weightIh, below) };
     });
   });
@@ -134,7 +133,7 @@ function completed(layers: readonly Directions[]): (readonly GatedTensors[])[] {
 function spread(weightIh: Tensor, below: readonly boolean[]): Tensor {
   const [rows, columns] = weightIh.shape;
   const width = columns / below.filter(Boolean).length;
-  if (!below.includes(false) || !Number.isInteger(width)) return weightIh;
+  if (!Number.isInteger(width)) return weightIh; // which is then refused
   let from = -width;
   return cat(
     below.map((present) =>
