@@ -181,7 +181,7 @@ function namesOf(call: Call): string[] {
 
 function pythonName([name, , , python]: Call): string {
   if (typeof python === "string") return python;
-  return /^[A-Z]\w*$/.test(name) ? `${name}.__init__` : snakeCase(name);
+  return /^[A-Z]\w*$/.test(name) ? `${name}.__init__` : name.replace(/\w+$/, snakeCase);
 }
 
 function refuseArgument(call: Call, given: ArrayLike<unknown>, k: number): never {

@@ -118,7 +118,6 @@ export class SharedWeights {
       told.x = layer === 0 ? x : stateAt(layer - 1, 0);
       for (const name of ["xRows", "xRuns", "steps", "rows"] as const) told[name] = 1;
       told.inputSums = told.sums = own;
-      told.sumsRow = 4 * sums;
       told.h = stateAt(layer, 0);
       told.c = stateAt(layer, 1);
       told.newSums = newSums;
