@@ -32,7 +32,7 @@ export async function* readLines(
     return { text: decoder.decode(whole ? bytes : bytes.subarray(0, 200)), whole };
   };
   const keep = (piece: Uint8Array) => {
-    if (size <= limit) pieces.push(piece.slice(0, limit + 1 - size));
+    if (size < limit) pieces.push(piece.slice(0, limit - size));
     size += piece.length;
   };
   while (true) {
@@ -43,7 +43,7 @@ export async function* readLines(
       keep(value.subarray(start, end));
       yield take();
     }
-    if (start < value.length) keep(value.subarray(start));
+    keep(value.subarray(start));
   }
   if (size) yield take();
 }

@@ -16,6 +16,9 @@ describe("pairs", () => {
     const shortest = [0, -0, 0.1, -0.3, 0.33333334, 1e-45, 3.4028235e38, 16777216, 0.3];
     assertEquals(write(data, "float32"), { shape: [9], data: shortest });
     assertEquals(write(data, "float64"), { shape: [9], data });
+    for (const dtype of ["float32", "float64"] as const) {
+      assert(Object.is(write([-0], dtype).data[0], -0), dtype);
+    }
     // These need all of nine digits.
     const nine = [1000.00006, -1001.00006].map(Math.fround);
     for (const [k, x] of write(nine, "float32").data.entries()) {

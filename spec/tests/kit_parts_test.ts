@@ -149,6 +149,9 @@ describe("comparison", () => {
       const shape = (...shape: number[]) => ({ outputs: { x: { shape, data: [1, 2] } } });
       assertEquals(at(shape(2), shape(2, 1)), ["outputs.x.shape"]);
       assertEquals(at(shape(2, 1), shape(1, 2)), ["outputs.x.shape"]);
+      assertEquals(at(shape(2, 1), shape(2, 3)), ["outputs.x.shape"]);
+      assertEquals(at(shape(1, 2), shape(3, 2)), ["outputs.x.shape"]);
+      assertEquals(at(shape(), shape()), []);
       const short = { outputs: { x: { shape: [2], data: [1] } } };
       assertEquals(at(shape(2), short), ["outputs.x.data.length"]);
       assertEquals(
@@ -500,6 +503,10 @@ describe("lines", () => {
       return [];
     };
     assertEquals([await read(1000), await read(1001)], [[1000, true], [200, false]]);
+    const found: [string, boolean][] = [];
+    const reader = pieces(["abc", "def", "gh\nabc", "de\n", "\nx"].map(encode)).getReader();
+    for await (const { text, whole } of readLines(reader, 5)) found.push([text, whole]);
+    assertEquals(found, [["abcde", false], ["abcde", true], ["", true], ["x", true]]);
   });
 
   it("CONFORM-4: a program's last words are its last three lines, of at most 2000 bytes", async () => {
