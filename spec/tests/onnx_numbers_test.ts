@@ -316,6 +316,7 @@ describe("tensors of a file", () => {
     assertEquals(seven.toTensor().tolist(), [7]);
     assertEquals(read(file([1, 1], [2, 8], [6, ""])).dtype, "string");
     assertEquals(read(file([1, 3], [2, 22], [5, 1], [5, 2])).numel, 3);
+    assertEquals(read(file([1, 18], [2, 22], [5, new Uint8Array(9)])).numel, 18);
     assertEquals(read(file([1, 8], [2, 1], [9, new Uint8Array(32)])).numel, 8);
     assertEquals(read(file([1, 2], [2, 7], [7, bytes(1, 5)])).integers(), [1, 5]);
     const whole = file([1, 1], [2, 2], [9, bytes(7)]);
