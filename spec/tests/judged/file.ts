@@ -130,13 +130,9 @@ export class Graph {
       ...(layer.directions.length === 2 && { direction: "bidirectional" }),
       ...(layer.kind === "GRU" && { linear_before_reset: 1 }),
     };
-    return this.node(
-      layer.kind,
-      [x, ...weights, ...inputs],
-      outputs,
-      { ...usual, ...attributes },
-      name,
-    );
+    const reads = [x, ...weights, ...inputs];
+    while (reads.at(-1) === "") reads.pop();
+    return this.node(layer.kind, reads, outputs, { ...usual, ...attributes }, name);
   }
 
   /** The output Y of a recurrent node, `(L, D, N, H)`, as PyTorch's, `(L, N, D · H)`. */
