@@ -60,7 +60,7 @@ export class Heap {
   /** The most bytes that are kept; beyond, what was not used for longest is taken back. */
   mostKept = 128 * 2 ** 20;
   #clock = 0;
-  #scratch: Allocation = { at: 0, bytes: 0, used: 0, onRelease: [] };
+  #scratch: Allocation | null = null;
 
   /**
    * Nothing is allocated yet; `sharedPages` is how far the memory can grow if threads share it,
@@ -152,7 +152,7 @@ export class Heap {
 
   /** Whether `scratch` has this many bytes without growing. */
   hasScratch(bytes: number): boolean {
-    return this.#scratch.bytes >= bytes;
+    return (this.#scratch?.bytes ?? 0) >= bytes;
   }
 
   /**
@@ -162,12 +162,12 @@ export class Heap {
    * the weights of the call, is not taken back for it
    */
   scratch(bytes: number): number {
-    if (this.#scratch.bytes < bytes) {
+    if (!this.hasScratch(bytes)) {
       const old = this.#scratch;
-      this.#scratch = { at: 0, bytes: 0, used: 0, onRelease: [] };
-      this.release(old);
+      this.#scratch = null;
+      if (old) this.release(old);
       this.#scratch = this.allocate(bytes, 1);
     }
-    return this.#scratch.at;
+    return this.#scratch!.at;
   }
 }
