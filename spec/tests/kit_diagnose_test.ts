@@ -314,4 +314,19 @@ describe("the diagnosis of many answers", () => {
       ["no-bias", 2, false, []],
     ]);
   });
+
+  fact(["CONFORM-7"], "two at once come before a vague one that explains as many", () => {
+    const tiny = (id: string) => {
+      const request = recurrent("RNN");
+      const small = { shape: [2], data: [0.001, -0.002] };
+      const state_dict = { ...request.state_dict, bias_ih_l0: small };
+      const inputs = { ...request.inputs, h_0: { ...small, shape: [1, 1, 2] } };
+      return wrong(id, { ...request, state_dict, inputs }, pair("no-bias-ih", "h-0-ignored"));
+    };
+    const results = [tiny("a"), tiny("b")];
+    for (const { task, answer } of results) {
+      assertEquals(explain(task, answer!).map(({ id }) => id), ["low-precision"]);
+    }
+    assertEquals(summaryOf(results), [["no-bias-ih + h-0-ignored", 2, false, []]]);
+  });
 });
