@@ -218,5 +218,5 @@ export function* safetensorsParts(
 /** By code point, as Rust and Python compare text. */
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const k = a.findIndex((byte, k) => byte !== b[k]);
-  return k < 0 ? a.length - b.length : a[k] - (b[k] ?? -1);
+  return k in b ? a[k] - b[k] : a.length - b.length;
 }
