@@ -62,6 +62,14 @@ describe("comparison", () => {
           }
         }
       }
+      assertEquals(tolerance, {
+        float32: { rtol: 1.3e-6, atol: 1e-5 },
+        float64: { rtol: 1e-10, atol: 1e-12 },
+      });
+      assertEquals(trainingTolerance, {
+        float32: { rtol: 1e-4, atol: 1e-6 },
+        float64: { rtol: 1e-9, atol: 1e-15 },
+      });
       // What counts as train counts for example, too; without a dtype, float32 is meant.
       const near = outputs([1 + 5e-5]);
       assertEquals(differences({ op: "example" }, outputs([1]), near), []);
