@@ -343,6 +343,8 @@ reset-before forget-bias
 hard-sigmoid forget-bias -9.4894 . . -5.9078 . . . 4.7853 1.2473 . . . . . = -1.1577!81 0.2047!30 . -6.2136 . . .
 relu-for-tanh hard-sigmoid -5.4256 -0.2049 -5.1908 -5.4856 . . . 4.4669 0.7931 -0.0407 . . . . = -1.1888!81 0.2191!30 . -7.3638 . -2.0514 .
 relu-for-tanh sigmoid-for-tanh
+tanh-overflow relu-for-tanh
+relu-for-tanh tanh-overflow
 no-bias reset-before . -0.5169 -4.7526 . . . . . . 0.1992 . . . . . . . . . . -1.7821 .
 reset-before no-bias . -0.5169 -4.7526 . . . . . . 0.1992 . . . . . . . . . . -1.7821 .
 linear-no-bias linear-transposed . . . . . . . . . . . -1.3748 . . . . . . . . . .
