@@ -88,7 +88,7 @@ export class Forward {
     const { heap, run } = engine;
     const { kind, numLayers } = this.packing.sizes;
     const some = shards.length === 1 ? shards : shards.filter(({ passes }) => k < passes);
-    let own = 0;
+    let own!: number; // counted for the first shard
     try {
       for (let thread = 0; thread < some.length; thread++) {
         const shard = some[thread];
