@@ -259,6 +259,7 @@ describe("report", () => {
 
   fact(["CONFORM-6"], "columns are as wide as their widest cell, the first to the left", () => {
     assertEquals(columns([["a", "bc"], ["def", "g"]]), "a    bc\ndef   g");
+    assertEquals(columns([["a", "bc"]]), "a  bc");
   });
 
   fact(["CONFORM-6"], "units are short", () => {
