@@ -251,9 +251,12 @@ describe("pieces, counted", () => {
       assertEquals(forwards.pass(1), { first: 501, steps: 500, from: 0, to: 2, layer: 0 });
       // Sequences are halved only where single steps are too much.
       const { bytes } = new Shard(one, batchOf(3, 5), 0, 2, 1);
-      const parts = (most: number) =>
-        plan(one, batchOf(3, 5), 1, most).rounds.flat().map(({ first, batch }) => [first, batch]);
+      const parts = (most: number, batch = 5) =>
+        plan(one, batchOf(3, batch), 1, most).rounds.flat().map((
+          { first, batch },
+        ) => [first, batch]);
       assertEquals(parts(bytes), [[0, 2], [2, 1], [3, 2]]);
+      assertEquals(parts(bytes, 3), [[0, 2], [2, 1]]);
       assertEquals(parts(bytes - 1), [[0, 1], [1, 1], [2, 1], [3, 1], [4, 1]]);
     },
     readablePath,
