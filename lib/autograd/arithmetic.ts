@@ -22,17 +22,15 @@ const rsub = { input: tensorOrNumber, other: aTensor };
 
 /**
  * The dtype of numbers of two dtypes: float64 before float32 before int64 before bool. A tensor with
- * dimensions decides before one without, and that before a number, unless the other is of a higher
- * kind: a fraction beside an int64 makes float32.
+ * dimensions decides before one without and before a number, unless the other is of a higher kind: a
+ * fraction beside an int64 makes float32.
  */
 function promoted(a: Tensor | number, b: Tensor | number): DType {
-  const rank = (x: Tensor | number) => typeof x === "number" ? 0 : x.shape.length > 0 ? 2 : 1;
+  const wide = (x: Tensor | number) => typeof x !== "number" && x.shape.length > 0;
   const kind = (x: Tensor | number): DType =>
     typeof x !== "number" ? x.dtype : Number.isInteger(x) ? "int64" : "float32";
-  const swap = rank(b) > rank(a);
-  const [high, low] = [kind(swap ? b : a), kind(swap ? a : b)];
-  if (high === low) return high;
-  const decided = rank(a) !== rank(b) && (isFloat(high) || (high === "int64" && !isFloat(low)));
+  const [high, low] = wide(b) ? [kind(b), kind(a)] : [kind(a), kind(b)];
+  const decided = wide(a) !== wide(b) && (isFloat(high) || (high === "int64" && !isFloat(low)));
   const order: DType[] = ["bool", "int64", "float32", "float64"];
   return decided ? high : order[Math.max(order.indexOf(high), order.indexOf(low))];
 }
