@@ -1,7 +1,7 @@
 /** Numbers brought to mean 0 and variance 1. */
 
 import { RuntimeError } from "../errors.ts";
-import { allocate, checkFloat, listed, numel, sameShape } from "../tensor/dtype.ts";
+import { allocate, checkFloat, listed, numel, sameShape, words } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { record } from "./graph.ts";
 
@@ -30,8 +30,19 @@ export function layerNorm(
         `[*, ${shape.join(", ")}], but got input of size${listed(input.shape)}`,
     );
   }
-  if ([weight, bias].some((one) => one && one.dtype !== input.dtype)) {
-    throw new RuntimeError("mixed dtype (CPU): all inputs must share same datatype.");
+  const parameters = [weight, bias].filter((one) => one !== null);
+  const [first = input] = parameters;
+  if (first.dtype !== input.dtype) {
+    throw new RuntimeError(
+      "mixed dtype (CPU): " +
+        (parameters.every(({ dtype }) => dtype === "float32")
+          ? "all inputs must share same datatype."
+          : "expect parameter to have scalar type of Float"),
+    );
+  }
+  if (bias && bias.dtype !== input.dtype) {
+    const [wanted, given] = [input, bias].map(({ dtype }) => words[dtype][0]);
+    throw new RuntimeError(`expected scalar type ${wanted} but found ${given}`);
   }
   checkFloat(input.dtype, "LayerNormKernelImpl");
   const n = numel(shape);
@@ -51,9 +62,8 @@ export function layerNorm(
       y[start + k] = value * (w ? w[k] : 1) + (b ? b[k] : 0);
     }
   });
-  const inputs = [input, weight, bias].filter((one) => one !== null);
   const output = new Tensor(y, input.shape);
-  return record(output, "NativeLayerNormBackward0", inputs, (dy, dx, ...grads) => {
+  return record(output, "NativeLayerNormBackward0", [input, ...parameters], (dy, dx, ...grads) => {
     const dw = weight ? grads.shift() : undefined;
     const [db] = grads;
     scales.forEach((scale, row) => {
