@@ -23,7 +23,7 @@ import {
   stack,
   sub,
   tanh,
-  Tensor,
+  type Tensor,
   tensor,
   to,
   zeros,
