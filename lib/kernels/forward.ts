@@ -69,7 +69,7 @@ export class Forward {
     const buffer = bufferOf(length + hLength + cLength);
     const output = new Float32Array(buffer, 0, length);
     const h = new Float32Array(buffer, 4 * length, hLength);
-    const c = isLSTM ? new Float32Array(buffer, 4 * (length + hLength), cLength) : none;
+    const c = isLSTM ? new Float32Array(buffer, 4 * (length + hLength)) : null;
     // Where whole layers wait for each other, they write by turns here and to the output.
     const between = oneByOne && sizes.numLayers > 1 ? new Float32Array(bufferOf(length)) : none;
     const work: Work = { engine, base, parts: packed.parts, x: given.x, output, between };
@@ -80,7 +80,7 @@ export class Forward {
       for (let number = 0; number < passes; number++) this.#pass(work, shards, number);
       for (const shard of shards) shard.finish(heap, base + shard.offset, given.order, h, c);
     }
-    return { output, final: isLSTM ? [h, c] : [h] };
+    return { output, final: c ? [h, c] : [h] };
   }
 
   /** Runs the pass of a number of each shard that has one: the first shard's on this thread. */
@@ -94,7 +94,7 @@ export class Forward {
         const shard = some[thread];
         const at = base + shard.offset;
         const pass = shard.pass(k);
-        const from = pass.layer === 0 ? x : pass.layer % 2 === numLayers % 2 ? output : between;
+        const from = pass.layer === 0 ? x : (numLayers - pass.layer) % 2 ? between : output;
         shard.load(heap, at, pass, from);
         const count = shard.write(heap, at, pass, parts);
         if (thread === 0) own = count;
@@ -106,7 +106,7 @@ export class Forward {
     }
     for (const shard of some) {
       const pass = shard.pass(k);
-      const toOutput = !shard.oneByOne || pass.layer % 2 !== numLayers % 2;
+      const toOutput = !shard.oneByOne || (numLayers - pass.layer) % 2;
       shard.store(heap, base + shard.offset, pass, toOutput ? output : between);
     }
   }

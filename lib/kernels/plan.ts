@@ -72,11 +72,9 @@ function shares(
   let [first, done] = [0, 0];
   for (let part = 1; part <= parts; part++) {
     let end = first;
-    // At least one sequence each, and as many as bring this part and those before to their share.
-    do done += lengths[end++]; while (
-      batch - end > parts - part && done + lengths[end] / 2 <= rows * part / parts
-    );
-    if (part === parts) end = batch;
+    // As many sequences as bring this part and those before to their share, and at least one: as the
+    // longest come first, each part to come has one left.
+    do done += lengths[end++]; while (done + lengths[end] / 2 <= rows * part / parts);
     found.push([first, end]);
     first = end;
   }

@@ -73,17 +73,17 @@ export class Shard {
   /** Whether a pass goes through one direction of one layer only. */
   oneByOne = false;
   /** The steps whose input is multiplied at a time. */
-  #chunk = 0;
-  #input = 0;
-  #outputs: readonly [number, number] = [0, 0];
-  #sums = 0;
-  #h = 0;
-  #c = 0;
-  #newSums = 0;
-  #full = 0;
-  #batches = 0;
+  #chunk!: number;
+  #input!: number;
+  #outputs!: readonly [number, number];
+  #sums!: number;
+  #h!: number;
+  #c!: number;
+  #newSums!: number;
+  #full!: number;
+  #batches!: number;
   /** Where what the kernels read begins, in bytes from the start of the scratch memory. */
-  program = 0;
+  program!: number;
   /** How much scratch memory there is, in bytes. */
   readonly bytes: number;
   /** How many passes there are. */
@@ -109,7 +109,7 @@ export class Shard {
     this.#starts = this.#batchSizes === batchSizes
       ? this.#givenStarts
       : prefixSums(this.#batchSizes!);
-    this.#apart = batchFirst && batch > 1;
+    this.#apart = batchFirst;
     this.#window = this.#length;
     let bytes = this.#layOut();
     while (bytes > most && this.#window > 1) {
@@ -252,7 +252,7 @@ export class Shard {
     const { outputSize, sizes } = this.#packing;
     const { numDirections, numLayers } = sizes;
     const width = numDirections * outputSize;
-    if (this.#isAll(pass) && !this.oneByOne) {
+    if (this.#isAll(pass)) { // and so not one direction of one layer
       const at = (base + this.#outputs[1 - numLayers % 2]) / 4;
       to.set(floats.subarray(at, at + to.length));
       return;
@@ -279,20 +279,20 @@ export class Shard {
    *
    * @param base where the scratch memory begins
    * @param order for each sequence of the batch, its row in the states
-   * @param c where the final cell states of an LSTM go; empty for other cells
+   * @param c where the final cell states of an LSTM go; `null` for other cells
    */
   finish(
     { floats }: Heap,
     base: number,
     order: readonly number[] | null,
     h: Float32Array,
-    c: Float32Array,
+    c: Float32Array | null,
   ): void {
     const { gate, outputSize, sizes } = this.#packing;
     const move = (part: Float32Array, at: number, row: number, features: number) =>
       this.#eachState(at, row, features, order, (here, there) => part[there] = floats[here]);
     move(h, (base + this.#h) / 4, padded(outputSize), outputSize);
-    if (c.length > 0) move(c, (base + this.#c) / 4, gate, sizes.hiddenSize);
+    if (c) move(c, (base + this.#c) / 4, gate, sizes.hiddenSize);
   }
 
   /** Every number of a state: where it is on the heap, and where in `(layers · D, N, features)`. */

@@ -54,14 +54,16 @@ export function backward(
   useTraining();
   propagate([output], [gradient], null, options, (x, grad) => {
     if (x.gradFn !== null) return;
-    if (x.grad === null && grad instanceof Float32Array && x.dtype === "float32") {
-      x.grad = new Tensor(grad, x.shape);
+    if (x.grad) {
+      countChange(x.grad);
+      const { data } = x.grad;
+      for (let i = 0; i < grad.length; i++) data[i] += grad[i];
       return;
     }
-    if (x.grad === null) x.grad = new Tensor(allocate(x.dtype, x.data.length), x.shape);
-    else countChange(x.grad);
-    const { data } = x.grad;
-    for (let i = 0; i < grad.length; i++) data[i] += grad[i];
+    const own = x.dtype === "float32" && grad instanceof Float32Array;
+    const data = own ? grad : allocate(x.dtype, grad.length);
+    if (!own) data.set(grad);
+    x.grad = new Tensor(data, x.shape);
   });
 }
 

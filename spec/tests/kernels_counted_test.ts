@@ -179,6 +179,8 @@ describe("pieces, counted", () => {
     assertEquals(firsts([500, 500, 500, 500, 500], 4), [0, 1, 3, 4]);
     assertEquals(firsts([500, 500, 500, 500, 500], 5), [0, 1, 2, 3, 4]);
     assertEquals(firsts(Array<number>(8).fill(200), 3), [0, 3, 5]);
+    assertEquals(firsts([500, 500, 500], 2), [0, 2]); // 500 + 250 is half of all
+    assertEquals(firsts(Array<number>(12).fill(100), 5), [0, 2, 5, 7, 10]);
   }, readablePath);
 
   law(

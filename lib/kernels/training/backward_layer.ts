@@ -7,14 +7,7 @@
 import type { FloatArray } from "../../tensor/dtype.ts";
 import type { Engine } from "../engine.ts";
 import { panelWidth } from "../linear.ts";
-import {
-  type EachWeight,
-  leastFeatures,
-  type Packing,
-  padded,
-  structsFrom,
-  type Weights,
-} from "../packing.ts";
+import { type EachWeight, type Packing, padded, structsFrom, type Weights } from "../packing.ts";
 import { threadsFor } from "../plan.ts";
 import { StructSet } from "../struct_table.ts";
 import { structFeatures } from "../structs.ts";
@@ -232,7 +225,7 @@ export class Work {
     ): Turned => {
       const panels = padded(columns) / panelWidth;
       turnWeights(floats, place, w, rows, columns, k, rowOf);
-      const structs = this.#structs && k >= leastFeatures ? this.#structs.add(place, k, panels) : 0;
+      const structs = this.#structs?.add(place, k, panels) ?? 0;
       return { at: place, structs, k, panels };
     };
     const { turnedIh, turnedHh, turnedHr } = at;

@@ -133,8 +133,7 @@ export class Plan {
           step: 1,
         })),
       );
-      const apart = this.#given.batchFirst && this.#given.batch > 1;
-      const outside = apart
+      const outside = this.#given.batchFirst
         ? Array.from({ length: size }, (_, n) => ({
           from: (first + n) * length + from,
           at: n,
