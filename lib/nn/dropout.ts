@@ -45,8 +45,10 @@ export function dropout(x: Tensor, p: number, training: boolean): Tensor {
 /** What dropout multiplies a tensor with: 0 or `1 / (1 - p)` for each element. */
 export function dropoutMask({ shape, dtype }: Pick<Tensor, "shape" | "dtype">, p: number): Tensor {
   const mask = rand(shape, { dtype: dtype as FloatDType });
-  const scale = p === 1 ? 0 : 1 / (1 - p);
-  for (let i = 0; i < mask.data.length; i++) mask.data[i] = mask.data[i] < p ? 0 : scale;
+  const scale = 1 / (1 - p); // for p = 1 infinite, and then no draw is kept
+  for (let i = 0; i < mask.data.length; i++) {
+    mask.data[i] = mask.data[i] < p ? 0 : scale;
+  }
   return mask;
 }
 

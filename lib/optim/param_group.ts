@@ -143,7 +143,7 @@ export function describe(group: object): string {
     }
     if (value instanceof Tensor && value.dim() === 0) return pythonFloat(value.data[0]);
     if (!Array.isArray(value)) return pythonText(value);
-    if (value.some((item) => typeof item === "string")) return pythonText(value);
+    if (value.every((item) => typeof item === "string")) return pythonText(value);
     return `(${value.map(pythonFloat).join(", ")})`; // betas, which Python wants as floats
   };
   return Object.entries(optionsOf(group))
