@@ -354,15 +354,20 @@ export abstract class Module {
    * Returns one parameter by its full name, such as `rnn.weight_ih_l0`.
    *
    * @param target the name
-   * @throws {AttributeError} if there is none of that name
+   * @throws {AttributeError} if there is none of that name, or it is none
    */
   getParameter(target: string): Parameter {
     check(["Module.getParameter", { target: text }], arguments);
     const [head, ...rest] = target.split(".");
     const own = (this as unknown as Record<string, unknown>)[keyOf(head)];
-    if (rest.length > 0 && own instanceof Module) return own.getParameter(rest.join("."));
-    if (rest.length === 0 && own instanceof Parameter) return own;
-    throw new AttributeError(`${this.getName()} has no attribute \`${head}\``);
+    const wanted = rest.length > 0 ? "Module" : "Parameter";
+    if (wanted === "Module" && own instanceof Module) return own.getParameter(rest.join("."));
+    if (wanted === "Parameter" && own instanceof Parameter) return own;
+    throw new AttributeError(
+      own === undefined
+        ? `${this.getName()} has no attribute \`${head}\``
+        : `\`${head}\` is not an nn.${wanted}`,
+    );
   }
 
   /** Returns a parameter of this module itself, or `null` where it has none of that name. */

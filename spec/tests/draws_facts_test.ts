@@ -72,9 +72,9 @@ describe("draws of each fill", () => {
     const [up, down] = [1 + 2 ** -52, 1 - 2 ** -53];
     // 2^-900 · up · down rounds to 2^-900 and loses nearly 2^-953.
     assertEquals(fma64(2 ** -900 * up, down, -(2 ** -900)), 0);
-    // 2^900 · down² rounds to 2^900 - 2^848 and loses 2^794.
-    assertEquals(fma64(2 ** 900 * down, down, -(2 ** 900)), -(2 ** 848));
-    assertEquals(fma64(2 ** 899 * down, down, -(2 ** 899)), 2 ** 793 - 2 ** 847);
+    // 2^900 · down · up rounds to 2^900 and loses nearly 2^847.
+    assertEquals(fma64(2 ** 900 * down, up, -(2 ** 900)), 0);
+    assertEquals(fma64(2 ** 899 * down, up, -(2 ** 899)), 2 ** 846 - 2 ** 794);
   }, readablePath);
 
   fact(["INIT-6"], "the least number beyond float32 is no bound", () => {

@@ -457,7 +457,7 @@ describe("walking", () => {
     assertThrows(
       () => model.getParameter("head"),
       AttributeError,
-      "Tagger has no attribute `head`",
+      "`head` is not an nn.Parameter",
     );
   });
 

@@ -271,6 +271,10 @@ describe("what is remembered", () => {
     ]);
     const groups = optimizer.stateDict().param_groups;
     assertEquals(groups.map(({ params }) => params), [[0, 1], [2, 3], [4]]);
+    const order = [0.5, tensor(0.5)].map((lr) =>
+      Object.keys(new SGD([leaf()], { lr }).stateDict().param_groups[0])
+    );
+    assertEquals(order[1], order[0]);
     const { params: [first] } = optimizer.paramGroups[0];
     assertEquals(
       told(() => optimizer.addParamGroup({ params: [first] })),
