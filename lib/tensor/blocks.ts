@@ -53,7 +53,7 @@ export function resized(shape: readonly number[], dim: number, ...extent: number
 export function broadcastShape(a: readonly number[], b: readonly number[]): readonly number[] {
   if (sameShape(a, b)) return a;
   const rank = Math.max(a.length, b.length);
-  const shape = Array.from({ length: rank }, () => 0);
+  const shape = new Array<number>(rank);
   for (let dim = rank - 1; dim >= 0; dim--) {
     const [m, n] = [a, b].map((given) => given[dim - rank + given.length] ?? 1);
     if (m !== n && m !== 1 && n !== 1) {
@@ -128,9 +128,9 @@ export function placesOf(
 
 /** Which element of a tensor of shape `from` stands at each place of `to`, which it broadcasts to. */
 export function spreadPlaces(from: readonly number[], to: readonly number[]): Uint32Array {
-  const missing = to.length - from.length;
-  const own = stridesOf(from);
-  return placesBy(to, to.map((_, k) => (from[k - missing] ?? 1) === 1 ? 0 : own[k - missing]));
+  const full = [...new Array<number>(to.length - from.length).fill(1), ...from];
+  const own = stridesOf(full);
+  return placesBy(to, full.map((extent, k) => extent === 1 ? 0 : own[k]));
 }
 
 /**

@@ -266,10 +266,10 @@ export function linspace(
   const { dtype = "float32" } = options;
   if (steps < 0) throw new RuntimeError("number of steps must be non-negative");
   const data = allocate(dtype, steps);
-  const step = steps > 1 ? (end - start) / (steps - 1) : 0;
+  const step = (end - start) / (steps - 1);
   for (let i = 0; i < steps; i++) {
     data[i] = i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step;
   }
-  if (steps === 1) data[0] = start;
+  if (steps === 1) data[0] = start; // where step is no number
   return finish(data, [steps], options);
 }

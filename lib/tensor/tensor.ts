@@ -9,12 +9,12 @@ import { pythonType } from "../python.ts";
 import {
   anyDType,
   type DType,
+  element,
   type FloatArray,
   isFloat,
   listed,
   sameShape,
   type Values,
-  whole,
   words,
 } from "./dtype.ts";
 import { wrapDim } from "./blocks.ts";
@@ -192,8 +192,7 @@ export class Tensor implements Values {
       if (!isFloat(dtype)) {
         this.#whole = dtype;
         for (let i = 0; i < data.length; i++) {
-          const x = whole(data[i]);
-          if (x !== data[i] || (dtype === "bool" && x >> 1 !== 0)) {
+          if (element(data[i], dtype) !== data[i]) {
             throw new ValueError(`${data[i]} is no element of ${dtype}`);
           }
         }
