@@ -60,9 +60,8 @@ export function backward(
       for (let i = 0; i < grad.length; i++) data[i] += grad[i];
       return;
     }
-    const own = x.dtype === "float32" && grad instanceof Float32Array;
-    const data = own ? grad : allocate(x.dtype, grad.length);
-    if (!own) data.set(grad);
+    const data = grad instanceof Float32Array ? grad : allocate(x.dtype, grad.length);
+    if (data !== grad) data.set(grad);
     x.grad = new Tensor(data, x.shape);
   });
 }
