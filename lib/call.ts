@@ -192,7 +192,7 @@ function refuseArgument(call: Call, given: ArrayLike<unknown>, k: number): never
     const missing = Object.keys(call[1]).filter((other, at) =>
       !other.endsWith("?") && given[at] === undefined
     );
-    const inPython = call[3] !== undefined || pythonName(call).includes(".");
+    const inPython = call[3] || pythonName(call).includes(".");
     const quote = inPython ? "'" : '"';
     const names = missing.map((other) => `${quote}${snakeCase(other)}${quote}`);
     throw new TypeError(

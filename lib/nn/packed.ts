@@ -198,7 +198,7 @@ export function packPaddedSequence(
         "<= 0",
     );
   }
-  if (falling.some((length, k) => k > 0 && length > falling[k - 1])) {
+  if (falling.some((length, k) => length > falling[k - 1])) {
     throw new RuntimeError(
       "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can " +
         "pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep " +

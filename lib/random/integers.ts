@@ -6,7 +6,7 @@
 import { bool, check, int, ints, type Options } from "../call.ts";
 import { RuntimeError } from "../errors.ts";
 import { allocateSize } from "../tensor/create.ts";
-import { isFloat, whole, words } from "../tensor/dtype.ts";
+import { type FloatArray, isFloat, whole, words } from "../tensor/dtype.ts";
 import { aTensor, Tensor } from "../tensor/tensor.ts";
 import { arithmeticOf, unit } from "./distributions.ts";
 import { aGenerator, defaultGenerator, type Generator } from "./generator.ts";
@@ -108,13 +108,19 @@ export function randperm(n: number, options: IntegerOptions = {}): Tensor {
   const data = allocateSize("randperm", [n], "float64");
   const many = n >= 214748364; // 2^32 / 20: there 32 bits are no longer even
   for (let i = 0; i < n; i++) data[i] = i;
+  exchange(data, many, generator);
+  return new Tensor(data, [n], "int64");
+}
+
+/** Puts numbers in another order; many of them with draws of 64 bits, the other way round. */
+export function exchange(data: FloatArray, many: boolean, generator: Generator): void {
+  const n = data.length;
   for (let i = 0; i < (many ? n : n - 1); i++) {
     const other = many ? wide(generator, 0, BigInt(i + 1)) : i + generator.random() % (n - i);
     const kept = data[i];
     data[i] = data[other];
     data[other] = kept;
   }
-  return new Tensor(data, [n], "int64");
 }
 
 /**

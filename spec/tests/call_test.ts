@@ -28,6 +28,7 @@ import {
   pythonClass,
   pythonFloat,
   pythonNumber,
+  pythonStr,
   pythonText,
   pythonType,
 } from "../../lib/python.ts";
@@ -432,6 +433,7 @@ describe("python's texts", () => {
       [new Own(), "Own"],
     ];
     for (const [value, type] of types) assertEquals(pythonType(value), type);
+    assertEquals(["it's", 1, true].map(pythonStr), ["it's", "1", "True"]);
     assertEquals([zeros([1]), 1].map(pythonClass), ["<class 'torch.Tensor'>", "<class 'int'>"]);
   }, readablePath);
 

@@ -22,6 +22,7 @@ import {
 } from "../../mod.ts";
 import { normal, uniform } from "../../lib/random/distributions.ts";
 import { fma64 } from "../../lib/random/fma.ts";
+import { exchange } from "../../lib/random/integers.ts";
 import { describe, fact, readablePath } from "./law.ts";
 
 /** The class and the message of what a call throws; nothing if it returns. */
@@ -91,6 +92,7 @@ describe("draws of each fill", () => {
     generator.nextNormal = 1.5;
     const view = new DataView(generator.getState().buffer);
     assertEquals([view.getFloat64(5024, true), view.getInt32(5040, true)], [1.5, 1]);
+    assertEquals([view.getUint32(0, true), generator.clone().initialSeed()], [7, 7n]);
     assertEquals(generator.clone().nextNormal, 1.5);
     assertEquals(generator.manualSeed(7).nextNormal, undefined);
     for (let k = 0; k < 300; k++) generator.random();
@@ -112,6 +114,23 @@ describe("numbers of draws", () => {
     );
     assertEquals([randperm(0).shape, randperm(1).tolist()], [[0], [0]]);
   }, readablePath);
+
+  fact(
+    ["INIT-8"],
+    "an order of many numbers: each is exchanged with one before it, or itself",
+    () => {
+      const data = Float64Array.from({ length: 9 }, (_, k) => k);
+      exchange(data, true, new Generator(2));
+      const [generator, wanted] = [new Generator(2), [...Array(9).keys()]];
+      for (let i = 0; i < 9; i++) {
+        const high = BigInt(generator.random());
+        const other = Number((high * 2n ** 32n + BigInt(generator.random())) % BigInt(i + 1));
+        [wanted[i], wanted[other]] = [wanted[other], wanted[i]];
+      }
+      assertEquals([...data], wanted);
+    },
+    readablePath,
+  );
 
   fact(["INIT-9"], "multinomial: a race of exponential times, and its refusals", () => {
     const p = [[0.1, 0.2, 0.7, 0.4], [5, 1, 2, 0.5]];

@@ -3,16 +3,23 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import {
   BCEWithLogitsLoss,
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
   CrossEntropyLoss,
   DataLoader,
   defaultCollate,
+  dropout,
+  embedding,
   L1Loss,
+  l1Loss,
   LayerNorm,
   Linear,
   Module,
   ModuleList,
   MSELoss,
+  mseLoss,
   NLLLoss,
+  nllLoss,
   ones,
   PackedSequence,
   packPaddedSequence,
@@ -27,6 +34,7 @@ import {
   Tanh,
   type Tensor,
   tensor,
+  unpackSequence,
   unpadSequence,
   zeros,
 } from "../../mod.ts";
@@ -255,6 +263,7 @@ describe("batches", () => {
     const loader = new DataLoader([1, 2, 3, 4], { batchSize: 2 });
     assertEquals([loader.length, [...loader].length], [2, 2]);
     assertEquals([...new DataLoader([1, 2])].map(String), ["tensor([1])", "tensor([2])"]);
+    assertEquals([...new DataLoader([4], { shuffle: true })].map(String), ["tensor([4])"]);
     const dropped = new DataLoader([1, 2, 3], { batchSize: 2, dropLast: true });
     assertEquals([dropped.length, [...dropped].length], [1, 1]);
   }, readablePath);
@@ -304,6 +313,35 @@ describe("batches", () => {
     const [padded, lengths] = padPackedSequence(packed, { totalLength: 3, paddingValue: 9 });
     assertEquals([padded.tolist(), lengths], [[[1, 3], [2, 9], [9, 9]], [2, 1]]);
     assertEquals(padPackedSequence(packed)[0].tolist(), [[1, 3], [2, 0]]);
+  }, readablePath);
+
+  fact(["ERROR-8"], "what is missing is told as Python does it", () => {
+    const rows: [(...given: Untyped[]) => unknown, string, string][] = [
+      [padSequence, "pad_sequence", ": 'sequences'"],
+      [unpadSequence, "unpad_sequence", "s: 'padded_sequences' and 'lengths'"],
+      [packPaddedSequence, "pack_padded_sequence", "s: 'input' and 'lengths'"],
+      [padPackedSequence, "pad_packed_sequence", ": 'sequence'"],
+      [packSequence, "pack_sequence", ": 'sequences'"],
+      [unpackSequence, "unpack_sequence", ": 'packed_sequences'"],
+      [dropout, "dropout", "s: 'input', 'p', and 'training'"],
+      [mseLoss, "mse_loss", "s: 'input' and 'target'"],
+      [l1Loss, "l1_loss", "s: 'input' and 'target'"],
+      [nllLoss, "nll_loss", "s: 'input' and 'target'"],
+      [crossEntropy, "cross_entropy", "s: 'input' and 'target'"],
+      [
+        binaryCrossEntropyWithLogits,
+        "binary_cross_entropy_with_logits",
+        "s: 'input' and 'target'",
+      ],
+      [embedding, "embedding", "s: 'input' and 'weight'"],
+    ];
+    for (const [run, name, missing] of rows) {
+      const count = missing.split("'").length >> 1;
+      assertEquals(
+        told(() => run()),
+        `TypeError: ${name}() missing ${count} required positional argument${missing}`,
+      );
+    }
   }, readablePath);
 
   fact(["PACK-6"], "sequences of nothing; lengths below 0 and beyond the end", () => {

@@ -203,6 +203,7 @@ describe("steps", () => {
       assertEquals(make(Class, options), message, JSON.stringify(options));
     }
     assertEquals(warned(() => new SGD([leaf(), leaf()])), []);
+    assertEquals(told(() => new SGD(5 as Untyped)), "TypeError: 'int' object is not iterable");
   }, readablePath);
 });
 
