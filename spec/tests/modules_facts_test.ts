@@ -9,7 +9,6 @@ import {
   DataLoader,
   defaultCollate,
   dropout,
-  embedding,
   L1Loss,
   l1Loss,
   LayerNorm,
@@ -333,7 +332,6 @@ describe("batches", () => {
         "binary_cross_entropy_with_logits",
         "s: 'input' and 'target'",
       ],
-      [embedding, "embedding", "s: 'input' and 'weight'"],
     ];
     for (const [run, name, missing] of rows) {
       const count = missing.split("'").length >> 1;
