@@ -45,7 +45,8 @@ export type Differentiate = (
  * Records a forward pass.
  *
  * @param parts the output and the final states
- * @param release called when a backward pass has freed the node
+ * @param release called when a backward pass has freed the node; left out where the forward pass runs
+ * again, so that nothing it reads may have changed
  * @returns the output and the final states
  */
 export function recordRun(
@@ -73,7 +74,8 @@ export function recordRun(
       });
       return all;
     },
-    () => keptBy(run),
+    () =>
+      release ? keptBy(run) : [...keptBy(run), ...[input, ...hx ?? [], ...run.tensors].map(asIs)],
     release,
   );
   return parts.map((data, k) => {
@@ -90,12 +92,18 @@ function bring(came: (FloatArray | undefined)[], part: number): Flow {
   };
 }
 
+/** A tensor, kept in its own shape. */
+function asIs(x: Tensor): Keeps {
+  return { viewOf: x, shape: x.shape };
+}
+
 /**
  * What PyTorch's nodes keep of what was given, in the order in which a backward pass comes to them:
- * from the last layer down, the weights that a gradient flows back through, and what they met.
+ * from the last layer down, the weights that a gradient flows back through, and what they met. The
+ * initial h of a GRU, and any where a packed batch was sorted, is read here and not there.
  */
 function keptBy({ parameters, input, hx, given, packing, weights }: Run): Keeps[] {
-  const { numDirections } = packing.sizes;
+  const { numDirections, kind } = packing.sizes;
   const flat = (x: Tensor, features: number) =>
     x.dim() === 2 ? x : { viewOf: x, shape: [x.numel() / features, features] };
   const turned = (w: Tensor) => ({ viewOf: w, shape: w.shape.toReversed() });
@@ -108,8 +116,16 @@ function keptBy({ parameters, input, hx, given, packing, weights }: Run): Keeps[
     const layer = Math.floor(index / numDirections);
     const below = parameters.slice(0, layer * numDirections).some(wants);
     const reads = input.requiresGrad || below || (states && layer > 0);
-    if (own.weightHr && (reads || states || wants(own))) kept.push(turned(own.weightHr));
-    if (given.length > 1 ? reads || states || wants(own) : states) kept.push(turned(weightHh));
+    const gates = reads || states || wants(own);
+    if (own.weightHr && gates) kept.push(turned(own.weightHr));
+    if (given.length > 1 ? gates : states) kept.push(turned(weightHh));
+    const readsState = [
+      weightHh.requiresGrad || (kind === "gru" && gates),
+      gates && given.order === null, // c
+    ];
+    hx?.forEach((part, k) => {
+      if (readsState[k]) kept.push({ viewOf: part, shape: [given.batch, part.shape.at(-1)!] });
+    });
     if (layer === 0 && weightIh.requiresGrad) kept.push(flat(input, packing.sizes.inputSize));
     if (reads) kept.push(turned(weightIh));
   }

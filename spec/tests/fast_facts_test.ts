@@ -8,6 +8,7 @@ import {
   backward,
   grad,
   GRU,
+  incrementVersion,
   LSTM,
   mul,
   noGrad,
@@ -170,6 +171,72 @@ describe("which path", () => {
         assertEquals(wide.grad!.dtype, dtype);
       }
     },
+  );
+});
+
+describe("changed in place", () => {
+  /**
+   * Which of the input, the states and the parameters, by number, may not change between the passes
+   * where some of them want a gradient. Of RNN(2, 3) and of LSTM(2, 3) with two layers and projSize 2.
+   */
+  const refused = (kind: "RNN" | "LSTM", length: number, wanting: string, evaluate = false) => {
+    const found: number[] = [];
+    for (let k = 0;; k++) {
+      const module = kind === "RNN" ? new RNN(2, 3) : new LSTM(2, 3, { numLayers: 2, projSize: 2 });
+      if (evaluate) module.eval();
+      const input = randn([length, 1, 2]);
+      input.requiresGrad = wanting === "input";
+      const states = kind === "RNN" ? [randn([1, 1, 3])] : [randn([2, 1, 2]), randn([2, 1, 3])];
+      for (const [name, one] of module.namedParameters()) one.requiresGrad = name === wanting;
+      const all = [input, ...states, ...module.parameters()];
+      if (k === all.length) return found;
+      const [output] = module.forward(input, (kind === "RNN" ? states[0] : states) as never);
+      incrementVersion(all[k]);
+      try {
+        backward(sum(output));
+      } catch (error) {
+        assert((error as Error).message.includes("modified by an inplace operation"));
+        found.push(k);
+      }
+    }
+  };
+
+  // PyTorch 2.15, with `torch.autograd.graph.increment_version`.
+  fact(
+    ["GRAD-6"],
+    "what a recurrent layer's gradients need may not change, and nothing else",
+    () => {
+      backward(sum(mul(ones([1], { requiresGrad: true }), 2))); // from here on this program trains
+      assertEquals(refused("RNN", 1, "input"), [2]);
+      assertEquals(refused("RNN", 3, "input"), [2, 3]);
+      assertEquals(refused("RNN", 1, "weight_hh_l0"), [1]);
+      assertEquals(refused("RNN", 3, "weight_hh_l0"), [1, 3]);
+      assertEquals(refused("RNN", 1, "weight_ih_l0"), [0]);
+      assertEquals(refused("RNN", 3, "weight_ih_l0"), [0, 3]);
+      assertEquals(refused("RNN", 1, "bias_hh_l0"), []);
+      assertEquals(refused("RNN", 3, "bias_hh_l0"), [3]);
+      assertEquals(refused("LSTM", 1, "input"), [2, 3, 7, 8, 12]);
+      assertEquals(refused("LSTM", 3, "input"), [2, 3, 4, 7, 8, 9, 12]);
+      assertEquals(refused("LSTM", 1, "weight_hh_l0"), [1, 2, 7, 8, 12]);
+      assertEquals(refused("LSTM", 3, "weight_hh_l0"), [1, 2, 4, 7, 8, 9, 12]);
+      assertEquals(refused("LSTM", 1, "weight_ih_l0"), [0, 2, 7, 8, 12]);
+      assertEquals(refused("LSTM", 1, "weight_ih_l1"), [2, 12]);
+      assertEquals(refused("LSTM", 3, "weight_ih_l1"), [2, 9, 12]);
+      assertEquals(refused("LSTM", 3, "bias_hh_l0"), [2, 4, 7, 8, 9, 12]);
+    },
+  );
+
+  fact(
+    ["GRAD-6", "KERNEL-8"],
+    "where a forward pass runs again, nothing it reads may change",
+    () => {
+      assertEquals(refused("RNN", 1, "bias_hh_l0", true), [0, 1, 2, 3, 4, 5]);
+      assertEquals(
+        refused("LSTM", 3, "weight_ih_l1", true),
+        Array.from({ length: 13 }, (_, k) => k),
+      );
+    },
+    fastPaths,
   );
 });
 
