@@ -180,12 +180,12 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B> {
         generator: aGenerator,
       } satisfies Options<DataLoaderOptions<unknown, unknown>>,
     ], arguments);
-    const { batchSize = 1, dropLast = false, shuffle = false } = options;
+    const { batchSize = 1, dropLast, shuffle = false } = options;
     if (shuffle && dataset.length === 0) refuse("num_samples", "a positive integer", 0);
     if (!(Number.isInteger(batchSize) && batchSize > 0)) {
       refuse("batch_size", "a positive integer", batchSize);
     }
-    if (!bool.is(dropLast)) refuse("drop_last", "a boolean", dropLast);
+    if (dropLast !== undefined && !bool.is(dropLast)) refuse("drop_last", "a boolean", dropLast);
     this.#dataset = dataset;
     this.#options = options;
     this.#size = batchSize;

@@ -259,6 +259,8 @@ describe("batches", () => {
       [() => defaultCollate([[1], 2]), sizes],
       [() => defaultCollate([[1, 2], [1]]), sizes],
     ]);
+    const drop = "ValueError: drop_last should be a boolean value, but got drop_last=None";
+    assertEquals(told(() => new DataLoader([1], { dropLast: null as Untyped })), drop);
     const loader = new DataLoader([1, 2, 3, 4], { batchSize: 2 });
     assertEquals([loader.length, [...loader].length], [2, 2]);
     assertEquals([...new DataLoader([1, 2])].map(String), ["tensor([1])", "tensor([2])"]);
