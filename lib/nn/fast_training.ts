@@ -71,7 +71,7 @@ class KernelRecorder implements Recorder {
     const last = this.#plan;
     if (
       last?.given.length === given.length && last.given.batch === given.batch &&
-      last.given.batchFirst === given.batchFirst && !last.given.batchSizes && !given.batchSizes
+      !last.given.batchSizes && !given.batchSizes
     ) return last.plan;
     const plan = planOf(this.#packing, given);
     this.#plan = { given: { ...given, x: new Float32Array(0) }, plan };

@@ -38,10 +38,9 @@ export function backward(
   const some = (own: EachWeight<boolean>) => Object.values(own).includes(true);
   const anyInitial = wanted.initial.includes(true);
   // The lowest layer in which something is wanted.
-  let lowest = 0;
-  if (!wanted.input && !anyInitial) {
-    lowest = Math.floor(Math.max(0, wanted.weights.findIndex(some)) / numDirections);
-  }
+  const lowest = wanted.input || anyInitial
+    ? 0
+    : Math.floor(wanted.weights.findIndex(some) / numDirections);
   const gradients: Gradients = {
     input: wanted.input ? new Float32Array(given.x.length) : null,
     initial: wanted.initial.map((one, k) => one ? new Float32Array(initial![k].length) : null),
