@@ -57,7 +57,8 @@ function tensorsBehind(roots: readonly Tensor[], ends: ReadonlySet<Tensor> | nul
     }
     for (const input of x.gradFn.inputs) if (input.requiresGrad) seen.add(input);
   }
-  const order = [...seen].sort((a, b) => (b.gradFn?.order ?? -1) - (a.gradFn?.order ?? -1));
+  const orderOf = (x: Tensor) => x.gradFn?.order ?? -1;
+  const order = [...seen].sort((a, b) => orderOf(b) - orderOf(a));
   if (ends === null) return order;
   const onTheWay = new Set<Tensor>();
   for (const x of order.toReversed()) {

@@ -58,8 +58,10 @@ describe("graph facts", () => {
     const x = tensor([0], asked);
     const first = sin(x);
     const last = add(x, first);
-    backward(last);
+    backward(last, null, { retainGraph: true });
     assertEquals(x.grad!.tolist(), [2]);
+    backward(add(first, x));
+    assertEquals(x.grad!.tolist(), [4]);
     const y = tensor([0], asked);
     backward(sin(y));
     assertEquals(y.grad!.tolist(), [1]);

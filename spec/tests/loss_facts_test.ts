@@ -176,6 +176,8 @@ describe("loss facts", () => {
       assertEquals(crossEntropy(zeros([2]), 0, { labelSmoothing }).item(), ln2);
     }
     assertEquals(crossEntropy(zeros([2]), [0]).item(), ln2);
+    const half = tensor([[[1, 0, 1], [0, 1, 0]], [[1, 1, 0], [0, 0, 1]]]);
+    assertEquals(crossEntropy(zeros([2, 2, 3]), half).item(), ln2);
   });
 
   fact(["LOSS-3"], "one row of classes without a batch", () => {
