@@ -102,11 +102,6 @@ class Engines {
     return this.shared ? sharedPages : 0;
   }
 
-  /** Whether any kernels were made. */
-  get made(): boolean {
-    return this.#modules.size > 0;
-  }
-
   /** How many threads there are. */
   get threads(): number {
     return this.#team?.size ?? 1;
@@ -221,7 +216,7 @@ let changing: Promise<void> = /* @__PURE__ */ Promise.resolve();
 export function useTrainingKernels(): void {
   if (training !== null) return;
   training = addTraining;
-  if (engines.made && !engines.shared) engines = new Engines();
+  if (!engines.shared) engines = new Engines();
 }
 
 /** The engine chosen; `null` for the readable path. */
