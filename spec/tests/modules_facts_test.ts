@@ -152,11 +152,11 @@ describe("modules", () => {
     assert(linear.to("float32").weight.data === data);
     linear.to("float64");
     assertEquals([linear.weight.dtype, linear.weight.grad!.dtype], ["float64", "float64"]);
-    const lost = Object.assign(new Free(), { mixed: [5, new Tanh()] });
+    const lost = Object.assign(new Free(), { mixed: [5, new Tanh()], w: [5, ones([1])] });
     assertEquals(
       told(() => new SGD(lost.parameters())),
       "ValueError: optimizer got an empty parameter list; Free registers nothing of what it " +
-        "holds in mixed: write new ModuleList([…])",
+        "holds in mixed: write new ModuleList([…]), in w: write new Parameter(…)",
     );
   }, readablePath);
 
