@@ -219,7 +219,7 @@ export function max(
   at.forEach((k, g) => data[g] = x.data[k]);
   const values = new Tensor(data, indices.shape, x.dtype);
   if (dim === undefined) {
-    const same = (value: number) => value === data[0] || (value !== value && data[0] !== data[0]);
+    const same = (value: number) => value === data[0] || value !== value; // NaN is the largest
     return record(values, "MaxBackward1", [x], ([dy], dx) => {
       const share = dy / x.data.filter(same).length;
       for (let k = 0; k < dx!.length; k++) if (same(x.data[k])) dx![k] += share;

@@ -300,6 +300,15 @@ describe("function facts", () => {
         "TypeError: expected Tensor as element 1 in argument 0, but got list",
       ],
     ]);
+    const [wide, thin] = [tensor([[1, 2], [3, 4]], asked), tensor([[5], [6]])];
+    const rows = cat([zeros([0]), thin, wide], 1);
+    assertEquals(rows.tolist(), [[5, 1, 2], [6, 3, 4]]);
+    const dy = tensor([[1, 2, 3], [4, 5, 6]]);
+    assertEquals(grad([rows], [wide], [dy])[0]!.tolist(), [[2, 3], [5, 6]]);
+    assertEquals([cat([zeros([0]), zeros([0])]).shape, cat([zeros([1]), zeros([0])]).shape], [
+      [0],
+      [1],
+    ]);
     assertEquals(cat([zeros([2, 0]), zeros([2, 1])], 1).shape, [2, 1]);
     assertEquals(cat([whole([1]), whole([2])]).dtype, "int64");
     assertEquals(stack([mask, mask]).dtype, "bool");

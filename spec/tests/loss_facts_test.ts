@@ -337,5 +337,12 @@ describe("loss facts", () => {
     assertEquals(of({ weight })[1], [-1, 0]);
     assertEquals(of({ posWeight }), [[3, 3], [-1.5, -10], [2, 40]]);
     assertEquals(of({ weight, posWeight }), [[6, 12], [-3, -40], [4, 160]]);
+    const logit = tensor([1], double);
+    const half = tensor([0.5], { ...asked, ...double });
+    const slope = (options: Parameters<typeof binaryCrossEntropyWithLogits>[2]) =>
+      Math.fround(grad([binaryCrossEntropyWithLogits(logit, half, options)], [half])[0]!.item());
+    assertEquals(slope({}), -1);
+    const [no, yes] = [-1, 1].map((x) => -Math.log(1 + Math.exp(-x))); // ln σ(-1), ln σ(1)
+    assertEquals(slope({ posWeight: tensor([3], double) }), Math.fround(no - 3 * yes));
   });
 });
