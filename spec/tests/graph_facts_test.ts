@@ -94,7 +94,9 @@ describe("graph facts", () => {
     }
     const moved = sub(reshape(x, [1, 1]), 1);
     backward(moved);
+    x.grad = null;
     backward(moved);
+    assertEquals(x.grad, ones([1]));
     const given = sin(x);
     backward(given);
     // Nothing behind what is asked for is run, so that it may have been freed.
@@ -189,6 +191,11 @@ describe("graph facts", () => {
       text(() => Reflect.apply(noGrad, null, [() => 1, 2])),
       "TypeError: no_grad() takes 1 positional argument but 2 were given",
     );
+    assertEquals([noGrad(() => sin(x)).isLeaf, sin(x).isLeaf, sin(detach(x)).isLeaf], [
+      true,
+      false,
+      true,
+    ]);
     const y = mul(x, 2);
     const same = detach(y);
     assertStrictEquals(same.data, y.data);
