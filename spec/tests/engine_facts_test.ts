@@ -4,7 +4,19 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Engine, engine } from "../../lib/kernels/engine.ts";
 import { Packing, type Weights } from "../../lib/kernels/packing.ts";
 import { KeptWeights } from "../../lib/kernels/weights.ts";
-import { getNumThreads, ones, RNN, RuntimeError, setNumThreads, type Tensor } from "../../mod.ts";
+import {
+  getNumThreads,
+  GRU,
+  LSTM,
+  noGrad,
+  ones,
+  PackedSequence,
+  RNN,
+  RuntimeError,
+  setNumThreads,
+  type Tensor,
+  zeros,
+} from "../../mod.ts";
 import { sizes, weightsOf } from "./kernel_sizes.ts";
 import { describe, everyPath, fact, it, onPath, readablePath } from "./law.ts";
 
@@ -86,4 +98,52 @@ describe("the readable path's graph", () => {
     },
     readablePath,
   );
+});
+
+describe("what calls share", () => {
+  const fastPaths = everyPath.filter((path) => path !== "readable");
+
+  fact(["KERNEL-5", "KERNEL-6"], "streams of the same weights pack them once", () => {
+    let packs = 0;
+    const { pack } = Packing.prototype;
+    Packing.prototype.pack = function (...args) {
+      packs++;
+      return pack.apply(this, args);
+    };
+    try {
+      const gru = new GRU(2, 3);
+      const streams = [gru.stream(), gru.stream()];
+      assertEquals(packs, 1);
+      gru.getParameter("bias_hh_l0").data[0] += 1;
+      streams.push(gru.stream(), gru.stream());
+      assertEquals(packs, 2);
+      const [x, out] = [new Float32Array(2), new Float32Array(3)];
+      for (const stream of streams) stream.step(x, out);
+      assertEquals(packs, 2);
+      for (const stream of streams) stream.dispose();
+      gru.stream().dispose(); // the memory was given back
+      assertEquals(packs, 3);
+    } finally {
+      Packing.prototype.pack = pack;
+    }
+  }, fastPaths);
+
+  fact(["KERNEL-6", "PACK-4"], "results of one shape share it, and of another one do not", () => {
+    const lstm = new LSTM(1, 2, { projSize: 1, numLayers: 2 });
+    const shapes = (...lengths: number[]) => {
+      const rows = lengths.reduce((sum, one) => sum + one);
+      const [output, [h, c]] = noGrad(() =>
+        lstm.forward(new PackedSequence(zeros([rows, 1]), lengths, null, null))
+      );
+      return [output.data, h, c].map(({ shape }) => shape);
+    };
+    const [one, two, three] = [shapes(2, 1), shapes(1, 1, 1), shapes(2, 1)];
+    assertEquals(one.map((shape) => [...shape]), [[3, 1], [2, 2, 1], [2, 2, 2]]);
+    assertEquals(two.map((shape) => [...shape]), [[3, 1], [2, 1, 1], [2, 1, 2]]);
+    assertEquals(three, one);
+    const again = shapes(2, 1);
+    assert(again.every((shape, k) => shape === three[k]));
+    const flat = noGrad(() => lstm.forward(zeros([3, 1])));
+    assertEquals([flat[0], ...flat[1]].map(({ shape }) => [...shape]), [[3, 1], [2, 1], [2, 2]]);
+  }, fastPaths);
 });

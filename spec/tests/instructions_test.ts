@@ -351,4 +351,22 @@ describe("kernels on numbers", () => {
       });
     }
   }, fastPaths);
+
+  fact(["KERNEL-8"], "columns are summed in pairs, and pairs of pairs, of 8 rows", () => {
+    const run = engine()!;
+    const { at, numbers } = place(run, 16 + 22 * 4);
+    const plus = (a: number, b: number) => Math.fround(a + b);
+    const values = Float32Array.from({ length: 22 }, (_, k) => 1.1 ** (k * k % 17) / 3);
+    values.forEach((one, row) => numbers.fill(one, 16 + 4 * row, 20 + 4 * row));
+    const eight = (row: number): number => {
+      const of = (from: number, count: number): number =>
+        count === 1 ? values[from] : plus(of(from, count / 2), of(from + count / 2, count / 2));
+      return of(row, 8);
+    };
+    const rest = values.slice(16, 21).reduce(plus, plus(eight(0), eight(8)));
+    const program = new Program(run.heap.integers, at);
+    program.add("columns", [at + 64, 16, 21, 16, at + 64 + 16 * 21]); // to the last row
+    run.run.train(at, program.count);
+    assertEquals([...numbers.subarray(16 + 84)], Array<number>(4).fill(plus(rest, values[21])));
+  }, fastPaths);
 });

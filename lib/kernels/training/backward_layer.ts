@@ -269,7 +269,7 @@ export class Work {
     const { sums, gate } = this.#packing;
     const put = (data: Float32Array, width: number, at: number) =>
       floats.set(data.subarray(offset * width, (offset + rows) * width), at / 4);
-    if (gates.length > 0) put(gates, sums, this.#at.gates);
+    put(gates, sums, this.#at.gates);
     extra.forEach((data, k) => put(data, gate, this.#extra(k)));
   }
 

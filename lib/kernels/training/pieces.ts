@@ -116,10 +116,10 @@ export class Plan {
     const { length } = this.#given;
     const pieces: Piece[] = [];
     const group = { first, size };
-    for (let from = 0; from < length && this.count(group, from) > 0;) {
+    for (let from = 0; this.count(group, from) > 0;) {
       const starts = [0];
       let to = from;
-      for (let count; to < length && (count = this.count(group, to)) > 0; to++) {
+      for (let count; (count = this.count(group, to)) > 0; to++) {
         const rows = starts[to - from] + count;
         if (to > from && rows > most) break;
         starts.push(rows);

@@ -275,7 +275,7 @@ class Work {
         this.#crew.run();
         const keep = (to: Float32Array, at: number, width: number) =>
           to.set(floats.subarray(at / 4, at / 4 + piece.rows * width), piece.offset * width);
-        if (kept.gates.length > 0) keep(kept.gates, this.#sums, sums);
+        if (kept.gates !== none) keep(kept.gates, this.#sums, sums);
         for (let e = 0; e < kept.extra.length; e++) keep(kept.extra[e], this.#extra[e], gate);
         put(floats, this.#hOut / 4, piece);
       }
