@@ -97,6 +97,7 @@ describe("draws of each fill", () => {
     assertEquals(generator.manualSeed(7).nextNormal, undefined);
     for (let k = 0; k < 300; k++) generator.random();
     const clone = generator.clone();
+    assertEquals(clone.nextNormal, undefined);
     for (let k = 0; k < 700; k++) assertEquals(clone.random(), generator.random());
   }, readablePath);
 });
