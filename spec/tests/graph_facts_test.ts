@@ -164,6 +164,19 @@ describe("graph facts", () => {
       of(() => matmul(x, turned), turned),
       changed(`torch.FloatTensor [2, 1]], ${out}AsStrided,`, 3, 2),
     );
+    const sizes: [number[], number[], number][] = [
+      [[2], [2], 1],
+      [[2, 2], [2], 1],
+      [[2, 2], [2, 2], 2],
+      [[2], [2, 2], 2],
+    ];
+    for (const [left, right, at] of sizes) { // which of the two a product looks at first
+      const [a, b] = [ones(left, asked), ones(right, asked)];
+      const product = sum(matmul(a, b));
+      [a, b, b].forEach((one) => incrementVersion(one));
+      const of = `torch.FloatTensor [${(at === 1 ? left : right).join(", ")}]]`;
+      assertEquals(told(() => backward(product)), changed(of, at));
+    }
     const double = tensor([2], { ...asked, dtype: "float64" });
     assertEquals(of(() => mul(double, double), double), changed("torch.DoubleTensor [1]]"));
     const before = sin(x);

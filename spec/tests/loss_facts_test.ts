@@ -211,6 +211,32 @@ describe("loss facts", () => {
     assertEquals(grad([of("mean")], [x])[0]!.tolist(), eighth);
   });
 
+  fact(["LOSS-5", "GRAD-1"], "smoothed classes and probabilities, with all gradients", () => {
+    const ln3 = Math.log(3); // so that the shares are 1/4 and 3/4
+    const near = (list: Iterable<number>) => [...list].map((value) => Number(value.toFixed(12)));
+    const x = tensor([[0, ln3]], { ...asked, ...double });
+    const y = tensor([[1, 0]], { ...asked, ...double });
+    const fixed = tensor([2, 4], double);
+    const how = { labelSmoothing: 0.5, reduction: "sum" } as const;
+    const logs = [-2 * Math.LN2, ln3 - 2 * Math.LN2];
+    const dl = [tensor(10, double)];
+    // Each class counts (1 - s) y w + s w / 2: 1.5 and 1.
+    const hard = crossEntropy(x, [0], { ...how, weight: fixed });
+    assertEquals(near(hard.data), near([-1.5 * logs[0] - logs[1]]));
+    assertEquals(near(grad([hard], [x], dl)[0]!.data), [-8.75, 8.75]);
+    const weight = tensor([2, 4], { ...asked, ...double });
+    const soft = crossEntropy(x, y, { ...how, weight });
+    assertEquals(near(soft.data), near(hard.data));
+    const [dx, dy, dw] = grad([soft], [x, y, weight], dl) as Tensor[];
+    assertEquals(near(dx.data), [-8.75, 8.75]);
+    assertEquals(near(dy.data), near([-10 * logs[0], -20 * logs[1]]));
+    assertEquals(near(dw.data), near([-7.5 * logs[0], -2.5 * logs[1]]));
+    assertEquals(near(crossEntropy(x, y).data), near([-logs[0]]));
+    const places = tensor([[[0, 5], [ln3, 5]]], { ...asked, ...double });
+    const two = crossEntropy(places, [[1, 0]], { ...how, weight: fixed });
+    assertEquals(near(grad([two], [places])[0]!.data), [0.375, -0.25, -0.375, 0.25]);
+  });
+
   fact(["LOSS-3", "GRAD-1"], "each rank has PyTorch's node", () => {
     const named = (...shape: number[]) =>
       reductions.map((reduction) =>
