@@ -91,7 +91,7 @@ export function embedding(
     embeddingArguments,
     true,
   ], [weight, input, ...Array.from(arguments).slice(2)]);
-  const padding = paddingRow(options.paddingIdx ?? null, weight.shape[0] ?? 0);
+  const padding = paddingRow(options.paddingIdx ?? null, weight.shape[0]);
   if (weight.dim() !== 2) throw new RuntimeError("'weight' must be 2-D");
   if (input.dtype !== "int64") {
     const given = input.dtype === "bool" ? "CPUBoolType" : typeName(input.dtype);
