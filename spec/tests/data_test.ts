@@ -8,6 +8,7 @@ import {
   defaultGenerator,
   Generator,
   manualSeed,
+  ones,
   packPaddedSequence,
   packSequence,
   padCollate,
@@ -148,6 +149,15 @@ describe("collating", () => {
     assertThrows(() => defaultCollate([zeros([1]), zeros([2])]), RuntimeError, "equal size");
     assertThrows(() => defaultCollate(["a"]), TypeError, "found str");
     assertThrows(() => defaultCollate([[1, 2], [1]]), ValueError, "of equal size");
+  });
+
+  it("DATA-2: what has no padding of its own is padded with 0", () => {
+    const items = [[ones([1]), ones([1])], [ones([2]), ones([2])]];
+    const [first, second] = padCollate(items, { batchFirst: true, paddingValue: [7] });
+    assertEquals([first, second].map((x) => (x as Tensor).tolist()), [
+      [[1, 7], [1, 1]],
+      [[1, 0], [1, 1]],
+    ]);
   });
 
   law(
